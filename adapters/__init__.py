@@ -1,0 +1,23 @@
+"""How each framework is driven: one short file a framework, the contract and the registry.
+
+Importing this package imports no framework; an adapter imports its own when it is made.
+"""
+
+from adapters.compare import compare
+from adapters.contract import Adapter, Facts, Refused
+from adapters.registry import NotInstalled, UnknownBackend, find, known_backends, load
+from reference import Case, Trace
+
+__all__ = [
+    "Adapter",
+    "Case",
+    "Facts",
+    "NotInstalled",
+    "Refused",
+    "Trace",
+    "UnknownBackend",
+    "compare",
+    "find",
+    "known_backends",
+    "load",
+]

@@ -1,0 +1,50 @@
+"""What an adapter is: facts about a backend, and a way to run a case on it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from reference import Case, Trace
+
+# Worst errors of tanh, in ulps, with room for a backend nobody has measured.
+UNMEASURED_TANH_ULPS = {"float32": 8.0, "float64": 10.0}
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What an adapter declares about its backend.
+
+    name: as selected by `--backend`.  version: the framework's.  device: where it computes.
+    settings: threads, dtype settings and whatever else could change a result, for the header.
+    tanh_ulps: by dtype name, the worst error of its tanh in units in the last place.
+    """
+
+    name: str
+    version: str = "unknown"
+    device: str = "cpu"
+    settings: str = ""
+    tanh_ulps: Mapping[str, float] = field(default_factory=lambda: UNMEASURED_TANH_ULPS)
+
+    def __str__(self) -> str:
+        return ", ".join(part for part in (f"{self.name} {self.version}", self.device, self.settings) if part)
+
+
+class Adapter(Protocol):
+    """Drives one backend. No base class is needed: `facts` and `run` make an adapter."""
+
+    @property
+    def facts(self) -> Facts:
+        """What the adapter declares about its backend."""
+        ...
+
+    def run(self, case: Case) -> Trace:
+        """Load the case's W, U and b into the framework's real layer, run it, return NumPy arrays.
+
+        The trace's arrays are new, in the case's dtype; the case is left as it was. Raises `Refused`
+        when the framework cannot express the case, and only then; it never approximates.
+        """
+        ...
+
+
+class Refused(Exception):
+    """A framework cannot express a case. The message is the reason, in its own words where it has any."""

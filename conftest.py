@@ -1,0 +1,75 @@
+"""Options, profiles and the `backend` fixture. The hooks that print are in tests/session.py."""
+
+import os
+import sys
+
+import pytest
+from hypothesis import Phase, settings
+
+from adapters import UnknownBackend
+from tests.backend import Backend
+from tests.session import Session
+
+DEFAULT_EXAMPLES = 200
+SESSION = pytest.StashKey[Session]()
+
+settings.register_profile(
+    "lockstep",
+    deadline=None,
+    max_examples=DEFAULT_EXAMPLES,
+    phases=[phase for phase in Phase if phase is not Phase.explain],  # the verdict explains
+)
+settings.register_profile(
+    "ci", settings.get_profile("lockstep"), derandomize=True, database=None, print_blob=True
+)
+settings.load_profile("ci" if os.environ.get("CI") else "lockstep")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("lockstep")
+    group.addoption(
+        "--backend",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a backend to test: a known name, name:tag or package.module:Class; repeatable "
+        "(default: every known one that is installed)",
+    )
+    group.addoption(
+        "--max-examples",
+        type=int,
+        metavar="N",
+        help=f"cases drawn in a parity test; some tests draw a fraction (default: {DEFAULT_EXAMPLES})",
+    )
+
+
+@pytest.hookimpl(trylast=True)  # after Hypothesis has loaded the profile that was asked for
+def pytest_configure(config: pytest.Config) -> None:
+    examples = config.getoption("--max-examples")
+    if examples is not None:
+        if examples < 1:
+            raise pytest.UsageError(f"--max-examples is {examples}, needs at least 1")
+        settings.register_profile("lockstep-examples", settings(), max_examples=examples)
+        settings.load_profile("lockstep-examples")
+    sys.path.insert(0, str(config.invocation_params.dir))  # where --backend module:Class is looked up
+    try:
+        config.stash[SESSION] = Session(config.getoption("--backend"))
+    except UnknownBackend as error:
+        raise pytest.UsageError(str(error)) from None
+    config.pluginmanager.register(config.stash[SESSION], "lockstep-session")
+
+
+@pytest.hookimpl(optionalhook=True)  # pytest-xdist's, which may not be installed
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """Under `-n`, keep a backend's tests in one process: import and trace its framework once."""
+    if config.getoption("dist") != "load":  # another way was asked for
+        return None
+    from tests.scheduling import ByBackend
+
+    return ByBackend(config, log, config.stash[SESSION].names)
+
+
+@pytest.fixture(scope="session")
+def backend(request: pytest.FixtureRequest) -> Backend:
+    """Each backend under test in turn."""
+    return request.config.stash[SESSION].backend(request.param)

@@ -1,0 +1,12 @@
+"""What is right, and how far off is allowed.
+
+The oracle (`simple_rnn`), the derived bound (`rounding`) and the one-step check (`check`).
+Imports NumPy only; never an adapter or a framework.
+"""
+
+from reference.case import Case, Trace
+from reference.layer import simple_rnn
+from reference.residual import check
+from reference.verdict import Step, Verdict
+
+__all__ = ["Case", "Step", "Trace", "Verdict", "check", "simple_rnn"]

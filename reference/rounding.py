@@ -1,0 +1,165 @@
+"""Arrays that carry a bound on the rounding error of a backend computing the same formula.
+
+`Rounded` stands for every value a correct backend may hold: |backend's value - value| <= error.
+It rides through a cell's own line by NumPy's `__array_ufunc__`; no formula is written twice.
+
+A sum stays pending (value, sum of |terms|, number of terms) until a nonlinear operation closes it.
+So the bound holds for any order of summation, with or without fused multiply-add.
+
+Source of the sum's bound: Higham, Accuracy and Stability of Numerical Algorithms (2nd ed., 2002),
+sections 3.1 and 4.2: a sum of N rounded products is off by at most ((1+u)^N - 1) * sum of |terms|.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.lib.mixins import NDArrayOperatorsMixin
+
+U64 = 2.0**-53  # unit roundoff of float64, the arithmetic the bound itself is computed in
+OWN_ULPS = 4  # float64 ulps allowed for NumPy's own tanh, which is measured to be within 2
+
+
+@dataclass(frozen=True)
+class Arithmetic:
+    """How a backend computes: its dtype, and the worst error of its tanh in ulps of that dtype."""
+
+    dtype: np.dtype[Any]
+    tanh_ulps: float
+
+    @cached_property
+    def unit(self) -> float:
+        """The unit roundoff u: half the distance from 1 to the next number."""
+        return float(np.finfo(self.dtype).eps) / 2
+
+    @cached_property
+    def smallest_normal(self) -> float:
+        """Below this a backend may flush a value to zero, on the way in or out of an operation."""
+        return float(np.finfo(self.dtype).smallest_normal)
+
+    @cached_property
+    def largest(self) -> float:
+        return float(np.finfo(self.dtype).max)
+
+    def ulp(self, magnitude: Any) -> Any:
+        """The distance between neighbouring numbers of the dtype at `magnitude`, as float64.
+
+        The same as np.spacing of the dtype, at a tenth of its time.
+        """
+        least = float(np.finfo(self.dtype).smallest_subnormal)
+        size = np.maximum(np.abs(magnitude), least)
+        fraction, _ = np.frexp(size)  # size = fraction * 2^exponent with 1/2 <= fraction < 1
+        return np.maximum(self.unit * size / fraction, least)
+
+
+class Rounded(NDArrayOperatorsMixin):
+    """An array a backend may hold with an error of at most `error`, elementwise.
+
+    value: float64, as the oracle computes it.
+    error: float64 array or 0.0. Infinite where the backend may overflow: nothing is known there.
+    terms: 1, or the number of terms of a pending sum, whose rounding `error` does not yet include.
+    """
+
+    def __init__(
+        self, value: Any, arithmetic: Arithmetic, error: Any = 0.0, terms: int = 1, magnitude: Any = None
+    ) -> None:
+        self.value = np.asarray(value, dtype=np.float64)
+        self.arithmetic = arithmetic
+        self.error = error
+        self.terms = terms
+        self._magnitude = magnitude
+
+    @property
+    def magnitude(self) -> Any:
+        """The sum of |terms| of a pending sum; otherwise how large a backend's value may be."""
+        return np.abs(self.value) + self.error if self._magnitude is None else self._magnitude
+
+    @property
+    def T(self) -> "Rounded":
+        """The transpose of an exact array."""
+        return Rounded(self.value.T, self.arithmetic)
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *operands: Any, **options: Any) -> Any:
+        if ufunc not in RULES or method != "__call__" or options:
+            return NotImplemented
+        wrapped = (x if isinstance(x, Rounded) else Rounded(x, self.arithmetic) for x in operands)
+        return RULES[ufunc](*wrapped)
+
+    def closed(self) -> "Rounded":
+        """The pending sum, summed: its rounding and underflow go into the error.
+
+        error = ((1+u)^N - 1) * S + (1+u)^N * (what came in + 2 N * smallest normal)
+
+        for N terms and S = sum of |terms|. Each term may be flushed to zero once as an operand or a
+        product and once in an addition. The oracle's own float64 sum is off by the same formula with
+        u = 2^-53; two more terms there pay for the rounding of this bound.
+        Where S may overflow the dtype, overflow depends on the order and the error is infinite.
+        """
+        if self.terms == 1:
+            return self
+        arithmetic = self.arithmetic
+        growth = np.expm1(self.terms * np.log1p(arithmetic.unit))
+        own = np.expm1((self.terms + 2) * np.log1p(U64))
+        underflow = 2 * self.terms * arithmetic.smallest_normal
+        error = (growth + own) * self.magnitude + (1 + growth) * (self.error + underflow)
+        fits = self.magnitude * (1 + growth) <= arithmetic.largest
+        return Rounded(self.value, arithmetic, error if fits.all() else np.where(fits, error, np.inf))
+
+
+def matmul(a: Rounded, b: Rounded) -> Rounded:
+    """A pending sum of products, each of them one term."""
+    a, b = a.closed(), b.closed()
+    size_a, size_b = a.magnitude, b.magnitude
+    error = 0.0
+    if np.any(a.error) or np.any(b.error):
+        error = size_a @ b.error + a.error @ np.abs(b.value)
+    # An operand below the smallest normal may be read as zero, which loses its whole product.
+    smallest = a.arithmetic.smallest_normal
+    if (lost := np.where(size_a < smallest, size_a, 0.0)).any():
+        error = error + lost @ size_b
+    if (lost := np.where(size_b < smallest, size_b, 0.0)).any():
+        error = error + size_a @ lost
+    return Rounded(a.value @ b.value, a.arithmetic, error, a.value.shape[-1], size_a @ size_b)
+
+
+def add(a: Rounded, b: Rounded) -> Rounded:
+    """Two sums make one sum."""
+    return Rounded(
+        a.value + b.value, a.arithmetic, a.error + b.error, a.terms + b.terms, a.magnitude + b.magnitude
+    )
+
+
+def monotone(function: Callable[[Any], Any], z: Rounded, ulps: float, own_ulps: float) -> Rounded:
+    """A nondecreasing function with values of at most 1 where it rounds, as a backend computes it.
+
+    The backend's argument lies in [z - error, z + error], so its exact result lies between the
+    function's values at the two ends; the backend's function is off by `ulps` units in the last place
+    of its dtype, ours by `own_ulps` of float64.
+    """
+    z = z.closed()
+    value = function(z.value)
+    error = np.maximum(function(z.value + z.error) - value, value - function(z.value - z.error))
+    if ulps:
+        top = np.minimum(np.abs(value) + error, 1.0)
+        error += (ulps + own_ulps * U64 / z.arithmetic.unit) * z.arithmetic.ulp(top)
+    unknown = np.isinf(z.error)
+    return Rounded(value, z.arithmetic, np.where(unknown, np.inf, error) if unknown.any() else error)
+
+
+def tanh(z: Rounded) -> Rounded:
+    return monotone(np.tanh, z, z.arithmetic.tanh_ulps, OWN_ULPS)
+
+
+def maximum(z: Rounded, floor: Rounded) -> Rounded:
+    """The larger of z and an exact constant: it returns one of the two, so it does not round."""
+    return monotone(lambda x: np.maximum(x, floor.value), z, ulps=0, own_ulps=0)
+
+
+RULES: dict[np.ufunc, Callable[..., Rounded]] = {
+    np.matmul: matmul,
+    np.add: add,
+    np.tanh: tanh,
+    np.maximum: maximum,
+}

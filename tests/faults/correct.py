@@ -1,0 +1,71 @@
+"""Correct backends that add up in other ways. None of them may be called wrong."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from adapters import Case, Facts, Trace
+from reference.cells import ACTIVATIONS
+from tests.faults.faulty import Array, run
+
+Sum = Callable[[Array, Array], Array]  # operands (batch, H, terms) -> sum of their products (batch, H)
+
+
+def reversed_order(a: Array, b: Array) -> Array:
+    total = np.zeros(a.shape[:-1], a.dtype)
+    for k in reversed(range(a.shape[-1])):
+        total = total + a[..., k] * b[..., k]
+    return total
+
+
+def fused_multiply_add(a: Array, b: Array) -> Array:
+    """One rounding for each product and addition, as nearly as a wider dtype can say."""
+    wide = np.float64 if a.dtype == np.float32 else np.longdouble
+    total = np.zeros(a.shape[:-1], a.dtype)
+    for k in range(a.shape[-1]):
+        total = (a[..., k].astype(wide) * b[..., k] + total).astype(a.dtype)
+    return total
+
+
+def pairwise(a: Array, b: Array) -> Array:
+    terms = a * b
+    while terms.shape[-1] > 1:
+        if terms.shape[-1] % 2:
+            terms = np.concatenate([terms, np.zeros_like(terms[..., :1])], axis=-1)
+        terms = terms[..., ::2] + terms[..., 1::2]
+    return terms[..., 0]
+
+
+def eight_lanes(a: Array, b: Array) -> Array:
+    terms = a * b
+    pad = -terms.shape[-1] % 8
+    terms = np.concatenate([terms, np.zeros((*terms.shape[:-1], pad), terms.dtype)], axis=-1)
+    lanes = terms.reshape(*terms.shape[:-1], -1, 8)
+    return pairwise(np.add.accumulate(lanes, axis=-2)[..., -1, :], np.ones(8, terms.dtype))
+
+
+def wide_accumulator(a: Array, b: Array) -> Array:
+    return (a.astype(np.float64) * b).sum(axis=-1).astype(a.dtype)
+
+
+class InAnotherOrder:
+    """The formula with all its terms, the bias among them, added up by one of the functions above."""
+
+    def __init__(self, sum_of_products: Sum) -> None:
+        self.sum_of_products = sum_of_products
+        self.facts = Facts(sum_of_products.__name__, tanh_ulps={"float32": 2, "float64": 2})
+
+    def run(self, case: Case) -> Trace:
+        weights = np.concatenate([case.W, case.U, case.b[:, None]], axis=1)
+
+        def step(t: int, x: Array, h: Array, c: Case) -> Array:
+            operands = np.concatenate([x, h, np.ones_like(h[:, :1])], axis=1)
+            return ACTIVATIONS[c.activation](self.sum_of_products(operands[:, None], weights))
+
+        with np.errstate(all="ignore"):
+            return run(case, step)
+
+
+CORRECT = {
+    f.__name__: f for f in (reversed_order, fused_multiply_add, pairwise, eight_lanes, wide_accumulator)
+}

@@ -1,0 +1,34 @@
+"""A pytest plugin that goes on to the next backend once one has failed, and writes down what failed it.
+
+Used by the kill-rate test: `-p tests.faults.first_failure`, results to the file $LOCKSTEP_FAILURES.
+"""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+FAILURES: dict[str, str] = {}  # backend: the first line of its first failure
+
+
+def backend_of(item: pytest.Item) -> str:
+    return item.callspec.params["backend"]
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if backend_of(item) in FAILURES:
+        pytest.skip("its backend has failed already")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo) -> pytest.TestReport:
+    report = yield
+    if report.failed:
+        message = f"{type(call.excinfo.value).__name__}: {call.excinfo.value}"
+        FAILURES[backend_of(item)] = f"{item.originalname}: {message.splitlines()[0]}"
+    return report
+
+
+def pytest_sessionfinish() -> None:
+    Path(os.environ["LOCKSTEP_FAILURES"]).write_text(json.dumps(FAILURES))

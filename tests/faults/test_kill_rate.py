@@ -1,0 +1,52 @@
+"""Every fault of the catalogue fails the parity suite, run as a user runs it."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.faults.catalogue import FAULTS
+from tests.session import FAULTS as FAULTS_PROPERTY
+
+FAMILIES = sorted({fault.family for fault in FAULTS.values()})
+ROOT = Path(__file__).parents[2]
+# A fault counts as killed when the suite says it is wrong, not when the fault itself crashes. A fault
+# that depends on the call fails one time and not the next, which Hypothesis reports as FlakyFailure.
+VERDICTS = ("AssertionError: ", "FlakyFailure: ")
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_fault_is_caught(
+    family: str, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    names = [name for name, fault in FAULTS.items() if fault.family == family]
+    failures = first_failures(
+        [f"tests.faults.catalogue:{name}" for name in names], tmp_path / "failures.json"
+    )
+    killed = {
+        backend.partition(":")[2]
+        for backend, why in failures.items()
+        if why.partition(": ")[2].startswith(VERDICTS)
+    }
+    record_property(FAULTS_PROPERTY, [family, len(killed), len(names)])
+    assert killed == set(names), f"not caught: {sorted(set(names) - killed)}; failures: {failures}"
+
+
+def first_failures(backends: list[str], results: Path) -> dict[str, str]:
+    """Run the parity suite with its default number of examples; each failed backend's first failure."""
+    options = [option for backend in backends for option in ("--backend", backend)]
+    command = [sys.executable, "-m", "pytest", "tests/parity", "-q", "--hypothesis-profile=ci", *options]
+    run = subprocess.run(
+        [*command, "-p", "tests.faults.first_failure", "-p", "no:cacheprovider"],
+        cwd=ROOT,
+        env={**os.environ, "LOCKSTEP_FAILURES": str(results)},
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode in (0, 1), run.stdout + run.stderr
+    failures: dict[str, str] = json.loads(results.read_text())
+    return failures

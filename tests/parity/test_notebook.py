@@ -1,0 +1,24 @@
+"""The seed notebook's own setting: 100 steps of 32 features into 64 units, everything uniform in [0, 1)."""
+
+import numpy as np
+import pytest
+
+from adapters import Case
+from tests.backend import Backend
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_notebook(backend: Backend, dtype: str) -> None:
+    """From the second step on every unit is saturated at 1, so this test alone sees little:
+
+    a backend that transposes U passes it (tests/reference/test_notebook.py shows that). The generated
+    cases of test_steps.py go where the weights matter.
+    """
+    rng = np.random.default_rng(0)
+    case = Case(
+        inputs=rng.random((1, 100, 32)).astype(dtype),
+        W=rng.random((64, 32)).astype(dtype),
+        U=rng.random((64, 64)).astype(dtype),
+        b=rng.random(64).astype(dtype),
+    )
+    backend.check(case)

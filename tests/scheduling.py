@@ -1,0 +1,22 @@
+"""Which process runs which test under pytest-xdist."""
+
+from collections.abc import Collection
+from typing import Any
+
+from xdist.scheduler import LoadScopeScheduling
+
+
+class ByBackend(LoadScopeScheduling):
+    """All tests of a backend go to one process, every other test to whichever is free."""
+
+    def __init__(self, config: Any, log: Any, backends: Collection[str]) -> None:
+        super().__init__(config, log)
+        self.backends = backends
+
+    def _split_scope(self, nodeid: str) -> str:
+        """The backend's name, which comes first among the test's parameters, or the test itself."""
+        parameters = nodeid.rpartition("[")[2].rstrip("]")
+        for name in self.backends:
+            if parameters == name or parameters.startswith(f"{name}-"):
+                return name
+        return nodeid

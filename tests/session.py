@@ -1,0 +1,122 @@
+"""A run of the suite, as a pytest plugin: which backends it has, what they scored, what is printed."""
+
+import shutil
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import pytest
+from hypothesis import settings
+
+from adapters import UnknownBackend, find, known_backends, load
+from tests.backend import Backend
+from tests.scoreboard import Scores, rendered
+
+# The names under which results travel in a test's report, from whichever process ran it.
+SCORES = "lockstep-scores"
+FAULTS = "lockstep-faults"
+WIDTH_IN_A_FILE = 150  # columns of the table where there is no terminal
+
+
+class Session:
+    """Hooks and the state they share. Raises adapters.UnknownBackend for a backend it cannot find."""
+
+    def __init__(self, asked: Sequence[str]) -> None:
+        known = known_backends()
+        self.not_installed = [] if asked else [name for name in known if known[name].missing]
+        self.names = list(dict.fromkeys(asked)) or [name for name in known if name not in self.not_installed]
+        self.loaded: dict[str, Backend] = {}
+        self.scores: dict[str, Scores] = {}
+        self.facts: dict[str, str] = {}
+        self.faults: dict[str, tuple[int, int]] = {}  # by family: killed, planted
+        self.parallel = False
+        for name in self.names:
+            find(name)
+            if name.partition(":")[0] not in known:  # only importing it can tell; a framework can wait
+                self.backend(name)
+
+    def backend(self, name: str) -> Backend:
+        """The backend, its framework imported at the first call; a usage error when that fails."""
+        if name not in self.loaded:
+            try:
+                self.loaded[name] = Backend(name, load(name))
+            except UnknownBackend as error:
+                raise pytest.UsageError(str(error)) from None
+        return self.loaded[name]
+
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        if "backend" in metafunc.fixturenames:
+            metafunc.parametrize("backend", self.names, indirect=True, scope="session")
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Iterator[None]:
+        """Send the test's scores with its report; fail a test of a backend that compared nothing."""
+        backend = getattr(item, "funcargs", {}).get("backend")
+        if backend is None:
+            return (yield)
+        backend.scores = Scores()
+        try:
+            result = yield
+        finally:
+            scores, facts = backend.scores.to_json(), str(backend.adapter.facts)
+            item.user_properties.append((SCORES, [backend.name, facts, scores]))
+        if not backend.scores.compared:
+            pytest.fail("no case was compared, so this test shows nothing", pytrace=False)
+        return result
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Add up the scores, in the process that prints the summary."""
+        for key, value in report.user_properties if report.when == "call" else ():
+            if key == SCORES:
+                name, facts, scores = value
+                self.scores.setdefault(name, Scores()).add_json(scores)
+                self.facts[name] = facts
+            elif key == FAULTS:
+                family, killed, planted = value
+                self.faults[family] = (killed, planted)
+
+    def pytest_report_header(self, config: pytest.Config) -> list[str]:
+        self.parallel = bool(config.getoption("numprocesses", None))
+        lines = [f"lockstep: backends {', '.join(self.names)}; {settings().max_examples} examples"]
+        if self.not_installed:
+            lines.append(f"lockstep: not installed, not tested: {', '.join(self.not_installed)}")
+        return lines
+
+    def pytest_report_collectionfinish(
+        self, config: pytest.Config, items: Sequence[pytest.Item]
+    ) -> list[str]:
+        """Versions, devices and settings of the backends that the collected tests use."""
+        used = {item.callspec.params.get("backend") for item in items if hasattr(item, "callspec")}
+        with quiet(config):
+            return [f"lockstep: {self.backend(name).adapter.facts}" for name in self.names if name in used]
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        if self.scores:
+            terminalreporter.section("lockstep: every step against the oracle")
+            width = shutil.get_terminal_size((WIDTH_IN_A_FILE, 24)).columns
+            scores = {name: self.scores[name] for name in self.names if name in self.scores}
+            terminalreporter.write(rendered(scores, width))
+            for name, by_dtype in scores.items():
+                if self.parallel:  # the header of a parallel run does not know them
+                    terminalreporter.write_line(str(self.facts[name]))
+                reasons = sum((score.reasons for score in by_dtype.values()), Counter[str]())
+                for reason, count in reasons.items():
+                    terminalreporter.write_line(f"{name} refused {count}: {reason}")
+            for name in self.not_installed:
+                terminalreporter.write_line(f"{name} is not installed and was not tested")
+        if self.faults:
+            terminalreporter.section("lockstep: the suite against its faults")
+            killed, planted = (sum(numbers) for numbers in zip(*self.faults.values(), strict=True))
+            terminalreporter.write_line(f"kill-rate: {killed} of {planted} faults ({killed / planted:.1%})")
+
+
+@contextmanager
+def quiet(config: pytest.Config) -> Iterator[None]:
+    """Capture what frameworks print while they are imported, and drop it."""
+    capture = config.pluginmanager.getplugin("capturemanager")
+    capture.resume_global_capture()
+    try:
+        yield
+    finally:
+        capture.suspend_global_capture()
+        capture.read_global_capture()
