@@ -31,7 +31,7 @@ class KerasAdapter:
             f"tf32 {'on' if tensorflow.config.experimental.tensor_float_32_execution_enabled() else 'off'}",
             tanh_ulps={"float32": 7, "float64": 9},
         )
-        self._call = lru_cache(maxsize=64)(self._build)
+        self.cache = lru_cache(maxsize=64)(self._build)
 
     def _build(self, input_size: int, hidden_size: int, activation: str, dtype: str, state: bool) -> Any:
         """A call of a real layer with its weights given: the graph is traced once for any batch and time."""
@@ -66,7 +66,7 @@ class KerasAdapter:
         if case.time == 0:
             raise Refused("slice index 0 of dimension 1 out of bounds")
         state = () if case.initial_state is None else (case.initial_state,)
-        call = self._call(case.input_size, case.hidden_size, case.activation, case.dtype.name, bool(state))
+        call = self.cache(case.input_size, case.hidden_size, case.activation, case.dtype.name, bool(state))
         outputs, final_state = call(
             *(self.tensorflow.constant(array) for array in (case.inputs, case.W.T, case.U.T, case.b, *state))
         )

@@ -21,7 +21,7 @@ class TorchAdapter:
             f"float32 matmul precision {torch.get_float32_matmul_precision()}",
             tanh_ulps={"float32": 1, "float64": 1},
         )
-        self._layer = lru_cache(maxsize=64)(self._build)
+        self.cache = lru_cache(maxsize=64)(self._build)
 
     def _build(self, input_size: int, hidden_size: int, activation: str, dtype: str) -> Any:
         layer = self.torch.nn.RNN(
@@ -36,7 +36,7 @@ class TorchAdapter:
     def run(self, case: Case) -> Trace:
         if case.time == 0:
             raise Refused("Expected sequence length to be larger than 0 in RNN")
-        layer = self._layer(case.input_size, case.hidden_size, case.activation, case.dtype.name)
+        layer = self.cache(case.input_size, case.hidden_size, case.activation, case.dtype.name)
         layer.weight_ih_l0.copy_(self._tensor(case.W))
         layer.weight_hh_l0.copy_(self._tensor(case.U))
         layer.bias_ih_l0.copy_(self._tensor(case.b))

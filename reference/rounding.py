@@ -19,7 +19,7 @@ import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 U64 = 2.0**-53  # unit roundoff of float64, the arithmetic the bound itself is computed in
-OWN_ULPS = 4  # float64 ulps allowed for NumPy's own tanh, which is measured to be within 2
+OWN_ULPS = 4  # float64 ulps for our own three calls of np.tanh, each measured to be within 1.2
 
 
 @dataclass(frozen=True)
@@ -59,11 +59,11 @@ class Rounded(NDArrayOperatorsMixin):
 
     value: float64, as the oracle computes it.
     error: float64 array or 0.0. Infinite where the backend may overflow: nothing is known there.
-    terms: 1, or the number of terms of a pending sum, whose rounding `error` does not yet include.
+    terms: the number of terms of a pending sum, whose rounding `error` does not include yet, or 0.
     """
 
     def __init__(
-        self, value: Any, arithmetic: Arithmetic, error: Any = 0.0, terms: int = 1, magnitude: Any = None
+        self, value: Any, arithmetic: Arithmetic, error: Any = 0.0, terms: int = 0, magnitude: Any = None
     ) -> None:
         self.value = np.asarray(value, dtype=np.float64)
         self.arithmetic = arithmetic
@@ -97,7 +97,7 @@ class Rounded(NDArrayOperatorsMixin):
         u = 2^-53; two more terms there pay for the rounding of this bound.
         Where S may overflow the dtype, overflow depends on the order and the error is infinite.
         """
-        if self.terms == 1:
+        if self.terms == 0:
             return self
         arithmetic = self.arithmetic
         growth = np.expm1(self.terms * np.log1p(arithmetic.unit))
@@ -125,10 +125,9 @@ def matmul(a: Rounded, b: Rounded) -> Rounded:
 
 
 def add(a: Rounded, b: Rounded) -> Rounded:
-    """Two sums make one sum."""
-    return Rounded(
-        a.value + b.value, a.arithmetic, a.error + b.error, a.terms + b.terms, a.magnitude + b.magnitude
-    )
+    """Two sums make one sum, in which a closed array is a single term."""
+    terms = max(a.terms, 1) + max(b.terms, 1)
+    return Rounded(a.value + b.value, a.arithmetic, a.error + b.error, terms, a.magnitude + b.magnitude)
 
 
 def monotone(function: Callable[[Any], Any], z: Rounded, ulps: float, own_ulps: float) -> Rounded:

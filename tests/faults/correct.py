@@ -11,10 +11,27 @@ from tests.faults.faulty import Array, run
 Sum = Callable[[Array, Array], Array]  # operands (batch, H, terms) -> sum of their products (batch, H)
 
 
-def reversed_order(a: Array, b: Array) -> Array:
+def sequential(a: Array, b: Array) -> Array:
     total = np.zeros(a.shape[:-1], a.dtype)
-    for k in reversed(range(a.shape[-1])):
+    for k in range(a.shape[-1]):
         total = total + a[..., k] * b[..., k]
+    return total
+
+
+def reversed_order(a: Array, b: Array) -> Array:
+    return sequential(a[..., ::-1], b[..., ::-1])
+
+
+def flushing(a: Array, b: Array) -> Array:
+    """Subnormal numbers are read as zero and zero is written for them, as XLA and Eigen do."""
+
+    def flush(x: Array) -> Array:
+        return np.where(np.abs(x) < np.finfo(x.dtype).smallest_normal, 0, x).astype(x.dtype)
+
+    a, b = flush(a), flush(b)
+    total = np.zeros(a.shape[:-1], a.dtype)
+    for k in range(a.shape[-1]):
+        total = flush(total + flush(a[..., k] * b[..., k]))
     return total
 
 
@@ -67,5 +84,9 @@ class InAnotherOrder:
 
 
 CORRECT = {
-    f.__name__: f for f in (reversed_order, fused_multiply_add, pairwise, eight_lanes, wide_accumulator)
+    order.__name__: order
+    for order in (
+        *(sequential, reversed_order, pairwise, eight_lanes),
+        *(fused_multiply_add, wide_accumulator, flushing),
+    )
 }
