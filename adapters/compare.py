@@ -1,12 +1,22 @@
 """One case on one backend, judged by the oracle."""
 
+import numpy as np
+
 from adapters.contract import Adapter
-from reference import Case, Verdict, check
+from reference import Case, Trace, Verdict, check
+
+
+def run(adapter: Adapter, case: Case) -> Trace:
+    """The backend's answer to `case`. Raises `adapters.Refused` when it cannot express it."""
+    with np.errstate(all="ignore"):  # what overflows or underflows is judged, not warned of
+        return adapter.run(case)
+
+
+def judge(adapter: Adapter, case: Case, trace: Trace) -> Verdict:
+    """The verdict on `trace` as this backend's answer to `case`, with the ulps its adapter declares."""
+    return check(case, trace, adapter.facts.tanh_ulps[case.dtype.name])
 
 
 def compare(adapter: Adapter, case: Case) -> Verdict:
-    """Run `case` on the backend and judge every step of its answer.
-
-    Raises `adapters.Refused` when the backend cannot express the case.
-    """
-    return check(case, adapter.run(case), adapter.facts.tanh_ulps[case.dtype.name])
+    """Run `case` on the backend and judge every step of its answer. Raises `adapters.Refused`."""
+    return judge(adapter, case, run(adapter, case))

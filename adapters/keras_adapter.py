@@ -33,7 +33,7 @@ class KerasAdapter:
         )
         self.cache = lru_cache(maxsize=64)(self._build)
 
-    def _build(self, input_size: int, hidden_size: int, activation: str, dtype: str, state: bool) -> Any:
+    def _build(self, input_size: int, hidden_size: int, activation: str, dtype: str, with_state: bool) -> Any:
         """A call of a real layer with its weights given: the graph is traced once for any batch and time."""
         tf = self.tensorflow
         layer = self.keras.layers.SimpleRNN(
@@ -42,11 +42,10 @@ class KerasAdapter:
         layer.build((None, None, input_size))
         other = [variable.value for variable in layer.non_trainable_variables]  # dropout's seed
 
-        def call(
-            inputs: Any, kernel: Any, recurrent_kernel: Any, bias: Any, initial_state: Any = None
-        ) -> Any:
+        def call(inputs: Any, kernel: Any, recurrent_kernel: Any, bias: Any, *initial_state: Any) -> Any:
             weights = [kernel, recurrent_kernel, bias]
-            results, _ = layer.stateless_call(weights, other, inputs, initial_state=initial_state)
+            state = initial_state[0] if initial_state else None
+            results, _ = layer.stateless_call(weights, other, inputs, initial_state=state)
             return results
 
         if self.eager:
@@ -56,11 +55,10 @@ class KerasAdapter:
             (input_size, hidden_size),
             (hidden_size, hidden_size),
             (hidden_size,),
+            *([(None, hidden_size)] if with_state else []),
         ]
-        if state:
-            shapes.append((None, hidden_size))
         signature = [tf.TensorSpec(shape, dtype) for shape in shapes]
-        return tf.function(call, input_signature=signature).get_concrete_function()
+        return tf.function(call, input_signature=signature, autograph=False).get_concrete_function()
 
     def run(self, case: Case) -> Trace:
         if case.time == 0:

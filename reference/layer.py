@@ -19,9 +19,9 @@ def unroll(cell: Callable[[Any, Any], Any], inputs: Any, state: Any) -> tuple[An
     """
     time = inputs.shape[-2]
     outputs = np.empty((*state.shape[:-1], time, state.shape[-1]), dtype=state.dtype)
-    for t in range(time):
-        state = cell(inputs[..., t, :], state)
-        outputs[..., t, :] = state
+    for x_t, output in zip(np.moveaxis(inputs, -2, 0), np.moveaxis(outputs, -2, 0), strict=True):
+        state = cell(x_t, state)
+        output[...] = state
     return outputs, state
 
 

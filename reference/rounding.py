@@ -40,6 +40,10 @@ class Arithmetic:
         return float(np.finfo(self.dtype).smallest_normal)
 
     @cached_property
+    def smallest_subnormal(self) -> float:
+        return float(np.finfo(self.dtype).smallest_subnormal)
+
+    @cached_property
     def largest(self) -> float:
         return float(np.finfo(self.dtype).max)
 
@@ -48,10 +52,11 @@ class Arithmetic:
 
         The same as np.spacing of the dtype, at a tenth of its time.
         """
-        least = float(np.finfo(self.dtype).smallest_subnormal)
-        size = np.maximum(np.abs(magnitude), least)
+        size = np.maximum(np.abs(magnitude), self.smallest_subnormal)
         fraction, _ = np.frexp(size)  # size = fraction * 2^exponent with 1/2 <= fraction < 1
-        return np.maximum(self.unit * size / fraction, least)
+        ulp = np.divide(size, fraction, out=size)
+        ulp *= self.unit
+        return np.maximum(ulp, self.smallest_subnormal, out=ulp)
 
 
 class Rounded(NDArrayOperatorsMixin):
@@ -103,9 +108,10 @@ class Rounded(NDArrayOperatorsMixin):
         growth = np.expm1(self.terms * np.log1p(arithmetic.unit))
         own = np.expm1((self.terms + 2) * np.log1p(U64))
         underflow = 2 * self.terms * arithmetic.smallest_normal
-        error = (growth + own) * self.magnitude + (1 + growth) * (self.error + underflow)
-        fits = self.magnitude * (1 + growth) <= arithmetic.largest
-        return Rounded(self.value, arithmetic, error if fits.all() else np.where(fits, error, np.inf))
+        error = (growth + own) * self.magnitude
+        error += (1 + growth) * (self.error + underflow)
+        error[~(self.magnitude <= arithmetic.largest / (1 + growth))] = np.inf
+        return Rounded(self.value, arithmetic, error)
 
 
 def matmul(a: Rounded, b: Rounded) -> Rounded:
@@ -116,12 +122,17 @@ def matmul(a: Rounded, b: Rounded) -> Rounded:
     if np.any(a.error) or np.any(b.error):
         error = size_a @ b.error + a.error @ np.abs(b.value)
     # An operand below the smallest normal may be read as zero, which loses its whole product.
-    smallest = a.arithmetic.smallest_normal
-    if (lost := np.where(size_a < smallest, size_a, 0.0)).any():
-        error = error + lost @ size_b
-    if (lost := np.where(size_b < smallest, size_b, 0.0)).any():
-        error = error + size_a @ lost
+    if (lost := subnormal(a)).any():
+        error = error + (size_a * lost) @ size_b
+    if (lost := subnormal(b)).any():
+        error = error + size_a @ (size_b * lost)
     return Rounded(a.value @ b.value, a.arithmetic, error, a.value.shape[-1], size_a @ size_b)
+
+
+def subnormal(a: Rounded) -> Any:
+    """Where a backend's value may be below the smallest normal number, but not zero."""
+    size = a.magnitude
+    return (size < a.arithmetic.smallest_normal) & (size > 0)
 
 
 def add(a: Rounded, b: Rounded) -> Rounded:
@@ -139,12 +150,14 @@ def monotone(function: Callable[[Any], Any], z: Rounded, ulps: float, own_ulps: 
     """
     z = z.closed()
     value = function(z.value)
-    error = np.maximum(function(z.value + z.error) - value, value - function(z.value - z.error))
+    above = function(z.value + z.error) - value
+    below = value - function(z.value - z.error)
+    error = np.maximum(above, below, out=above)
     if ulps:
         top = np.minimum(np.abs(value) + error, 1.0)
         error += (ulps + own_ulps * U64 / z.arithmetic.unit) * z.arithmetic.ulp(top)
-    unknown = np.isinf(z.error)
-    return Rounded(value, z.arithmetic, np.where(unknown, np.inf, error) if unknown.any() else error)
+    error[np.isinf(z.error)] = np.inf
+    return Rounded(value, z.arithmetic, error)
 
 
 def tanh(z: Rounded) -> Rounded:

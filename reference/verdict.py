@@ -37,43 +37,77 @@ class Verdict:
     status: "match" (every element lies within a bound that means something), "mismatch" (one does not,
     or the trace has the wrong form) or "inconclusive" (nothing is wrong, but not everything is shown).
     reason: one line, empty for a match.
-    deviation, bound: float64 (batch, time, H), absolute; the bound is infinite where nothing is known.
-    worst: the element with the largest deviation / bound.  first: the first one outside its bound.
-    Both are None when there is none.
+    observed, expected, bound: (batch, time, H), empty for a trace of the wrong form; `expected` is each
+    step from the backend's own previous state, and the bound infinite where nothing is known.
     """
 
     case: Case
     status: str
     reason: str
-    deviation: Array
+    observed: Array
+    expected: Array
     bound: Array
-    worst: Step | None = None
-    first: Step | None = None
 
     @cached_property
+    def deviation(self) -> Array:
+        """|observed - expected|, infinite for NaN, and 0 where the bound is infinite."""
+        with np.errstate(invalid="ignore"):
+            off: Array = np.abs(self.observed - self.expected)
+        off[np.isnan(off)] = np.inf
+        off[np.isinf(self.bound)] = 0.0
+        return off
+
+    @cached_property
+    def outside(self) -> Array:
+        """Which elements lie outside their bound."""
+        return self.deviation > self.bound
+
+    @cached_property
+    def first(self) -> Step | None:
+        """The first element outside its bound: the earliest step, there the first row and unit."""
+        if not self.outside.any():
+            return None
+        time = int(self.outside.any(axis=(0, 2)).argmax())
+        batch, unit = (int(i) for i in np.argwhere(self.outside[:, time])[0])
+        return self.step(batch, time, unit)
+
+    @cached_property
+    def worst(self) -> Step | None:
+        """The element with the largest deviation as a fraction of its bound."""
+        if not self.bound.size:
+            return None
+        exact = np.where(self.deviation > 0, np.inf, 0.0)  # where no deviation at all is allowed
+        ratio = np.divide(self.deviation, self.bound, out=exact, where=self.bound > 0)
+        return self.step(*(int(i) for i in np.unravel_index(ratio.argmax(), ratio.shape)))
+
+    @property
     def ratio(self) -> float:
         """The largest deviation as a fraction of its bound; 0 when nothing was compared."""
         if self.worst is None or self.worst.deviation == 0:
             return 0.0
         return self.worst.deviation / self.worst.bound if self.worst.bound else np.inf
 
-    @cached_property
+    @property
     def median_bound(self) -> float:
-        """The median bound over the elements, absolute."""
+        """The median over the elements of the bound, absolute."""
         return float(np.median(self.bound)) if self.bound.size else np.nan
 
-    @cached_property
-    def outside(self) -> int:
-        """How many elements lie outside their bound."""
-        return int(np.count_nonzero(self.deviation > self.bound))
+    def step(self, batch: int, time: int, unit: int) -> Step:
+        """One element in full."""
+        index = (batch, time, unit)
+        observed, expected, deviation, bound = (
+            float(array[index]) for array in (self.observed, self.expected, self.deviation, self.bound)
+        )
+        ulp = float(np.abs(np.spacing(self.case.dtype.type(expected))))
+        return Step(batch, time, unit, observed, expected, deviation, bound, ulp)
 
     def __str__(self) -> str:
         lines = [f"{self.status}: {self.reason}" if self.reason else self.status]
         if self.first is not None:
+            wrong = np.count_nonzero(self.outside)
             lines.append(f"  first wrong step: {self.first}")
-        if self.outside > 1 and self.worst is not None:
-            lines.append(f"  worst: {self.worst}")
-        if self.outside:
-            lines.append(f"  {self.outside} of {self.deviation.size} elements are outside their bound")
+            if wrong > 1:
+                lines.append(f"  worst: {self.worst}")
+            lines.append(f"  {wrong} of {self.outside.size} elements are outside their bound")
         lines.append(f"  case: {self.case}")
         return "\n".join(lines)

@@ -5,7 +5,8 @@ import time
 from hypothesis import note, reject
 
 from adapters import Adapter, Case, Refused, Trace
-from reference import Verdict, check
+from adapters.compare import judge, run
+from reference import Verdict
 from tests.scoreboard import Scores
 
 
@@ -25,7 +26,7 @@ class Backend:
         __tracebackhide__ = True
         start = time.perf_counter()
         try:
-            return self.adapter.run(case)
+            return run(self.adapter, case)
         except Refused as reason:
             self.scores.refused(case, str(reason))
             reject()
@@ -33,9 +34,9 @@ class Backend:
             self.scores.spent(case, time.perf_counter() - start)
 
     def judge(self, case: Case, trace: Trace) -> Verdict:
-        """The counted verdict on an answer."""
+        """The verdict on an answer, counted."""
         start = time.perf_counter()
-        verdict = check(case, trace, self.adapter.facts.tanh_ulps[case.dtype.name])
+        verdict = judge(self.adapter, case, trace)
         self.scores.spent(case, time.perf_counter() - start)
         self.scores.judged(verdict)
         return verdict

@@ -4,6 +4,7 @@ import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -90,7 +91,7 @@ class Session:
         with quiet(config):
             return [f"lockstep: {self.backend(name).adapter.facts}" for name in self.names if name in used]
 
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         if self.scores:
             terminalreporter.section("lockstep: every step against the oracle")
             width = shutil.get_terminal_size((WIDTH_IN_A_FILE, 24)).columns

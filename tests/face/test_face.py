@@ -83,7 +83,7 @@ def test_a_wrong_backend_is_told_where_it_goes_wrong(their_modules):
     assert re.search(
         r"first wrong step: batch \d+, time 1, unit \d+: observed \S+, expected \S+, off by", run.stdout
     )
-    assert "<Case tanh float32 batch=1 time=2 input_size=2 hidden_size=3" in run.stdout  # the minimal one
+    assert "<Case tanh float32 batch=1 time=2 input_size=3 hidden_size=3" in run.stdout  # the minimal one
     assert "array(" not in run.stdout
 
 

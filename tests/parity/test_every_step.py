@@ -5,7 +5,7 @@ from hypothesis import given
 
 from adapters import Case
 from tests.backend import Backend
-from tests.strategies import LONG_SHAPES, REGIMES, WIDE_SHAPES, cases, fewer
+from tests.strategies import EMPTY_AND_SINGLE, LONG_SHAPES, REGIMES, WIDE_SHAPES, cases, fewer
 
 
 @given(case=cases())
@@ -25,14 +25,14 @@ def test_every_step_in_regime(backend: Backend, regime: str) -> None:
     every_step()
 
 
-@fewer(10)
+@fewer(5)
 @given(case=cases(shapes=LONG_SHAPES, regimes=("chaotic", "critical", "contractive", "tiny")))
 def test_long_sequences(backend: Backend, case: Case) -> None:
     """Hundreds of steps. Whole trajectories of correct backends part company here; single steps do not."""
     backend.check(case)
 
 
-@fewer(10)
+@fewer(5)
 @given(case=cases(shapes=WIDE_SHAPES, regimes=("contractive", "critical", "chaotic", "growing")))
 def test_wide_layers(backend: Backend, case: Case) -> None:
     """Sizes past the widths of processor registers, and not multiples of them."""
@@ -40,7 +40,7 @@ def test_wide_layers(backend: Backend, case: Case) -> None:
 
 
 @fewer(4)
-@given(case=cases(shapes=((1, 1, 2, 3), (2, 0, 2, 3), (1, 0, 5, 4), (1, 3, 3, 1), (0, 3, 2, 3))))
+@given(case=cases(shapes=EMPTY_AND_SINGLE))
 def test_empty_and_single(backend: Backend, case: Case) -> None:
     """No sequence, no step, one of each. With no step the final state is the initial one."""
     backend.check(case)
