@@ -19,9 +19,7 @@ settings.register_profile(
     max_examples=DEFAULT_EXAMPLES,
     phases=[phase for phase in Phase if phase is not Phase.explain],  # the verdict explains
 )
-settings.register_profile(
-    "ci", settings.get_profile("lockstep"), derandomize=True, database=None, print_blob=True
-)
+settings.register_profile("ci", settings.get_profile("lockstep"), derandomize=True, database=None)
 settings.load_profile("ci" if os.environ.get("CI") else "lockstep")
 
 

@@ -102,7 +102,7 @@ def _where(verdict: Verdict) -> str:
         wrong = np.flatnonzero(verdict.outside.any(axis=axes))
         if len(wrong) < size:
             shown = ", ".join(str(i) for i in wrong[:8]) + (", ..." if len(wrong) > 8 else "")
-            parts.append(f"only {name} {shown} of {size}")
+            parts.append(f"only {name} {shown} (of {size})")
     return "; ".join(parts)
 
 

@@ -101,7 +101,7 @@ def table(scores: dict[str, Scores]) -> Table:
             made.add_row(
                 *(backend, dtype, str(cases)),
                 *(str(score.counts[status]) for status in STATUSES),
-                f"{score.worst:.3f}",
+                f"{score.worst:.3f}" if score.worst < 1000 else f"{score.worst:.1e}",
                 score.where,
                 f"{median(bounds):.1e}" if bounds else "-",
                 f"{cases / score.seconds:.0f}",

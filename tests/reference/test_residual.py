@@ -56,7 +56,7 @@ def test_the_first_wrong_step_is_named_though_later_ones_follow_from_it():
     assert (verdict.first.batch, verdict.first.time, verdict.first.unit) == (1, 2, 3)
     assert verdict.outside.sum() == 1
     assert verdict.first.deviation == pytest.approx(1e-5, rel=0.05)
-    assert verdict.reason == "right before step 2, wrong there; only batch rows 1 of 3; only units 3 of 5"
+    assert verdict.reason == "right before step 2, wrong there; only batch rows 1 (of 3); only units 3 (of 5)"
     assert "batch 1, time 2, unit 3" in str(verdict)
 
 

@@ -1,0 +1,51 @@
+"""The README's commands are CI's, its recipe runs as printed, its figures are this tree's."""
+
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from conftest import DEFAULT_EXAMPLES
+from tests.face.running import ROOT
+from tests.faults.catalogue import FAULTS
+from tests.faults.correct import CORRECT
+
+README = (ROOT / "README.md").read_text()
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+def test_ci_calls_the_readmes_own_test_command():
+    first, second, _ = blocks("sh")
+    assert first.strip() == "pip install -e '.[verified]' && pytest tests/parity"
+    assert second.strip() in (ROOT / ".ci" / "run").read_text().splitlines()
+
+
+def test_the_recipe_runs_as_printed(tmp_path: Path):
+    """In a copy of the tree, with the file where the README says and the command it prints."""
+    for name in ("reference", "adapters", "tests"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("conftest.py", "pyproject.toml"):
+        shutil.copy(ROOT / name, tmp_path)
+    recipe = blocks("python")[0]
+    assert len(recipe.splitlines()) <= 30
+    (tmp_path / "my_backend.py").write_text(recipe)
+    program, *arguments = shlex.split(blocks("sh")[2])
+    assert program == "pytest"
+    run = subprocess.run(
+        [sys.executable, "-m", program, *arguments], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert run.returncode == 0, run.stdout
+    assert "my_backend:MyBackend float32" in re.sub(" +", " ", run.stdout)
+    assert str(tmp_path) in run.stdout  # the copy was tested, not this tree
+
+
+def test_figures():
+    assert f"{len(FAULTS)} deliberate bugs" in README
+    assert f"default {DEFAULT_EXAMPLES};" in README
+    numbers = {5: "five", 6: "six", 7: "seven", 8: "eight"}
+    assert f"add up in {numbers[len(CORRECT)]} other ways" in README
