@@ -70,4 +70,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
 @pytest.fixture(scope="session")
 def backend(request: pytest.FixtureRequest) -> Backend:
     """Each backend under test in turn."""
-    return request.config.stash[SESSION].backend(request.param)
+    try:
+        return request.config.stash[SESSION].backend(request.param)
+    except UnknownBackend as error:
+        reason = str(error)
+    pytest.fail(reason, pytrace=False)

@@ -12,6 +12,8 @@ from rich.table import Table
 from adapters import Case
 from reference import Verdict
 
+COUNTED = ("cases", "match", "mis-\nmatch", "incon-\nclusive", "re-\nfused")
+WIDE = 120  # columns from which there is room for one more
 STATUSES = ("match", "mismatch", "inconclusive", "refused")
 
 
@@ -85,33 +87,35 @@ class Scores(dict[str, Score]):
             score.saw(values["worst"], values["where"])
 
 
-def table(scores: dict[str, Scores]) -> Table:
-    """The closing table: a row a backend and dtype."""
-    made = Table("backend", "dtype", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    made.add_column("cases", justify="right")
-    for name in (*STATUSES, "worst/bound"):
-        made.add_column(name, justify="right")
-    made.add_column("where", min_width=12)
-    made.add_column("median bound", justify="right")
-    made.add_column("cases/s", justify="right")
+def rendered(scores: dict[str, Scores], width: int) -> str:
+    """The closing table, a row a backend and dtype; where the worst was, beside it or below it."""
+    wide = width >= WIDE
+    table = Table(box=SIMPLE_HEAD, padding=(0, 2 if wide else 1, 0, 0), pad_edge=False)
+    table.add_column("backend", overflow="fold")  # the one column that gives way
+    table.add_column("dtype", no_wrap=True)
+    for header in (*COUNTED, "worst\n/bound", "median\nbound", "cases\n/s"):
+        table.add_column(header, justify="right", no_wrap=True)
+    if wide:
+        table.add_column("where the worst was", no_wrap=True)
+    below = []
     for backend, by_dtype in scores.items():
         for dtype, score in sorted(by_dtype.items()):
-            cases = score.counts.total()
-            bounds = [float(bound) for bound in score.bounds.elements()]
-            made.add_row(
-                *(backend, dtype, str(cases)),
-                *(str(score.counts[status]) for status in STATUSES),
-                f"{score.worst:.3f}" if score.worst < 1000 else f"{score.worst:.1e}",
-                score.where,
-                f"{median(bounds):.1e}" if bounds else "-",
-                f"{cases / score.seconds:.0f}",
-            )
-    return made
-
-
-def rendered(scores: dict[str, Scores], width: int) -> str:
-    """The table as text."""
+            table.add_row(backend, dtype, *figures(score), *([score.where] if wide else []))
+            below.append(f"{backend} {dtype} worst at {score.where}\n")
     console = Console(width=width, no_color=True)
     with console.capture() as capture:
-        console.print(table(scores))
-    return capture.get()
+        console.print(table)
+    return capture.get() + ("" if wide else "".join(below))
+
+
+def figures(score: Score) -> list[str]:
+    """A row's numbers."""
+    cases = score.counts.total()
+    bounds = [float(bound) for bound in score.bounds.elements()]
+    return [
+        str(cases),
+        *(str(score.counts[status]) for status in STATUSES),
+        f"{score.worst:.3f}" if score.worst < 1000 else f"{score.worst:.0e}",
+        f"{median(bounds):.1e}" if bounds else "-",
+        f"{cases / score.seconds:.0f}",
+    ]

@@ -37,12 +37,9 @@ class Session:
                 self.backend(name)
 
     def backend(self, name: str) -> Backend:
-        """The backend, its framework imported at the first call; a usage error when that fails."""
+        """The backend, its framework imported at the first call. Raises UnknownBackend when that fails."""
         if name not in self.loaded:
-            try:
-                self.loaded[name] = Backend(name, load(name))
-            except UnknownBackend as error:
-                raise pytest.UsageError(str(error)) from None
+            self.loaded[name] = Backend(name, load(name))
         return self.loaded[name]
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
@@ -87,9 +84,15 @@ class Session:
         self, config: pytest.Config, items: Sequence[pytest.Item]
     ) -> list[str]:
         """Versions, devices and settings of the backends that the collected tests use."""
+        if hasattr(config, "workerinput"):  # a process of pytest-xdist's; its header is not shown
+            return []
         used = {item.callspec.params.get("backend") for item in items if hasattr(item, "callspec")}
-        with quiet(config):
-            return [f"lockstep: {self.backend(name).adapter.facts}" for name in self.names if name in used]
+        try:
+            with quiet(config):
+                backends = [self.backend(name) for name in self.names if name in used]
+        except UnknownBackend as error:
+            raise pytest.UsageError(str(error)) from None
+        return [f"lockstep: {backend.adapter.facts}" for backend in backends]
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         if self.scores:

@@ -123,6 +123,16 @@ def test_bad_options_are_usage_errors_in_one_line(arguments, message, their_modu
     assert "Traceback" not in run.stderr + run.stdout
 
 
+@pytest.mark.parametrize("parallel", [(), ("-n", "2")])
+def test_a_framework_that_does_not_import_is_an_error(parallel, tmp_path):
+    (tmp_path / "torch.py").write_text("raise ImportError('libtorch.so: cannot open shared object file')")
+    run = run_pytest(*FEW, "--backend", "torch", *parallel, python_path=tmp_path)
+    assert run.returncode != 0
+    assert "backend torch cannot be made: ImportError: libtorch.so: cannot open" in run.stdout + run.stderr
+    assert "Traceback" not in run.stdout + run.stderr
+    assert " passed" not in run.stdout
+
+
 def test_what_is_not_installed_and_not_asked_for_is_listed(their_modules):
     run = run_pytest(
         "tests/parity/test_notebook.py", "-k", "numpy", "-p", "hidden", python_path=their_modules

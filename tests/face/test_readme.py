@@ -1,5 +1,6 @@
 """The README's commands are CI's, its recipe runs as printed, its figures are this tree's."""
 
+import os
 import re
 import shlex
 import shutil
@@ -36,9 +37,9 @@ def test_the_recipe_runs_as_printed(tmp_path: Path):
     (tmp_path / "my_backend.py").write_text(recipe)
     program, *arguments = shlex.split(blocks("sh")[2])
     assert program == "pytest"
-    run = subprocess.run(
-        [sys.executable, "-m", program, *arguments], cwd=tmp_path, capture_output=True, text=True
-    )
+    command = [sys.executable, "-m", program, *arguments]
+    wide = {**os.environ, "COLUMNS": "150"}
+    run = subprocess.run(command, cwd=tmp_path, env=wide, capture_output=True, text=True)
     assert run.returncode == 0, run.stdout
     assert "my_backend:MyBackend float32" in re.sub(" +", " ", run.stdout)
     assert str(tmp_path) in run.stdout  # the copy was tested, not this tree
