@@ -9,7 +9,6 @@ import timeit
 from collections.abc import Callable
 
 import numpy as np
-import torch
 
 from adapters import load
 from reference import Case, check, simple_rnn
@@ -33,6 +32,9 @@ def make_case(batch: int) -> Case:
 
 
 def torch_layer(case: Case) -> Callable[[], object]:
+    import torch
+
+    torch.set_num_threads(1)
     layer = torch.nn.RNN(INPUT_SIZE, HIDDEN_SIZE, batch_first=True, dtype=torch.float64).requires_grad_(False)
     inputs = torch.from_numpy(case.inputs)
     return lambda: layer(inputs)
@@ -55,7 +57,6 @@ def figures(batch: int) -> dict[str, float]:
 
 
 def main() -> None:
-    torch.set_num_threads(1)
     for batch in (1, 32):
         print(f"batch {batch}")
         measured = figures(batch)
