@@ -14,7 +14,8 @@ def run(adapter: Adapter, case: Case) -> Trace:
 
 def judge(adapter: Adapter, case: Case, trace: Trace) -> Verdict:
     """The verdict on `trace` as this backend's answer to `case`, with the ulps its adapter declares."""
-    return check(case, trace, adapter.facts.tanh_ulps[case.dtype.name])
+    facts, dtype = adapter.facts, case.dtype.name
+    return check(case, trace, facts.tanh_ulps[dtype], facts.sigmoid_ulps[dtype])
 
 
 def compare(adapter: Adapter, case: Case) -> Verdict:

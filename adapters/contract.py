@@ -5,9 +5,12 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from reference import Case, Trace
+from reference.cells import GATES
 
-# Worst errors of tanh, in ulps, with room for a backend nobody has measured.
-UNMEASURED_TANH_ULPS = {"float32": 8.0, "float64": 10.0}
+CELLS = tuple(GATES)
+
+# Worst errors of tanh and sigmoid, in ulps, with room for a backend nobody has measured.
+UNMEASURED_ULPS = {"float32": 8.0, "float64": 10.0}
 
 
 @dataclass(frozen=True)
@@ -16,14 +19,17 @@ class Facts:
 
     name: as selected by `--backend`.  version: the framework's.  device: where it computes.
     settings: threads, dtype settings and whatever else could change a result, for the header.
-    tanh_ulps: by dtype name, the worst error of its tanh in units in the last place.
+    cells: those it can run, of "simple_rnn", "gru" and "lstm"; it is tested on no others.
+    tanh_ulps, sigmoid_ulps: by dtype name, the worst error in units in the last place.
     """
 
     name: str
     version: str = "unknown"
     device: str = "cpu"
     settings: str = ""
-    tanh_ulps: Mapping[str, float] = field(default_factory=lambda: UNMEASURED_TANH_ULPS)
+    cells: tuple[str, ...] = ("simple_rnn",)
+    tanh_ulps: Mapping[str, float] = field(default_factory=lambda: UNMEASURED_ULPS)
+    sigmoid_ulps: Mapping[str, float] = field(default_factory=lambda: UNMEASURED_ULPS)
 
     def __str__(self) -> str:
         return ", ".join(part for part in (f"{self.name} {self.version}", self.device, self.settings) if part)

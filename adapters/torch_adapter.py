@@ -1,12 +1,12 @@
-"""PyTorch: `torch.nn.RNN`."""
+"""PyTorch: `torch.nn.RNN`, `torch.nn.GRU` and `torch.nn.LSTM`."""
 
 from functools import lru_cache
 from typing import Any
 
-import numpy as np
-
-from adapters.contract import Facts, Refused
+from adapters.contract import CELLS, Facts, Refused
+from adapters.layouts import pack
 from reference import Case, Trace
+from reference.validation import Array
 
 
 class TorchAdapter:
@@ -19,34 +19,53 @@ class TorchAdapter:
             version=torch.__version__,
             settings=f"{torch.get_num_threads()} threads, "
             f"float32 matmul precision {torch.get_float32_matmul_precision()}",
+            cells=CELLS,
             tanh_ulps={"float32": 1, "float64": 1},
+            sigmoid_ulps={"float32": 3, "float64": 3},
         )
-        self.cache = lru_cache(maxsize=64)(self._build)
+        self.cache = lru_cache(maxsize=128)(self._build)
 
-    def _build(self, input_size: int, hidden_size: int, activation: str, dtype: str) -> Any:
-        layer = self.torch.nn.RNN(
-            input_size,
-            hidden_size,
-            nonlinearity=activation,
-            batch_first=True,
-            dtype=getattr(self.torch, dtype),
-        )
+    def _build(self, cell: str, sizes: tuple[int, int], activation: str, dtype: str, bias: bool) -> Any:
+        nn = self.torch.nn
+        options = {"batch_first": True, "dtype": getattr(self.torch, dtype), "bias": bias}
+        if cell == "simple_rnn":
+            layer = nn.RNN(*sizes, nonlinearity=activation, **options)
+        else:
+            layer = {"gru": nn.GRU, "lstm": nn.LSTM}[cell](*sizes, **options)
         return layer.requires_grad_(False)
 
     def run(self, case: Case) -> Trace:
-        if case.time == 0:
-            raise Refused("Expected sequence length to be larger than 0 in RNN")
-        layer = self.cache(case.input_size, case.hidden_size, case.activation, case.dtype.name)
-        layer.weight_ih_l0.copy_(self._tensor(case.W))
-        layer.weight_hh_l0.copy_(self._tensor(case.U))
-        layer.bias_ih_l0.copy_(self._tensor(case.b))
-        layer.bias_hh_l0.zero_()
-        state = None if case.initial_state is None else self._tensor(case.initial_state)[None]
-        outputs, final_state = layer(self._tensor(case.inputs), state)
-        return Trace(outputs.numpy(), final_state[0].numpy())
+        if reason := refusal(case):
+            raise Refused(reason)
+        W, U, b, recurrent_b = pack(case.weights, case.cell, "torch")
+        sizes = (case.input_size, case.hidden_size)
+        layer = self.cache(case.cell, sizes, case.activation, case.dtype.name, b is not None)
+        layer.weight_ih_l0.copy_(self._tensor(W))
+        layer.weight_hh_l0.copy_(self._tensor(U))
+        if b is not None:
+            layer.bias_ih_l0.copy_(self._tensor(b))
+            layer.bias_hh_l0.copy_(self._tensor(recurrent_b))
+        single = case.cell != "lstm"  # an LSTM takes and gives (h, c), the others h alone
+        state: Any = None
+        if case.initial_state is not None:
+            state = [self._tensor(array)[None] for array in case.start]
+            state = state[0] if single else state
+        outputs, final = layer(self._tensor(case.inputs), state)
+        return Trace(outputs.numpy(), *(array[0].numpy() for array in ([final] if single else final)))
 
-    def _tensor(self, array: np.ndarray) -> Any:
+    def _tensor(self, array: Array) -> Any:
         """The array as a tensor with the same strides; torch has no negative ones, so those are copied."""
         if any(stride < 0 for stride in array.strides):
             array = array.copy()
         return self.torch.from_numpy(array)
+
+
+def refusal(case: Case) -> str:
+    """Why torch's layers cannot express the case; empty when they can."""
+    if case.time == 0:
+        return "Expected sequence length to be larger than 0 in RNN"
+    if case.cell == "gru" and not case.reset_after:
+        return "torch.nn.GRU applies the reset gate after the matrix product; it has no other form"
+    if case.cell != "simple_rnn" and case.recurrent_activation != "sigmoid":
+        return f"the gates of torch.nn.{case.cell.upper()} are sigmoids; it has no recurrent activation"
+    return ""

@@ -1,4 +1,4 @@
-"""The oracle: a cell looped over time, in float64."""
+"""The oracle: a cell looped over time."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,22 +6,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from reference.cells import simple_rnn_cell
-from reference.validation import floats, need_layer
+from reference import cells
+from reference.cells import ACTIVATIONS, Weights
+from reference.validation import floats, need_layer, one_of
 
 READABLE = ("float64", "float32", "float16")  # each converts to float64 without loss
+State = tuple[Any, ...]  # (h,), or (h, c) for an LSTM
 
 
-def unroll(cell: Callable[[Any, Any], Any], inputs: Any, state: Any) -> tuple[Any, Any]:
-    """Loop `state = cell(x_t, state)` over the time axis (the last but one) of `inputs`.
+def unroll(step: Callable[[Any, State], State], inputs: Any, state: State) -> tuple[Any, State]:
+    """Loop `state = step(x_t, state)` over the time axis (the last but one) of `inputs`.
 
-    Returns outputs (..., time, H) and the final state (..., H), in the dtype of `state`.
+    Returns outputs (..., time, H), in the dtype of the state, and the final state.
     """
-    time = inputs.shape[-2]
-    outputs = np.empty((*state.shape[:-1], time, state.shape[-1]), dtype=state.dtype)
+    h = state[0]
+    outputs = np.empty((*h.shape[:-1], inputs.shape[-2], h.shape[-1]), dtype=h.dtype)
     for x_t, output in zip(np.moveaxis(inputs, -2, 0), np.moveaxis(outputs, -2, 0), strict=True):
-        state = cell(x_t, state)
-        output[...] = state
+        state = step(x_t, state)
+        output[...] = state[0]
     return outputs, state
 
 
@@ -45,17 +47,19 @@ def simple_rnn(
     state, (H,) or (batch, H): the last output, or the initial state when time is 0.
     Raises ValueError, naming the array, on a wrong rank, shape or dtype or a value that is not finite.
     """
+    one_of("activation", activation, ACTIVATIONS)
     x, W, U, b = (
         floats(name, value, READABLE) for name, value in (("inputs", inputs), ("W", W), ("U", U), ("b", b))
     )
     h0 = None if initial_state is None else floats("initial_state", initial_state, READABLE)
-    need_layer(x, W, U, b, h0, activation)
+    need_layer("simple_rnn", x, Weights(W, U, b), {"initial_state": h0})
     if h0 is None:
         h0 = np.zeros((*x.shape[:-2], W.shape[0]))
     x, W, U, b, h0 = (array.astype(np.float64) for array in (x, W, U, b, h0))
+    weights = Weights(W, U, b)
 
-    def cell(x_t: Any, h: Any) -> Any:
-        return simple_rnn_cell(x_t, h, W, U, b, activation)
+    def step(x_t: Any, state: State) -> State:
+        return (cells.simple_rnn(x_t, state[0], weights, activation),)
 
-    outputs, final_state = unroll(cell, x, h0)
+    outputs, (final_state,) = unroll(step, x, (h0,))
     return (outputs, final_state) if return_state else outputs

@@ -11,50 +11,39 @@ from typing import Any
 import numpy as np
 
 from reference.case import Case, Trace
-from reference.cells import simple_rnn_cell
+from reference.prediction import predict
 from reference.rounding import Arithmetic, Rounded
-from reference.validation import Array
 from reference.verdict import Verdict
 
-# A bound wider than this share of the state's range proves nothing. tanh ranges over (-1, 1); relu is
-# unbounded and its error relative to the terms of its sum, so there only overflow is inconclusive.
+# A bound wider than this share of the state's range proves nothing. tanh ranges over (-1, 1), and so
+# do GRU and LSTM; relu is unbounded and its error relative to its terms: only overflow is inconclusive.
 VACUOUS = {"tanh": 2e-3, "relu": np.inf}
-BLOCK = 32_768  # elements judged at a time, few enough to stay in the processor's cache
 
 
-def check(case: Case, trace: Trace, tanh_ulps: float) -> Verdict:
+def check(case: Case, trace: Trace, tanh_ulps: float, sigmoid_ulps: float = 0.0) -> Verdict:
     """Judge `trace`, a backend's answer to `case`.
 
-    tanh_ulps: the worst error of the backend's tanh in the case's dtype, in units in the last place.
+    tanh_ulps, sigmoid_ulps: the worst errors of the backend's functions in the case's dtype, in units in
+    the last place.
     Never raises on a wrong trace: wrong types, shapes and dtypes are mismatches too.
     """
     wrong_form = _wrong_form(case, trace)
     if wrong_form:
         nothing = np.zeros((0, 0, 0))
         return Verdict(case, "mismatch", wrong_form, nothing, nothing, nothing)
-    arithmetic = Arithmetic(case.dtype, tanh_ulps)
-    expected, bound = np.empty(trace.outputs.shape), np.empty(trace.outputs.shape)
-    steps = max(1, BLOCK // max(1, case.batch * case.hidden_size))
     with np.errstate(all="ignore"):
-        for start in range(0, case.time, steps):
-            stop = min(start + steps, case.time)
-            expected[:, start:stop], bound[:, start:stop] = predict(case, trace, start, stop, arithmetic)
-    return _verdict(case, trace, expected, bound)
-
-
-def predict(case: Case, trace: Trace, start: int, stop: int, arithmetic: Arithmetic) -> tuple[Array, Array]:
-    """Steps `start` to `stop`, each from the backend's own previous state: values and bounds.
-
-    The bound is infinite where nothing is known: the sum, or one before it, may have overflowed.
-    """
-    first = case.h0[:, None] if start == 0 else trace.outputs[:, start - 1 : start]
-    previous = np.concatenate([first, trace.outputs[:, start : stop - 1]], axis=1)
-    x_t = Rounded(case.inputs[:, start:stop].reshape(-1, case.input_size), arithmetic)
-    h = Rounded(previous.reshape(-1, case.hidden_size), arithmetic)
-    W, U, b = (Rounded(array, arithmetic) for array in (case.W, case.U, case.b))
-    step = simple_rnn_cell(x_t, h, W, U, b, case.activation)
-    step.error[~np.isfinite(step.value)] = np.inf
-    return step.value.reshape(previous.shape), step.error.reshape(previous.shape)
+        expected, bound, cell_state = predict(case, trace, Arithmetic(case.dtype, tanh_ulps, sigmoid_ulps))
+    verdict = Verdict(case, "match", "", trace.outputs, expected, bound)
+    if not trace.final_state.size:
+        return replace(verdict, status="inconclusive", reason="the case is empty: nothing to compare")
+    if verdict.first is not None:
+        return replace(verdict, status="mismatch", reason=_where(verdict))
+    if wrong := _wrong_final_state(case, trace) or _wrong_cell_state(trace, cell_state):
+        return replace(verdict, status="mismatch", reason=wrong)
+    if vacuous := np.count_nonzero(bound >= VACUOUS[case.activation]):
+        reason = f"{vacuous} of {bound.size} bounds are too wide to prove anything"
+        return replace(verdict, status="inconclusive", reason=reason)
+    return verdict
 
 
 def _wrong_form(case: Case, trace: Any) -> str:
@@ -65,6 +54,8 @@ def _wrong_form(case: Case, trace: Any) -> str:
         "outputs": (case.batch, case.time, case.hidden_size),
         "final_state": (case.batch, case.hidden_size),
     }
+    if case.cell == "lstm":
+        shapes["final_cell_state"] = shapes["final_state"]
     for name, shape in shapes.items():
         array = getattr(trace, name)
         if not isinstance(array, np.ndarray):
@@ -74,23 +65,6 @@ def _wrong_form(case: Case, trace: Any) -> str:
         if array.dtype != case.dtype:
             return f"{name} has dtype {array.dtype}, needs {case.dtype}"
     return ""
-
-
-def _verdict(case: Case, trace: Trace, expected: Array, bound: Array) -> Verdict:
-    """The verdict on a trace of the right form, its steps predicted."""
-    verdict = Verdict(case, "match", "", trace.outputs, expected, bound)
-    vacuous = np.count_nonzero(bound >= VACUOUS[case.activation])
-    wrong_final_state = _wrong_final_state(case, trace)
-    if not trace.final_state.size:
-        return replace(verdict, status="inconclusive", reason="the case is empty: nothing to compare")
-    if verdict.first is not None:
-        return replace(verdict, status="mismatch", reason=_where(verdict))
-    if wrong_final_state:
-        return replace(verdict, status="mismatch", reason=wrong_final_state)
-    if vacuous:
-        reason = f"{vacuous} of {bound.size} bounds are too wide to prove anything"
-        return replace(verdict, status="inconclusive", reason=reason)
-    return verdict
 
 
 def _where(verdict: Verdict) -> str:
@@ -119,4 +93,21 @@ def _wrong_final_state(case: Case, trace: Trace) -> str:
     return (
         f"final_state is not {need}: at batch {batch}, unit {unit} it is "
         f"{trace.final_state[batch, unit]:.9g}, needs {last[batch, unit]:.9g}"
+    )
+
+
+def _wrong_cell_state(trace: Trace, expected: Rounded | None) -> str:
+    """How the final cell state of an LSTM differs from the one its steps lead to, if it does."""
+    if expected is None or trace.final_cell_state is None:
+        return ""
+    off = np.abs(trace.final_cell_state - expected.value)
+    wrong = np.argwhere(~(off <= expected.error) & np.isfinite(expected.value))
+    if not len(wrong):
+        return ""
+    batch, unit = (int(i) for i in wrong[0])
+    if np.array_equal(trace.final_cell_state, trace.final_state):
+        return "final_cell_state is the final state h, needs the cell state c"
+    return (
+        f"final_cell_state is wrong though every step is right: at batch {batch}, unit {unit} it is "
+        f"{trace.final_cell_state[batch, unit]:.9g}, needs {expected.value[batch, unit]:.9g}"
     )

@@ -10,13 +10,14 @@ Source of the sum's bound: Higham, Accuracy and Stability of Numerical Algorithm
 sections 3.1 and 4.2: a sum of N rounded products is off by at most ((1+u)^N - 1) * sum of |terms|.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
+from scipy.special import expit
 
 U64 = 2.0**-53  # unit roundoff of float64, the arithmetic the bound itself is computed in
 OWN_ULPS = 4  # float64 ulps for our own three calls of np.tanh, each measured to be within 1.2
@@ -24,10 +25,11 @@ OWN_ULPS = 4  # float64 ulps for our own three calls of np.tanh, each measured t
 
 @dataclass(frozen=True)
 class Arithmetic:
-    """How a backend computes: its dtype, and the worst error of its tanh in ulps of that dtype."""
+    """How a backend computes: its dtype, and the worst errors of its functions in ulps of that dtype."""
 
     dtype: np.dtype[Any]
-    tanh_ulps: float
+    tanh_ulps: float = 0.0
+    sigmoid_ulps: float = 0.0
 
     @cached_property
     def unit(self) -> float:
@@ -82,9 +84,26 @@ class Rounded(NDArrayOperatorsMixin):
         return np.abs(self.value) + self.error if self._magnitude is None else self._magnitude
 
     @property
+    def shape(self) -> tuple[int, ...]:
+        return self.value.shape
+
+    @property
     def T(self) -> "Rounded":
-        """The transpose of an exact array."""
-        return Rounded(self.value.T, self.arithmetic)
+        """The transpose."""
+        return self._each(np.transpose)
+
+    def __getitem__(self, index: Any) -> "Rounded":
+        """A part, taken of a full array."""
+        return self._each(lambda array: array[index])
+
+    def reshape(self, *shape: int) -> "Rounded":
+        return self._each(lambda array: array.reshape(shape))
+
+    def _each(self, change: Callable[[Any], Any]) -> "Rounded":
+        """The same change of form to value, error and magnitude."""
+        error = change(self.error) if isinstance(self.error, np.ndarray) else self.error
+        magnitude = None if self._magnitude is None else change(self._magnitude)
+        return Rounded(change(self.value), self.arithmetic, error, self.terms, magnitude)
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *operands: Any, **options: Any) -> Any:
         if ufunc not in RULES or method != "__call__" or options:
@@ -110,8 +129,8 @@ class Rounded(NDArrayOperatorsMixin):
         underflow = 2 * self.terms * arithmetic.smallest_normal
         error = (growth + own) * self.magnitude
         error += (1 + growth) * (self.error + underflow)
-        error[~(self.magnitude <= arithmetic.largest / (1 + growth))] = np.inf
-        return Rounded(self.value, arithmetic, error)
+        fits = (self.magnitude <= arithmetic.largest / (1 + growth)) & (error < np.inf)  # False for NaN
+        return Rounded(self.value, arithmetic, np.where(fits, error, np.inf))
 
 
 def matmul(a: Rounded, b: Rounded) -> Rounded:
@@ -119,8 +138,10 @@ def matmul(a: Rounded, b: Rounded) -> Rounded:
     a, b = a.closed(), b.closed()
     size_a, size_b = a.magnitude, b.magnitude
     error = 0.0
-    if np.any(a.error) or np.any(b.error):
-        error = size_a @ b.error + a.error @ np.abs(b.value)
+    if np.any(b.error):
+        error = error + size_a @ b.error
+    if np.any(a.error):
+        error = error + a.error @ np.abs(b.value)
     # An operand below the smallest normal may be read as zero, which loses its whole product.
     if (lost := subnormal(a)).any():
         error = error + (size_a * lost) @ size_b
@@ -141,7 +162,31 @@ def add(a: Rounded, b: Rounded) -> Rounded:
     return Rounded(a.value + b.value, a.arithmetic, a.error + b.error, terms, a.magnitude + b.magnitude)
 
 
-def monotone(function: Callable[[Any], Any], z: Rounded, ulps: float, own_ulps: float) -> Rounded:
+def subtract(a: Rounded, b: Rounded) -> Rounded:
+    return add(a, Rounded(-b.value, b.arithmetic, b.error, b.terms, b.magnitude))
+
+
+def multiply(a: Rounded, b: Rounded) -> Rounded:
+    """A product, a pending sum of one term.
+
+    It counts as two, for frameworks that factor sums of products: torch's GRU computes n + z∘(h - n)
+    for (1 - z)∘n + z∘h, which takes one more rounding on the way of each term.
+    """
+    a, b = a.closed(), b.closed()
+    size_a, size_b = a.magnitude, b.magnitude
+    error = np.abs(a.value) * b.error + a.error * size_b
+    lost = subnormal(a) | subnormal(b)
+    if lost.any():
+        error = error + size_a * size_b * lost
+    return Rounded(a.value * b.value, a.arithmetic, error, 2, size_a * size_b)
+
+
+def divide(a: Rounded, b: Rounded) -> Rounded:
+    """The quotient by an exact constant; some backends multiply by its rounded reciprocal."""
+    return multiply(a, Rounded(1 / b.value, b.arithmetic))
+
+
+def monotone(function: Callable[[Any], Any], z: Rounded, ulps: float = 0.0, own_ulps: float = 0.0) -> Rounded:
     """A nondecreasing function with values of at most 1 where it rounds, as a backend computes it.
 
     The backend's argument lies in [z - error, z + error], so its exact result lies between the
@@ -152,26 +197,49 @@ def monotone(function: Callable[[Any], Any], z: Rounded, ulps: float, own_ulps: 
     value = function(z.value)
     above = function(z.value + z.error) - value
     below = value - function(z.value - z.error)
-    error = np.maximum(above, below, out=above)
+    error = np.maximum(above, below)
     if ulps:
         top = np.minimum(np.abs(value) + error, 1.0)
         error += (ulps + own_ulps * U64 / z.arithmetic.unit) * z.arithmetic.ulp(top)
-    error[np.isinf(z.error)] = np.inf
-    return Rounded(value, z.arithmetic, error)
+        error += z.arithmetic.smallest_normal  # a result may be flushed to zero
+    return Rounded(value, z.arithmetic, np.where(z.error < np.inf, error, np.inf))
 
 
 def tanh(z: Rounded) -> Rounded:
     return monotone(np.tanh, z, z.arithmetic.tanh_ulps, OWN_ULPS)
 
 
+def sigmoid(z: Rounded) -> Rounded:
+    return monotone(expit, z, z.arithmetic.sigmoid_ulps, OWN_ULPS)
+
+
 def maximum(z: Rounded, floor: Rounded) -> Rounded:
     """The larger of z and an exact constant: it returns one of the two, so it does not round."""
-    return monotone(lambda x: np.maximum(x, floor.value), z, ulps=0, own_ulps=0)
+    return monotone(lambda x: np.maximum(x, floor.value), z)
+
+
+def minimum(z: Rounded, ceiling: Rounded) -> Rounded:
+    """The smaller of z and an exact constant."""
+    return monotone(lambda x: np.minimum(x, ceiling.value), z)
+
+
+def stack(arrays: Sequence[Rounded], axis: int) -> Rounded:
+    """np.stack, of closed arrays."""
+    closed = [array.closed() for array in arrays]
+    value = np.stack([array.value for array in closed], axis)
+    return Rounded(
+        value, closed[0].arithmetic, np.stack([array.error + 0 * array.value for array in closed], axis)
+    )
 
 
 RULES: dict[np.ufunc, Callable[..., Rounded]] = {
     np.matmul: matmul,
     np.add: add,
+    np.subtract: subtract,
+    np.multiply: multiply,
+    np.divide: divide,
     np.tanh: tanh,
+    expit: sigmoid,
     np.maximum: maximum,
+    np.minimum: minimum,
 }

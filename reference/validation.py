@@ -1,18 +1,13 @@
 """The conditions a layer's arrays must meet, each failure told in one line."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
 
-from reference.cells import ACTIVATIONS
+from reference.cells import GATES, Weights
 
 Array = np.ndarray[Any, np.dtype[Any]]
-
-RANKS = {
-    1: "(hidden_size,)",
-    2: "(batch, hidden_size)",
-}
 
 
 def floats(name: str, value: Any, dtypes: Sequence[str]) -> Array:
@@ -36,27 +31,39 @@ def need_shape(name: str, array: Array, shape: tuple[int, ...], meaning: str) ->
         raise ValueError(f"{name} has shape {array.shape}, needs {meaning} = {shape}")
 
 
-def need_layer(
-    inputs: Array, W: Array, U: Array, b: Array, initial_state: Array | None, activation: str
-) -> None:
-    """Raise a ValueError unless the arrays form one simple RNN layer and its call.
+def one_of(name: str, value: str, choices: Collection[str]) -> None:
+    """Raise a ValueError unless `value` is one of `choices`."""
+    if value not in choices:
+        raise ValueError(f"{name} is {value!r}, needs one of {', '.join(choices)}")
 
-    inputs (time, D) or (batch, time, D); W (H, D); U (H, H); b (H,); initial_state (H,) or (batch, H).
+
+def need_layer(cell: str, inputs: Array, weights: Weights, states: dict[str, Array | None]) -> None:
+    """Raise a ValueError unless the arrays form one layer and its call.
+
+    inputs (time, D) or (batch, time, D); W (gates·H, D); U (gates·H, H); biases (gates·H,) or None;
+    states, by name: (H,) or (batch, H), as the inputs are batched, or None.
     """
-    if activation not in ACTIVATIONS:
-        raise ValueError(f"activation is {activation!r}, needs one of {', '.join(ACTIVATIONS)}")
     if inputs.ndim not in (2, 3):
         raise ValueError(
             f"inputs has shape {inputs.shape}, needs (time, input_size) or (batch, time, input_size)"
         )
+    W, U, *biases = weights
     if W.ndim != 2:
         raise ValueError(f"W has shape {W.shape}, needs (hidden_size, input_size)")
-    input_size, hidden_size = inputs.shape[-1], W.shape[0]
+    count = len(GATES[cell])
+    input_size, (hidden_size, rest) = inputs.shape[-1], divmod(W.shape[0], count)
+    if rest:
+        raise ValueError(f"W has shape {W.shape}, needs a multiple of {count} rows for the gates of {cell}")
     if input_size == 0 or hidden_size == 0:
         raise ValueError(f"W has shape {W.shape}: input_size and hidden_size must be at least 1")
-    need_shape("W", W, (hidden_size, input_size), "(hidden_size, input_size)")
-    need_shape("U", U, (hidden_size, hidden_size), "(hidden_size, hidden_size)")
-    need_shape("b", b, (hidden_size,), "(hidden_size,)")
-    if initial_state is not None:
-        state_shape = (*inputs.shape[:-2], hidden_size)
-        need_shape("initial_state", initial_state, state_shape, RANKS[len(state_shape)])
+    rows = "hidden_size" if count == 1 else f"{count}*hidden_size"
+    need_shape("W", W, (W.shape[0], input_size), f"({rows}, input_size)")
+    need_shape("U", U, (W.shape[0], hidden_size), f"({rows}, hidden_size)")
+    for name, bias in zip(("b", "recurrent_b"), biases, strict=True):
+        if bias is not None:
+            need_shape(name, bias, (W.shape[0],), f"({rows},)")
+    batch = inputs.shape[:-2]
+    for name, state in states.items():
+        if state is not None:
+            meaning = "(batch, hidden_size)" if batch else "(hidden_size,)"
+            need_shape(name, state, (*batch, hidden_size), meaning)

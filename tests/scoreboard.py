@@ -13,13 +13,14 @@ from adapters import Case
 from reference import Verdict
 
 COUNTED = ("cases", "match", "mis-\nmatch", "incon-\nclusive", "re-\nfused")
-WIDE = 120  # columns from which there is room for one more
+MORE = ("median\nbound", "cases\n/s", "where the worst was")
+WIDE = 125  # columns from which there is room for more
 STATUSES = ("match", "mismatch", "inconclusive", "refused")
 
 
 @dataclass
 class Score:
-    """One backend in one dtype.
+    """One backend, one cell, one dtype.
 
     counts: cases by status.  reasons: refusals by reason.  seconds: spent in the backend and the check.
     bounds: how often each case's median bound occurred, by its value to two digits.
@@ -43,28 +44,45 @@ class Score:
         """How many cases were run and judged."""
         return self.counts.total() - self.counts["refused"]
 
+    @property
+    def median_bound(self) -> str:
+        bounds = [float(bound) for bound in self.bounds.elements()]
+        return f"{median(bounds):.1e}" if bounds else "-"
+
+    @property
+    def cases_per_second(self) -> str:
+        return f"{self.counts.total() / self.seconds:.0f}"
+
+    def figures(self) -> list[str]:
+        """The cases, how many of each status, and the worst ratio."""
+        return [
+            str(self.counts.total()),
+            *(str(self.counts[status]) for status in STATUSES),
+            f"{self.worst:.3f}" if self.worst < 1000 else f"{self.worst:.0e}",
+        ]
+
 
 class Scores(dict[str, Score]):
-    """The scores of one backend by dtype."""
+    """The scores of one backend by cell and dtype, as "lstm float32"."""
 
-    def of(self, dtype: str) -> Score:
-        return self.setdefault(dtype, Score())
+    def of(self, case: Case) -> Score:
+        return self.setdefault(f"{case.cell} {case.dtype}", Score())
 
     def spent(self, case: Case, seconds: float) -> None:
-        self.of(case.dtype.name).seconds += seconds
+        self.of(case).seconds += seconds
 
     def refused(self, case: Case, reason: str) -> None:
-        score = self.of(case.dtype.name)
+        score = self.of(case)
         score.counts["refused"] += 1
         score.reasons[reason] += 1
 
     def judged(self, verdict: Verdict) -> None:
-        case, score = verdict.case, self.of(verdict.case.dtype.name)
+        case, score = verdict.case, self.of(verdict.case)
         score.counts[verdict.status] += 1
         if verdict.worst is not None:
             score.bounds[f"{verdict.median_bound:.1e}"] += 1
             sizes = f"B{case.batch} T{case.time} D{case.input_size} H{case.hidden_size}"
-            score.saw(verdict.ratio, f"{case.activation} {sizes} step {verdict.worst.time}")
+            score.saw(verdict.ratio, f"{case.kind} {sizes} step {verdict.worst.time}")
 
     @property
     def compared(self) -> int:
@@ -73,14 +91,14 @@ class Scores(dict[str, Score]):
     def to_json(self) -> dict[str, dict[str, Any]]:
         """Plain dicts, strings and numbers, to travel in a test report."""
         return {
-            dtype: {name: dict(v) if isinstance(v, Counter) else v for name, v in vars(score).items()}
-            for dtype, score in self.items()
+            layer: {name: dict(v) if isinstance(v, Counter) else v for name, v in vars(score).items()}
+            for layer, score in self.items()
         }
 
     def add_json(self, data: dict[str, dict[str, Any]]) -> None:
         """Add what `to_json` of another made."""
-        for dtype, values in data.items():
-            score = self.of(dtype)
+        for layer, values in data.items():
+            score = self.setdefault(layer, Score())
             for name in ("counts", "reasons", "bounds"):
                 getattr(score, name).update(values[name])
             score.seconds += values["seconds"]
@@ -88,34 +106,22 @@ class Scores(dict[str, Score]):
 
 
 def rendered(scores: dict[str, Scores], width: int) -> str:
-    """The closing table, a row a backend and dtype; where the worst was, beside it or below it."""
+    """The closing table, a row for each backend, cell and dtype; what finds no room beside it is below."""
     wide = width >= WIDE
     table = Table(box=SIMPLE_HEAD, padding=(0, 2 if wide else 1, 0, 0), pad_edge=False)
     table.add_column("backend", overflow="fold")  # the one column that gives way
-    table.add_column("dtype", no_wrap=True)
-    for header in (*COUNTED, "worst\n/bound", "median\nbound", "cases\n/s"):
-        table.add_column(header, justify="right", no_wrap=True)
-    if wide:
-        table.add_column("where the worst was", no_wrap=True)
+    table.add_column("layer", no_wrap=True)
+    for header in (*COUNTED, "worst\n/bound", *(MORE if wide else ())):
+        table.add_column(header, justify="left" if "where" in header else "right", no_wrap=True)
     below = []
-    for backend, by_dtype in scores.items():
-        for dtype, score in sorted(by_dtype.items()):
-            table.add_row(backend, dtype, *figures(score), *([score.where] if wide else []))
-            below.append(f"{backend} {dtype} worst at {score.where}\n")
+    for backend, by_layer in scores.items():
+        for layer, score in sorted(by_layer.items(), key=lambda pair: pair[0].split(), reverse=True):
+            more = (score.median_bound, score.cases_per_second, score.where)
+            table.add_row(backend, layer, *score.figures(), *(more if wide else ()))
+            below.append(
+                f"{backend} {layer}: median bound {more[0]}, {more[1]} cases/s, worst at {more[2]}\n"
+            )
     console = Console(width=width, no_color=True)
     with console.capture() as capture:
         console.print(table)
     return capture.get() + ("" if wide else "".join(below))
-
-
-def figures(score: Score) -> list[str]:
-    """A row's numbers."""
-    cases = score.counts.total()
-    bounds = [float(bound) for bound in score.bounds.elements()]
-    return [
-        str(cases),
-        *(str(score.counts[status]) for status in STATUSES),
-        f"{score.worst:.3f}" if score.worst < 1000 else f"{score.worst:.0e}",
-        f"{median(bounds):.1e}" if bounds else "-",
-        f"{cases / score.seconds:.0f}",
-    ]

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import settings
 
 from adapters import UnknownBackend, find, known_backends, load
+from adapters.contract import CELLS
 from tests.backend import Backend
 from tests.scoreboard import Scores, rendered
 
@@ -43,8 +44,16 @@ class Session:
         return self.loaded[name]
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
-        if "backend" in metafunc.fixturenames:
+        """Each backend in turn and, for tests with a `cell`, each cell that it can run."""
+        if "cell" in metafunc.fixturenames:
+            pairs = [(name, cell) for name in self.names for cell in self.cells(name)]
+            metafunc.parametrize(("backend", "cell"), pairs, indirect=["backend"], scope="session")
+        elif "backend" in metafunc.fixturenames:
             metafunc.parametrize("backend", self.names, indirect=True, scope="session")
+
+    def cells(self, name: str) -> tuple[str, ...]:
+        """The cells that a backend is tested on: the known ones have them all; others declare theirs."""
+        return self.loaded[name].adapter.facts.cells if name in self.loaded else CELLS
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Iterator[None]:
@@ -100,10 +109,10 @@ class Session:
             width = shutil.get_terminal_size((WIDTH_IN_A_FILE, 24)).columns
             scores = {name: self.scores[name] for name in self.names if name in self.scores}
             terminalreporter.write(rendered(scores, width))
-            for name, by_dtype in scores.items():
+            for name, by_layer in scores.items():
                 if self.parallel:  # the header of a parallel run does not know them
                     terminalreporter.write_line(str(self.facts[name]))
-                reasons = sum((score.reasons for score in by_dtype.values()), Counter[str]())
+                reasons = sum((score.reasons for score in by_layer.values()), Counter[str]())
                 for reason, count in reasons.items():
                     terminalreporter.write_line(f"{name} refused {count}: {reason}")
             for name in self.not_installed:

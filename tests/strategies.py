@@ -6,44 +6,72 @@ ten times as long. Both are independent and non-zero, so that no transposition o
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import accumulate
+from typing import Any
 
 import numpy as np
 from hypothesis import settings
 from hypothesis import strategies as st
 
 from reference import Case
+from reference.cells import GATES
 
 Shape = tuple[int, int, int, int]  # batch, time, input_size, hidden_size
 
-# From small to large, so that Hypothesis shrinks towards the first. Few (input_size, hidden_size) pairs:
-# less, as many and more inputs than units, sizes that fill a processor's registers and sizes that do not.
-SHAPES: Sequence[Shape] = (
-    (1, 1, 1, 1),
-    (1, 2, 3, 3),
-    (3, 4, 3, 3),
-    (3, 3, 1, 1),
-    (2, 3, 5, 4),
-    (4, 7, 5, 4),
-    (9, 2, 5, 4),
-    (1, 33, 3, 3),
-    (3, 6, 8, 17),
-    (5, 1, 8, 17),
-    (2, 66, 5, 4),
-    (2, 4, 32, 64),
-    (1, 100, 32, 64),  # the seed notebook's
-)
-EMPTY_AND_SINGLE: Sequence[Shape] = ((1, 1, 3, 3), (2, 0, 3, 3), (1, 0, 5, 4), (1, 3, 5, 1), (0, 3, 3, 3))
-LONG_SHAPES: Sequence[Shape] = ((2, 257, 3, 3), (3, 300, 5, 4), (1, 1025, 3, 3), (2, 520, 8, 17))
-WIDE_SHAPES: Sequence[Shape] = (
-    (33, 3, 5, 4),
-    (129, 2, 3, 3),
-    (3, 4, 70, 31),
-    (2, 3, 20, 130),
-    (2, 2, 260, 257),
-)
+# Shapes by purpose: those of the simple RNN, then those of the cells with gates, which have more
+# variants to trace. From small to large, so that Hypothesis shrinks towards the first. Few pairs of
+# input_size and hidden_size: less, as many and more inputs than units, sizes that fill a processor's
+# registers and sizes that do not.
+SHAPES: dict[str, tuple[Sequence[Shape], Sequence[Shape]]] = {
+    "usual": (
+        (
+            (1, 1, 1, 1),
+            (1, 2, 3, 3),
+            (3, 4, 3, 3),
+            (3, 3, 1, 1),
+            (2, 3, 5, 4),
+            (4, 7, 5, 4),
+            (9, 2, 5, 4),
+            (1, 33, 3, 3),
+            (3, 6, 8, 17),
+            (5, 1, 8, 17),
+            (2, 66, 5, 4),
+            (2, 4, 32, 64),
+            (1, 100, 32, 64),  # the seed notebook's
+        ),
+        ((1, 2, 3, 3), (3, 4, 3, 3), (2, 3, 5, 4), (3, 6, 8, 17)),
+    ),
+    "small": (((1, 2, 3, 3), (3, 4, 3, 3), (2, 3, 5, 4)), ((2, 3, 5, 4),)),
+    "several steps": (((3, 4, 3, 3), (3, 6, 8, 17), (2, 66, 5, 4)), ((3, 4, 3, 3), (3, 6, 8, 17))),
+    "empty and single": (
+        ((1, 1, 3, 3), (2, 0, 3, 3), (1, 0, 5, 4), (1, 3, 5, 1), (0, 3, 3, 3)),
+        ((1, 1, 3, 3), (2, 0, 3, 3), (1, 0, 5, 4), (0, 3, 3, 3)),
+    ),
+    "long": (
+        ((2, 257, 3, 3), (3, 300, 5, 4), (1, 1025, 3, 3), (2, 520, 8, 17)),
+        ((2, 66, 5, 4), (2, 257, 3, 3)),
+    ),
+    "wide": (
+        ((33, 3, 5, 4), (129, 2, 3, 3), (3, 4, 70, 31), (2, 3, 20, 130), (2, 2, 260, 257)),
+        ((33, 3, 5, 4), (2, 3, 20, 130)),
+    ),
+}
+
+Variant = Mapping[str, Any]  # a case's options, and how many biases it has
+VARIANTS: dict[str, Sequence[Variant]] = {  # the usual ones, the most usual first
+    "simple_rnn": ({"activation": "tanh"}, {"activation": "relu"}),
+    "gru": ({"biases": 2}, {"biases": 1, "reset_after": False}),
+    "lstm": ({"biases": 2},),
+}
+HARD = [{"biases": 2, "recurrent_activation": name} for name in ("hard_sigmoid", "hard_sigmoid_keras2")]
+ALL_VARIANTS: dict[str, Sequence[Variant]] = {  # the usual ones, the most usual first
+    "simple_rnn": [{"biases": n, "activation": a} for n in (1, 2, 0) for a in ("tanh", "relu")],
+    "gru": [*({"biases": n, "reset_after": after} for n in (1, 2, 0) for after in (True, False)), *HARD],
+    "lstm": [*({"biases": n} for n in (1, 2, 0)), *HARD],
+}
 
 
 @dataclass(frozen=True)
@@ -80,17 +108,28 @@ def fewer(divisor: int) -> settings:
     return settings(max_examples=max(1, settings.default.max_examples // divisor))
 
 
+@cache
 def cases(
-    shapes: Sequence[Shape] = SHAPES,
+    cell: str = "simple_rnn",
+    shapes: str = "usual",
     regimes: Sequence[str] = tuple(REGIMES),
+    all_variants: bool = False,
     dtypes: Sequence[str] = ("float32", "float64"),
 ) -> st.SearchStrategy[Case]:
-    """Cases of the given shapes, regimes and dtypes; any activation, initial state and memory layout."""
+    """Cases of a cell in the given shapes, regimes and dtypes; any initial state and memory layout.
+
+    Unusual shapes come in the most usual variant of a cell with gates, or `all_variants` where asked.
+    """
+    gated = cell != "simple_rnn"
+    variants = (ALL_VARIANTS if all_variants else VARIANTS)[cell]
+    if gated and shapes != "usual" and not all_variants:
+        variants = variants[:1]
     return st.builds(
         make_case,
-        shape=st.sampled_from(shapes),
+        cell=st.just(cell),
+        shape=st.sampled_from(SHAPES[shapes][gated]),
         dtype=st.sampled_from(dtypes),
-        activation=st.sampled_from(("tanh", "relu")),
+        variant=st.sampled_from(variants),
         regime=st.sampled_from(regimes),
         layout=st.sampled_from(LAYOUTS),
         given_state=st.booleans(),
@@ -100,9 +139,10 @@ def cases(
 
 def make_case(
     *,
+    cell: str,
     shape: Shape,
     dtype: str,
-    activation: str,
+    variant: Variant,
     regime: str,
     layout: str,
     given_state: bool,
@@ -110,42 +150,53 @@ def make_case(
 ) -> Case:
     """The case that these choices determine. `source` gives the values."""
     rng = np.random.default_rng(source if isinstance(source, int) else list(source[:8]))
-    arrays = scaled(values(shape, source, rng), REGIMES[regime])
+    options = {"biases": 1, **variant}
+    biases, activation = options.pop("biases"), options.get("activation", "tanh")
+    arrays = scaled(values(array_shapes(cell, shape, biases, given_state), source, rng), REGIMES[regime])
     if regime == "special":
         add_special_values(arrays, np.dtype(dtype), activation, rng)
     if activation == "relu":
         arrays["U"] *= growth_limit(arrays["U"], time=shape[1])
-    if not given_state:
-        del arrays["initial_state"]
     laid_out = {name: with_layout(array.astype(dtype), layout) for name, array in arrays.items()}
-    return Case(**laid_out, activation=activation)
+    return Case(**{"b": None, **laid_out}, cell=cell, **options)
 
 
-def values(shape: Shape, source: bytes | int, rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """The arrays of a case, float64, in [-2, 2): bytes / 64 where there are enough, or else random."""
+def array_shapes(cell: str, shape: Shape, biases: int, given_state: bool) -> dict[str, tuple[int, ...]]:
+    """The arrays of a case and their shapes."""
     batch, time, input_size, hidden_size = shape
-    shapes = {
+    rows = len(GATES[cell]) * hidden_size
+    shapes: dict[str, tuple[int, ...]] = {
         "inputs": (batch, time, input_size),
-        "W": (hidden_size, input_size),
-        "U": (hidden_size, hidden_size),
-        "b": (hidden_size,),
-        "initial_state": (batch, hidden_size),
+        "W": (rows, input_size),
+        "U": (rows, hidden_size),
     }
-    sizes = [math.prod(s) for s in shapes.values()]
+    shapes.update({name: (rows,) for name in ("b", "recurrent_b")[:biases]})
+    if given_state:
+        shapes["initial_state"] = (batch, hidden_size)
+        if cell == "lstm":
+            shapes["initial_cell_state"] = (batch, hidden_size)
+    return shapes
+
+
+def values(
+    shapes: dict[str, tuple[int, ...]], source: bytes | int, rng: np.random.Generator
+) -> dict[str, np.ndarray]:
+    """Arrays of these shapes, float64, in [-2, 2): bytes / 64 where there are enough, or else random."""
+    sizes = [math.prod(shape) for shape in shapes.values()]
     if isinstance(source, bytes) and sum(sizes) <= len(source):
         flat = np.frombuffer(source, np.int8)[: sum(sizes)] / 64.0
     else:
         flat = rng.uniform(-2, 2, sum(sizes))
     ends = list(accumulate(sizes))
     return {
-        name: flat[end - size : end].reshape(s)
-        for (name, s), size, end in zip(shapes.items(), sizes, ends, strict=True)
+        name: flat[end - size : end].reshape(shape)
+        for (name, shape), size, end in zip(shapes.items(), sizes, ends, strict=True)
     }
 
 
 def scaled(arrays: dict[str, np.ndarray], regime: Regime) -> dict[str, np.ndarray]:
     """The arrays in a regime. Entries uniform in [-2, 2) have the standard deviation 2/sqrt(3)."""
-    hidden_size, input_size = arrays["W"].shape
+    input_size, hidden_size = arrays["W"].shape[1], arrays["U"].shape[1]
     factors = dict.fromkeys(arrays, regime.size)
     factors["W"] = 0.5 if regime.positive else input_size**-0.5
     factors["U"] = 0.5

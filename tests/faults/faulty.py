@@ -6,12 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from adapters import Case, Facts, Trace
+from adapters import Case, Facts, Refused, Trace
 from reference.cells import ACTIVATIONS
+from reference.layer import State, unroll
 
 Array = np.ndarray
 Memory = dict[str, Any]
 Step = Callable[[int, Array, Array, Case], Array]
+CellStep = Callable[[Array, State], State]
 
 
 @dataclass
@@ -23,7 +25,7 @@ class Faulty:
 
     @property
     def facts(self) -> Facts:
-        return Facts(self.fault.name)
+        return Facts(self.fault.name, cells=self.fault.cells)
 
     def run(self, case: Case) -> Trace:
         return self.fault.answer(case, self.memory) if self.fault.remembers else self.fault.answer(case)
@@ -36,29 +38,41 @@ class Fault:
     name: str
     family: str
     answer: Callable[..., Trace]
+    cells: tuple[str, ...]
     remembers: bool
 
     def __call__(self) -> Faulty:
         return Faulty(self)
 
 
-def fault(family: str, *, remembers: bool = False) -> Callable[[Callable[..., Trace]], Fault]:
+def fault(
+    family: str, *, cell: str = "simple_rnn", remembers: bool = False
+) -> Callable[[Callable[..., Trace]], Fault]:
     """Make a fault of `answer(case)`, or of `answer(case, memory)` for one that remembers."""
-    return lambda answer: Fault(answer.__name__, family, answer, remembers)
+    return lambda answer: Fault(answer.__name__, family, answer, (cell,), remembers)
 
 
 def right_step(t: int, x: Array, h: Array, c: Case) -> Array:
+    """A correct step of a simple RNN with one bias."""
     return ACTIVATIONS[c.activation](x @ c.W.T + h @ c.U.T + c.b)
 
 
 def run(case: Case, step: Step = right_step) -> Trace:
-    """The correct loop around a step."""
+    """The correct loop around a step of a simple RNN, which knows its time."""
+    if case.b is None or case.recurrent_b is not None:
+        raise Refused("has one bias")
     h = case.h0
     outputs = np.empty((case.batch, case.time, case.hidden_size), case.dtype)
     for t in range(case.time):
         h = step(t, case.inputs[:, t], h, case).astype(case.dtype, copy=False)
         outputs[:, t] = h
     return Trace(outputs, h.copy())
+
+
+def run_cell(case: Case, step: CellStep | None = None) -> Trace:
+    """The correct loop around a step of any cell: `step(x_t, state)` gives the next state."""
+    outputs, state = unroll(step or case.step, case.inputs, case.start)
+    return Trace(outputs, *(array.copy() for array in state))
 
 
 def to_bits(array: Array, bits: int) -> Array:

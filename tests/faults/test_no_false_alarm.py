@@ -2,18 +2,19 @@
 
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from adapters import Case
 from tests.backend import Backend
 from tests.faults.correct import CORRECT, InAnotherOrder
-from tests.strategies import SHAPES, cases
+from tests.strategies import cases
 
 
 @settings(max_examples=2000)
-@given(case=cases())
-def test_correct_backend(backend: Backend, case: Case) -> None:
+@given(data=st.data())
+def test_correct_backend(backend: Backend, cell: str, data: st.DataObject) -> None:
     """Of all regimes, the chaotic among them."""
-    backend.check(case)
+    backend.check(data.draw(cases(cell)))
 
 
 @pytest.mark.parametrize("order", CORRECT)
@@ -21,7 +22,7 @@ def test_other_order_of_summation(order: str) -> None:
     backend = Backend(order, InAnotherOrder(CORRECT[order]))
 
     @settings(max_examples=400)
-    @given(case=cases(shapes=[s for s in SHAPES if s[1] < 50]))
+    @given(case=cases().filter(lambda case: case.time < 50))
     def every_step(case: Case) -> None:
         backend.check(case)
 

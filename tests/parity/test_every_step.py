@@ -2,45 +2,50 @@
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
-from adapters import Case
 from tests.backend import Backend
-from tests.strategies import EMPTY_AND_SINGLE, LONG_SHAPES, REGIMES, WIDE_SHAPES, cases, fewer
+from tests.strategies import REGIMES, cases, fewer
 
 
-@given(case=cases())
-def test_every_step(backend: Backend, case: Case) -> None:
-    backend.check(case)
+@given(data=st.data())
+def test_every_step(backend: Backend, cell: str, data: st.DataObject) -> None:
+    backend.check(data.draw(cases(cell)))
 
 
 @pytest.mark.parametrize("regime", REGIMES)
-def test_every_step_in_regime(backend: Backend, regime: str) -> None:
+@fewer(8)
+@given(data=st.data())
+def test_every_step_in_regime(backend: Backend, cell: str, regime: str, data: st.DataObject) -> None:
     """As many cases of each kind of weights, the notebook's saturated and the tiny among them."""
-
-    @fewer(8)
-    @given(case=cases(regimes=(regime,)))
-    def every_step(case: Case) -> None:
-        backend.check(case)
-
-    every_step()
+    backend.check(data.draw(cases(cell, regimes=(regime,))))
 
 
 @fewer(5)
-@given(case=cases(shapes=LONG_SHAPES, regimes=("chaotic", "critical", "contractive", "tiny")))
-def test_long_sequences(backend: Backend, case: Case) -> None:
+@given(data=st.data())
+def test_long_sequences(backend: Backend, cell: str, data: st.DataObject) -> None:
     """Hundreds of steps. Whole trajectories of correct backends part company here; single steps do not."""
-    backend.check(case)
+    regimes = ("chaotic", "critical", "contractive", "tiny")
+    backend.check(data.draw(cases(cell, "long", regimes)))
 
 
 @fewer(5)
-@given(case=cases(shapes=WIDE_SHAPES, regimes=("contractive", "critical", "chaotic", "growing")))
-def test_wide_layers(backend: Backend, case: Case) -> None:
+@given(data=st.data())
+def test_wide_layers(backend: Backend, cell: str, data: st.DataObject) -> None:
     """Sizes past the widths of processor registers, and not multiples of them."""
-    backend.check(case)
+    regimes = ("contractive", "critical", "chaotic", "growing")
+    backend.check(data.draw(cases(cell, "wide", regimes)))
 
 
-@fewer(4)
-@given(case=cases(shapes=EMPTY_AND_SINGLE))
-def test_empty_and_single(backend: Backend, case: Case) -> None:
+@fewer(8)
+@given(data=st.data())
+def test_empty_and_single(backend: Backend, cell: str, data: st.DataObject) -> None:
     """No sequence, no step, one of each. With no step the final state is the initial one."""
-    backend.check(case)
+    backend.check(data.draw(cases(cell, "empty and single")))
+
+
+@fewer(8)
+@given(data=st.data())
+def test_variants(backend: Backend, cell: str, data: st.DataObject) -> None:
+    """One bias, two and none; both forms of the GRU; the hard sigmoids of Keras, old and new."""
+    backend.check(data.draw(cases(cell, "small", all_variants=True)))

@@ -1,10 +1,11 @@
-"""Laws of a simple RNN: another way of running a case must give an answer that is right for the case.
+"""Laws of a recurrent layer: another way of running a case must give an answer that is right for the case.
 
 Each law puts an answer together from other runs and has it judged step by step against the case, so no
 two runs are ever compared with a tolerance.
 """
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from hypothesis import given
@@ -12,55 +13,68 @@ from hypothesis import strategies as st
 
 from adapters import Case, Trace
 from tests.backend import Backend
-from tests.strategies import SHAPES, cases, fewer
+from tests.strategies import cases, fewer
+
+
+def starting_from(case: Case, *state: np.ndarray) -> dict[str, Any]:
+    """The fields of a case that starts from this state, (h,) or (h, c)."""
+    return dict(zip(("initial_state", "initial_cell_state"), state, strict=False))
+
+
+def final(trace: Trace) -> list[np.ndarray]:
+    """The final state, (h,) or (h, c)."""
+    return [state for state in (trace.final_state, trace.final_cell_state) if state is not None]
 
 
 @fewer(4)
-@given(case=cases())
-def test_omitted_state_is_zeros(backend: Backend, case: Case) -> None:
-    omitted = replace(case, initial_state=None)
-    zeros = replace(case, initial_state=np.zeros_like(case.h0))
+@given(data=st.data())
+def test_omitted_state_is_zeros(backend: Backend, cell: str, data: st.DataObject) -> None:
+    case = data.draw(cases(cell))
+    omitted = replace(case, initial_state=None, initial_cell_state=None)
+    zeros = replace(case, **starting_from(case, *(np.zeros_like(state) for state in case.start)))
     backend.check(zeros, backend.run(omitted), claim="an omitted initial state is zeros")
     backend.check(omitted, backend.run(zeros), claim="zeros are an omitted initial state")
 
 
 @fewer(4)
-@given(case=cases())
-def test_batch_is_its_rows(backend: Backend, case: Case) -> None:
-    rows = [
-        backend.run(replace(case, inputs=case.inputs[i : i + 1], initial_state=case.h0[i : i + 1]))
-        for i in range(min(case.batch, 3))
-    ]
-    joined = Trace(*(np.concatenate(parts) for parts in zip(*(vars(r).values() for r in rows), strict=True)))
-    head = replace(case, inputs=case.inputs[: len(rows)], initial_state=case.h0[: len(rows)])
-    backend.check(head, joined, claim="a batch is its rows run one by one")
+@given(data=st.data())
+def test_batch_is_its_rows(backend: Backend, cell: str, data: st.DataObject) -> None:
+    case = data.draw(cases(cell, "several steps"))
+
+    def rows(some: slice) -> Case:
+        state = starting_from(case, *(state[some] for state in case.start))
+        return replace(case, inputs=case.inputs[some], **state)
+
+    count = min(case.batch, 3)
+    runs = [backend.run(rows(slice(i, i + 1))) for i in range(count)]
+    outputs = np.concatenate([run.outputs for run in runs])
+    joined = Trace(outputs, *(np.concatenate(states) for states in zip(*map(final, runs), strict=True)))
+    backend.check(rows(slice(count)), joined, claim="a batch is its rows run one by one")
 
 
 @fewer(4)
-@given(case=cases(shapes=[shape for shape in SHAPES if shape[1] > 1]))
-def test_split_sequence_is_the_whole(backend: Backend, case: Case) -> None:
+@given(data=st.data())
+def test_split_sequence_is_the_whole(backend: Backend, cell: str, data: st.DataObject) -> None:
     """The final state carries everything: stopping half-way and going on changes nothing."""
+    case = data.draw(cases(cell, "several steps"))
     half = case.time // 2
     first = backend.run(replace(case, inputs=case.inputs[:, :half]))
-    second = backend.run(replace(case, inputs=case.inputs[:, half:], initial_state=first.final_state))
-    whole = Trace(np.concatenate([first.outputs, second.outputs], axis=1), second.final_state)
+    second = backend.run(replace(case, inputs=case.inputs[:, half:], **starting_from(case, *final(first))))
+    whole = Trace(np.concatenate([first.outputs, second.outputs], axis=1), *final(second))
     backend.check(case, whole, claim=f"a sequence is its parts, split at {half}, with the state carried over")
 
 
 @fewer(4)
-@given(case=cases(), data=st.data())
-def test_units_have_no_order(backend: Backend, case: Case, data: st.DataObject) -> None:
+@given(data=st.data())
+def test_units_have_no_order(backend: Backend, cell: str, data: st.DataObject) -> None:
     """Renumbering the hidden units renumbers the outputs."""
+    case = data.draw(cases(cell))
     order = np.array(data.draw(st.permutations(range(case.hidden_size)), label="order"))
-    renumbered = backend.run(
-        replace(
-            case,
-            W=case.W[order],
-            U=case.U[order][:, order],
-            b=case.b[order],
-            initial_state=case.h0[:, order],
-        )
-    )
+    rows = np.concatenate([order + k * case.hidden_size for k in range(len(case.U) // case.hidden_size)])
+    weights = {name: w[rows] for name, w in case.weights._asdict().items() if w is not None}
+    weights["U"] = weights["U"][:, order]
+    state = starting_from(case, *(state[:, order] for state in case.start))
+    renumbered = backend.run(replace(case, **weights, **state))
     back = np.argsort(order)
-    trace = Trace(renumbered.outputs[..., back], renumbered.final_state[..., back])
+    trace = Trace(renumbered.outputs[..., back], *(state[:, back] for state in final(renumbered)))
     backend.check(case, trace, claim="renumbered units give renumbered outputs")

@@ -2,13 +2,13 @@
 
 import math
 from fractions import Fraction
-from functools import partial
 
 import numpy as np
 import pytest
 
 from reference import simple_rnn
-from reference.cells import simple_rnn_cell
+from reference.cells import Weights
+from reference.cells import simple_rnn as cell
 from reference.layer import unroll
 
 RNG = np.random.default_rng(0)
@@ -70,7 +70,7 @@ def test_exact_arithmetic_runs_through_the_same_cell():
     """Relu on fractions: no rounding at all, and the float64 oracle agrees to its precision."""
     arrays = [np.round(a * 64) / 64 for a in (X[0], W, U, B, H0[0])]
     x, w, u, b, h0 = (np.vectorize(Fraction, otypes=[object])(a) for a in arrays)
-    exact, _ = unroll(partial(simple_rnn_cell, W=w, U=u, b=b, activation="relu"), x, h0)
+    exact, _ = unroll(lambda x_t, state: (cell(x_t, *state, Weights(w, u, b), "relu"),), x, (h0,))
     assert isinstance(exact[0, 0], Fraction | int)
     np.testing.assert_allclose(
         simple_rnn(*arrays, activation="relu"), exact.astype(float), rtol=1e-13, atol=1e-15
@@ -81,7 +81,8 @@ def test_complex_steps_run_through_the_same_cell():
     """An imaginary step of 1e-30 in b[0] gives the derivative that differences only approximate."""
     b = B.astype(complex)
     b[0] += 1e-30j
-    stepped, _ = unroll(partial(simple_rnn_cell, W=W, U=U, b=b), X[0], H0[0].astype(complex))
+    h0 = H0[0].astype(complex)
+    stepped, _ = unroll(lambda x_t, state: (cell(x_t, *state, Weights(W, U, b)),), X[0], (h0,))
     b_up, b_down = (B + np.eye(5)[0] * s for s in (1e-6, -1e-6))
     difference = simple_rnn(X[0], W, U, b_up, H0[0]) - simple_rnn(X[0], W, U, b_down, H0[0])
     np.testing.assert_allclose(stepped.imag / 1e-30, difference / 2e-6, rtol=1e-6, atol=1e-8)
