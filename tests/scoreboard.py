@@ -11,10 +11,11 @@ from rich.table import Table
 
 from adapters import Case
 from reference import Verdict
+from reference.cells import GATES
 
 COUNTED = ("cases", "match", "mis-\nmatch", "incon-\nclusive", "re-\nfused")
 MORE = ("median\nbound", "cases\n/s", "where the worst was")
-WIDE = 125  # columns from which there is room for more
+WIDE = 132  # columns from which there is room for more
 STATUSES = ("match", "mismatch", "inconclusive", "refused")
 
 
@@ -105,17 +106,23 @@ class Scores(dict[str, Score]):
             score.saw(values["worst"], values["where"])
 
 
+def in_order(layer: str) -> tuple[int, str]:
+    """Where "lstm float32" comes in the table: by cell, then by dtype."""
+    cell, dtype = layer.split()
+    return list(GATES).index(cell), dtype
+
+
 def rendered(scores: dict[str, Scores], width: int) -> str:
     """The closing table, a row for each backend, cell and dtype; what finds no room beside it is below."""
     wide = width >= WIDE
-    table = Table(box=SIMPLE_HEAD, padding=(0, 2 if wide else 1, 0, 0), pad_edge=False)
-    table.add_column("backend", overflow="fold")  # the one column that gives way
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    table.add_column("backend", overflow="fold", min_width=8)  # the one column that gives way
     table.add_column("layer", no_wrap=True)
     for header in (*COUNTED, "worst\n/bound", *(MORE if wide else ())):
         table.add_column(header, justify="left" if "where" in header else "right", no_wrap=True)
     below = []
     for backend, by_layer in scores.items():
-        for layer, score in sorted(by_layer.items(), key=lambda pair: pair[0].split(), reverse=True):
+        for layer, score in sorted(by_layer.items(), key=lambda item: in_order(item[0])):
             more = (score.median_bound, score.cases_per_second, score.where)
             table.add_row(backend, layer, *score.figures(), *(more if wide else ()))
             below.append(

@@ -45,7 +45,7 @@ class Session:
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         """Each backend in turn and, for tests with a `cell`, each cell that it can run."""
-        if "cell" in metafunc.fixturenames:
+        if {"backend", "cell"} <= set(metafunc.fixturenames):
             pairs = [(name, cell) for name in self.names for cell in self.cells(name)]
             metafunc.parametrize(("backend", "cell"), pairs, indirect=["backend"], scope="session")
         elif "backend" in metafunc.fixturenames:

@@ -41,7 +41,7 @@ def test_the_recipe_runs_as_printed(tmp_path: Path):
     wide = {**os.environ, "COLUMNS": "150"}
     run = subprocess.run(command, cwd=tmp_path, env=wide, capture_output=True, text=True)
     assert run.returncode == 0, run.stdout
-    assert "my_backend:MyBackend float32" in re.sub(" +", " ", run.stdout)
+    assert "my_backend:MyBackend simple_rnn float32" in re.sub(" +", " ", run.stdout)
     assert str(tmp_path) in run.stdout  # the copy was tested, not this tree
 
 
