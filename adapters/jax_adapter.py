@@ -35,12 +35,18 @@ class JaxAdapter:
         make_step: Any = {"simple_rnn": simple_rnn, "gru": gru, "lstm": lstm}[cell]
         step = make_step(jax, *options)
 
-        def layer(inputs: Any, weights: Any, start: Any) -> Any:
-            def scanned(state: Any, x_t: Any) -> Any:
-                state = step(x_t, state, *weights)
-                return state, state[0]
+        def layer(inputs: Any, weights: Any, start: Any, lengths: Any) -> Any:
+            def scanned(state: Any, step_input: Any) -> Any:
+                t, x_t = step_input
+                new = step(x_t, state, *weights)
+                if lengths is None:
+                    return new, new[0]
+                counts = (t < lengths)[:, None]
+                state = tuple(jnp.where(counts, n, old) for n, old in zip(new, state, strict=True))
+                return state, jnp.where(counts, new[0], 0)
 
-            final, outputs = jax.lax.scan(scanned, start, jnp.swapaxes(inputs, 0, 1))
+            steps = (jnp.arange(inputs.shape[1]), jnp.swapaxes(inputs, 0, 1))
+            final, outputs = jax.lax.scan(scanned, start, steps)
             return jnp.swapaxes(outputs, 0, 1), *final
 
         return jax.jit(layer)
@@ -53,12 +59,12 @@ class JaxAdapter:
             "gru": (case.recurrent_activation, case.reset_after),
             "lstm": (case.recurrent_activation,),
         }[case.cell]
-        shapes = (case.dtype.name, case.inputs.shape, case.U.shape, case.b is None, case.recurrent_b is None)
-        layer = self.cache(case.cell, options, *shapes)
+        missing = (case.b is None, case.recurrent_b is None, case.lengths is None)
+        layer = self.cache(case.cell, options, case.dtype.name, case.inputs.shape, case.U.shape, *missing)
         double = self.jax.enable_x64(True) if case.dtype == np.float64 else nullcontext()
         slow = self.jax.disable_jit() if self.nojit else nullcontext()
         with double, slow:
-            results = layer(case.inputs, tuple(case.weights), case.start)
+            results = layer(case.inputs, tuple(case.weights), case.start, case.lengths)
         return Trace(*(np.array(result) for result in results))
 
 

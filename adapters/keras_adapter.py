@@ -2,7 +2,7 @@
 
 import os
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -38,45 +38,48 @@ class KerasAdapter:
         )
         self.cache = lru_cache(maxsize=128)(self._build)
 
-    def _layer(self, case: Case) -> Any:
-        """The real layer of a case, not built."""
+    def _layer(self, form: "Form") -> Any:
+        """The real layer, not built."""
         layers, ops = self.keras.layers, self.keras.ops
         options: dict[str, Any] = {
-            "units": case.hidden_size,
-            "use_bias": not (case.b is None and case.recurrent_b is None),
+            "units": form.hidden_size,
+            "use_bias": form.bias,
             "return_sequences": True,
             "return_state": True,
-            "dtype": case.dtype.name,
+            "dtype": form.dtype,
         }
-        if case.cell == "simple_rnn":
-            return layers.SimpleRNN(activation=case.activation, **options)
+        if form.cell == "simple_rnn":
+            return layers.SimpleRNN(activation=form.activation, **options)
         options["recurrent_activation"] = {
             "sigmoid": "sigmoid",
             "hard_sigmoid": "hard_sigmoid",
             "hard_sigmoid_keras2": lambda z: ops.clip(0.2 * z + 0.5, 0, 1),
-        }[case.recurrent_activation]
-        if case.cell == "gru":
-            return layers.GRU(reset_after=case.reset_after, **options)
+        }[form.recurrent_activation]
+        if form.cell == "gru":
+            return layers.GRU(reset_after=form.reset_after, **options)
         return layers.LSTM(**options)
 
-    def _build(self, key: "Shapes") -> Any:
+    def _build(self, form: "Form") -> Any:
         """A call of a real layer with its weights given: the graph is traced once for any batch and time."""
-        tf, case = self.tensorflow, key.case
-        layer = self._layer(case)
-        layer.build((None, None, case.input_size))
+        tf = self.tensorflow
+        layer = self._layer(form)
+        layer.build((None, None, form.input_size))
         other = [variable.value for variable in layer.non_trainable_variables]  # dropout's seed
         count = len(layer.trainable_variables)
 
         def call(inputs: Any, *arrays: Any) -> Any:
             weights, state = list(arrays[:count]), list(arrays[count:])
-            results, _ = layer.stateless_call(weights, other, inputs, initial_state=state or None)
+            mask = state.pop() if form.mask else None
+            results, _ = layer.stateless_call(weights, other, inputs, initial_state=state or None, mask=mask)
             return results
 
         if self.eager:
             return call
-        any_batch = [(None, None, case.input_size), *(tuple(v.shape) for v in layer.trainable_variables)]
-        any_batch += [(None, case.hidden_size)] * (len(case.start) if case.initial_state is not None else 0)
-        signature = [tf.TensorSpec(shape, case.dtype.name) for shape in any_batch]
+        shapes = [(None, None, form.input_size), *(tuple(v.shape) for v in layer.trainable_variables)]
+        shapes += [(None, form.hidden_size)] * form.states
+        signature = [tf.TensorSpec(shape, form.dtype) for shape in shapes]
+        if form.mask:
+            signature.append(tf.TensorSpec((None, None), "bool"))
         return tf.function(call, input_signature=signature, autograph=False).get_concrete_function()
 
     def run(self, case: Case) -> Trace:
@@ -87,24 +90,40 @@ class KerasAdapter:
         )
         biases = [] if b is None else [b] if recurrent_b is None else [np.stack([b, recurrent_b])]
         state = [] if case.initial_state is None else case.start
-        call = self.cache(Shapes(case))
-        arrays = (case.inputs, kernel, recurrent_kernel, *biases, *state)
-        results = call(*(self.tensorflow.constant(array) for array in arrays))
-        return Trace(*(result.numpy() for result in results))
+        mask = [] if case.lengths is None else [case.valid]
+        arrays = (case.inputs, kernel, recurrent_kernel, *biases, *state, *mask)
+        results = self.cache(form_of(case))(*(self.tensorflow.constant(array) for array in arrays))
+        outputs, *final = (result.numpy() for result in results)
+        if case.lengths is not None:  # where Keras repeats the output before
+            outputs = np.where(case.valid[..., None], outputs, outputs.dtype.type(0))
+        return Trace(outputs, *final)
 
 
-class Shapes:
-    """What forces a new layer or graph, as a key: all of a case but its values, batch and time."""
+class Form(NamedTuple):
+    """What forces a new layer or graph: all of a case but its values, batch and time."""
 
-    def __init__(self, case: Case) -> None:
-        self.case = case
-        self.key = (
-            *(case.kind, case.reset_after, case.dtype.name, case.input_size, case.hidden_size),
-            *(case.b is None and case.recurrent_b is None, case.initial_state is None),
-        )
+    cell: str
+    activation: str
+    recurrent_activation: str
+    reset_after: bool
+    dtype: str
+    input_size: int
+    hidden_size: int
+    bias: bool
+    states: int  # how many initial states are given
+    mask: bool
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Shapes) and self.key == other.key
 
-    def __hash__(self) -> int:
-        return hash(self.key)
+def form_of(case: Case) -> Form:
+    return Form(
+        case.cell,
+        case.activation,
+        case.recurrent_activation,
+        case.reset_after,
+        case.dtype.name,
+        case.input_size,
+        case.hidden_size,
+        bias=case.b is not None or case.recurrent_b is not None,
+        states=0 if case.initial_state is None else len(case.start),
+        mask=case.lengths is not None,
+    )

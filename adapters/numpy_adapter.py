@@ -17,5 +17,5 @@ class NumpyAdapter:
     )
 
     def run(self, case: Case) -> Trace:
-        outputs, state = unroll(case.step, case.inputs, case.start)
+        outputs, state = unroll(case.step, case.inputs, case.start, case.lengths)
         return Trace(outputs, *state)

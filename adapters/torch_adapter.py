@@ -50,8 +50,19 @@ class TorchAdapter:
         if case.initial_state is not None:
             state = [self._tensor(array)[None] for array in case.start]
             state = state[0] if single else state
-        outputs, final = layer(self._tensor(case.inputs), state)
+        outputs, final = self._call(layer, case, state)
         return Trace(outputs.numpy(), *(array[0].numpy() for array in ([final] if single else final)))
+
+    def _call(self, layer: Any, case: Case, state: Any) -> Any:
+        """The layer's outputs and final state, from packed sequences where the case has lengths."""
+        inputs = self._tensor(case.inputs)
+        if case.lengths is None:
+            return layer(inputs, state)
+        rnn = self.torch.nn.utils.rnn
+        lengths = self.torch.from_numpy(case.lengths.astype("int64"))
+        packed = rnn.pack_padded_sequence(inputs, lengths, batch_first=True, enforce_sorted=False)
+        outputs, final = layer(packed, state)
+        return rnn.pad_packed_sequence(outputs, batch_first=True, total_length=case.time)[0], final
 
     def _tensor(self, array: Array) -> Any:
         """The array as a tensor with the same strides; torch has no negative ones, so those are copied."""
@@ -64,6 +75,8 @@ def refusal(case: Case) -> str:
     """Why torch's layers cannot express the case; empty when they can."""
     if case.time == 0:
         return "Expected sequence length to be larger than 0 in RNN"
+    if case.lengths is not None and not case.lengths.all():
+        return "Length of all samples has to be greater than 0"
     if case.cell == "gru" and not case.reset_after:
         return "torch.nn.GRU applies the reset gate after the matrix product; it has no other form"
     if case.cell != "simple_rnn" and case.recurrent_activation != "sigmoid":

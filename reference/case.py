@@ -8,7 +8,7 @@ import numpy as np
 from reference import cells
 from reference.cells import ACTIVATIONS, GATES, RECURRENT_ACTIVATIONS, Weights
 from reference.layer import State
-from reference.validation import Array, floats, need_layer, one_of
+from reference.validation import Array, floats, need_finite, need_layer, need_lengths, one_of
 
 DTYPES = ("float32", "float64")
 
@@ -24,6 +24,9 @@ class Case:
     "hard_sigmoid" or "hard_sigmoid_keras2".  reset_after, of a GRU: see `reference.cells.gru`.
     recurrent_b: a second bias (gates·H,), added to U·h.
     initial_cell_state, of an LSTM: (batch, H), given whenever initial_state is.
+    lengths: (batch,), integers from 0 to time, how many steps of each row count, or None for all. What
+    follows them is padding, which may hold anything, NaN too: outputs there are zero, and the final
+    state is that after the last step that counts, or the initial state.
     Raises ValueError, naming the array or option, when they do not fit together.
     """
 
@@ -38,13 +41,14 @@ class Case:
     initial_cell_state: Array | None = None
     recurrent_activation: str = "sigmoid"
     reset_after: bool = True
+    lengths: Array | None = None
 
     def __post_init__(self) -> None:
         one_of("cell", self.cell, GATES)
         one_of("activation", self.activation, ACTIVATIONS if self.cell == "simple_rnn" else ("tanh",))
         one_of("recurrent_activation", self.recurrent_activation, RECURRENT_ACTIVATIONS)
         for name, array in self.arrays().items():
-            floats(name, array, DTYPES)
+            floats(name, array, DTYPES, finite=name != "inputs")
             if array.dtype != self.inputs.dtype:
                 raise ValueError(f"{name} has dtype {array.dtype}, needs {self.inputs.dtype} like inputs")
         if self.inputs.ndim != 3:
@@ -53,6 +57,9 @@ class Case:
         need_layer(self.cell, self.inputs, self.weights, states)
         if (self.initial_cell_state is not None) != (self.cell == "lstm" and self.initial_state is not None):
             raise ValueError("initial_cell_state goes with the initial_state of an LSTM, and with no other")
+        if self.lengths is not None:
+            need_lengths(self.lengths, self.batch, self.time)
+        need_finite("inputs", self.inputs, among=self.valid)
 
     def arrays(self) -> dict[str, Array]:
         """The case's arrays by name, without those it does not have."""
@@ -93,6 +100,13 @@ class Case:
         if self.cell == "gru":
             return cells.gru(x_t, h, weights, self.recurrent_activation, self.reset_after)
         return cells.simple_rnn(x_t, h, weights, self.activation)
+
+    @property
+    def valid(self) -> Array:
+        """Which steps count, (batch, time); the others are padding."""
+        if self.lengths is None:
+            return np.ones((self.batch, self.time), bool)
+        return np.arange(self.time) < self.lengths[:, None]
 
     @property
     def batch(self) -> int:
@@ -136,7 +150,8 @@ class Case:
     def __repr__(self) -> str:
         state = "zeros" if self.initial_state is None else "given"
         biases = 2 - (self.b is None) - (self.recurrent_b is None)
-        return f"<Case {self.kind} {self.dtype} {self.sizes} biases={biases} initial_state={state}>"
+        lengths = "" if self.lengths is None else f" lengths={self.lengths.tolist()}"
+        return f"<Case {self.kind} {self.dtype} {self.sizes} biases={biases} initial_state={state}{lengths}>"
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         """How Hypothesis and IPython show it: in one line, without the arrays."""

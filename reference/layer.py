@@ -14,16 +14,26 @@ READABLE = ("float64", "float32", "float16")  # each converts to float64 without
 State = tuple[Any, ...]  # (h,), or (h, c) for an LSTM
 
 
-def unroll(step: Callable[[Any, State], State], inputs: Any, state: State) -> tuple[Any, State]:
+def unroll(
+    step: Callable[[Any, State], State], inputs: Any, state: State, lengths: Any = None
+) -> tuple[Any, State]:
     """Loop `state = step(x_t, state)` over the time axis (the last but one) of `inputs`.
 
+    lengths: (batch,), how many steps of each row count, or None for all of them. After a row's last
+    step its state stays as it is and its outputs are zero, whatever its inputs are.
     Returns outputs (..., time, H), in the dtype of the state, and the final state.
     """
     h = state[0]
     outputs = np.empty((*h.shape[:-1], inputs.shape[-2], h.shape[-1]), dtype=h.dtype)
-    for x_t, output in zip(np.moveaxis(inputs, -2, 0), np.moveaxis(outputs, -2, 0), strict=True):
-        state = step(x_t, state)
-        output[...] = state[0]
+    steps = zip(np.moveaxis(inputs, -2, 0), np.moveaxis(outputs, -2, 0), strict=True)
+    for t, (x_t, output) in enumerate(steps):
+        new = step(x_t, state)
+        if lengths is None:
+            state, output[...] = new, new[0]
+        else:
+            counts = (t < lengths)[:, None]
+            state = tuple(np.where(counts, n, old) for n, old in zip(new, state, strict=True))
+            output[...] = np.where(counts, state[0], 0)
     return outputs, state
 
 

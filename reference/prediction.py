@@ -12,7 +12,7 @@ import numpy as np
 
 from reference.case import Case, Trace
 from reference.cells import Weights, lstm_cell_state, lstm_gates, lstm_output
-from reference.rounding import Arithmetic, Rounded, stack
+from reference.rounding import Arithmetic, Rounded, choose, stack
 from reference.validation import Array
 
 BLOCK = 32_768  # elements predicted at a time, few enough to stay in the processor's cache
@@ -40,9 +40,11 @@ def predict(case: Case, trace: Trace, arithmetic: Arithmetic) -> Prediction:
         if cell_state is None:
             step = case.output(x_t, h, weights).closed().reshape(case.batch, -1, case.hidden_size)
         else:
-            step, cell_state = lstm_steps(case, x_t, h, weights, cell_state)
+            valid = case.valid[:, start:stop]
+            step, cell_state = lstm_steps(case, x_t, h, weights, cell_state, valid)
         expected[:, start:stop] = step.value
         bound[:, start:stop] = np.where(np.isfinite(step.value) & (step.error < np.inf), step.error, np.inf)
+    expected[~case.valid], bound[~case.valid] = 0.0, 0.0  # on padding, exactly zero
     return Prediction(expected, bound, cell_state)
 
 
@@ -60,7 +62,7 @@ def outputs_before(case: Case, trace: Trace, start: int, stop: int) -> Array:
 
 
 def lstm_steps(
-    case: Case, x_t: Rounded, h: Rounded, weights: Weights, cell_state: Rounded
+    case: Case, x_t: Rounded, h: Rounded, weights: Weights, cell_state: Rounded, valid: Array
 ) -> tuple[Rounded, Rounded]:
     """An LSTM's outputs (batch, steps, H) and its cell state after them: the gates all at once."""
     i, f, g, o = (
@@ -69,6 +71,7 @@ def lstm_steps(
     )
     cell_states = []
     for t in range(i.shape[1]):
-        cell_state = lstm_cell_state(i[:, t], f[:, t], g[:, t], cell_state).closed()
+        new = lstm_cell_state(i[:, t], f[:, t], g[:, t], cell_state)
+        cell_state = choose(valid[:, t, None], new, cell_state)
         cell_states.append(cell_state)
     return lstm_output(o, stack(cell_states, axis=1)).closed(), cell_state

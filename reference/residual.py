@@ -81,26 +81,36 @@ def _where(verdict: Verdict) -> str:
 
 
 def _wrong_final_state(case: Case, trace: Trace) -> str:
-    """How the final state differs from the last output (or the initial state, when time is 0), if it does."""
-    last = trace.outputs[:, -1] if case.time else case.h0
+    """How the final state differs from the output of the last step that counts, if it does."""
+    states = np.concatenate([case.h0[:, None], trace.outputs], axis=1)  # after 0, 1, … steps
+    rows = np.arange(case.batch)
+    last = states[rows, case.valid.sum(axis=1)]
     if np.array_equal(trace.final_state, last, equal_nan=True):  # NaN: after an overflow
         return ""
-    need = "the last output" if case.time else "the initial state"
-    for t in range(case.time - 1):
-        if np.array_equal(trace.final_state, trace.outputs[:, t]):
-            return f"final_state is outputs[:, {t}], needs {need}"
+    for steps in range(case.time + 1):
+        if np.array_equal(trace.final_state, states[:, steps]):
+            found = f"outputs[:, {steps - 1}]" if steps else "the initial state"
+            return f"final_state is {found}, needs {_last(case)}"
     batch, unit = np.argwhere(~(trace.final_state == last))[0]
     return (
-        f"final_state is not {need}: at batch {batch}, unit {unit} it is "
+        f"final_state is not {_last(case)}: at batch {batch}, unit {unit} it is "
         f"{trace.final_state[batch, unit]:.9g}, needs {last[batch, unit]:.9g}"
     )
+
+
+def _last(case: Case) -> str:
+    """What the final state must be."""
+    if case.lengths is not None:
+        return "each row's output at its length - 1"
+    return "the last output" if case.time else "the initial state"
 
 
 def _wrong_cell_state(trace: Trace, expected: Rounded | None) -> str:
     """How the final cell state of an LSTM differs from the one its steps lead to, if it does."""
     if expected is None or trace.final_cell_state is None:
         return ""
-    off = np.abs(trace.final_cell_state - expected.value)
+    with np.errstate(invalid="ignore"):
+        off = np.abs(trace.final_cell_state - expected.value)
     wrong = np.argwhere(~(off <= expected.error) & np.isfinite(expected.value))
     if not len(wrong):
         return ""

@@ -223,6 +223,12 @@ def minimum(z: Rounded, ceiling: Rounded) -> Rounded:
     return monotone(lambda x: np.minimum(x, ceiling.value), z)
 
 
+def choose(where: Any, a: Rounded, b: Rounded) -> Rounded:
+    """np.where(where, a, b), of closed arrays."""
+    a, b = a.closed(), b.closed()
+    return Rounded(np.where(where, a.value, b.value), a.arithmetic, np.where(where, a.error, b.error))
+
+
 def stack(arrays: Sequence[Rounded], axis: int) -> Rounded:
     """np.stack, of closed arrays."""
     closed = [array.closed() for array in arrays]

@@ -10,19 +10,36 @@ from reference.cells import GATES, Weights
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
-def floats(name: str, value: Any, dtypes: Sequence[str]) -> Array:
-    """`value` as a finite array of one of `dtypes`, else ValueError naming the array and the problem."""
+def floats(name: str, value: Any, dtypes: Sequence[str], finite: bool = True) -> Array:
+    """`value` as an array of one of `dtypes`, `finite` or not; else a ValueError naming array and problem."""
     try:
         array = np.asarray(value)
     except ValueError:
         raise ValueError(f"{name} is not a rectangular array: its rows differ in length") from None
     if array.dtype.name not in dtypes:
         raise ValueError(f"{name} has dtype {array.dtype}, needs {' or '.join(dtypes)}")
-    finite = np.isfinite(array)
-    if not finite.all():
-        where = tuple(int(i) for i in np.argwhere(~finite)[0])
-        raise ValueError(f"{name} must be finite, but holds {array[where]} at index {where}")
+    if finite:
+        need_finite(name, array)
     return array
+
+
+def need_finite(name: str, array: Array, among: Any = True) -> None:
+    """Raise a ValueError where `array` is not finite; `among` tells which of its first indices matter."""
+    wrong = ~np.isfinite(array)
+    if wrong.any() and (wrong := (wrong.T & np.transpose(among)).T).any():
+        where = tuple(int(i) for i in np.argwhere(wrong)[0])
+        raise ValueError(f"{name} must be finite, but holds {array[where]} at index {where}")
+
+
+def need_lengths(lengths: Any, batch: int, time: int) -> None:
+    """Raise a ValueError unless `lengths` are (batch,) integers from 0 to time."""
+    if not isinstance(lengths, np.ndarray) or lengths.dtype.kind not in "iu" or lengths.shape != (batch,):
+        got = (
+            f"{lengths.dtype} {lengths.shape}" if isinstance(lengths, np.ndarray) else type(lengths).__name__
+        )
+        raise ValueError(f"lengths is {got}, needs integers of shape (batch,) = ({batch},)")
+    if batch and not 0 <= lengths.min() <= lengths.max() <= time:
+        raise ValueError(f"lengths is {lengths.tolist()}, needs numbers from 0 to time = {time}")
 
 
 def need_shape(name: str, array: Array, shape: tuple[int, ...], meaning: str) -> None:

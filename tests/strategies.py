@@ -100,6 +100,7 @@ REGIMES = {
     "special": Regime(1.0),
 }
 LAYOUTS = ("contiguous", "strided", "fortran")
+PADDINGS = ("none", "ragged", "none", "equal", "one full, one empty", "shorter")
 GRID_VALUES = 300  # drawn bytes for smaller cases; Hypothesis's own limit is 8 KB a case
 
 
@@ -114,11 +115,13 @@ def cases(
     shapes: str = "usual",
     regimes: Sequence[str] = tuple(REGIMES),
     all_variants: bool = False,
+    padded: bool = False,
     dtypes: Sequence[str] = ("float32", "float64"),
 ) -> st.SearchStrategy[Case]:
     """Cases of a cell in the given shapes, regimes and dtypes; any initial state and memory layout.
 
     Unusual shapes come in the most usual variant of a cell with gates, or `all_variants` where asked.
+    padded: most cases have lengths, and padding full of NaN.
     """
     gated = cell != "simple_rnn"
     variants = (ALL_VARIANTS if all_variants else VARIANTS)[cell]
@@ -133,6 +136,7 @@ def cases(
         regime=st.sampled_from(regimes),
         layout=st.sampled_from(LAYOUTS),
         given_state=st.booleans(),
+        padding=st.sampled_from(PADDINGS if padded else PADDINGS[:1]),
         source=st.binary(min_size=GRID_VALUES, max_size=GRID_VALUES) | st.integers(0, 2**32 - 1),
     )
 
@@ -146,6 +150,7 @@ def make_case(
     regime: str,
     layout: str,
     given_state: bool,
+    padding: str,
     source: bytes | int,
 ) -> Case:
     """The case that these choices determine. `source` gives the values."""
@@ -157,8 +162,13 @@ def make_case(
         add_special_values(arrays, np.dtype(dtype), activation, rng)
     if activation == "relu":
         arrays["U"] *= growth_limit(arrays["U"], time=shape[1])
+    lengths = None if padding == "none" else drawn_lengths(padding, *shape[:2], rng)
+    if lengths is not None:  # whatever reads the padding shows it
+        arrays["inputs"] = np.where(
+            (np.arange(shape[1]) < lengths[:, None])[..., None], arrays["inputs"], np.nan
+        )
     laid_out = {name: with_layout(array.astype(dtype), layout) for name, array in arrays.items()}
-    return Case(**{"b": None, **laid_out}, cell=cell, **options)
+    return Case(**{"b": None, **laid_out}, cell=cell, lengths=lengths, **options)
 
 
 def array_shapes(cell: str, shape: Shape, biases: int, given_state: bool) -> dict[str, tuple[int, ...]]:
@@ -235,6 +245,16 @@ def add_special_values(
     inputs[rng.random(inputs.shape) < 0.02] = rng.choice([huge, -huge])
     if rng.random() < 0.1:  # alternating constants: every rounding error has the same sign
         arrays["U"][:] = 0.1 * (-1.0) ** np.arange(arrays["U"].shape[1])
+
+
+def drawn_lengths(padding: str, batch: int, time: int, rng: np.random.Generator) -> np.ndarray:
+    """Lengths of one kind; at least 1 unless the kind says empty."""
+    if padding == "equal":
+        return np.full(batch, rng.integers(1, time + 1))
+    lengths = rng.integers(1, max(1, time - (padding == "shorter")) + 1, batch)
+    if padding == "one full, one empty":
+        lengths[0], lengths[-1] = time, 0
+    return lengths
 
 
 def with_layout(array: np.ndarray, layout: str) -> np.ndarray:

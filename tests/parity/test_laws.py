@@ -26,6 +26,13 @@ def final(trace: Trace) -> list[np.ndarray]:
     return [state for state in (trace.final_state, trace.final_cell_state) if state is not None]
 
 
+def rows(case: Case, some: slice) -> Case:
+    """The case of some of its rows."""
+    lengths = None if case.lengths is None else case.lengths[some]
+    state = starting_from(case, *(state[some] for state in case.start))
+    return replace(case, inputs=case.inputs[some], lengths=lengths, **state)
+
+
 @fewer(4)
 @given(data=st.data())
 def test_omitted_state_is_zeros(backend: Backend, cell: str, data: st.DataObject) -> None:
@@ -40,16 +47,11 @@ def test_omitted_state_is_zeros(backend: Backend, cell: str, data: st.DataObject
 @given(data=st.data())
 def test_batch_is_its_rows(backend: Backend, cell: str, data: st.DataObject) -> None:
     case = data.draw(cases(cell, "several steps"))
-
-    def rows(some: slice) -> Case:
-        state = starting_from(case, *(state[some] for state in case.start))
-        return replace(case, inputs=case.inputs[some], **state)
-
     count = min(case.batch, 3)
-    runs = [backend.run(rows(slice(i, i + 1))) for i in range(count)]
+    runs = [backend.run(rows(case, slice(i, i + 1))) for i in range(count)]
     outputs = np.concatenate([run.outputs for run in runs])
     joined = Trace(outputs, *(np.concatenate(states) for states in zip(*map(final, runs), strict=True)))
-    backend.check(rows(slice(count)), joined, claim="a batch is its rows run one by one")
+    backend.check(rows(case, slice(count)), joined, claim="a batch is its rows run one by one")
 
 
 @fewer(4)
