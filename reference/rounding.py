@@ -201,7 +201,8 @@ def monotone(function: Callable[[Any], Any], z: Rounded, ulps: float = 0.0, own_
     if ulps:
         top = np.minimum(np.abs(value) + error, 1.0)
         error += (ulps + own_ulps * U64 / z.arithmetic.unit) * z.arithmetic.ulp(top)
-        error += z.arithmetic.smallest_normal  # a result may be flushed to zero
+        # A result may be flushed to zero, in torch's float32 sigmoid already at 1.6e-38.
+        error += 2 * z.arithmetic.smallest_normal
     return Rounded(value, z.arithmetic, np.where(z.error < np.inf, error, np.inf))
 
 

@@ -67,7 +67,7 @@ VARIANTS: dict[str, Sequence[Variant]] = {  # the usual ones, the most usual fir
     "lstm": ({"biases": 2},),
 }
 HARD = [{"biases": 2, "recurrent_activation": name} for name in ("hard_sigmoid", "hard_sigmoid_keras2")]
-ALL_VARIANTS: dict[str, Sequence[Variant]] = {  # the usual ones, the most usual first
+ALL_VARIANTS: dict[str, Sequence[Variant]] = {
     "simple_rnn": [{"biases": n, "activation": a} for n in (1, 2, 0) for a in ("tanh", "relu")],
     "gru": [*({"biases": n, "reset_after": after} for n in (1, 2, 0) for after in (True, False)), *HARD],
     "lstm": [*({"biases": n} for n in (1, 2, 0)), *HARD],
