@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from adapters.contract import CELLS, Facts, Refused
+from adapters.contract import EVERYTHING, Facts, Refused
 from reference import Case, Trace
 
 
@@ -23,9 +23,9 @@ class JaxAdapter:
             device=jax.devices()[0].platform,
             settings=f"x64 {'on' if jax.config.jax_enable_x64 else 'off, on for float64 cases only'}, "
             f"matmul precision {jax.config.jax_default_matmul_precision or 'default'}",
-            cells=CELLS,
             tanh_ulps={"float32": 5, "float64": 8},
             sigmoid_ulps={"float32": 3, "float64": 3},
+            **EVERYTHING,
         )
         self.cache = lru_cache(maxsize=256)(self._build)
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from adapters.contract import CELLS, Facts, Refused
+from adapters.contract import EVERYTHING, Facts, Refused
 from adapters.layouts import pack
 from reference import Case, Trace
 
@@ -32,9 +32,9 @@ class KerasAdapter:
             device=", ".join(d.device_type.lower() for d in tensorflow.config.get_visible_devices()),
             settings=f"{threads} threads, floatx {keras.config.floatx()}, "
             f"tf32 {'on' if tensorflow.config.experimental.tensor_float_32_execution_enabled() else 'off'}",
-            cells=CELLS,
             tanh_ulps={"float32": 7, "float64": 9},
             sigmoid_ulps={"float32": 7, "float64": 3},
+            **EVERYTHING,
         )
         self.cache = lru_cache(maxsize=128)(self._build)
 

@@ -3,7 +3,7 @@
 from functools import lru_cache
 from typing import Any
 
-from adapters.contract import CELLS, Facts, Refused
+from adapters.contract import EVERYTHING, Facts, Refused
 from adapters.layouts import pack
 from reference import Case, Trace
 from reference.validation import Array
@@ -19,9 +19,9 @@ class TorchAdapter:
             version=torch.__version__,
             settings=f"{torch.get_num_threads()} threads, "
             f"float32 matmul precision {torch.get_float32_matmul_precision()}",
-            cells=CELLS,
             tanh_ulps={"float32": 1, "float64": 1},
             sigmoid_ulps={"float32": 5, "float64": 3},
+            **EVERYTHING,
         )
         self.cache = lru_cache(maxsize=128)(self._build)
 

@@ -1,13 +1,16 @@
 """A backend under test: runs cases, judges them and keeps the score."""
 
 import time
+from typing import Any
 
 from hypothesis import note, reject
+from hypothesis import strategies as st
 
 from adapters import Adapter, Case, Refused, Trace
 from adapters.compare import judge, run
 from reference import Verdict
 from tests.scoreboard import Scores
+from tests.strategies import cases
 
 
 class Backend:
@@ -20,6 +23,13 @@ class Backend:
 
     def __repr__(self) -> str:
         return f"<Backend {self.name}>"
+
+    def cases(
+        self, cell: str, shapes: str = "usual", *, padded: bool = False, **options: Any
+    ) -> st.SearchStrategy[Case]:
+        """`tests.strategies.cases` of what the backend declares it can run."""
+        facts = self.adapter.facts
+        return cases(cell, shapes, padded=padded and facts.lengths, biases=facts.biases, **options)
 
     def run(self, case: Case) -> Trace:
         """The backend's answer. A refusal is counted, and the example given up (a new one is drawn)."""

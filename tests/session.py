@@ -30,6 +30,7 @@ class Session:
         self.loaded: dict[str, Backend] = {}
         self.scores: dict[str, Scores] = {}
         self.facts: dict[str, str] = {}
+        self.not_tested: dict[str, str] = {}
         self.faults: dict[str, tuple[int, int]] = {}  # by family: killed, planted
         self.parallel = False
         for name in self.names:
@@ -65,8 +66,9 @@ class Session:
         try:
             result = yield
         finally:
-            scores, facts = backend.scores.to_json(), str(backend.adapter.facts)
-            item.user_properties.append((SCORES, [backend.name, facts, scores]))
+            facts = backend.adapter.facts
+            results = [backend.name, str(facts), facts.not_tested, backend.scores.to_json()]
+            item.user_properties.append((SCORES, results))
         if not backend.scores.compared:
             pytest.fail("no case was compared, so this test shows nothing", pytrace=False)
         return result
@@ -75,9 +77,9 @@ class Session:
         """Add up the scores, in the process that prints the summary."""
         for key, value in report.user_properties if report.when == "call" else ():
             if key == SCORES:
-                name, facts, scores = value
+                name, facts, not_tested, scores = value
                 self.scores.setdefault(name, Scores()).add_json(scores)
-                self.facts[name] = facts
+                self.facts[name], self.not_tested[name] = facts, not_tested
             elif key == FAULTS:
                 family, killed, planted = value
                 self.faults[family] = (killed, planted)
@@ -115,6 +117,8 @@ class Session:
                 reasons = sum((score.reasons for score in by_layer.values()), Counter[str]())
                 for reason, count in reasons.items():
                     terminalreporter.write_line(f"{name} refused {count}: {reason}")
+                if self.not_tested[name]:
+                    terminalreporter.write_line(f"{name} not tested on: {self.not_tested[name]}")
             for name in self.not_installed:
                 terminalreporter.write_line(f"{name} is not installed and was not tested")
         if self.faults:

@@ -116,6 +116,7 @@ def cases(
     regimes: Sequence[str] = tuple(REGIMES),
     all_variants: bool = False,
     padded: bool = False,
+    biases: Sequence[int] = (0, 1, 2),
     dtypes: Sequence[str] = ("float32", "float64"),
 ) -> st.SearchStrategy[Case]:
     """Cases of a cell in the given shapes, regimes and dtypes; any initial state and memory layout.
@@ -127,6 +128,7 @@ def cases(
     variants = (ALL_VARIANTS if all_variants else VARIANTS)[cell]
     if gated and shapes != "usual" and not all_variants:
         variants = variants[:1]
+    variants = [v for v in variants if v.get("biases", 1) in biases] or [{"biases": biases[0]}]
     return st.builds(
         make_case,
         cell=st.just(cell),

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from adapters import Case, Facts, Refused, Trace
+from adapters.contract import EVERYTHING
 from reference.cells import ACTIVATIONS
 from reference.layer import State, unroll
 
@@ -25,7 +26,7 @@ class Faulty:
 
     @property
     def facts(self) -> Facts:
-        return Facts(self.fault.name, cells=self.fault.cells)
+        return Facts(self.fault.name, **{**EVERYTHING, "cells": self.fault.cells})
 
     def run(self, case: Case) -> Trace:
         return self.fault.answer(case, self.memory) if self.fault.remembers else self.fault.answer(case)

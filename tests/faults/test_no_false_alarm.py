@@ -14,7 +14,7 @@ from tests.strategies import cases
 @given(data=st.data())
 def test_correct_backend(backend: Backend, cell: str, data: st.DataObject) -> None:
     """Of all regimes, the chaotic among them."""
-    backend.check(data.draw(cases(cell)))
+    backend.check(data.draw(backend.cases(cell)))
 
 
 @pytest.mark.parametrize("order", CORRECT)

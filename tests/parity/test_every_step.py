@@ -5,12 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.backend import Backend
-from tests.strategies import REGIMES, cases, fewer
+from tests.strategies import REGIMES, fewer
 
 
 @given(data=st.data())
 def test_every_step(backend: Backend, cell: str, data: st.DataObject) -> None:
-    backend.check(data.draw(cases(cell)))
+    backend.check(data.draw(backend.cases(cell)))
 
 
 @pytest.mark.parametrize("regime", REGIMES)
@@ -18,7 +18,7 @@ def test_every_step(backend: Backend, cell: str, data: st.DataObject) -> None:
 @given(data=st.data())
 def test_every_step_in_regime(backend: Backend, cell: str, regime: str, data: st.DataObject) -> None:
     """As many cases of each kind of weights, the notebook's saturated and the tiny among them."""
-    backend.check(data.draw(cases(cell, regimes=(regime,))))
+    backend.check(data.draw(backend.cases(cell, regimes=(regime,))))
 
 
 @fewer(5)
@@ -26,7 +26,7 @@ def test_every_step_in_regime(backend: Backend, cell: str, regime: str, data: st
 def test_long_sequences(backend: Backend, cell: str, data: st.DataObject) -> None:
     """Hundreds of steps. Whole trajectories of correct backends part company here; single steps do not."""
     regimes = ("chaotic", "critical", "contractive", "tiny")
-    backend.check(data.draw(cases(cell, "long", regimes)))
+    backend.check(data.draw(backend.cases(cell, "long", regimes=regimes)))
 
 
 @fewer(5)
@@ -34,18 +34,18 @@ def test_long_sequences(backend: Backend, cell: str, data: st.DataObject) -> Non
 def test_wide_layers(backend: Backend, cell: str, data: st.DataObject) -> None:
     """Sizes past the widths of processor registers, and not multiples of them."""
     regimes = ("contractive", "critical", "chaotic", "growing")
-    backend.check(data.draw(cases(cell, "wide", regimes)))
+    backend.check(data.draw(backend.cases(cell, "wide", regimes=regimes)))
 
 
 @fewer(8)
 @given(data=st.data())
 def test_empty_and_single(backend: Backend, cell: str, data: st.DataObject) -> None:
     """No sequence, no step, one of each. With no step the final state is the initial one."""
-    backend.check(data.draw(cases(cell, "empty and single")))
+    backend.check(data.draw(backend.cases(cell, "empty and single")))
 
 
 @fewer(8)
 @given(data=st.data())
 def test_variants(backend: Backend, cell: str, data: st.DataObject) -> None:
     """One bias, two and none; both forms of the GRU; the hard sigmoids of Keras, old and new."""
-    backend.check(data.draw(cases(cell, "small", all_variants=True)))
+    backend.check(data.draw(backend.cases(cell, "small", all_variants=True)))

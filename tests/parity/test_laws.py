@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from adapters import Case, Trace
 from tests.backend import Backend
-from tests.strategies import cases, fewer
+from tests.strategies import fewer
 
 
 def starting_from(case: Case, *state: np.ndarray) -> dict[str, Any]:
@@ -36,7 +36,7 @@ def rows(case: Case, some: slice) -> Case:
 @fewer(4)
 @given(data=st.data())
 def test_omitted_state_is_zeros(backend: Backend, cell: str, data: st.DataObject) -> None:
-    case = data.draw(cases(cell))
+    case = data.draw(backend.cases(cell))
     omitted = replace(case, initial_state=None, initial_cell_state=None)
     zeros = replace(case, **starting_from(case, *(np.zeros_like(state) for state in case.start)))
     backend.check(zeros, backend.run(omitted), claim="an omitted initial state is zeros")
@@ -46,7 +46,7 @@ def test_omitted_state_is_zeros(backend: Backend, cell: str, data: st.DataObject
 @fewer(4)
 @given(data=st.data())
 def test_batch_is_its_rows(backend: Backend, cell: str, data: st.DataObject) -> None:
-    case = data.draw(cases(cell, "several steps"))
+    case = data.draw(backend.cases(cell, "several steps"))
     count = min(case.batch, 3)
     runs = [backend.run(rows(case, slice(i, i + 1))) for i in range(count)]
     outputs = np.concatenate([run.outputs for run in runs])
@@ -58,7 +58,7 @@ def test_batch_is_its_rows(backend: Backend, cell: str, data: st.DataObject) -> 
 @given(data=st.data())
 def test_split_sequence_is_the_whole(backend: Backend, cell: str, data: st.DataObject) -> None:
     """The final state carries everything: stopping half-way and going on changes nothing."""
-    case = data.draw(cases(cell, "several steps"))
+    case = data.draw(backend.cases(cell, "several steps"))
     half = case.time // 2
     first = backend.run(replace(case, inputs=case.inputs[:, :half]))
     second = backend.run(replace(case, inputs=case.inputs[:, half:], **starting_from(case, *final(first))))
@@ -70,7 +70,7 @@ def test_split_sequence_is_the_whole(backend: Backend, cell: str, data: st.DataO
 @given(data=st.data())
 def test_units_have_no_order(backend: Backend, cell: str, data: st.DataObject) -> None:
     """Renumbering the hidden units renumbers the outputs."""
-    case = data.draw(cases(cell))
+    case = data.draw(backend.cases(cell))
     order = np.array(data.draw(st.permutations(range(case.hidden_size)), label="order"))
     rows = np.concatenate([order + k * case.hidden_size for k in range(len(case.U) // case.hidden_size)])
     weights = {name: w[rows] for name, w in case.weights._asdict().items() if w is not None}

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from adapters import Trace
 from tests.backend import Backend
-from tests.strategies import cases, fewer
+from tests.strategies import fewer
 
 
 def answers(trace: Trace) -> list[np.ndarray]:
@@ -23,7 +23,7 @@ def same_bits(a: Trace, b: Trace) -> bool:
 @fewer(4)
 @given(data=st.data())
 def test_same_case_twice_gives_the_same_bits(backend: Backend, cell: str, data: st.DataObject) -> None:
-    case = data.draw(cases(cell))
+    case = data.draw(backend.cases(cell))
     first = backend.check(case)
     second = backend.check(case, claim="the second call")
     assert same_bits(first, second), (
@@ -35,7 +35,7 @@ def test_same_case_twice_gives_the_same_bits(backend: Backend, cell: str, data: 
 @given(data=st.data())
 def test_other_weights_in_the_same_layer(backend: Backend, cell: str, data: st.DataObject) -> None:
     """New weights, inputs and state reach a layer of the same sizes; earlier answers stay as they were."""
-    case = data.draw(cases(cell))
+    case = data.draw(backend.cases(cell))
     weights = {name: w[::-1].copy() / 2 for name, w in case.weights._asdict().items() if w is not None}
     other = replace(
         case, inputs=-case.inputs[:, ::-1].copy(), initial_state=None, initial_cell_state=None, **weights
@@ -51,7 +51,7 @@ def test_other_weights_in_the_same_layer(backend: Backend, cell: str, data: st.D
 @fewer(4)
 @given(data=st.data())
 def test_arguments_are_left_alone(backend: Backend, cell: str, data: st.DataObject) -> None:
-    case = data.draw(cases(cell))
+    case = data.draw(backend.cases(cell))
     before = {name: array.copy() for name, array in case.arrays().items()}
     trace = backend.run(case)
     for name, array in case.arrays().items():
