@@ -8,7 +8,7 @@ from reference import Case, Trace
 from reference.cells import GATES
 
 CELLS = tuple(GATES)
-EVERYTHING: dict[str, Any] = {"cells": CELLS, "biases": (0, 1, 2), "lengths": True}
+EVERYTHING: dict[str, Any] = {"cells": CELLS, "biases": (0, 1, 2), "lengths": True, "reverse": True}
 
 # Worst errors of tanh and sigmoid, in ulps, with room for a backend nobody has measured.
 UNMEASURED_ULPS = {"float32": 8.0, "float64": 10.0}
@@ -20,8 +20,9 @@ class Facts:
 
     name: as selected by `--backend`.  version: the framework's.  device: where it computes.
     settings: threads, dtype settings and whatever else could change a result, for the header.
-    cells, biases, lengths: what it can run, and is tested on: of "simple_rnn", "gru" and "lstm"; layers
-    with how many biases; batches of different lengths. `EVERYTHING` has them all.
+    cells, biases, lengths, reverse: what it can run, and is tested on: of "simple_rnn", "gru" and
+    "lstm"; layers with how many biases; batches of different lengths; layers that run backwards.
+    `EVERYTHING` has them all.
     tanh_ulps, sigmoid_ulps: by dtype name, the worst error in units in the last place.
     """
 
@@ -32,6 +33,7 @@ class Facts:
     cells: tuple[str, ...] = ("simple_rnn",)
     biases: tuple[int, ...] = (1,)
     lengths: bool = False
+    reverse: bool = False
     tanh_ulps: Mapping[str, float] = field(default_factory=lambda: UNMEASURED_ULPS)
     sigmoid_ulps: Mapping[str, float] = field(default_factory=lambda: UNMEASURED_ULPS)
 
@@ -39,8 +41,8 @@ class Facts:
     def not_tested(self) -> str:
         """What the suite has and the backend does not declare, in words; empty when it has everything."""
         biases = [f"{n} biases" for n in EVERYTHING["biases"] if n not in self.biases]
-        lengths = [] if self.lengths else ["lengths"]
-        return ", ".join([cell for cell in CELLS if cell not in self.cells] + biases + lengths)
+        others = [name for name in ("lengths", "reverse") if not getattr(self, name)]
+        return ", ".join([cell for cell in CELLS if cell not in self.cells] + biases + others)
 
     def __str__(self) -> str:
         return ", ".join(part for part in (f"{self.name} {self.version}", self.device, self.settings) if part)

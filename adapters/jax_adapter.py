@@ -29,7 +29,7 @@ class JaxAdapter:
         )
         self.cache = lru_cache(maxsize=256)(self._build)
 
-    def _build(self, cell: str, options: tuple[Any, ...], *shapes: Any) -> Any:
+    def _build(self, cell: str, options: tuple[Any, ...], reverse: bool, *shapes: Any) -> Any:
         """A jitted layer for one cell and these shapes, so that what is dropped here is freed."""
         jax, jnp = self.jax, self.jax.numpy
         make_step: Any = {"simple_rnn": simple_rnn, "gru": gru, "lstm": lstm}[cell]
@@ -46,7 +46,7 @@ class JaxAdapter:
                 return state, jnp.where(counts, new[0], 0)
 
             steps = (jnp.arange(inputs.shape[1]), jnp.swapaxes(inputs, 0, 1))
-            final, outputs = jax.lax.scan(scanned, start, steps)
+            final, outputs = jax.lax.scan(scanned, start, steps, reverse=reverse)
             return jnp.swapaxes(outputs, 0, 1), *final
 
         return jax.jit(layer)
@@ -60,7 +60,8 @@ class JaxAdapter:
             "lstm": (case.recurrent_activation,),
         }[case.cell]
         missing = (case.b is None, case.recurrent_b is None, case.lengths is None)
-        layer = self.cache(case.cell, options, case.dtype.name, case.inputs.shape, case.U.shape, *missing)
+        shapes = (case.dtype.name, case.inputs.shape, case.U.shape)
+        layer = self.cache(case.cell, options, case.reverse, *shapes, *missing)
         double = self.jax.enable_x64(True) if case.dtype == np.float64 else nullcontext()
         slow = self.jax.disable_jit() if self.nojit else nullcontext()
         with double, slow:

@@ -46,6 +46,7 @@ class KerasAdapter:
             "use_bias": form.bias,
             "return_sequences": True,
             "return_state": True,
+            "go_backwards": form.reverse,
             "dtype": form.dtype,
         }
         if form.cell == "simple_rnn":
@@ -96,6 +97,8 @@ class KerasAdapter:
         arrays = (case.inputs, kernel, recurrent_kernel, *biases, *state, *mask)
         results = self.cache(form_of(case))(*(self.tensorflow.constant(array) for array in arrays))
         outputs, *final = (result.numpy() for result in results)
+        if case.reverse:  # Keras leaves them in the order of processing
+            outputs = outputs[:, ::-1]
         if case.lengths is not None:  # where Keras repeats the output before
             outputs = np.where(case.valid[..., None], outputs, outputs.dtype.type(0))
         return Trace(outputs, *final)
@@ -114,6 +117,7 @@ class Form(NamedTuple):
     bias: bool
     states: int  # how many initial states are given
     mask: bool
+    reverse: bool
 
 
 def form_of(case: Case) -> Form:
@@ -128,4 +132,5 @@ def form_of(case: Case) -> Form:
         bias=case.b is not None or case.recurrent_b is not None,
         states=0 if case.initial_state is None else len(case.start),
         mask=case.lengths is not None,
+        reverse=case.reverse,
     )

@@ -17,5 +17,5 @@ class NumpyAdapter:
     )
 
     def run(self, case: Case) -> Trace:
-        outputs, state = unroll(case.step, case.inputs, case.start, case.lengths)
+        outputs, state = unroll(case.step, case.inputs, case.start, case.lengths, case.reverse)
         return Trace(outputs, *state)

@@ -25,9 +25,17 @@ class TorchAdapter:
         )
         self.cache = lru_cache(maxsize=128)(self._build)
 
-    def _build(self, cell: str, sizes: tuple[int, int], activation: str, dtype: str, bias: bool) -> Any:
+    def _build(
+        self, cell: str, sizes: tuple[int, int], activation: str, dtype: str, bias: bool, reverse: bool
+    ) -> Any:
+        """A real layer; to run in reverse, one of two directions, since torch has no other."""
         nn = self.torch.nn
-        options = {"batch_first": True, "dtype": getattr(self.torch, dtype), "bias": bias}
+        options = {
+            "batch_first": True,
+            "dtype": getattr(self.torch, dtype),
+            "bias": bias,
+            "bidirectional": reverse,
+        }
         if cell == "simple_rnn":
             layer = nn.RNN(*sizes, nonlinearity=activation, **options)
         else:
@@ -39,19 +47,21 @@ class TorchAdapter:
             raise Refused(reason)
         W, U, b, recurrent_b = pack(case.weights, case.cell, "torch")
         sizes = (case.input_size, case.hidden_size)
-        layer = self.cache(case.cell, sizes, case.activation, case.dtype.name, b is not None)
-        layer.weight_ih_l0.copy_(self._tensor(W))
-        layer.weight_hh_l0.copy_(self._tensor(U))
-        if b is not None:
-            layer.bias_ih_l0.copy_(self._tensor(b))
-            layer.bias_hh_l0.copy_(self._tensor(recurrent_b))
+        layer = self.cache(case.cell, sizes, case.activation, case.dtype.name, b is not None, case.reverse)
+        arrays = {"weight_ih": W, "weight_hh": U, "bias_ih": b, "bias_hh": recurrent_b}
+        for name, array in arrays.items():
+            if array is not None:
+                parameter = getattr(layer, f"{name}_l0_reverse" if case.reverse else f"{name}_l0")
+                parameter.copy_(self._tensor(array))
         single = case.cell != "lstm"  # an LSTM takes and gives (h, c), the others h alone
         state: Any = None
         if case.initial_state is not None:
-            state = [self._tensor(array)[None] for array in case.start]
+            directions = 2 if case.reverse else 1
+            state = [self._tensor(array)[None].repeat(directions, 1, 1) for array in case.start]
             state = state[0] if single else state
         outputs, final = self._call(layer, case, state)
-        return Trace(outputs.numpy(), *(array[0].numpy() for array in ([final] if single else final)))
+        outputs = outputs[..., -case.hidden_size :]  # the last direction's, of one or of two
+        return Trace(outputs.numpy(), *(array[-1].numpy() for array in ([final] if single else final)))
 
     def _call(self, layer: Any, case: Case, state: Any) -> Any:
         """The layer's outputs and final state, from packed sequences where the case has lengths."""

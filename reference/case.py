@@ -27,6 +27,7 @@ class Case:
     lengths: (batch,), integers from 0 to time, how many steps of each row count, or None for all. What
     follows them is padding, which may hold anything, NaN too: outputs there are zero, and the final
     state is that after the last step that counts, or the initial state.
+    reverse: steps run from the last that counts to the first; outputs are in the order of the inputs.
     Raises ValueError, naming the array or option, when they do not fit together.
     """
 
@@ -42,6 +43,7 @@ class Case:
     recurrent_activation: str = "sigmoid"
     reset_after: bool = True
     lengths: Array | None = None
+    reverse: bool = False
 
     def __post_init__(self) -> None:
         one_of("cell", self.cell, GATES)
@@ -138,6 +140,8 @@ class Case:
         }[self.cell]
         if self.cell != "simple_rnn" and self.recurrent_activation != "sigmoid":
             words.append(self.recurrent_activation)
+        if self.reverse:
+            words.append("reverse")
         return "/".join(word for word in words if word)
 
     @property

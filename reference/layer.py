@@ -15,18 +15,23 @@ State = tuple[Any, ...]  # (h,), or (h, c) for an LSTM
 
 
 def unroll(
-    step: Callable[[Any, State], State], inputs: Any, state: State, lengths: Any = None
+    step: Callable[[Any, State], State],
+    inputs: Any,
+    state: State,
+    lengths: Any = None,
+    reverse: bool = False,
 ) -> tuple[Any, State]:
     """Loop `state = step(x_t, state)` over the time axis (the last but one) of `inputs`.
 
     lengths: (batch,), how many steps of each row count, or None for all of them. After a row's last
     step its state stays as it is and its outputs are zero, whatever its inputs are.
+    reverse: begin at the last step; the outputs stay in the order of the inputs.
     Returns outputs (..., time, H), in the dtype of the state, and the final state.
     """
     h = state[0]
     outputs = np.empty((*h.shape[:-1], inputs.shape[-2], h.shape[-1]), dtype=h.dtype)
-    steps = zip(np.moveaxis(inputs, -2, 0), np.moveaxis(outputs, -2, 0), strict=True)
-    for t, (x_t, output) in enumerate(steps):
+    steps = list(enumerate(zip(np.moveaxis(inputs, -2, 0), np.moveaxis(outputs, -2, 0), strict=True)))
+    for t, (x_t, output) in reversed(steps) if reverse else steps:
         new = step(x_t, state)
         if lengths is None:
             state, output[...] = new, new[0]

@@ -31,21 +31,23 @@ class Prediction(NamedTuple):
 
 def predict(case: Case, trace: Trace, arithmetic: Arithmetic) -> Prediction:
     """Every step, each from the output that `trace` has for the step before."""
+    forwards = slice(None, None, -1) if case.reverse else slice(None)
+    inputs, outputs, valid = (array[:, forwards] for array in (case.inputs, trace.outputs, case.valid))
     weights = Weights(*(None if w is None else Rounded(w, arithmetic) for w in case.weights))
-    expected, bound = np.empty(trace.outputs.shape), np.empty(trace.outputs.shape)
+    expected, bound = np.empty(outputs.shape), np.empty(outputs.shape)
     cell_state = Rounded(case.c0, arithmetic) if case.cell == "lstm" else None
     for start, stop in blocks(case):
-        x_t = Rounded(case.inputs[:, start:stop].reshape(-1, case.input_size), arithmetic)
-        h = Rounded(outputs_before(case, trace, start, stop).reshape(-1, case.hidden_size), arithmetic)
+        x_t = Rounded(inputs[:, start:stop].reshape(-1, case.input_size), arithmetic)
+        before = outputs_before(case.h0, outputs, valid, start, stop)
+        h = Rounded(before.reshape(-1, case.hidden_size), arithmetic)
         if cell_state is None:
             step = case.output(x_t, h, weights).closed().reshape(case.batch, -1, case.hidden_size)
         else:
-            valid = case.valid[:, start:stop]
-            step, cell_state = lstm_steps(case, x_t, h, weights, cell_state, valid)
+            step, cell_state = lstm_steps(case, x_t, h, weights, cell_state, valid[:, start:stop])
         expected[:, start:stop] = step.value
         bound[:, start:stop] = np.where(np.isfinite(step.value) & (step.error < np.inf), step.error, np.inf)
-    expected[~case.valid], bound[~case.valid] = 0.0, 0.0  # on padding, exactly zero
-    return Prediction(expected, bound, cell_state)
+    expected[~valid], bound[~valid] = 0.0, 0.0  # on padding, exactly zero
+    return Prediction(expected[:, forwards], bound[:, forwards], cell_state)
 
 
 def blocks(case: Case) -> Iterator[tuple[int, int]]:
@@ -55,10 +57,14 @@ def blocks(case: Case) -> Iterator[tuple[int, int]]:
         yield start, min(start + steps, case.time)
 
 
-def outputs_before(case: Case, trace: Trace, start: int, stop: int) -> Array:
-    """The observed outputs one step before each of the steps, (batch, steps, H)."""
-    first = case.h0[:, None] if start == 0 else trace.outputs[:, start - 1 : start]
-    return np.concatenate([first, trace.outputs[:, start : stop - 1]], axis=1)
+def outputs_before(h0: Array, outputs: Array, valid: Array, start: int, stop: int) -> Array:
+    """The state one step before each of the steps, (batch, steps, H): h0 after padding in front."""
+    first = h0[:, None] if start == 0 else outputs[:, start - 1 : start]
+    before = np.concatenate([first, outputs[:, start : stop - 1]], axis=1)
+    if valid.all():
+        return before
+    counted = np.concatenate([np.zeros_like(valid[:, :1]), valid], axis=1)[:, start:stop]
+    return np.where(counted[..., None], before, h0[:, None])
 
 
 def lstm_steps(

@@ -70,8 +70,11 @@ def _wrong_form(case: Case, trace: Any) -> str:
 def _where(verdict: Verdict) -> str:
     """Where the wrong elements lie, in one line: when it starts, which rows and which units."""
     batch, _, hidden_size = verdict.outside.shape
-    start = int(verdict.outside.any(axis=(0, 2)).argmax())
-    parts = ["wrong from the first step" if start == 0 else f"right before step {start}, wrong there"]
+    start = verdict.first.time if verdict.first else 0
+    if verdict.case.reverse:
+        parts = [f"right after step {start}, wrong there (steps run backwards)"]
+    else:
+        parts = ["wrong from the first step" if start == 0 else f"right before step {start}, wrong there"]
     for axes, name, size in (((1, 2), "batch rows", batch), ((0, 1), "units", hidden_size)):
         wrong = np.flatnonzero(verdict.outside.any(axis=axes))
         if len(wrong) < size:
@@ -82,14 +85,14 @@ def _where(verdict: Verdict) -> str:
 
 def _wrong_final_state(case: Case, trace: Trace) -> str:
     """How the final state differs from the output of the last step that counts, if it does."""
-    states = np.concatenate([case.h0[:, None], trace.outputs], axis=1)  # after 0, 1, … steps
-    rows = np.arange(case.batch)
-    last = states[rows, case.valid.sum(axis=1)]
+    states = np.concatenate([case.h0[:, None], trace.outputs], axis=1)
+    steps = case.valid.sum(axis=1)
+    last = states[np.arange(case.batch), np.minimum(steps, 1) if case.reverse else steps]
     if np.array_equal(trace.final_state, last, equal_nan=True):  # NaN: after an overflow
         return ""
-    for steps in range(case.time + 1):
-        if np.array_equal(trace.final_state, states[:, steps]):
-            found = f"outputs[:, {steps - 1}]" if steps else "the initial state"
+    for t in range(-1, case.time):
+        if np.array_equal(trace.final_state, states[:, t + 1]):
+            found = "the initial state" if t < 0 else f"outputs[:, {t}]"
             return f"final_state is {found}, needs {_last(case)}"
     batch, unit = np.argwhere(~(trace.final_state == last))[0]
     return (
@@ -100,6 +103,8 @@ def _wrong_final_state(case: Case, trace: Trace) -> str:
 
 def _last(case: Case) -> str:
     """What the final state must be."""
+    if case.reverse and case.time:
+        return "outputs[:, 0], the last step of a reverse layer"
     if case.lengths is not None:
         return "each row's output at its length - 1"
     return "the last output" if case.time else "the initial state"

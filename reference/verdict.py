@@ -64,10 +64,11 @@ class Verdict:
 
     @cached_property
     def first(self) -> Step | None:
-        """The first element outside its bound: the earliest step, there the first row and unit."""
-        if not self.outside.any():
+        """The first element outside its bound: the step run earliest, there the first row and unit."""
+        steps = np.flatnonzero(self.outside.any(axis=(0, 2))) if self.outside.size else ()
+        if not len(steps):
             return None
-        time = int(self.outside.any(axis=(0, 2)).argmax())
+        time = int(steps[-1 if self.case.reverse else 0])
         batch, unit = (int(i) for i in np.argwhere(self.outside[:, time])[0])
         return self.step(batch, time, unit)
 

@@ -25,11 +25,19 @@ class Backend:
         return f"<Backend {self.name}>"
 
     def cases(
-        self, cell: str, shapes: str = "usual", *, padded: bool = False, **options: Any
+        self,
+        cell: str,
+        shapes: str = "usual",
+        *,
+        padded: bool = False,
+        backwards: bool = False,
+        **options: Any,
     ) -> st.SearchStrategy[Case]:
         """`tests.strategies.cases` of what the backend declares it can run."""
         facts = self.adapter.facts
-        return cases(cell, shapes, padded=padded and facts.lengths, biases=facts.biases, **options)
+        options["padded"] = padded and facts.lengths
+        options["backwards"] = backwards and facts.reverse
+        return cases(cell, shapes, biases=facts.biases, **options)
 
     def run(self, case: Case) -> Trace:
         """The backend's answer. A refusal is counted, and the example given up (a new one is drawn)."""

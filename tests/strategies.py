@@ -46,6 +46,7 @@ SHAPES: dict[str, tuple[Sequence[Shape], Sequence[Shape]]] = {
     ),
     "small": (((2, 3, 5, 4),), ((2, 3, 5, 4),)),
     "several steps": (((3, 4, 3, 3), (3, 6, 8, 17)), ((3, 4, 3, 3), (3, 6, 8, 17))),
+    "ragged": (((3, 4, 3, 3), (3, 6, 8, 17)), ((3, 4, 3, 3),)),
     "empty and single": (
         ((1, 1, 3, 3), (2, 0, 3, 3), (1, 0, 5, 4), (1, 3, 5, 1), (0, 3, 3, 3)),
         ((1, 1, 3, 3), (2, 0, 3, 3), (1, 0, 5, 4), (0, 3, 3, 3)),
@@ -116,13 +117,14 @@ def cases(
     regimes: Sequence[str] = tuple(REGIMES),
     all_variants: bool = False,
     padded: bool = False,
+    backwards: bool = False,
     biases: Sequence[int] = (0, 1, 2),
     dtypes: Sequence[str] = ("float32", "float64"),
 ) -> st.SearchStrategy[Case]:
     """Cases of a cell in the given shapes, regimes and dtypes; any initial state and memory layout.
 
     Unusual shapes come in the most usual variant of a cell with gates, or `all_variants` where asked.
-    padded: most cases have lengths, and padding full of NaN.
+    padded: most cases have lengths, and padding full of NaN.  backwards: most layers run in reverse.
     """
     gated = cell != "simple_rnn"
     variants = (ALL_VARIANTS if all_variants else VARIANTS)[cell]
@@ -138,6 +140,7 @@ def cases(
         regime=st.sampled_from(regimes),
         layout=st.sampled_from(LAYOUTS),
         given_state=st.booleans(),
+        reverse=st.sampled_from((True, False, True)) if backwards else st.just(False),
         padding=st.sampled_from(PADDINGS if padded else PADDINGS[:1]),
         source=st.binary(min_size=GRID_VALUES, max_size=GRID_VALUES) | st.integers(0, 2**32 - 1),
     )
@@ -153,6 +156,7 @@ def make_case(
     layout: str,
     given_state: bool,
     padding: str,
+    reverse: bool,
     source: bytes | int,
 ) -> Case:
     """The case that these choices determine. `source` gives the values."""
@@ -170,7 +174,7 @@ def make_case(
             (np.arange(shape[1]) < lengths[:, None])[..., None], arrays["inputs"], np.nan
         )
     laid_out = {name: with_layout(array.astype(dtype), layout) for name, array in arrays.items()}
-    return Case(**{"b": None, **laid_out}, cell=cell, lengths=lengths, **options)
+    return Case(**{"b": None, **laid_out}, cell=cell, lengths=lengths, reverse=reverse, **options)
 
 
 def array_shapes(cell: str, shape: Shape, biases: int, given_state: bool) -> dict[str, tuple[int, ...]]:

@@ -60,8 +60,8 @@ def right_step(t: int, x: Array, h: Array, c: Case) -> Array:
 
 def run(case: Case, step: Step = right_step) -> Trace:
     """The correct loop around a step of a simple RNN, which knows its time."""
-    if case.b is None or case.recurrent_b is not None or case.lengths is not None:
-        raise Refused("has one bias and no lengths")
+    if case.b is None or case.recurrent_b is not None or case.lengths is not None or case.reverse:
+        raise Refused("has one bias, no lengths and one direction")
     h = case.h0
     outputs = np.empty((case.batch, case.time, case.hidden_size), case.dtype)
     for t in range(case.time):
@@ -72,7 +72,7 @@ def run(case: Case, step: Step = right_step) -> Trace:
 
 def run_cell(case: Case, step: CellStep | None = None) -> Trace:
     """The correct loop around a step of any cell: `step(x_t, state)` gives the next state."""
-    outputs, state = unroll(step or case.step, case.inputs, case.start, case.lengths)
+    outputs, state = unroll(step or case.step, case.inputs, case.start, case.lengths, case.reverse)
     return Trace(outputs, *(array.copy() for array in state))
 
 

@@ -17,14 +17,14 @@ from tests.strategies import fewer
 @fewer(2)
 @given(data=st.data())
 def test_padded_batch(backend: Backend, cell: str, data: st.DataObject) -> None:
-    backend.check(data.draw(backend.cases(cell, "several steps", padded=True)))
+    backend.check(data.draw(backend.cases(cell, "ragged", padded=True)))
 
 
 @fewer(8)
 @given(data=st.data())
 def test_padding_does_not_matter(backend: Backend, cell: str, data: st.DataObject) -> None:
     """Whatever it holds: the answer with large numbers there is right for NaN, and the other way round."""
-    case = data.draw(backend.cases(cell, "several steps", padded=True))
+    case = data.draw(backend.cases(cell, "ragged", padded=True))
     inputs = np.where(case.valid[..., None], case.inputs, np.array(1e4, case.dtype))
     other = replace(case, inputs=inputs)
     backend.check(case, backend.run(other), claim="large numbers in the padding")

@@ -1,11 +1,11 @@
 """The faults, each of which the parity suite must catch: `--backend tests.faults.catalogue:NAME`."""
 
-from tests.faults.catalogue import arithmetic, gru, lengths, lstm, parameters, sequence
+from tests.faults.catalogue import arithmetic, gru, lengths, lstm, parameters, reverse, sequence
 from tests.faults.faulty import Fault
 
 FAULTS: dict[str, Fault] = {
     name: fault
-    for module in (parameters, sequence, arithmetic, gru, lstm, lengths)
+    for module in (parameters, sequence, arithmetic, gru, lstm, lengths, reverse)
     for name, fault in vars(module).items()
     if isinstance(fault, Fault)
 }

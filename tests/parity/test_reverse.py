@@ -1,0 +1,32 @@
+"""Layers that run backwards: their outputs are in the order of the inputs, their last step is the first."""
+
+from dataclasses import replace
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adapters import Trace
+from tests.backend import Backend
+from tests.parity.test_laws import final
+from tests.strategies import fewer
+
+
+@fewer(2)
+@given(data=st.data())
+def test_reverse(backend: Backend, cell: str, data: st.DataObject) -> None:
+    """With lengths too: the padding comes first then, and must not be eaten."""
+    backend.check(data.draw(backend.cases(cell, "ragged", padded=True, backwards=True)))
+
+
+@fewer(8)
+@given(data=st.data())
+def test_reverse_is_the_flipped_sequence_flipped_back(
+    backend: Backend, cell: str, data: st.DataObject
+) -> None:
+    case = data.draw(backend.cases(cell, "ragged", backwards=True))
+    flipped = replace(case, inputs=np.ascontiguousarray(case.inputs[:, ::-1]), reverse=False)
+    run = backend.run(flipped)
+    outputs = run.outputs[:, ::-1] if case.reverse else run.outputs
+    wanted = case if case.reverse else flipped
+    backend.check(wanted, Trace(outputs, *final(run)), claim="reverse is flip, forwards, flip")
