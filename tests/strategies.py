@@ -28,13 +28,10 @@ Shape = tuple[int, int, int, int]  # batch, time, input_size, hidden_size
 SHAPES: dict[str, tuple[Sequence[Shape], Sequence[Shape]]] = {
     "usual": (
         (
-            (1, 1, 1, 1),
             (1, 2, 3, 3),
             (3, 4, 3, 3),
             (3, 3, 1, 1),
             (2, 3, 5, 4),
-            (4, 7, 5, 4),
-            (9, 2, 5, 4),
             (1, 33, 3, 3),
             (3, 6, 8, 17),
             (5, 1, 8, 17),
@@ -42,21 +39,21 @@ SHAPES: dict[str, tuple[Sequence[Shape], Sequence[Shape]]] = {
             (2, 4, 32, 64),
             (1, 100, 32, 64),  # the seed notebook's
         ),
-        ((1, 2, 3, 3), (3, 4, 3, 3), (2, 3, 5, 4), (3, 6, 8, 17)),
+        ((1, 2, 3, 3), (2, 3, 5, 4), (3, 6, 8, 17)),
     ),
     "small": (((2, 3, 5, 4),), ((2, 3, 5, 4),)),
-    "several steps": (((3, 4, 3, 3), (3, 6, 8, 17)), ((3, 4, 3, 3), (3, 6, 8, 17))),
-    "ragged": (((3, 4, 3, 3), (3, 6, 8, 17)), ((3, 4, 3, 3),)),
+    "several steps": (((3, 4, 3, 3), (3, 6, 8, 17)), ((3, 6, 8, 17),)),
+    "ragged": (((3, 6, 8, 17),), ((3, 4, 3, 3),)),
     "empty and single": (
         ((1, 1, 3, 3), (2, 0, 3, 3), (1, 0, 5, 4), (1, 3, 5, 1), (0, 3, 3, 3)),
         ((1, 1, 3, 3), (2, 0, 3, 3), (1, 0, 5, 4), (0, 3, 3, 3)),
     ),
     "long": (
-        ((2, 257, 3, 3), (3, 300, 5, 4), (1, 1025, 3, 3), (2, 520, 8, 17)),
+        ((2, 257, 3, 3), (1, 1025, 3, 3), (2, 520, 8, 17)),
         ((2, 66, 5, 4), (2, 257, 3, 3)),
     ),
     "wide": (
-        ((33, 3, 5, 4), (129, 2, 3, 3), (3, 4, 70, 31), (2, 3, 20, 130), (2, 2, 260, 257)),
+        ((129, 3, 5, 4), (3, 4, 70, 31), (2, 3, 20, 130), (2, 2, 260, 257)),
         ((33, 3, 5, 4), (2, 3, 20, 130)),
     ),
 }
@@ -123,13 +120,16 @@ def cases(
 ) -> st.SearchStrategy[Case]:
     """Cases of a cell in the given shapes, regimes and dtypes; any initial state and memory layout.
 
-    Unusual shapes come in the most usual variant of a cell with gates, or `all_variants` where asked.
+    To trace less, a cell with gates comes in unusual shapes only in its most usual variant, unless
+    `all_variants` are asked for, and only in float64, the sharper dtype.
     padded: most cases have lengths, and padding full of NaN.  backwards: most layers run in reverse.
     """
     gated = cell != "simple_rnn"
     variants = (ALL_VARIANTS if all_variants else VARIANTS)[cell]
     if gated and shapes != "usual" and not all_variants:
         variants = variants[:1]
+    if gated and shapes != "usual":
+        dtypes = dtypes[-1:]
     variants = [v for v in variants if v.get("biases", 1) in biases] or [{"biases": biases[0]}]
     return st.builds(
         make_case,
