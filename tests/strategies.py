@@ -59,9 +59,9 @@ SHAPES: dict[str, tuple[Sequence[Shape], Sequence[Shape]]] = {
 }
 
 Variant = Mapping[str, Any]  # a case's options, and how many biases it has
-VARIANTS: dict[str, Sequence[Variant]] = {  # the usual ones, the most usual first
+VARIANTS: dict[str, Sequence[Variant]] = {  # the usual ones
     "simple_rnn": ({"activation": "tanh"}, {"activation": "relu"}),
-    "gru": ({"biases": 2}, {"biases": 1, "reset_after": False}),
+    "gru": ({"biases": 2},),
     "lstm": ({"biases": 2},),
 }
 HARD = [{"biases": 2, "recurrent_activation": name} for name in ("hard_sigmoid", "hard_sigmoid_keras2")]
@@ -120,14 +120,11 @@ def cases(
 ) -> st.SearchStrategy[Case]:
     """Cases of a cell in the given shapes, regimes and dtypes; any initial state and memory layout.
 
-    To trace less, a cell with gates comes in unusual shapes only in its most usual variant, unless
-    `all_variants` are asked for, and only in float64, the sharper dtype.
+    To trace less, a cell with gates comes in unusual shapes only in float64, the sharper dtype.
     padded: most cases have lengths, and padding full of NaN.  backwards: most layers run in reverse.
     """
     gated = cell != "simple_rnn"
     variants = (ALL_VARIANTS if all_variants else VARIANTS)[cell]
-    if gated and shapes != "usual" and not all_variants:
-        variants = variants[:1]
     if gated and shapes != "usual":
         dtypes = dtypes[-1:]
     variants = [v for v in variants if v.get("biases", 1) in biases] or [{"biases": biases[0]}]

@@ -14,7 +14,7 @@ def test_every_step(backend: Backend, cell: str, data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize("regime", REGIMES)
-@fewer(8)
+@fewer(10)
 @given(data=st.data())
 def test_every_step_in_regime(backend: Backend, cell: str, regime: str, data: st.DataObject) -> None:
     """As many cases of each kind of weights, the notebook's saturated and the tiny among them."""
@@ -44,7 +44,7 @@ def test_empty_and_single(backend: Backend, cell: str, data: st.DataObject) -> N
     backend.check(data.draw(backend.cases(cell, "empty and single")))
 
 
-@fewer(8)
+@fewer(4)
 @given(data=st.data())
 def test_variants(backend: Backend, cell: str, data: st.DataObject) -> None:
     """One bias, two and none; both forms of the GRU; the hard sigmoids of Keras, old and new."""
