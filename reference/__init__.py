@@ -1,7 +1,7 @@
 """What is right, and how far off is allowed.
 
-The oracle (`simple_rnn`), the derived bound (`rounding`) and the one-step check (`check`).
-Imports NumPy only; never an adapter or a framework.
+The cells and the oracle (`simple_rnn`), the derived bound (`rounding`), the one-step check (`check`).
+Imports NumPy and SciPy only; never an adapter or a framework.
 """
 
 from reference.case import Case, Trace
