@@ -6,9 +6,19 @@ from typing import Any, Protocol
 
 from reference import Case, Trace
 from reference.cells import GATES
+from reference.layer import MERGE_MODES
 
 CELLS = tuple(GATES)
-EVERYTHING: dict[str, Any] = {"cells": CELLS, "biases": (0, 1, 2), "lengths": True, "reverse": True}
+EVERYTHING: dict[str, Any] = {
+    "cells": CELLS,
+    "biases": (0, 1, 2),
+    "lengths": True,
+    "masks": True,
+    "reverse": True,
+    "merge_modes": tuple(MERGE_MODES),
+    "layers": 3,
+    "last_output": True,
+}
 
 # Worst errors of tanh and sigmoid, in ulps, with room for a backend nobody has measured.
 UNMEASURED_ULPS = {"float32": 8.0, "float64": 10.0}
@@ -20,9 +30,10 @@ class Facts:
 
     name: as selected by `--backend`.  version: the framework's.  device: where it computes.
     settings: threads, dtype settings and whatever else could change a result, for the header.
-    cells, biases, lengths, reverse: what it can run, and is tested on: of "simple_rnn", "gru" and
-    "lstm"; layers with how many biases; batches of different lengths; layers that run backwards.
-    `EVERYTHING` has them all.
+    What it can run, and is tested on; `EVERYTHING` has it all:
+    cells: of "simple_rnn", "gru" and "lstm".  biases: layers with how many of them.
+    lengths: batches of different lengths.  masks: padding anywhere.  reverse: layers that run backwards.
+    merge_modes: of bidirectional layers.  layers: up to how many.  last_output: return_sequences=False.
     tanh_ulps, sigmoid_ulps: by dtype name, the worst error in units in the last place.
     """
 
@@ -33,16 +44,24 @@ class Facts:
     cells: tuple[str, ...] = ("simple_rnn",)
     biases: tuple[int, ...] = (1,)
     lengths: bool = False
+    masks: bool = False
     reverse: bool = False
+    merge_modes: tuple[str, ...] = ()
+    layers: int = 1
+    last_output: bool = False
     tanh_ulps: Mapping[str, float] = field(default_factory=lambda: UNMEASURED_ULPS)
     sigmoid_ulps: Mapping[str, float] = field(default_factory=lambda: UNMEASURED_ULPS)
 
     @property
     def not_tested(self) -> str:
         """What the suite has and the backend does not declare, in words; empty when it has everything."""
-        biases = [f"{n} biases" for n in EVERYTHING["biases"] if n not in self.biases]
-        others = [name for name in ("lengths", "reverse") if not getattr(self, name)]
-        return ", ".join([cell for cell in CELLS if cell not in self.cells] + biases + others)
+        missing = [cell for cell in CELLS if cell not in self.cells]
+        missing += [f"{n} biases" for n in EVERYTHING["biases"] if n not in self.biases]
+        missing += [name for name in ("lengths", "masks", "reverse") if not getattr(self, name)]
+        missing += [f"bidirectional {mode}" for mode in MERGE_MODES if mode not in self.merge_modes]
+        missing += [] if self.layers >= EVERYTHING["layers"] else [f"more than {self.layers} layers"]
+        missing += [] if self.last_output else ["the last output only"]
+        return ", ".join(missing)
 
     def __str__(self) -> str:
         return ", ".join(part for part in (f"{self.name} {self.version}", self.device, self.settings) if part)

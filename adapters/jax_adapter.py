@@ -2,7 +2,7 @@
 
 from contextlib import nullcontext
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -29,44 +29,94 @@ class JaxAdapter:
         )
         self.cache = lru_cache(maxsize=256)(self._build)
 
-    def _build(self, cell: str, options: tuple[Any, ...], reverse: bool, *shapes: Any) -> Any:
-        """A jitted layer for one cell and these shapes, so that what is dropped here is freed."""
+    def _build(self, form: "Form", *shapes: Any) -> Any:
+        """Jitted layers of one form and these shapes, so that what is dropped here is freed."""
         jax, jnp = self.jax, self.jax.numpy
-        make_step: Any = {"simple_rnn": simple_rnn, "gru": gru, "lstm": lstm}[cell]
-        step = make_step(jax, *options)
+        make_step: Any = {"simple_rnn": simple_rnn, "gru": gru, "lstm": lstm}[form.cell]
+        step = make_step(jax, *form.options)
 
-        def layer(inputs: Any, weights: Any, start: Any, lengths: Any) -> Any:
+        def scan(inputs: Any, weights: Any, start: Any, counts: Any, reverse: bool) -> Any:
+            """One cell over time. counts: (batch, time), which steps count, or None."""
+
             def scanned(state: Any, step_input: Any) -> Any:
-                t, x_t = step_input
+                x_t, counts_t = step_input
                 new = step(x_t, state, *weights)
-                if lengths is None:
+                if counts_t is None:
                     return new, new[0]
-                counts = (t < lengths)[:, None]
-                state = tuple(jnp.where(counts, n, old) for n, old in zip(new, state, strict=True))
-                return state, jnp.where(counts, new[0], 0)
+                counts_t = counts_t[:, None]
+                state = tuple(jnp.where(counts_t, n, old) for n, old in zip(new, state, strict=True))
+                return state, jnp.where(counts_t, new[0], 0)
 
-            steps = (jnp.arange(inputs.shape[1]), jnp.swapaxes(inputs, 0, 1))
-            final, outputs = jax.lax.scan(scanned, start, steps, reverse=reverse)
-            return jnp.swapaxes(outputs, 0, 1), *final
+            time_first = (jnp.swapaxes(inputs, 0, 1), None if counts is None else counts.T)
+            final, outputs = jax.lax.scan(scanned, start, time_first, reverse=reverse)
+            return jnp.swapaxes(outputs, 0, 1), final
 
-        return jax.jit(layer)
+        def layers(inputs: Any, weights: Any, starts: Any, counts: Any) -> Any:
+            merge = merging(jnp, form.merge_mode)
+            outputs, finals = [inputs], []
+            for k in range(0, len(weights), len(form.reverse)):
+                results = [
+                    scan(outputs[-1], weights[k + d], starts[k + d], counts, reverse)
+                    for d, reverse in enumerate(form.reverse)
+                ]
+                outputs.append(merge(*(result for result, _ in results)))
+                finals += [final for _, final in results]
+            if not form.return_sequences:
+                outputs[-1] = merge(*(final[0] for final in finals[-len(form.reverse) :]))
+                if counts is not None:
+                    outputs[-1] = jnp.where(counts.any(axis=1)[:, None], outputs[-1], 0)
+            return outputs[1:], finals
+
+        return jax.jit(layers)
 
     def run(self, case: Case) -> Trace:
         if self.nojit and case.time == 0:
             raise Refused("zero-length scan is not supported in disable_jit() mode")
-        options = {
-            "simple_rnn": (case.activation,),
-            "gru": (case.recurrent_activation, case.reset_after),
-            "lstm": (case.recurrent_activation,),
-        }[case.cell]
-        missing = (case.b is None, case.recurrent_b is None, case.lengths is None)
-        shapes = (case.dtype.name, case.inputs.shape, case.U.shape)
-        layer = self.cache(case.cell, options, case.reverse, *shapes, *missing)
+        directions = [direction for layer in case.passes for direction in layer]
+        weights = [tuple(direction.weights) for direction in directions]
+        starts = [direction.start for direction in directions]
+        shapes = (case.dtype.name, case.inputs.shape, case.U.shape, len(weights), case.padded)
+        layers = self.cache(form_of(case), *shapes, case.b is None, case.recurrent_b is None)
         double = self.jax.enable_x64(True) if case.dtype == np.float64 else nullcontext()
         slow = self.jax.disable_jit() if self.nojit else nullcontext()
         with double, slow:
-            results = layer(case.inputs, tuple(case.weights), case.start, case.lengths)
-        return Trace(*(np.array(result) for result in results))
+            outputs, finals = layers(case.inputs, weights, starts, case.valid if case.padded else None)
+        states = [np.array(parts).reshape(case.state_shape) for parts in zip(*finals, strict=True)]
+        *hidden, last = (np.array(array) for array in outputs)
+        if not (case.return_sequences or case.time):  # there is no last output
+            last = np.zeros_like(last)
+        return Trace(last, *states, hidden_outputs=tuple(hidden))
+
+
+class Form(NamedTuple):
+    """What the code of the layers depends on, apart from shapes."""
+
+    cell: str
+    options: tuple[Any, ...]
+    reverse: tuple[bool, ...]  # of each direction
+    merge_mode: str | None
+    return_sequences: bool
+
+
+def form_of(case: Case) -> Form:
+    options = {
+        "simple_rnn": (case.activation,),
+        "gru": (case.recurrent_activation, case.reset_after),
+        "lstm": (case.recurrent_activation,),
+    }[case.cell]
+    reverse = (False, True) if case.merge_mode else (case.reverse,)
+    return Form(case.cell, options, reverse, case.merge_mode, case.return_sequences)
+
+
+def merging(jnp: Any, merge_mode: str | None) -> Any:
+    """The function that makes one output of a layer's directions."""
+    return {
+        None: lambda only: only,
+        "concat": lambda f, b: jnp.concatenate([f, b], axis=-1),
+        "sum": lambda f, b: f + b,
+        "mul": lambda f, b: f * b,
+        "ave": lambda f, b: (f + b) / 2,
+    }[merge_mode]
 
 
 def linear(x: Any, kernel: Any, bias: Any) -> Any:

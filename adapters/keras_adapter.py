@@ -8,7 +8,8 @@ import numpy as np
 
 from adapters.contract import EVERYTHING, Facts, Refused
 from adapters.layouts import pack
-from reference import Case, Trace
+from reference import Case, Trace, Weights
+from reference.validation import Array
 
 
 class KerasAdapter:
@@ -38,46 +39,59 @@ class KerasAdapter:
         )
         self.cache = lru_cache(maxsize=128)(self._build)
 
-    def _layer(self, form: "Form") -> Any:
-        """The real layer, not built."""
+    def _layer(self, form: "Form", last: bool) -> Any:
+        """A real layer, not built."""
         layers, ops = self.keras.layers, self.keras.ops
         options: dict[str, Any] = {
             "units": form.hidden_size,
             "use_bias": form.bias,
-            "return_sequences": True,
+            "return_sequences": form.return_sequences or not last,
             "return_state": True,
             "go_backwards": form.reverse,
             "dtype": form.dtype,
         }
+        if form.cell != "simple_rnn":
+            options["recurrent_activation"] = {
+                "sigmoid": "sigmoid",
+                "hard_sigmoid": "hard_sigmoid",
+                "hard_sigmoid_keras2": lambda z: ops.clip(0.2 * z + 0.5, 0, 1),
+            }[form.recurrent_activation]
         if form.cell == "simple_rnn":
-            return layers.SimpleRNN(activation=form.activation, **options)
-        options["recurrent_activation"] = {
-            "sigmoid": "sigmoid",
-            "hard_sigmoid": "hard_sigmoid",
-            "hard_sigmoid_keras2": lambda z: ops.clip(0.2 * z + 0.5, 0, 1),
-        }[form.recurrent_activation]
-        if form.cell == "gru":
-            return layers.GRU(reset_after=form.reset_after, **options)
-        return layers.LSTM(**options)
+            layer = layers.SimpleRNN(activation=form.activation, **options)
+        elif form.cell == "gru":
+            layer = layers.GRU(reset_after=form.reset_after, **options)
+        else:
+            layer = layers.LSTM(**options)
+        if form.merge_mode is None:
+            return layer
+        return layers.Bidirectional(layer, merge_mode=form.merge_mode, dtype=form.dtype)
 
     def _build(self, form: "Form") -> Any:
-        """A call of a real layer with its weights given: the graph is traced once for any batch and time."""
+        """A call of real layers with their weights given: the graph is traced once for any batch and time."""
         tf = self.tensorflow
-        layer = self._layer(form)
-        layer.build((None, None, form.input_size))
-        other = [variable.value for variable in layer.non_trainable_variables]  # dropout's seed
-        count = len(layer.trainable_variables)
+        layers = [self._layer(form, last=k == form.layers - 1) for k in range(form.layers)]
+        for k, layer in enumerate(layers):
+            layer.build((None, None, form.features if k else form.input_size))
+        variables = [variable for layer in layers for variable in layer.trainable_variables]
+        seeds = [[v.value for v in layer.non_trainable_variables] for layer in layers]  # dropout's
 
         def call(inputs: Any, *arrays: Any) -> Any:
-            weights, state = list(arrays[:count]), list(arrays[count:])
-            mask = state.pop() if form.mask else None
-            results, _ = layer.stateless_call(weights, other, inputs, initial_state=state or None, mask=mask)
-            return results
+            weights, states = list(arrays[: len(variables)]), list(arrays[len(variables) :])
+            mask = states.pop() if form.mask else None
+            outputs, finals = [inputs], []
+            for layer, seed in zip(layers, seeds, strict=True):
+                own, state = taken(weights, len(layer.trainable_variables)), taken(states, form.states)
+                (output, *final), _ = layer.stateless_call(
+                    own, seed, outputs[-1], initial_state=state or None, mask=mask
+                )
+                outputs.append(output)
+                finals += final
+            return outputs[1:], finals
 
         if self.eager:
             return call
-        shapes = [(None, None, form.input_size), *(tuple(v.shape) for v in layer.trainable_variables)]
-        shapes += [(None, form.hidden_size)] * form.states
+        shapes = [(None, None, form.input_size), *(tuple(v.shape) for v in variables)]
+        shapes += [(None, form.hidden_size)] * (form.states * form.layers)
         signature = [tf.TensorSpec(shape, form.dtype) for shape in shapes]
         if form.mask:
             signature.append(tf.TensorSpec((None, None), "bool"))
@@ -88,20 +102,43 @@ class KerasAdapter:
             raise Refused("slice index 0 of dimension 1 out of bounds")
         if self.eager and case.batch == 0 and case.cell == "lstm":
             raise Refused(f"Biases must be 1D: [0,{len(case.W)}]")  # tests/adapters/test_known_failures.py
-        kernel, recurrent_kernel, b, recurrent_b = pack(
-            case.weights, case.cell, "keras", reset_after=case.reset_after
-        )
-        biases = [] if b is None else [b] if recurrent_b is None else [np.stack([b, recurrent_b])]
-        state = [] if case.initial_state is None else case.start
-        mask = [] if case.lengths is None else [case.valid]
-        arrays = (case.inputs, kernel, recurrent_kernel, *biases, *state, *mask)
-        results = self.cache(form_of(case))(*(self.tensorflow.constant(array) for array in arrays))
-        outputs, *final = (result.numpy() for result in results)
-        if case.reverse:  # Keras leaves them in the order of processing
-            outputs = outputs[:, ::-1]
-        if case.lengths is not None:  # where Keras repeats the output before
-            outputs = np.where(case.valid[..., None], outputs, outputs.dtype.type(0))
-        return Trace(outputs, *final)
+        directions = [direction for layer in case.passes for direction in layer]
+        given = case.initial_state is not None
+        arrays = [case.inputs]
+        arrays += [array for direction in directions for array in variables_of(case, direction.weights)]
+        arrays += [state for direction in directions for state in direction.start if given]
+        arrays += [case.valid] if case.padded else []
+        outputs, finals = self.cache(form_of(case))(*(self.tensorflow.constant(a) for a in arrays))
+        *hidden, last = (normalised(case, output.numpy()) for output in outputs)
+        count = len(case.start)  # states of one cell, which come together
+        states = [
+            np.array([f.numpy() for f in finals[k::count]]).reshape(case.state_shape) for k in range(count)
+        ]
+        return Trace(last, *states, hidden_outputs=tuple(hidden))
+
+
+def taken(arrays: list[Any], count: int) -> list[Any]:
+    """The first `count` of the list, which is left without them."""
+    first, arrays[:] = arrays[:count], arrays[count:]
+    return first
+
+
+def variables_of(case: Case, weights: Weights) -> list[Array]:
+    """A cell's weights in the order and form of Keras's variables."""
+    *kernels, b, recurrent_b = pack(weights, case.cell, "keras", reset_after=case.reset_after)
+    if b is None:
+        return kernels
+    return [*kernels, b if recurrent_b is None else np.stack([b, recurrent_b])]
+
+
+def normalised(case: Case, outputs: Array) -> Array:
+    """Keras's outputs in the reference's meaning: in the order of the inputs, and zero on padding."""
+    if outputs.ndim == 3 and case.reverse:  # Keras leaves them in the order of processing
+        outputs = outputs[:, ::-1]
+    if not case.padded:
+        return outputs
+    counts = case.valid[..., None] if outputs.ndim == 3 else case.valid.any(axis=1, keepdims=True)
+    return np.where(counts, outputs, outputs.dtype.type(0))  # Keras repeats the output before
 
 
 class Form(NamedTuple):
@@ -115,9 +152,17 @@ class Form(NamedTuple):
     input_size: int
     hidden_size: int
     bias: bool
-    states: int  # how many initial states are given
+    states: int  # how many initial states of each layer are given
     mask: bool
     reverse: bool
+    merge_mode: str | None
+    layers: int
+    return_sequences: bool
+
+    @property
+    def features(self) -> int:
+        """The size of a layer's output."""
+        return self.hidden_size * (2 if self.merge_mode == "concat" else 1)
 
 
 def form_of(case: Case) -> Form:
@@ -130,7 +175,10 @@ def form_of(case: Case) -> Form:
         case.input_size,
         case.hidden_size,
         bias=case.b is not None or case.recurrent_b is not None,
-        states=0 if case.initial_state is None else len(case.start),
-        mask=case.lengths is not None,
+        states=0 if case.initial_state is None else len(case.start) * case.directions,
+        mask=case.padded,
         reverse=case.reverse,
+        merge_mode=case.merge_mode,
+        layers=case.layers,
+        return_sequences=case.return_sequences,
     )

@@ -4,7 +4,7 @@ import numpy as np
 
 from adapters.contract import EVERYTHING, Facts
 from reference import Case, Trace
-from reference.layer import unroll
+from reference.stack import run_layers
 
 
 class NumpyAdapter:
@@ -17,5 +17,4 @@ class NumpyAdapter:
     )
 
     def run(self, case: Case) -> Trace:
-        outputs, state = unroll(case.step, case.inputs, case.start, case.lengths, case.reverse)
-        return Trace(outputs, *state)
+        return run_layers(case)

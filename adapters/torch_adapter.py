@@ -1,12 +1,19 @@
 """PyTorch: `torch.nn.RNN`, `torch.nn.GRU` and `torch.nn.LSTM`."""
 
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from adapters.contract import EVERYTHING, Facts, Refused
 from adapters.layouts import pack
 from reference import Case, Trace
 from reference.validation import Array
+
+PARAMETERS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+MERGE_MODES: dict[str, Any] = {  # how a port puts them together; torch itself only concatenates
+    "sum": lambda forward, backward: forward + backward,
+    "mul": lambda forward, backward: forward * backward,
+    "ave": lambda forward, backward: (forward + backward) / 2,
+}
 
 
 class TorchAdapter:
@@ -21,47 +28,62 @@ class TorchAdapter:
             f"float32 matmul precision {torch.get_float32_matmul_precision()}",
             tanh_ulps={"float32": 1, "float64": 1},
             sigmoid_ulps={"float32": 5, "float64": 3},
-            **EVERYTHING,
+            **{**EVERYTHING, "masks": False},
         )
         self.cache = lru_cache(maxsize=128)(self._build)
 
-    def _build(
-        self, cell: str, sizes: tuple[int, int], activation: str, dtype: str, bias: bool, reverse: bool
-    ) -> Any:
-        """A real layer; to run in reverse, one of two directions, since torch has no other."""
+    def _build(self, form: "Form") -> Any:
+        """A real layer."""
         nn = self.torch.nn
         options = {
+            "input_size": form.input_size,
+            "hidden_size": form.hidden_size,
+            "num_layers": form.layers,
+            "bias": form.bias,
+            "bidirectional": form.bidirectional,
             "batch_first": True,
-            "dtype": getattr(self.torch, dtype),
-            "bias": bias,
-            "bidirectional": reverse,
+            "dtype": getattr(self.torch, form.dtype),
         }
-        if cell == "simple_rnn":
-            layer = nn.RNN(*sizes, nonlinearity=activation, **options)
+        if form.cell == "simple_rnn":
+            layer = nn.RNN(nonlinearity=form.activation, **options)
         else:
-            layer = {"gru": nn.GRU, "lstm": nn.LSTM}[cell](*sizes, **options)
+            layer = {"gru": nn.GRU, "lstm": nn.LSTM}[form.cell](**options)
         return layer.requires_grad_(False)
 
     def run(self, case: Case) -> Trace:
         if reason := refusal(case):
             raise Refused(reason)
-        W, U, b, recurrent_b = pack(case.weights, case.cell, "torch")
-        sizes = (case.input_size, case.hidden_size)
-        layer = self.cache(case.cell, sizes, case.activation, case.dtype.name, b is not None, case.reverse)
-        arrays = {"weight_ih": W, "weight_hh": U, "bias_ih": b, "bias_hh": recurrent_b}
-        for name, array in arrays.items():
-            if array is not None:
-                parameter = getattr(layer, f"{name}_l0_reverse" if case.reverse else f"{name}_l0")
-                parameter.copy_(self._tensor(array))
+        layer = self.cache(form_of(case))
+        for k, directions in enumerate(case.passes):
+            for direction in directions:
+                names = (f"{name}_l{k}{'_reverse' * direction.reverse}" for name in PARAMETERS)
+                packed = pack(direction.weights, case.cell, "torch")
+                for name, array in zip(names, packed, strict=True):
+                    if array is not None:
+                        getattr(layer, name).copy_(self._tensor(array))
         single = case.cell != "lstm"  # an LSTM takes and gives (h, c), the others h alone
         state: Any = None
         if case.initial_state is not None:
-            directions = 2 if case.reverse else 1
-            state = [self._tensor(array)[None].repeat(directions, 1, 1) for array in case.start]
+            state = [self._state(array, case) for array in case.start]
             state = state[0] if single else state
         outputs, final = self._call(layer, case, state)
-        outputs = outputs[..., -case.hidden_size :]  # the last direction's, of one or of two
-        return Trace(outputs.numpy(), *(array[-1].numpy() for array in ([final] if single else final)))
+        finals = [final] if single else final
+        size = case.hidden_size
+        if case.reverse:  # what the second direction says
+            outputs, finals = outputs[..., size:], [array[1:] for array in finals]
+        if not case.return_sequences:
+            outputs = self.torch.cat(list(finals[0][-case.directions :]), dim=-1)
+        if case.merge_mode not in (None, "concat"):
+            forward, backward = outputs[..., :size], outputs[..., size:]
+            outputs = MERGE_MODES[case.merge_mode](forward, backward)
+        return Trace(outputs.numpy(), *(array.numpy().reshape(case.state_shape) for array in finals))
+
+    def _state(self, array: Array, case: Case) -> Any:
+        """An initial state as torch wants it, (layers * directions, batch, hidden_size)."""
+        tensor = self._tensor(array)
+        if tensor.ndim == 3:
+            return tensor
+        return tensor[None].repeat(2 if case.reverse else 1, 1, 1)
 
     def _call(self, layer: Any, case: Case, state: Any) -> Any:
         """The layer's outputs and final state, from packed sequences where the case has lengths."""
@@ -81,12 +103,36 @@ class TorchAdapter:
         return self.torch.from_numpy(array)
 
 
+class Form(NamedTuple):
+    """What forces a new layer. To run in reverse it has two directions, since torch has no other way."""
+
+    cell: str
+    activation: str
+    dtype: str
+    input_size: int
+    hidden_size: int
+    bias: bool
+    layers: int
+    bidirectional: bool
+
+
+def form_of(case: Case) -> Form:
+    bias = case.b is not None or case.recurrent_b is not None
+    sizes = (case.input_size, case.hidden_size)
+    bidirectional = case.reverse or case.merge_mode is not None
+    return Form(case.cell, case.activation, case.dtype.name, *sizes, bias, case.layers, bidirectional)
+
+
 def refusal(case: Case) -> str:
     """Why torch's layers cannot express the case; empty when they can."""
     if case.time == 0:
         return "Expected sequence length to be larger than 0 in RNN"
     if case.lengths is not None and not case.lengths.all():
         return "Length of all samples has to be greater than 0"
+    if case.mask is not None:
+        return "a packed sequence says where rows end, it has no other mask"
+    if case.layers > 1 and case.merge_mode not in (None, "concat"):
+        return "between its layers torch concatenates the outputs of both directions, it does nothing else"
     if case.cell == "gru" and not case.reset_after:
         return "torch.nn.GRU applies the reset gate after the matrix product; it has no other form"
     if case.cell != "simple_rnn" and case.recurrent_activation != "sigmoid":

@@ -5,8 +5,10 @@ Imports NumPy and SciPy only; never an adapter or a framework.
 """
 
 from reference.case import Case, Trace
+from reference.cells import Weights
+from reference.comparison import Comparison, Step
 from reference.layer import simple_rnn
 from reference.residual import check
-from reference.verdict import Step, Verdict
+from reference.verdict import Verdict
 
-__all__ = ["Case", "Step", "Trace", "Verdict", "check", "simple_rnn"]
+__all__ = ["Case", "Comparison", "Step", "Trace", "Verdict", "Weights", "check", "simple_rnn"]

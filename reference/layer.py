@@ -1,4 +1,4 @@
-"""The oracle: a cell looped over time."""
+"""The oracle: a cell looped over time, and what becomes of two of them that run in opposite directions."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,38 +8,44 @@ from numpy.typing import ArrayLike, NDArray
 
 from reference import cells
 from reference.cells import ACTIVATIONS, Weights
-from reference.validation import floats, need_layer, one_of
+from reference.validation import floats, need_inputs, need_shape, need_weights, one_of
 
 READABLE = ("float64", "float32", "float16")  # each converts to float64 without loss
 State = tuple[Any, ...]  # (h,), or (h, c) for an LSTM
 
+# The outputs of a bidirectional layer from those of its forward and its backward direction.
+MERGE_MODES: dict[str, Callable[[Any, Any], Any]] = {
+    "concat": lambda forward, backward: np.concatenate([forward, backward], axis=-1),
+    "sum": lambda forward, backward: forward + backward,
+    "mul": lambda forward, backward: forward * backward,
+    "ave": lambda forward, backward: (forward + backward) / 2,
+}
+
 
 def unroll(
-    step: Callable[[Any, State], State],
-    inputs: Any,
-    state: State,
-    lengths: Any = None,
-    reverse: bool = False,
+    step: Callable[[Any, State], State], inputs: Any, state: State, valid: Any = None, reverse: bool = False
 ) -> tuple[Any, State]:
     """Loop `state = step(x_t, state)` over the time axis (the last but one) of `inputs`.
 
-    lengths: (batch,), how many steps of each row count, or None for all of them. After a row's last
-    step its state stays as it is and its outputs are zero, whatever its inputs are.
+    valid: (batch, time), which steps count, or None for all. On the others the state stays as it is and
+    the outputs are zero, whatever the inputs are.
     reverse: begin at the last step; the outputs stay in the order of the inputs.
-    Returns outputs (..., time, H), in the dtype of the state, and the final state.
+    Returns outputs (..., time, H) and the final state, in the arithmetic of the state.
     """
-    h = state[0]
-    outputs = np.empty((*h.shape[:-1], inputs.shape[-2], h.shape[-1]), dtype=h.dtype)
-    steps = list(enumerate(zip(np.moveaxis(inputs, -2, 0), np.moveaxis(outputs, -2, 0), strict=True)))
-    for t, (x_t, output) in reversed(steps) if reverse else steps:
-        new = step(x_t, state)
-        if lengths is None:
-            state, output[...] = new, new[0]
+    outputs = []
+    times = range(inputs.shape[-2])
+    for t in reversed(times) if reverse else times:
+        new = step(inputs[..., t, :], state)
+        if valid is None:
+            state = new
+            outputs.append(new[0])
         else:
-            counts = (t < lengths)[:, None]
+            counts = valid[:, t, None]
             state = tuple(np.where(counts, n, old) for n, old in zip(new, state, strict=True))
-            output[...] = np.where(counts, state[0], 0)
-    return outputs, state
+            outputs.append(np.where(counts, state[0], 0))
+    if not outputs:
+        return state[0][..., None, :][..., :0, :], state
+    return np.stack(outputs[::-1] if reverse else outputs, axis=-2), state
 
 
 def simple_rnn(
@@ -66,10 +72,11 @@ def simple_rnn(
     x, W, U, b = (
         floats(name, value, READABLE) for name, value in (("inputs", inputs), ("W", W), ("U", U), ("b", b))
     )
-    h0 = None if initial_state is None else floats("initial_state", initial_state, READABLE)
-    need_layer("simple_rnn", x, Weights(W, U, b), {"initial_state": h0})
-    if h0 is None:
-        h0 = np.zeros((*x.shape[:-2], W.shape[0]))
+    need_inputs(x)
+    need_weights("simple_rnn", Weights(W, U, b), x.shape[-1])
+    shape = (*x.shape[:-2], U.shape[1])
+    h0 = np.zeros(shape) if initial_state is None else floats("initial_state", initial_state, READABLE)
+    need_shape("initial_state", h0, shape, "(batch, hidden_size)" if x.ndim == 3 else "(hidden_size,)")
     x, W, U, b, h0 = (array.astype(np.float64) for array in (x, W, U, b, h0))
     weights = Weights(W, U, b)
 

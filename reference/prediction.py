@@ -1,53 +1,145 @@
-"""What each step of a trace should be, from the backend's own previous state, and how far off it may be.
+"""What every array of a trace should be, and how far off it may be.
 
-Each step is predicted from the observed previous output, so errors do not compound, and the steps of
-a block are predicted together. Only the cell state of an LSTM is not observed: it is carried from
-step to step with its error, which stays small because c' = f∘c + i∘g is elementwise with 0 < f < 1.
+Where a cell's outputs are observed, each step is predicted from the observed output one step before:
+errors do not compound, and the steps of a block are predicted together. Only the cell state of an LSTM
+is not observed then: it is carried from step to step with its error, which stays small because
+c' = f∘c + i∘g is elementwise with 0 < f < 1.
+
+Where they are not (the lower layers of a stack that shows its last one only, two directions that were
+added up, a layer that returns its last output only) the whole state is carried with its error from
+step to step, and from layer to layer. That error grows with the number of steps.
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from reference.case import Case, Trace
+from reference.case import Case, Pass, Trace
 from reference.cells import Weights, lstm_cell_state, lstm_gates, lstm_output
-from reference.rounding import Arithmetic, Rounded, choose, stack
+from reference.comparison import Comparison, comparison
+from reference.layer import State
+from reference.rounding import Arithmetic, Rounded, stack, where
+from reference.stack import merge, run_cell
 from reference.validation import Array
 
 BLOCK = 32_768  # elements predicted at a time, few enough to stay in the processor's cache
+STATES = ("final_state", "final_cell_state")
 
 
-class Prediction(NamedTuple):
-    """expected, bound: float64 (batch, time, H); the bound is infinite where nothing is known.
+class Walk(NamedTuple):
+    """One cell's way through time, as it should be.
 
-    cell_state: an LSTM's after the last step, (batch, H).
+    outputs (batch, time, H) and the final state; what the trace has in the place of the outputs, or None.
     """
 
-    expected: Array
-    bound: Array
-    cell_state: Rounded | None
+    direction: Pass
+    outputs: Rounded
+    final: State
+    observed: Array | None = None
 
 
-def predict(case: Case, trace: Trace, arithmetic: Arithmetic) -> Prediction:
-    """Every step, each from the output that `trace` has for the step before."""
-    forwards = slice(None, None, -1) if case.reverse else slice(None)
-    inputs, outputs, valid = (array[:, forwards] for array in (case.inputs, trace.outputs, case.valid))
-    weights = Weights(*(None if w is None else Rounded(w, arithmetic) for w in case.weights))
+def predict(case: Case, trace: Trace, arithmetic: Arithmetic) -> Iterator[Comparison]:
+    """Every array of `trace` beside what it should be, in the order in which they are computed."""
+    inputs = Rounded(case.inputs, arithmetic)
+    counts: Any = case.valid[..., None]
+    merged: Any = None
+    cell = 0
+    for k, layer in enumerate(case.passes):
+        observed = observed_outputs(case, trace, k)
+        walks = walked(case, layer, inputs, observed, arithmetic)
+        if walks[0].observed is None:
+            merged = np.where(counts, merge(case, [walk.outputs for walk in walks]), 0)
+            if observed is not None:
+                name = f"layer {k} outputs" if case.layers > 1 else "outputs"
+                yield comparison(name, observed, merged, bounded=case.bounded)
+        for walk in walks:
+            yield from of_walk(case, walk, state_of(trace, cell))
+            cell += 1
+        inputs = merged if observed is None else Rounded(observed, arithmetic)
+    if not case.return_sequences:
+        yield last_output(case, trace, arithmetic)
+
+
+def observed_outputs(case: Case, trace: Trace, layer: int) -> Array | None:
+    """What the trace shows of a layer's outputs, if it does."""
+    if layer == case.layers - 1:
+        return trace.outputs if case.return_sequences else None
+    return trace.hidden_outputs[layer] if trace.hidden_outputs else None
+
+
+def walked(
+    case: Case, layer: tuple[Pass, ...], inputs: Rounded, observed: Array | None, arithmetic: Arithmetic
+) -> list[Walk]:
+    """The directions of a layer: step by step where their outputs can be told apart."""
+    if observed is None or case.merge_mode not in (None, "concat"):
+        return [carried(case, direction, inputs, arithmetic) for direction in layer]
+    parts = np.split(observed, case.directions, axis=-1)
+    return [
+        step_by_step(case, direction, inputs, part, arithmetic)
+        for direction, part in zip(layer, parts, strict=True)
+    ]
+
+
+def of_walk(case: Case, walk: Walk, state: State) -> Iterator[Comparison]:
+    """A cell's outputs, if they are observed, and its final `state`, beside what they should be."""
+    name, _, _, reverse = walk.direction
+    if walk.observed is not None:
+        yield comparison(
+            name, walk.observed, walk.outputs, bounded=case.bounded, reverse=reverse, one_step=True
+        )
+    for part, observed, expected in zip(STATES, state, walk.final, strict=False):
+        bounded = case.bounded and part == "final_state"
+        yield comparison(f"{name} {part}".strip(), observed, expected, bounded=bounded)
+
+
+def state_of(trace: Trace, cell: int) -> State:
+    """The final state of one cell, (h,) or (h, c)."""
+    states = [state for state in (trace.final_state, trace.final_cell_state) if state is not None]
+    return tuple(state if state.ndim == 2 else state[cell] for state in states)
+
+
+def last_output(case: Case, trace: Trace, arithmetic: Arithmetic) -> Comparison:
+    """The last output: the final states of the last layer, merged, and zeros for a row without steps."""
+    states = trace.final_state.reshape(-1, case.batch, case.hidden_size)[-case.directions :]
+    some: Any = case.valid.any(axis=1, keepdims=True)
+    merged = np.where(some, merge(case, [Rounded(state, arithmetic) for state in states]), 0)
+    return comparison("outputs", trace.outputs, merged, bounded=case.bounded)
+
+
+def carried(case: Case, direction: Pass, inputs: Rounded, arithmetic: Arithmetic) -> Walk:
+    """A cell whose outputs are not observed: its state is carried with its error."""
+    start = tuple(Rounded(state, arithmetic) for state in direction.start)
+    exact = direction._replace(weights=rounded(direction.weights, arithmetic), start=start)
+    return Walk(direction, *run_cell(case, exact, inputs))
+
+
+def rounded(weights: Weights, arithmetic: Arithmetic) -> Weights:
+    return Weights(*(None if w is None else Rounded(w, arithmetic) for w in weights))
+
+
+def step_by_step(
+    case: Case, direction: Pass, inputs: Rounded, observed: Array, arithmetic: Arithmetic
+) -> Walk:
+    """A cell whose outputs are observed: every step from the one before."""
+    forwards = slice(None, None, -1) if direction.reverse else slice(None)
+    inputs, outputs, valid = inputs[:, forwards], observed[:, forwards], case.valid[:, forwards]
+    weights = rounded(direction.weights, arithmetic)
+    h0, *c0 = direction.start
+    states = states_before(h0, outputs, valid)
+    cell_state = Rounded(c0[0], arithmetic) if c0 else None
     expected, bound = np.empty(outputs.shape), np.empty(outputs.shape)
-    cell_state = Rounded(case.c0, arithmetic) if case.cell == "lstm" else None
     for start, stop in blocks(case):
-        x_t = Rounded(inputs[:, start:stop].reshape(-1, case.input_size), arithmetic)
-        before = outputs_before(case.h0, outputs, valid, start, stop)
-        h = Rounded(before.reshape(-1, case.hidden_size), arithmetic)
+        x_t = inputs[:, start:stop].reshape(-1, inputs.shape[-1])
+        h = Rounded(states[:, start:stop].reshape(-1, case.hidden_size), arithmetic)
         if cell_state is None:
             step = case.output(x_t, h, weights).closed().reshape(case.batch, -1, case.hidden_size)
         else:
             step, cell_state = lstm_steps(case, x_t, h, weights, cell_state, valid[:, start:stop])
-        expected[:, start:stop] = step.value
-        bound[:, start:stop] = np.where(np.isfinite(step.value) & (step.error < np.inf), step.error, np.inf)
+        expected[:, start:stop], bound[:, start:stop] = step.value, step.error
     expected[~valid], bound[~valid] = 0.0, 0.0  # on padding, exactly zero
-    return Prediction(expected[:, forwards], bound[:, forwards], cell_state)
+    final = (states[:, -1], *([] if cell_state is None else [cell_state]))
+    return Walk(direction, Rounded(expected[:, forwards], arithmetic, bound[:, forwards]), final, observed)
 
 
 def blocks(case: Case) -> Iterator[tuple[int, int]]:
@@ -57,14 +149,17 @@ def blocks(case: Case) -> Iterator[tuple[int, int]]:
         yield start, min(start + steps, case.time)
 
 
-def outputs_before(h0: Array, outputs: Array, valid: Array, start: int, stop: int) -> Array:
-    """The state one step before each of the steps, (batch, steps, H): h0 after padding in front."""
-    first = h0[:, None] if start == 0 else outputs[:, start - 1 : start]
-    before = np.concatenate([first, outputs[:, start : stop - 1]], axis=1)
+def states_before(h0: Array, outputs: Array, valid: Array) -> Array:
+    """The state before each step and, last, the final one, (batch, time + 1, H).
+
+    That is the output of the last step before that counts, or the initial state.
+    """
+    states = np.concatenate([h0[:, None], outputs], axis=1)
     if valid.all():
-        return before
-    counted = np.concatenate([np.zeros_like(valid[:, :1]), valid], axis=1)[:, start:stop]
-    return np.where(counted[..., None], before, h0[:, None])
+        return states
+    counted = np.where(valid, np.arange(1, valid.shape[1] + 1), 0)
+    last = np.maximum.accumulate(np.pad(counted, ((0, 0), (1, 0))), axis=1)
+    return np.take_along_axis(states, last[..., None], axis=1)
 
 
 def lstm_steps(
@@ -78,6 +173,6 @@ def lstm_steps(
     cell_states = []
     for t in range(i.shape[1]):
         new = lstm_cell_state(i[:, t], f[:, t], g[:, t], cell_state)
-        cell_state = choose(valid[:, t, None], new, cell_state)
+        cell_state = where(valid[:, t, None], new, cell_state)
         cell_states.append(cell_state)
     return lstm_output(o, stack(cell_states, axis=1)).closed(), cell_state

@@ -108,8 +108,20 @@ class Rounded(NDArrayOperatorsMixin):
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *operands: Any, **options: Any) -> Any:
         if ufunc not in RULES or method != "__call__" or options:
             return NotImplemented
-        wrapped = (x if isinstance(x, Rounded) else Rounded(x, self.arithmetic) for x in operands)
-        return RULES[ufunc](*wrapped)
+        return RULES[ufunc](*(self._wrapped(x) for x in operands))
+
+    def __array_function__(self, function: Any, types: Any, args: Any, options: Any) -> Any:
+        if function is np.where:
+            condition, a, b = args
+            return where(condition, self._wrapped(a), self._wrapped(b))
+        if function not in FUNCTIONS:
+            return NotImplemented
+        arrays, *rest = args
+        return FUNCTIONS[function]([self._wrapped(x) for x in arrays], *rest, **options)
+
+    def _wrapped(self, x: Any) -> "Rounded":
+        """x, where it is plain as numbers without an error."""
+        return x if isinstance(x, Rounded) else Rounded(x, self.arithmetic)
 
     def closed(self) -> "Rounded":
         """The pending sum, summed: its rounding and underflow go into the error.
@@ -224,19 +236,27 @@ def minimum(z: Rounded, ceiling: Rounded) -> Rounded:
     return monotone(lambda x: np.minimum(x, ceiling.value), z)
 
 
-def choose(where: Any, a: Rounded, b: Rounded) -> Rounded:
-    """np.where(where, a, b), of closed arrays."""
+def where(condition: Any, a: Rounded, b: Rounded) -> Rounded:
+    """np.where, of closed arrays."""
     a, b = a.closed(), b.closed()
-    return Rounded(np.where(where, a.value, b.value), a.arithmetic, np.where(where, a.error, b.error))
+    return Rounded(np.where(condition, a.value, b.value), a.arithmetic, np.where(condition, a.error, b.error))
 
 
-def stack(arrays: Sequence[Rounded], axis: int) -> Rounded:
+def stack(arrays: Sequence[Rounded], axis: int = 0) -> Rounded:
     """np.stack, of closed arrays."""
+    return _joined(np.stack, arrays, axis)
+
+
+def concatenate(arrays: Sequence[Rounded], axis: int = 0) -> Rounded:
+    """np.concatenate, of closed arrays."""
+    return _joined(np.concatenate, arrays, axis)
+
+
+def _joined(join: Callable[..., Any], arrays: Sequence[Rounded], axis: int) -> Rounded:
     closed = [array.closed() for array in arrays]
-    value = np.stack([array.value for array in closed], axis)
-    return Rounded(
-        value, closed[0].arithmetic, np.stack([array.error + 0 * array.value for array in closed], axis)
-    )
+    values = [array.value for array in closed]
+    errors = [np.broadcast_to(array.error, array.shape) for array in closed]
+    return Rounded(join(values, axis), closed[0].arithmetic, join(errors, axis))
 
 
 RULES: dict[np.ufunc, Callable[..., Rounded]] = {
@@ -249,4 +269,10 @@ RULES: dict[np.ufunc, Callable[..., Rounded]] = {
     expit: sigmoid,
     np.maximum: maximum,
     np.minimum: minimum,
+}
+
+# The functions, as opposed to ufuncs, that a loop over time and layers needs beside np.where.
+FUNCTIONS: dict[Any, Callable[..., Rounded]] = {
+    np.stack: stack,
+    np.concatenate: concatenate,
 }

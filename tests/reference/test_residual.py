@@ -38,7 +38,7 @@ def test_right_answers_match(dtype, activation, scale):
     assert verdict.status == "match"
     assert verdict.reason == ""
     assert verdict.first is None
-    assert not verdict.outside.any()
+    assert not any(comparison.outside.any() for comparison in verdict.comparisons)
     assert 0 <= verdict.ratio <= 1
 
 
@@ -54,7 +54,7 @@ def test_the_first_wrong_step_is_named_though_later_ones_follow_from_it():
     verdict = judged(case, Trace(trace.outputs, trace.outputs[:, -1].copy()))
     assert verdict.status == "mismatch"
     assert (verdict.first.batch, verdict.first.time, verdict.first.unit) == (1, 2, 3)
-    assert verdict.outside.sum() == 1
+    assert verdict.comparisons[0].outside.sum() == 1
     assert verdict.first.deviation == pytest.approx(1e-5, rel=0.05)
     assert verdict.reason == "right before step 2, wrong there; only batch rows 1 (of 3); only units 3 (of 5)"
     assert "batch 1, time 2, unit 3" in str(verdict)
@@ -81,7 +81,7 @@ def test_the_initial_state_is_checked():
     verdict = judged(case, right(replace(case, initial_state=None)))
     assert verdict.status == "mismatch"
     assert verdict.reason == "wrong from the first step"
-    assert set(np.argwhere(verdict.outside)[:, 1]) == {0}
+    assert set(np.argwhere(verdict.comparisons[0].outside)[:, 1]) == {0}
 
 
 def test_the_final_state_must_be_the_last_output():

@@ -1,0 +1,136 @@
+"""One array of a trace beside what it should be: how far off it is, where first and where most."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from reference.rounding import Rounded
+from reference.validation import Array
+
+SHARE = 1e-3  # of the state's range
+
+
+@dataclass(frozen=True)
+class Step:
+    """One compared element: where it is, what the backend answered and what it should have been.
+
+    name: which array it is of, empty for the outputs of the only cell.  time: None in a final state.
+    """
+
+    name: str
+    batch: int
+    time: int | None
+    unit: int
+    observed: float
+    expected: float
+    deviation: float
+    bound: float
+    ulp: float  # distance between neighbouring numbers of the case's dtype at `expected`
+
+    def __str__(self) -> str:
+        name = f"{self.name}, " if self.name else ""
+        time = "" if self.time is None else f"time {self.time}, "
+        return (
+            f"{name}batch {self.batch}, {time}unit {self.unit}: observed {self.observed:.9g}, "
+            f"expected {self.expected:.9g}, off by {self.deviation / self.ulp:.3g} ulps "
+            f"where {self.bound / self.ulp:.3g} are allowed"
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """A trace's outputs (batch, time, units), or a final state or last output of it (batch, units).
+
+    expected, bound: of the same shape, float64; the bound is infinite where nothing is known.
+    name: which array it is, for messages; empty for the outputs of the only cell.
+    bounded: its numbers lie between -1 and 1, or not much further.
+    reverse: the steps were run from the last to the first.
+    one_step: each step is judged from the backend's own state before; otherwise errors add up.
+    copy: of numbers that are elsewhere in the trace, so that nothing is rounded and the bound is 0.
+    """
+
+    name: str
+    observed: Array
+    expected: Array
+    bound: Array
+    bounded: bool = True
+    reverse: bool = False
+    one_step: bool = False
+    copy: bool = False
+
+    @property
+    def vacuous(self) -> int:
+        """How many bounds prove nothing, being infinite or wider than a thousandth of the state's range.
+
+        tanh, GRU and LSTM range over (-1, 1); relu and cell states up to the largest that is expected.
+        """
+        size = np.abs(self.expected)
+        range_ = 2.0 if self.bounded else np.max(size, initial=0.0, where=np.isfinite(size))
+        return int(np.count_nonzero((self.bound > SHARE * range_) | np.isinf(self.bound)))
+
+    @cached_property
+    def deviation(self) -> Array:
+        """|observed - expected|, infinite for NaN, and 0 where the bound is infinite."""
+        with np.errstate(invalid="ignore"):
+            off: Array = np.abs(self.observed - self.expected)
+        if not np.isfinite(off).all():
+            off[np.isnan(off)] = np.inf
+            same = (self.observed == self.expected) | np.isnan(self.observed) & np.isnan(self.expected)
+            off[same | np.isinf(self.bound)] = 0.0
+        return off
+
+    @cached_property
+    def outside(self) -> Array:
+        """Which elements lie outside their bound."""
+        return self.deviation > self.bound
+
+    @cached_property
+    def first(self) -> Step | None:
+        """The first element outside its bound: the step run earliest, there the first row and unit."""
+        if not self.outside.any():
+            return None
+        if self.outside.ndim == 2:
+            return self.step(*np.argwhere(self.outside)[0])
+        time = np.flatnonzero(self.outside.any(axis=(0, 2)))[-1 if self.reverse else 0]
+        batch, unit = np.argwhere(self.outside[:, time])[0]
+        return self.step(batch, time, unit)
+
+    @cached_property
+    def worst(self) -> Step | None:
+        """The element with the largest deviation as a fraction of its bound."""
+        if not self.bound.size:
+            return None
+        exact = np.where(self.deviation > 0, np.inf, 0.0)  # where no deviation at all is allowed
+        ratio = np.divide(self.deviation, self.bound, out=exact, where=self.bound > 0)
+        return self.step(*np.unravel_index(ratio.argmax(), ratio.shape))
+
+    @property
+    def ratio(self) -> float:
+        """The largest deviation as a fraction of its bound; 0 when nothing was compared."""
+        if self.worst is None or self.worst.deviation == 0:
+            return 0.0
+        return self.worst.deviation / self.worst.bound if self.worst.bound else np.inf
+
+    def step(self, *index: "int | np.intp") -> Step:
+        """One element in full."""
+        observed, expected, deviation, bound = (
+            float(array[index]) for array in (self.observed, self.expected, self.deviation, self.bound)
+        )
+        ulp = float(np.abs(np.spacing(self.observed.dtype.type(expected))))
+        batch, *time, unit = (int(i) for i in index)
+        return Step(
+            self.name, batch, time[0] if time else None, unit, observed, expected, deviation, bound, ulp
+        )
+
+
+def comparison(
+    name: str, observed: Array, expected: Any, *, bounded: bool, reverse: bool = False, one_step: bool = False
+) -> Comparison:
+    """The comparison with an array that carries its error, or with a plain one that is to be copied."""
+    if isinstance(expected, Rounded):
+        value, error = expected.closed().value, expected.closed().error
+        bound = np.where(np.isfinite(value) & (error < np.inf), error, np.inf)
+        return Comparison(name, observed, value, bound, bounded, reverse, one_step)
+    return Comparison(name, observed, expected, np.zeros(expected.shape), bounded, copy=True)

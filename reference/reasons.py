@@ -1,0 +1,86 @@
+"""What a mismatch looks like, in one line: which array, when it starts, which rows and units."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from reference.case import Case
+from reference.comparison import Comparison
+
+
+def reason(case: Case, comparisons: Sequence[Comparison]) -> str:
+    """What is wrong with the last of `comparisons`; those before it are right."""
+    *right, wrong = comparisons
+    if wrong.copy:
+        return _wrong_copy(case, right, wrong)
+    if wrong.observed.ndim == 2:
+        return _wrong_state(right, wrong)
+    parts = [*_when(wrong), *_rows_and_units(wrong)]
+    if case.layers > 1 and not right:
+        below = not wrong.name.startswith("layer 0")
+        parts += ["the layers below are not observed, so the mistake may be there"] if below else []
+    return (f"{wrong.name}: " if wrong.name else "") + "; ".join(parts)
+
+
+def _when(wrong: Comparison) -> list[str]:
+    """When it starts."""
+    steps = np.flatnonzero(wrong.outside.any(axis=(0, 2)))
+    if not wrong.one_step:
+        return [f"wrong at {len(steps)} of {wrong.outside.shape[1]} steps, step {steps[0]} the first"]
+    if wrong.reverse:
+        return [f"right after step {steps[-1]}, wrong there (steps run backwards)"]
+    return ["wrong from the first step" if steps[0] == 0 else f"right before step {steps[0]}, wrong there"]
+
+
+def _rows_and_units(wrong: Comparison) -> list[str]:
+    """Which batch rows and units are wrong, where that is not all of them."""
+    parts = []
+    batch, _, units = wrong.outside.shape
+    for axes, name, size in (((1, 2), "batch rows", batch), ((0, 1), "units", units)):
+        some = np.flatnonzero(wrong.outside.any(axis=axes))
+        if len(some) < size:
+            shown = ", ".join(str(i) for i in some[:8]) + (", ..." if len(some) > 8 else "")
+            parts.append(f"only {name} {shown} (of {size})")
+    return parts
+
+
+def _wrong_copy(case: Case, right: Sequence[Comparison], wrong: Comparison) -> str:
+    """What a final state is instead of the last output that counts."""
+    outputs = right[-1]  # of the same cell
+    state = wrong.observed
+    prefix = outputs.name and f"{outputs.name} "
+    for other in right:
+        if other.copy and np.array_equal(state, other.expected):
+            return f"{wrong.name} is the {other.name}, needs {prefix}{_last(case, outputs)}"
+    for t in range(outputs.observed.shape[1]):
+        if np.array_equal(state, outputs.observed[:, t]):
+            return f"{wrong.name} is {prefix}outputs[:, {t}], needs {_last(case, outputs)}"
+    return f"{wrong.name} is not {prefix}{_last(case, outputs)}: {_example(wrong)}"
+
+
+def _last(case: Case, outputs: Comparison) -> str:
+    """What the final state must be."""
+    if outputs.reverse and case.time:
+        return "outputs[:, 0], the last step of a reverse layer"
+    if case.lengths is not None:
+        return "each row's output at its length - 1"
+    if case.mask is not None:
+        return "each row's last output that counts"
+    return "the last output" if case.time else "the initial state"
+
+
+def _wrong_state(right: Sequence[Comparison], wrong: Comparison) -> str:
+    """How a state or last output that no other array shows is wrong."""
+    if "final_cell_state" in wrong.name and np.array_equal(wrong.observed, right[-1].observed):
+        return f"{wrong.name} is the final state h, needs the cell state c"
+    steps = " though every step is right" if any(c.one_step for c in right) else ""
+    return f"{wrong.name} is wrong{steps}: {_example(wrong)}"
+
+
+def _example(wrong: Comparison) -> str:
+    """The first wrong element of a state."""
+    batch, unit = np.argwhere(wrong.outside)[0]
+    return (
+        f"at batch {batch}, unit {unit} it is {wrong.observed[batch, unit]:.9g}, "
+        f"needs {wrong.expected[batch, unit]:.9g}"
+    )

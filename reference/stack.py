@@ -1,0 +1,45 @@
+"""Layers on top of each other, each of one direction or of two side by side."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from reference.case import Case, Pass, Trace
+from reference.layer import MERGE_MODES, State, unroll
+
+# (direction, inputs) -> outputs (batch, time, H) and the final state of one cell
+Run = Callable[[Pass, Any], tuple[Any, State]]
+
+
+def run_layers(case: Case, run: Run | None = None) -> Trace:
+    """The answer to a case in its own dtype, from the formulas of `reference.cells`.
+
+    run: how each cell is run, by default as it should be.
+    """
+    run = run or partial(run_cell, case)
+    layers: list[Any] = [case.inputs]
+    finals: list[State] = []
+    for layer in case.passes:
+        results = [run(direction, layers[-1]) for direction in layer]
+        layers.append(merge(case, [outputs for outputs, _ in results]))
+        finals += [final for _, final in results]
+    outputs = layers[-1]
+    if not case.return_sequences:
+        last = merge(case, [state[0] for state in finals[-case.directions :]])
+        outputs = np.where(case.valid.any(axis=1, keepdims=True), last, 0)
+    states = [np.array(parts).reshape(case.state_shape) for parts in zip(*finals, strict=True)]
+    return Trace(outputs, *states, hidden_outputs=tuple(layers[1:-1]))
+
+
+def run_cell(case: Case, direction: Pass, inputs: Any) -> tuple[Any, State]:
+    """One cell looped over time, in the arithmetic of weights, inputs and state."""
+    step = partial(case.step, weights=direction.weights)
+    valid = case.valid if case.padded else None
+    return unroll(step, inputs, direction.start, valid, direction.reverse)
+
+
+def merge(case: Case, outputs: Sequence[Any]) -> Any:
+    """A layer's outputs from those of its directions."""
+    return MERGE_MODES[case.merge_mode](*outputs) if case.merge_mode else outputs[0]
