@@ -64,11 +64,16 @@ class Comparison:
     def vacuous(self) -> int:
         """How many bounds prove nothing, being infinite or wider than a thousandth of the state's range.
 
-        tanh, GRU and LSTM range over (-1, 1); relu and cell states up to the largest that is expected.
+        tanh, GRU and LSTM range over (-1, 1). relu and cell states range up to the largest that is
+        expected, or to the root of the smallest normal number where all are smaller, all zeros say.
         """
-        size = np.abs(self.expected)
-        range_ = 2.0 if self.bounded else np.max(size, initial=0.0, where=np.isfinite(size))
-        return int(np.count_nonzero((self.bound > SHARE * range_) | np.isinf(self.bound)))
+        if self.bounded:
+            limit = SHARE * 2
+        else:
+            size = np.abs(self.expected)
+            least = np.finfo(self.observed.dtype).smallest_normal ** 0.5
+            limit = SHARE * float(np.max(size, initial=least, where=np.isfinite(size)))
+        return int(np.count_nonzero((self.bound > limit) | np.isinf(self.bound)))
 
     @cached_property
     def deviation(self) -> Array:

@@ -24,20 +24,9 @@ class Backend:
     def __repr__(self) -> str:
         return f"<Backend {self.name}>"
 
-    def cases(
-        self,
-        cell: str,
-        shapes: str = "usual",
-        *,
-        padded: bool = False,
-        backwards: bool = False,
-        **options: Any,
-    ) -> st.SearchStrategy[Case]:
+    def cases(self, cell: str, shapes: str = "usual", **options: Any) -> st.SearchStrategy[Case]:
         """`tests.strategies.cases` of what the backend declares it can run."""
-        facts = self.adapter.facts
-        options["padded"] = padded and facts.lengths
-        options["backwards"] = backwards and facts.reverse
-        return cases(cell, shapes, biases=facts.biases, **options)
+        return cases(cell, shapes, facts=self.adapter.facts, **options)
 
     def run(self, case: Case) -> Trace:
         """The backend's answer. A refusal is counted, and the example given up (a new one is drawn)."""

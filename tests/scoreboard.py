@@ -83,7 +83,8 @@ class Scores(dict[str, Score]):
         if verdict.worst is not None:
             score.bounds[f"{verdict.median_bound:.1e}"] += 1
             sizes = f"B{case.batch} T{case.time} D{case.input_size} H{case.hidden_size}"
-            score.saw(verdict.ratio, f"{case.kind} {sizes} step {verdict.worst.time}")
+            time = "final" if verdict.worst.time is None else f"step {verdict.worst.time}"
+            score.saw(verdict.ratio, f"{case.kind} {sizes} {time}")
 
     @property
     def compared(self) -> int:

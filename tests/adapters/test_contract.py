@@ -9,7 +9,7 @@ import pytest
 
 from adapters import Case, Refused, compare, load
 from tests.backend import Backend
-from tests.strategies import with_layout
+from tests.make_case import with_layout
 
 ROOT = Path(__file__).parents[2]
 

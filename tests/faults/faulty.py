@@ -1,7 +1,7 @@
 """What a fault is made of: a correct NumPy backend and one deliberate bug."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from adapters import Case, Facts, Refused, Trace
 from adapters.contract import EVERYTHING
 from reference.cells import ACTIVATIONS
 from reference.layer import State, unroll
+from reference.stack import run_layers
 
 Array = np.ndarray
 Memory = dict[str, Any]
@@ -60,8 +61,9 @@ def right_step(t: int, x: Array, h: Array, c: Case) -> Array:
 
 def run(case: Case, step: Step = right_step) -> Trace:
     """The correct loop around a step of a simple RNN, which knows its time."""
-    if case.b is None or case.recurrent_b is not None or case.lengths is not None or case.reverse:
-        raise Refused("has one bias, no lengths and one direction")
+    if case.b is None or case.recurrent_b is not None or case.padded or case.reverse:
+        raise Refused("has one bias, no padding and runs forwards")
+    need_one_cell(case)
     h = case.h0
     outputs = np.empty((case.batch, case.time, case.hidden_size), case.dtype)
     for t in range(case.time):
@@ -71,9 +73,21 @@ def run(case: Case, step: Step = right_step) -> Trace:
 
 
 def run_cell(case: Case, step: CellStep | None = None) -> Trace:
-    """The correct loop around a step of any cell: `step(x_t, state)` gives the next state."""
-    outputs, state = unroll(step or case.step, case.inputs, case.start, case.lengths, case.reverse)
+    """The correct loop around a step of any cell: `step(x_t, state)` gives the next state.
+
+    Without a step the correct layers, of which only the last shows its outputs.
+    """
+    if step is None:
+        return replace(run_layers(case), hidden_outputs=())
+    need_one_cell(case)
+    valid = case.valid if case.padded else None
+    outputs, state = unroll(step, case.inputs, case.start, valid, case.reverse)
     return Trace(outputs, *(array.copy() for array in state))
+
+
+def need_one_cell(case: Case) -> None:
+    if case.more_weights or not case.return_sequences:
+        raise Refused("has one cell and returns all its outputs")
 
 
 def to_bits(array: Array, bits: int) -> Array:

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.backend import Backend
-from tests.strategies import REGIMES, fewer
+from tests.make_case import REGIMES
+from tests.strategies import fewer
 
 
 @given(data=st.data())
@@ -48,4 +49,4 @@ def test_empty_and_single(backend: Backend, cell: str, data: st.DataObject) -> N
 @given(data=st.data())
 def test_variants(backend: Backend, cell: str, data: st.DataObject) -> None:
     """One bias, two and none; both forms of the GRU; the hard sigmoids of Keras, old and new."""
-    backend.check(data.draw(backend.cases(cell, "small", all_variants=True)))
+    backend.check(data.draw(backend.cases(cell, "small", variants="all")))

@@ -1,0 +1,208 @@
+"""The case that some choices determine: its arrays, how strong they are, where its padding lies."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Any
+
+import numpy as np
+
+from reference import Case, Weights
+from reference.cells import GATES
+
+Shape = tuple[int, int, int, int]  # batch, time, input_size, hidden_size
+Variant = Mapping[str, Any]  # a case's options, and how many biases and layers it has
+Array = np.ndarray
+LAYOUTS = ("contiguous", "strided", "fortran")
+
+
+@dataclass(frozen=True)
+class Regime:
+    """How strong the weights are.
+
+    spectral_scale: U's, roughly its spectral radius; None keeps U as drawn.
+    size: the scale of inputs, b and initial state.  positive: no negative values.
+    power_of_two: scales are powers of two, so that grid values keep few bits and their sums are exact.
+    """
+
+    spectral_scale: float | None
+    size: float = 1.0
+    positive: bool = False
+    power_of_two: bool = False
+
+
+REGIMES = {
+    "critical": Regime(1.0),
+    "contractive": Regime(0.4),
+    "chaotic": Regime(4.0),
+    "saturated": Regime(None, positive=True),  # the seed notebook's weights, uniform in [0, 1)
+    "tiny": Regime(0.8, size=1e-15),
+    "growing": Regime(1.5, size=8.0),
+    "grid": Regime(1.0, power_of_two=True),
+    "special": Regime(1.0),
+}
+
+
+def make_case(
+    *,
+    cell: str,
+    shape: Shape,
+    dtype: str,
+    variant: Variant,
+    regime: str,
+    layout: str,
+    given_state: bool,
+    padding: str,
+    reverse: bool,
+    source: bytes | int,
+) -> Case:
+    """The case that these choices determine. `source` gives the values.
+
+    The variant may decide dtype, given_state and that there is padding, whatever else was chosen.
+    Several cells always have an initial state, unless it says that they have none.
+    """
+    rng = np.random.default_rng(source if isinstance(source, int) else list(source[:8]))
+    options = {"biases": 1, "layers": 1, **variant}
+    biases, layers, dtype = options.pop("biases"), options.pop("layers"), options.pop("dtype", dtype)
+    several = layers > 1 or "merge_mode" in options
+    given_state = options.pop("given_state", given_state or several)
+    if options.pop("padded", False) and padding == "none":
+        padding = "ragged"
+    shapes = array_shapes(cell, shape, biases, layers, options.get("merge_mode"), given_state)
+    arrays = scaled(values(shapes, source, rng), REGIMES[regime])
+    activation = options.get("activation", "tanh")
+    if regime == "special":
+        add_special_values(arrays, np.dtype(dtype), activation, rng)
+    if activation == "relu":
+        limit_growth(arrays, steps=shape[1] * layers)
+    if padding != "none":  # whatever reads the padding shows it
+        valid, how = drawn_padding(padding, *shape[:2], rng)
+        arrays["inputs"] = np.where(valid[..., None], arrays["inputs"], np.nan)
+        options |= how
+    laid_out = {name: with_layout(array.astype(dtype), layout) for name, array in arrays.items()}
+    first, *more = cells_of(laid_out)
+    whole = {name: array for name, array in laid_out.items() if not name[-1].isdigit()}
+    return Case(**whole, **first._asdict(), more_weights=tuple(more), cell=cell, reverse=reverse, **options)
+
+
+def array_shapes(
+    cell: str, shape: Shape, biases: int, layers: int, merge_mode: str | None, given_state: bool
+) -> dict[str, tuple[int, ...]]:
+    """The arrays of a case and their shapes; those of cell k have names that end in k."""
+    batch, time, input_size, hidden_size = shape
+    rows = len(GATES[cell]) * hidden_size
+    directions = 1 if merge_mode is None else 2
+    features = hidden_size * (2 if merge_mode == "concat" else 1)
+    shapes: dict[str, tuple[int, ...]] = {"inputs": (batch, time, input_size)}
+    for k in range(layers * directions):
+        shapes[f"W{k}"] = (rows, input_size if k < directions else features)
+        shapes[f"U{k}"] = (rows, hidden_size)
+        shapes |= {f"{name}{k}": (rows,) for name in ("b", "recurrent_b")[:biases]}
+    if given_state:
+        cells = () if layers * directions == 1 else (layers * directions,)
+        shapes["initial_state"] = (*cells, batch, hidden_size)
+        if cell == "lstm":
+            shapes["initial_cell_state"] = (*cells, batch, hidden_size)
+    return shapes
+
+
+def cells_of(arrays: Mapping[str, Array]) -> list[Weights]:
+    """The weights of each cell."""
+    count = sum(name.startswith("U") for name in arrays)
+    return [Weights(*(arrays.get(f"{name}{k}") for name in Weights._fields)) for k in range(count)]
+
+
+def values(
+    shapes: dict[str, tuple[int, ...]], source: bytes | int, rng: np.random.Generator
+) -> dict[str, Array]:
+    """Arrays of these shapes, float64, in [-2, 2): bytes / 64 where there are enough, or else random."""
+    sizes = [math.prod(shape) for shape in shapes.values()]
+    if isinstance(source, bytes) and sum(sizes) <= len(source):
+        flat = np.frombuffer(source, np.int8)[: sum(sizes)] / 64.0
+    else:
+        flat = rng.uniform(-2, 2, sum(sizes))
+    ends = list(accumulate(sizes))
+    return {
+        name: flat[end - size : end].reshape(shape)
+        for (name, shape), size, end in zip(shapes.items(), sizes, ends, strict=True)
+    }
+
+
+def scaled(arrays: dict[str, Array], regime: Regime) -> dict[str, Array]:
+    """The arrays in a regime. Entries uniform in [-2, 2) have the standard deviation 2/sqrt(3)."""
+    return {
+        name: (np.abs(array) if regime.positive else array) * factor(name, array, regime)
+        for name, array in arrays.items()
+    }
+
+
+def factor(name: str, array: Array, regime: Regime) -> float:
+    """What an array is multiplied by."""
+    factor = regime.size
+    if name.startswith("W"):
+        factor = 0.5 if regime.positive else array.shape[1] ** -0.5
+    elif name.startswith("U"):
+        scale = regime.spectral_scale
+        factor = 0.5 if scale is None else scale * (3 / 4 / array.shape[1]) ** 0.5
+    return 2.0 ** np.floor(np.log2(factor)) if regime.power_of_two else factor
+
+
+def limit_growth(arrays: dict[str, Array], steps: int) -> None:
+    """Keep a relu network from growing by more than 10^15 in all its steps.
+
+    It may grow a great deal, but not overflow: the order of a sum that overflows decides its result.
+    """
+    limit = 10.0 ** (15 / max(steps, 1))
+    for name, U in arrays.items():
+        if name.startswith("U"):
+            norm = float(np.abs(U).sum(axis=1).max())
+            U *= min(1.0, limit / norm) if norm else 1.0
+
+
+def add_special_values(
+    arrays: dict[str, Array], dtype: np.dtype, activation: str, rng: np.random.Generator
+) -> None:
+    """Put signed zeros, subnormal and huge values, whole steps of zeros and constants in some places."""
+    info = np.finfo(dtype)
+    huge = 1e12 if activation == "relu" else 1e30
+    values = [0.0, -0.0, info.smallest_subnormal, -info.smallest_normal / 3, info.smallest_normal, 9.0, -13.0]
+    for array in arrays.values():
+        places = rng.random(array.shape) < 0.1
+        array[places] = rng.choice(values, int(places.sum()))
+    inputs = arrays["inputs"]
+    inputs[rng.random(inputs.shape[:2]) < 0.2] = 0.0
+    inputs[rng.random(inputs.shape[:2]) < 0.1] = rng.choice([1.0, -1.0, 0.1])
+    inputs[rng.random(inputs.shape) < 0.02] = rng.choice([huge, -huge])
+    if rng.random() < 0.1:  # alternating constants: every rounding error has the same sign
+        arrays["U0"][:] = 0.1 * (-1.0) ** np.arange(arrays["U0"].shape[1])
+
+
+def drawn_padding(
+    padding: str, batch: int, time: int, rng: np.random.Generator
+) -> tuple[Array, dict[str, Array]]:
+    """Which steps count, and how a case says so; at least one of each row unless the kind says empty."""
+    if padding in ("scattered", "in front"):
+        mask = rng.random((batch, time)) < 0.6
+        if padding == "in front":
+            mask = np.sort(mask, axis=1)
+        mask[:, rng.integers(time)] = True
+        return mask, {"mask": mask}
+    if padding == "equal":
+        lengths = np.full(batch, rng.integers(1, time + 1))
+    else:
+        lengths = rng.integers(1, max(1, time - (padding == "shorter")) + 1, batch)
+    if padding == "one full, one empty":
+        lengths[0], lengths[-1] = time, 0
+    return np.arange(time) < lengths[:, None], {"lengths": lengths}
+
+
+def with_layout(array: Array, layout: str) -> Array:
+    """An equal array with other strides."""
+    if layout == "fortran":
+        return np.asfortranarray(array)
+    if layout == "strided":
+        wide = np.full((*array.shape[:-1], 2 * array.shape[-1]), 7.0, array.dtype)
+        wide[..., ::2] = array
+        return wide[..., ::2]
+    return array

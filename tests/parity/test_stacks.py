@@ -1,0 +1,47 @@
+"""Several layers, two directions, the last output only.
+
+A backend that declares none of them is judged on single layers.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adapters import Case, Trace
+from reference.case import Pass
+from reference.stack import run_layers
+from tests.backend import Backend
+from tests.parity.test_laws import final
+from tests.strategies import fewer
+
+
+@given(data=st.data())
+def test_layers_and_directions(backend: Backend, cell: str, data: st.DataObject) -> None:
+    backend.check(data.draw(backend.cases(cell, "stacked", variants="stacked")))
+
+
+@fewer(8)
+@given(data=st.data())
+def test_stack_is_its_cells(backend: Backend, data: st.DataObject) -> None:
+    """Every layer and direction run by itself: together they are the stack."""
+    case = data.draw(backend.cases("simple_rnn", "stacked", variants="stacked"))
+    cells = run_layers(case, one_by_one(backend, case))
+    backend.check(case, cells, claim="a stack is its layers and directions run one by one")
+
+
+def one_by_one(backend: Backend, case: Case) -> Callable[[Pass, Any], tuple[Any, Any]]:
+    """How a backend runs one cell of a case, given the inputs of its layer."""
+
+    def run(direction: Pass, inputs: Any) -> tuple[Any, Any]:
+        weights = direction.weights._asdict()
+        start = dict(zip(("initial_state", "initial_cell_state"), direction.start, strict=False))
+        options = {
+            name: getattr(case, name)
+            for name in ("cell", "activation", "recurrent_activation", "reset_after", "lengths", "mask")
+        }
+        trace: Trace = backend.run(Case(inputs, **weights, **start, **options, reverse=direction.reverse))
+        return trace.outputs, tuple(final(trace))
+
+    return run
