@@ -18,6 +18,7 @@ settings.register_profile(
     deadline=None,
     max_examples=DEFAULT_EXAMPLES,
     phases=[phase for phase in Phase if phase is not Phase.explain],  # the verdict explains
+    report_multiple_bugs=False,
 )
 settings.register_profile("ci", settings.get_profile("lockstep"), derandomize=True, database=None)
 settings.load_profile("ci" if os.environ.get("CI") else "lockstep")

@@ -297,3 +297,9 @@ class Trace:
     final_state: Array
     final_cell_state: Array | None = None
     hidden_outputs: tuple[Array, ...] = field(default=(), kw_only=True)
+
+    def arrays(self) -> dict[str, Array]:
+        """The trace's arrays by name, without those it does not have."""
+        arrays = {name: getattr(self, name) for name in ("outputs", "final_state", "final_cell_state")}
+        arrays |= {f"hidden_outputs[{k}]": array for k, array in enumerate(self.hidden_outputs)}
+        return {name: array for name, array in arrays.items() if array is not None}

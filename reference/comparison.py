@@ -108,7 +108,8 @@ class Comparison:
         if not self.bound.size:
             return None
         exact = np.where(self.deviation > 0, np.inf, 0.0)  # where no deviation at all is allowed
-        ratio = np.divide(self.deviation, self.bound, out=exact, where=self.bound > 0)
+        with np.errstate(over="ignore"):  # of a bound that is subnormal
+            ratio = np.divide(self.deviation, self.bound, out=exact, where=self.bound > 0)
         return self.step(*np.unravel_index(ratio.argmax(), ratio.shape))
 
     @property

@@ -32,20 +32,18 @@ def unroll(
     reverse: begin at the last step; the outputs stay in the order of the inputs.
     Returns outputs (..., time, H) and the final state, in the arithmetic of the state.
     """
-    outputs = []
+    h = state[0]
     times = range(inputs.shape[-2])
+    outputs = np.empty_like(h, shape=(*h.shape[:-1], len(times), h.shape[-1]))
     for t in reversed(times) if reverse else times:
         new = step(inputs[..., t, :], state)
         if valid is None:
-            state = new
-            outputs.append(new[0])
+            state, outputs[..., t, :] = new, new[0]
         else:
             counts = valid[:, t, None]
             state = tuple(np.where(counts, n, old) for n, old in zip(new, state, strict=True))
-            outputs.append(np.where(counts, state[0], 0))
-    if not outputs:
-        return state[0][..., None, :][..., :0, :], state
-    return np.stack(outputs[::-1] if reverse else outputs, axis=-2), state
+            outputs[..., t, :] = np.where(counts, state[0], 0)
+    return outputs, state
 
 
 def simple_rnn(

@@ -19,7 +19,7 @@ from reference.case import Case, Pass, Trace
 from reference.cells import Weights, lstm_cell_state, lstm_gates, lstm_output
 from reference.comparison import Comparison, comparison
 from reference.layer import State
-from reference.rounding import Arithmetic, Rounded, stack, where
+from reference.rounding import Arithmetic, Rounded, where
 from reference.stack import merge, run_cell
 from reference.validation import Array
 
@@ -170,9 +170,9 @@ def lstm_steps(
         gate.reshape(case.batch, -1, case.hidden_size)
         for gate in lstm_gates(x_t, h, weights, case.recurrent_activation)
     )
-    cell_states = []
+    cell_states: Any = np.empty_like(cell_state, shape=i.shape)
     for t in range(i.shape[1]):
         new = lstm_cell_state(i[:, t], f[:, t], g[:, t], cell_state)
-        cell_state = where(valid[:, t, None], new, cell_state)
-        cell_states.append(cell_state)
-    return lstm_output(o, stack(cell_states, axis=1)).closed(), cell_state
+        cell_states[:, t] = where(cell_state, valid[:, t, None], new, cell_state)
+        cell_state = cell_states[:, t]
+    return lstm_output(o, cell_states).closed(), cell_state

@@ -47,21 +47,17 @@ def _wrong_form(case: Case, trace: Any) -> str:
     shapes = {"outputs": (case.batch, *steps, case.features), "final_state": case.state_shape}
     if case.cell == "lstm":
         shapes["final_cell_state"] = case.state_shape
-    arrays = {name: getattr(trace, name) for name in shapes}
-    if trace.hidden_outputs:
-        if len(trace.hidden_outputs) != case.layers - 1:
-            return (
-                f"hidden_outputs has {len(trace.hidden_outputs)} arrays, needs {case.layers - 1}: "
-                "one for each layer below the last"
-            )
-        for k, array in enumerate(trace.hidden_outputs):
-            arrays[f"hidden_outputs[{k}]"] = array
-            shapes[f"hidden_outputs[{k}]"] = (case.batch, case.time, case.features)
-    for name, array in arrays.items():
+    hidden = len(trace.hidden_outputs)
+    if hidden not in (0, case.layers - 1):
+        return f"hidden_outputs has {hidden} arrays, needs {case.layers - 1}, one for each layer but the last"
+    shapes |= {f"hidden_outputs[{k}]": (case.batch, case.time, case.features) for k in range(hidden)}
+    arrays = trace.arrays()
+    for name, shape in shapes.items():
+        array = arrays.get(name)
         if not isinstance(array, np.ndarray):
             return f"{name} is a {type(array).__name__}, needs a NumPy array"
-        if array.shape != shapes[name]:
-            return f"{name} has shape {array.shape}, needs {shapes[name]}"
+        if array.shape != shape:
+            return f"{name} has shape {array.shape}, needs {shape}"
         if array.dtype != case.dtype:
             return f"{name} has dtype {array.dtype}, needs {case.dtype}"
     return ""

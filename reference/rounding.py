@@ -96,6 +96,11 @@ class Rounded(NDArrayOperatorsMixin):
         """A part, taken of a full array."""
         return self._each(lambda array: array[index])
 
+    def __setitem__(self, index: Any, part: "Rounded") -> None:
+        """Replace a part of a full array, one that `np.empty_like` has made."""
+        part = part.closed()
+        self.value[index], self.error[index] = part.value, part.error
+
     def reshape(self, *shape: int) -> "Rounded":
         return self._each(lambda array: array.reshape(shape))
 
@@ -111,13 +116,7 @@ class Rounded(NDArrayOperatorsMixin):
         return RULES[ufunc](*(self._wrapped(x) for x in operands))
 
     def __array_function__(self, function: Any, types: Any, args: Any, options: Any) -> Any:
-        if function is np.where:
-            condition, a, b = args
-            return where(condition, self._wrapped(a), self._wrapped(b))
-        if function not in FUNCTIONS:
-            return NotImplemented
-        arrays, *rest = args
-        return FUNCTIONS[function]([self._wrapped(x) for x in arrays], *rest, **options)
+        return FUNCTIONS[function](self, *args, **options) if function in FUNCTIONS else NotImplemented
 
     def _wrapped(self, x: Any) -> "Rounded":
         """x, where it is plain as numbers without an error."""
@@ -236,27 +235,23 @@ def minimum(z: Rounded, ceiling: Rounded) -> Rounded:
     return monotone(lambda x: np.minimum(x, ceiling.value), z)
 
 
-def where(condition: Any, a: Rounded, b: Rounded) -> Rounded:
+def where(like: Rounded, condition: Any, a: Any, b: Any) -> Rounded:
     """np.where, of closed arrays."""
-    a, b = a.closed(), b.closed()
+    a, b = like._wrapped(a).closed(), like._wrapped(b).closed()
     return Rounded(np.where(condition, a.value, b.value), a.arithmetic, np.where(condition, a.error, b.error))
 
 
-def stack(arrays: Sequence[Rounded], axis: int = 0) -> Rounded:
-    """np.stack, of closed arrays."""
-    return _joined(np.stack, arrays, axis)
-
-
-def concatenate(arrays: Sequence[Rounded], axis: int = 0) -> Rounded:
+def concatenate(like: Rounded, arrays: Sequence[Any], axis: int) -> Rounded:
     """np.concatenate, of closed arrays."""
-    return _joined(np.concatenate, arrays, axis)
-
-
-def _joined(join: Callable[..., Any], arrays: Sequence[Rounded], axis: int) -> Rounded:
-    closed = [array.closed() for array in arrays]
-    values = [array.value for array in closed]
+    closed = [like._wrapped(array).closed() for array in arrays]
     errors = [np.broadcast_to(array.error, array.shape) for array in closed]
-    return Rounded(join(values, axis), closed[0].arithmetic, join(errors, axis))
+    value = np.concatenate([array.value for array in closed], axis)
+    return Rounded(value, like.arithmetic, np.concatenate(errors, axis))
+
+
+def empty_like(like: Rounded, array: Rounded, shape: tuple[int, ...]) -> Rounded:
+    """np.empty_like, to be filled part by part."""
+    return Rounded(np.empty(shape), like.arithmetic, np.empty(shape))
 
 
 RULES: dict[np.ufunc, Callable[..., Rounded]] = {
@@ -271,8 +266,9 @@ RULES: dict[np.ufunc, Callable[..., Rounded]] = {
     np.minimum: minimum,
 }
 
-# The functions, as opposed to ufuncs, that a loop over time and layers needs beside np.where.
+# The functions, as opposed to ufuncs, that a loop over time and layers needs.
 FUNCTIONS: dict[Any, Callable[..., Rounded]] = {
-    np.stack: stack,
+    np.where: where,
     np.concatenate: concatenate,
+    np.empty_like: empty_like,
 }

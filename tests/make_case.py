@@ -67,8 +67,8 @@ def make_case(
     biases, layers, dtype = options.pop("biases"), options.pop("layers"), options.pop("dtype", dtype)
     several = layers > 1 or "merge_mode" in options
     given_state = options.pop("given_state", given_state or several)
-    if options.pop("padded", False) and padding == "none":
-        padding = "ragged"
+    if options.pop("padded", False):
+        padding = rng.choice(["ragged", "ragged", "one full, one empty"])
     shapes = array_shapes(cell, shape, biases, layers, options.get("merge_mode"), given_state)
     arrays = scaled(values(shapes, source, rng), REGIMES[regime])
     activation = options.get("activation", "tanh")

@@ -78,11 +78,16 @@ def run_cell(case: Case, step: CellStep | None = None) -> Trace:
     Without a step the correct layers, of which only the last shows its outputs.
     """
     if step is None:
-        return replace(run_layers(case), hidden_outputs=())
+        return opaque(run_layers(case))
     need_one_cell(case)
     valid = case.valid if case.padded else None
     outputs, state = unroll(step, case.inputs, case.start, valid, case.reverse)
     return Trace(outputs, *(array.copy() for array in state))
+
+
+def opaque(trace: Trace) -> Trace:
+    """The trace of layers of which only the last shows its outputs."""
+    return replace(trace, hidden_outputs=())
 
 
 def need_one_cell(case: Case) -> None:

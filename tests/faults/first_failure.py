@@ -1,6 +1,7 @@
 """A pytest plugin that goes on to the next backend once one has failed, and writes down what failed it.
 
 Used by the kill-rate test: `-p tests.faults.first_failure`, results to the file $LOCKSTEP_FAILURES.
+The tests of the file named $LOCKSTEP_FIRST come first.
 """
 
 import json
@@ -14,6 +15,10 @@ FAILURES: dict[str, str] = {}  # backend: the first line of its first failure
 
 def backend_of(item: pytest.Item) -> str:
     return item.callspec.params["backend"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.name != os.environ["LOCKSTEP_FIRST"])
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

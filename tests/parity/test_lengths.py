@@ -1,7 +1,7 @@
 """Sequences of different lengths in one batch: what follows a row's length does not matter.
 
 The padding is full of NaN. Outputs there are zero; the final state is each row's last that counts.
-A backend that declares no lengths is judged on cases without.
+A backend that declares no lengths or masks is judged on cases without.
 """
 
 from dataclasses import replace
@@ -18,6 +18,13 @@ from tests.strategies import fewer
 @given(data=st.data())
 def test_padded_batch(backend: Backend, cell: str, data: st.DataObject) -> None:
     backend.check(data.draw(backend.cases(cell, "ragged", padded=True)))
+
+
+@fewer(4)
+@given(data=st.data())
+def test_padding_anywhere(backend: Backend, cell: str, data: st.DataObject) -> None:
+    """Before, between and after the steps that count, as a mask says."""
+    backend.check(data.draw(backend.cases(cell, "ragged", masked=True)))
 
 
 @fewer(8)

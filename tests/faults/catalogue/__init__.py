@@ -1,11 +1,21 @@
 """The faults, each of which the parity suite must catch: `--backend tests.faults.catalogue:NAME`."""
 
-from tests.faults.catalogue import arithmetic, gru, lengths, lstm, parameters, reverse, sequence
+from tests.faults.catalogue import (
+    arithmetic,
+    directions,
+    gru,
+    lengths,
+    lstm,
+    parameters,
+    reverse,
+    sequence,
+    stacks,
+)
 from tests.faults.faulty import Fault
 
 FAULTS: dict[str, Fault] = {
     name: fault
-    for module in (parameters, sequence, arithmetic, gru, lstm, lengths, reverse)
+    for module in (parameters, sequence, arithmetic, gru, lstm, lengths, reverse, directions, stacks)
     for name, fault in vars(module).items()
     if isinstance(fault, Fault)
 }

@@ -10,16 +10,16 @@ from reference.cells import recurrent_rows, sigmoid
 from tests.faults.faulty import Array, fault, run_cell, to_bits
 
 
+def reordered(array: Array, order: list[int]) -> Array:
+    """The array's equal parts, one for each gate, in another order."""
+    parts = np.split(array, len(order))
+    return np.concatenate([parts[k] for k in order])
+
+
 def with_gates(case: Case, order: list[int]) -> Case:
     """The case with the gates of all its weights in another order."""
-
-    def reordered(array: Array) -> Array:
-        parts = np.split(array, len(order))
-        return np.concatenate([parts[k] for k in order])
-
-    return replace(
-        case, **{name: reordered(w) for name, w in case.weights._asdict().items() if w is not None}
-    )
+    weights = case.weights._asdict().items()
+    return replace(case, **{name: reordered(w, order) for name, w in weights if w is not None})
 
 
 def pieces(case: Case, x: Array, h: Array) -> tuple[Array, Array, Array, Array]:

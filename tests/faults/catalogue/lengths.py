@@ -1,11 +1,11 @@
-"""Faults with sequences of different lengths."""
+"""Faults with padding: sequences of different lengths, and masks."""
 
 from dataclasses import replace
 
 import numpy as np
 
 from adapters import Case, Trace
-from tests.faults.faulty import fault, run_cell
+from tests.faults.faulty import Array, fault, run_cell
 
 
 def filled(case: Case) -> Case:
@@ -14,7 +14,7 @@ def filled(case: Case) -> Case:
 
 
 def without_lengths(case: Case) -> Trace:
-    return run_cell(replace(filled(case), lengths=None))
+    return run_cell(case if case.lengths is None else replace(filled(case), lengths=None))
 
 
 @fault("lengths")
@@ -91,3 +91,62 @@ def lengths_padding_eaten_as_zeros(case: Case) -> Trace:
     """The state goes on through the padding, though the outputs there are hidden."""
     on, right = without_lengths(case), run_cell(case)
     return Trace(right.outputs, on.final_state)
+
+
+@fault("masks")
+def masks_counted_as_lengths(case: Case) -> Trace:
+    """As many steps as the mask has, but the first ones."""
+    if case.mask is None:
+        return run_cell(case)
+    return run_cell(replace(filled(case), lengths=case.mask.sum(axis=1), mask=None))
+
+
+@fault("masks")
+def masks_end_at_the_last_step_that_counts(case: Case) -> Trace:
+    """The padding before it is eaten."""
+    if case.mask is None:
+        return run_cell(case)
+    until = np.maximum.accumulate(case.mask[:, ::-1], axis=1)[:, ::-1]
+    return run_cell(replace(filled(case), mask=until))
+
+
+@fault("masks")
+def masks_reset_the_state(case: Case) -> Trace:
+    """On padding the state becomes zero instead of staying as it is."""
+    if case.mask is None:
+        return run_cell(case)
+    times = iter(range(case.time))
+
+    def step(x: Array, state: tuple[Array, ...]) -> tuple[Array, ...]:
+        counts = case.mask[:, next(times), None]
+        return tuple(np.where(counts, s, 0).astype(case.dtype) for s in case.step(x, state))
+
+    return run_cell(replace(filled(case), mask=None), step)
+
+
+@fault("masks")
+def masks_inverted(case: Case) -> Trace:
+    return run_cell(case if case.mask is None else replace(filled(case), mask=~case.mask))
+
+
+@fault("masks")
+def masks_one_step_late(case: Case) -> Trace:
+    if case.mask is None:
+        return run_cell(case)
+    return run_cell(replace(filled(case), mask=np.roll(case.mask, 1, axis=1)))
+
+
+@fault("masks")
+def masks_outputs_alive_on_padding(case: Case) -> Trace:
+    trace = run_cell(case)
+    if case.mask is None:
+        return trace
+    return replace(trace, outputs=run_cell(replace(filled(case), mask=None)).outputs)
+
+
+@fault("masks", cell="lstm")
+def masks_cell_state_runs_on(case: Case) -> Trace:
+    trace = run_cell(case)
+    if case.mask is None:
+        return trace
+    return replace(trace, final_cell_state=run_cell(replace(filled(case), mask=None)).final_cell_state)
