@@ -47,26 +47,28 @@ def _rows_and_units(wrong: Comparison) -> list[str]:
 def _wrong_copy(case: Case, right: Sequence[Comparison], wrong: Comparison) -> str:
     """What a final state is instead of the last output that counts."""
     outputs = right[-1]  # of the same cell
-    state = wrong.observed
-    prefix = outputs.name and f"{outputs.name} "
+    state, name = wrong.observed, f"{outputs.name} outputs".strip()
+    needed = _last(case, outputs, name)
     for other in right:
         if other.copy and np.array_equal(state, other.expected):
-            return f"{wrong.name} is the {other.name}, needs {prefix}{_last(case, outputs)}"
+            return f"{wrong.name} is the {other.name}, needs {needed}"
     for t in range(outputs.observed.shape[1]):
         if np.array_equal(state, outputs.observed[:, t]):
-            return f"{wrong.name} is {prefix}outputs[:, {t}], needs {_last(case, outputs)}"
-    return f"{wrong.name} is not {prefix}{_last(case, outputs)}: {_example(wrong)}"
+            return f"{wrong.name} is {name}[:, {t}], needs {needed}"
+    return f"{wrong.name} is not {needed}: {_example(wrong)}"
 
 
-def _last(case: Case, outputs: Comparison) -> str:
-    """What the final state must be."""
+def _last(case: Case, outputs: Comparison, name: str) -> str:
+    """What the final state must be. name: the outputs'."""
     if outputs.reverse and case.time:
-        return "outputs[:, 0], the last step of a reverse layer"
+        return f"{name}[:, 0], the last step of a reverse layer"
     if case.lengths is not None:
         return "each row's output at its length - 1"
     if case.mask is not None:
         return "each row's last output that counts"
-    return "the last output" if case.time else "the initial state"
+    if not case.time:
+        return "the initial state"
+    return f"the last of the {name}" if outputs.name else "the last output"
 
 
 def _wrong_state(right: Sequence[Comparison], wrong: Comparison) -> str:

@@ -14,15 +14,11 @@ import pytest
 from adapters.layouts import LAYOUTS, unpack
 from reference import Case
 from reference.cells import GATES, Weights
+from reference.prediction import carried
 from reference.rounding import Arithmetic, Rounded
 
 CELLS = {"RNN": "simple_rnn", "GRU": "gru", "LSTM": "lstm"}
-NOT_YET = {
-    "test_lstm_with_peepholes": "peepholes are not part of the LSTM here",
-    "test_simple_rnn_bidirectional": "two directions",
-    "test_gru_bidirectional": "two directions",
-    "test_lstm_bidirectional": "two directions",
-}
+PEEPHOLES = "test_lstm_with_peepholes"
 
 
 @cache
@@ -37,39 +33,55 @@ def node_cases():
 
 
 def read(node_case):
-    """The case in the reference layout and the final state (batch, H) it should have."""
+    """The case in the reference layout and the final state (directions, batch, H) it should have."""
     node = node_case.model.graph.node[0]
     attributes = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
     [(inputs, outputs)] = node_case.data_sets
     given = dict(zip(node.input, inputs, strict=True))
+    if "P" in given:
+        raise ValueError("P: an LSTM with peepholes is not the LSTM of the reference")
     expected = dict(zip([name for name in node.output if name], outputs, strict=True))["Y_h"]
     x, batch_first = given["X"], attributes.get("layout", 0) == 1
-    x = x if batch_first else x.swapaxes(0, 1)
-    if attributes.get("direction") == b"reverse":
-        x = x[:, ::-1]
     cell = CELLS[node.op_type]
-    b, recurrent_b = np.split(given["B"][0], 2) if "B" in given else (None, None)
-    weights = unpack(Weights(given["W"][0], given["R"][0], b, recurrent_b), cell, "onnx")
-    # linear_before_reset is 0 where not given
-    case = Case(x, *weights[:3], cell=cell, recurrent_b=weights.recurrent_b, reset_after=False)
-    return case, expected[:, 0] if batch_first else expected[0]
+    directions = [
+        unpack(Weights(W, R, *(np.split(B, 2) if B is not None else (None, None))), cell, "onnx")
+        for W, R, B in zip(given["W"], given["R"], given.get("B", [None] * 2), strict=False)
+    ]
+    case = Case(
+        x if batch_first else x.swapaxes(0, 1),
+        **directions[0]._asdict(),
+        more_weights=tuple(directions[1:]),
+        merge_mode="concat" if len(directions) == 2 else None,
+        reverse=attributes.get("direction") == b"reverse",
+        cell=cell,
+        reset_after=False,  # linear_before_reset is 0 where not given
+    )
+    return case, expected.swapaxes(0, 1) if batch_first else expected
 
 
 def test_the_cases_are_those_we_know():
     assert len(node_cases()) == 18
-    assert set(NOT_YET) < set(node_cases())
+    assert sum(read(node_cases()[name])[0].directions for name in readable()) == 17 + 3
 
 
-@pytest.mark.parametrize("name", sorted(set(node_cases()) - set(NOT_YET)))
+def readable():
+    return sorted(set(node_cases()) - {PEEPHOLES})
+
+
+@pytest.mark.parametrize("name", readable())
 def test_final_state(name):
     case, expected = read(node_cases()[name])
     arithmetic = Arithmetic(np.dtype("float32"), tanh_ulps=2, sigmoid_ulps=4)
-    state = tuple(Rounded(array, arithmetic) for array in case.start)
-    for t in range(case.time):
-        state = case.step(Rounded(case.inputs[:, t], arithmetic), state)
-    final_state = state[0].closed()
-    assert final_state.error.max() < 1e-5
-    assert np.all(np.abs(expected - final_state.value) <= final_state.error)
+    [layer] = case.passes
+    for direction, state in zip(layer, expected, strict=True):
+        final_state = carried(case, direction, Rounded(case.inputs, arithmetic), arithmetic).final[0].closed()
+        assert final_state.error.max() < 1e-5
+        assert np.all(np.abs(state - final_state.value) <= final_state.error)
+
+
+def test_peepholes_are_refused_by_name():
+    with pytest.raises(ValueError, match="peepholes"):
+        read(node_cases()[PEEPHOLES])
 
 
 def test_gates_in_onnx_order():
