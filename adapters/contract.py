@@ -58,8 +58,10 @@ class Facts:
         missing = [cell for cell in CELLS if cell not in self.cells]
         missing += [f"{n} biases" for n in EVERYTHING["biases"] if n not in self.biases]
         missing += [name for name in ("lengths", "masks", "reverse") if not getattr(self, name)]
-        missing += [f"bidirectional {mode}" for mode in MERGE_MODES if mode not in self.merge_modes]
-        missing += [] if self.layers >= EVERYTHING["layers"] else [f"more than {self.layers} layers"]
+        modes = [mode for mode in MERGE_MODES if mode not in self.merge_modes]
+        missing += [f"bidirectional {mode}" for mode in modes] if self.merge_modes else ["bidirectional"]
+        if self.layers < EVERYTHING["layers"]:
+            missing.append("stacks" if self.layers == 1 else f"stacks of more than {self.layers}")
         missing += [] if self.last_output else ["the last output only"]
         return ", ".join(missing)
 

@@ -6,14 +6,11 @@ from typing import Any, NamedTuple
 from adapters.contract import EVERYTHING, Facts, Refused
 from adapters.layouts import pack
 from reference import Case, Trace
+from reference.case import Pass
 from reference.validation import Array
 
 PARAMETERS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-MERGE_MODES: dict[str, Any] = {  # how a port puts them together; torch itself only concatenates
-    "sum": lambda forward, backward: forward + backward,
-    "mul": lambda forward, backward: forward * backward,
-    "ave": lambda forward, backward: (forward + backward) / 2,
-}
+Group = tuple[tuple[Pass, ...], ...]  # layers that are run as one module
 
 
 class TorchAdapter:
@@ -53,48 +50,60 @@ class TorchAdapter:
     def run(self, case: Case) -> Trace:
         if reason := refusal(case):
             raise Refused(reason)
-        layer = self.cache(form_of(case))
-        for k, directions in enumerate(case.passes):
-            for direction in directions:
-                names = (f"{name}_l{k}{'_reverse' * direction.reverse}" for name in PARAMETERS)
-                packed = pack(direction.weights, case.cell, "torch")
-                for name, array in zip(names, packed, strict=True):
-                    if array is not None:
-                        getattr(layer, name).copy_(self._tensor(array))
-        single = case.cell != "lstm"  # an LSTM takes and gives (h, c), the others h alone
-        state: Any = None
-        if case.initial_state is not None:
-            state = [self._state(array, case) for array in case.start]
-            state = state[0] if single else state
-        outputs, final = self._call(layer, case, state)
-        finals = [final] if single else final
-        size = case.hidden_size
-        if case.reverse:  # what the second direction says
-            outputs, finals = outputs[..., size:], [array[1:] for array in finals]
-        if not case.return_sequences:
-            outputs = self.torch.cat(list(finals[0][-case.directions :]), dim=-1)
-        if case.merge_mode not in (None, "concat"):
-            forward, backward = outputs[..., :size], outputs[..., size:]
-            outputs = MERGE_MODES[case.merge_mode](forward, backward)
-        return Trace(outputs.numpy(), *(array.numpy().reshape(case.state_shape) for array in finals))
-
-    def _state(self, array: Array, case: Case) -> Any:
-        """An initial state as torch wants it, (layers * directions, batch, hidden_size)."""
-        tensor = self._tensor(array)
-        if tensor.ndim == 3:
-            return tensor
-        return tensor[None].repeat(2 if case.reverse else 1, 1, 1)
-
-    def _call(self, layer: Any, case: Case, state: Any) -> Any:
-        """The layer's outputs and final state, from packed sequences where the case has lengths."""
         inputs = self._tensor(case.inputs)
-        if case.lengths is None:
-            return layer(inputs, state)
+        layers, finals = [], []
+        for group in modules(case):
+            layer = self._loaded(case, group, inputs.shape[-1])
+            outputs, final = self._call(layer, inputs, self._start(case, group), case)
+            if case.reverse:  # what the second direction says
+                outputs, final = outputs[..., case.hidden_size :], [state[1:] for state in final]
+            inputs = merged(case, outputs)
+            layers.append(inputs)
+            finals.append(final)
+        if not case.return_sequences:
+            layers[-1] = merged(case, self.torch.cat(list(finals[-1][0][-case.directions :]), dim=-1))
+        states = (
+            self.torch.cat(parts).numpy().reshape(case.state_shape) for parts in zip(*finals, strict=True)
+        )
+        *hidden, last = (output.numpy() for output in layers)
+        return Trace(last, *states, hidden_outputs=tuple(hidden))
+
+    def _loaded(self, case: Case, group: Group, input_size: int) -> Any:
+        """A real layer with the weights of a group of the case's."""
+        layer = self.cache(form_of(case, len(group), input_size))
+        for k, directions in enumerate(group):
+            for direction in directions:
+                weights = pack(direction.weights, case.cell, "torch")
+                for name, array in zip(PARAMETERS, weights, strict=True):
+                    if array is not None:
+                        parameter = getattr(layer, f"{name}_l{k}{'_reverse' * direction.reverse}")
+                        parameter.copy_(self._tensor(array))
+        return layer
+
+    def _start(self, case: Case, group: Group) -> Any:
+        """The initial states, (layers * directions, batch, hidden_size) each, or None."""
+        if case.initial_state is None:
+            return None
+        starts = [direction.start for directions in group for direction in directions]
+        copies = 2 if case.reverse else 1  # the first direction needs some state too
+        return [
+            self.torch.stack([self._tensor(state) for state in states for _ in range(copies)])
+            for states in zip(*starts, strict=True)
+        ]
+
+    def _call(self, layer: Any, inputs: Any, start: Any, case: Case) -> Any:
+        """The layer's outputs and final states, from packed sequences where the case has lengths."""
         rnn = self.torch.nn.utils.rnn
-        lengths = self.torch.from_numpy(case.lengths.astype("int64"))
-        packed = rnn.pack_padded_sequence(inputs, lengths, batch_first=True, enforce_sorted=False)
-        outputs, final = layer(packed, state)
-        return rnn.pad_packed_sequence(outputs, batch_first=True, total_length=case.time)[0], final
+        single = case.cell != "lstm"  # an LSTM takes and gives (h, c), the others h alone
+        start = start[0] if start and single else start
+        if case.lengths is None:
+            outputs, final = layer(inputs, start)
+        else:
+            lengths = self.torch.from_numpy(case.lengths.astype("int64"))
+            packed = rnn.pack_padded_sequence(inputs, lengths, batch_first=True, enforce_sorted=False)
+            outputs, final = layer(packed, start)
+            outputs, _ = rnn.pad_packed_sequence(outputs, batch_first=True, total_length=case.time)
+        return outputs, [final] if single else list(final)
 
     def _tensor(self, array: Array) -> Any:
         """The array as a tensor with the same strides; torch has no negative ones, so those are copied."""
@@ -116,11 +125,30 @@ class Form(NamedTuple):
     bidirectional: bool
 
 
-def form_of(case: Case) -> Form:
+def form_of(case: Case, layers: int, input_size: int) -> Form:
     bias = case.b is not None or case.recurrent_b is not None
-    sizes = (case.input_size, case.hidden_size)
     bidirectional = case.reverse or case.merge_mode is not None
-    return Form(case.cell, case.activation, case.dtype.name, *sizes, bias, case.layers, bidirectional)
+    sizes = (input_size, case.hidden_size)
+    return Form(case.cell, case.activation, case.dtype.name, *sizes, bias, layers, bidirectional)
+
+
+def modules(case: Case) -> tuple[Group, ...]:
+    """The layers of a case by module: all in one, which concatenates directions, or else one in each."""
+    if case.merge_mode in (None, "concat"):
+        return (case.passes,)
+    return tuple((layer,) for layer in case.passes)
+
+
+def merged(case: Case, outputs: Any) -> Any:
+    """What becomes of concatenated directions; a module itself leaves them so."""
+    if case.merge_mode in (None, "concat"):
+        return outputs
+    forward, backward = outputs[..., : case.hidden_size], outputs[..., case.hidden_size :]
+    return {
+        "sum": lambda: forward + backward,
+        "mul": lambda: forward * backward,
+        "ave": lambda: (forward + backward) / 2,
+    }[case.merge_mode]()
 
 
 def refusal(case: Case) -> str:
@@ -131,8 +159,6 @@ def refusal(case: Case) -> str:
         return "Length of all samples has to be greater than 0"
     if case.mask is not None:
         return "a packed sequence says where rows end, it has no other mask"
-    if case.layers > 1 and case.merge_mode not in (None, "concat"):
-        return "between its layers torch concatenates the outputs of both directions, it does nothing else"
     if case.cell == "gru" and not case.reset_after:
         return "torch.nn.GRU applies the reset gate after the matrix product; it has no other form"
     if case.cell != "simple_rnn" and case.recurrent_activation != "sigmoid":

@@ -84,7 +84,10 @@ def test_a_wrong_backend_is_told_where_it_goes_wrong(their_modules):
     )
     assert "<Case tanh float32 batch=1 time=2 input_size=3 hidden_size=3" in run.stdout  # the minimal one
     assert "array(" not in run.stdout
-    assert "theirs:Transposed not tested on: gru, lstm, 0 biases, 2 biases, lengths, reverse" in run.stdout
+    assert (
+        "theirs:Transposed not tested on: gru, lstm, 0 biases, 2 biases, lengths, masks, reverse, "
+        in run.stdout
+    )
 
 
 def test_nothing_compared_is_a_failure(their_modules):

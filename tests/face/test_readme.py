@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from adapters import Facts
+from adapters.contract import EVERYTHING
 from conftest import DEFAULT_EXAMPLES
 from tests.face.running import ROOT
 from tests.faults.catalogue import FAULTS
@@ -43,6 +45,10 @@ def test_the_recipe_runs_as_printed(tmp_path: Path):
     assert run.returncode == 0, run.stdout
     assert "my_backend:MyBackend simple_rnn float32" in re.sub(" +", " ", run.stdout)
     assert str(tmp_path) in run.stdout  # the copy was tested, not this tree
+
+
+def test_the_facts_it_lists_are_all_there_are():
+    assert eval(blocks("python")[1], {"Facts": Facts}) == Facts("mine", **EVERYTHING)
 
 
 def test_figures():
