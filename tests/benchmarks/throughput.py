@@ -2,8 +2,9 @@
 
     python -m tests.benchmarks.throughput [BACKEND ...]
 
-Each figure comes from a fresh process, tracing and compiling included, imports not. Both draw float32
-cases with Hypothesis, run them and compare every step with NumPy.
+Simple RNNs against the plain harness, then GRU and LSTM against simple RNNs. Each figure comes from a
+fresh process, tracing and compiling included, imports not. All draw float32 cases with Hypothesis, run
+them and compare every step with NumPy.
 """
 
 import os
@@ -19,6 +20,7 @@ from adapters import compare, load
 from tests.benchmarks.plain_harness import HARNESSES, Arrays, drawn_arrays, expected
 from tests.strategies import cases
 
+GATED = ("gru", "lstm")
 OURS, PLAIN = 1000, 150  # cases; the plain harness is too slow for as many
 
 
@@ -33,11 +35,11 @@ def examples(count: int) -> settings:
     )
 
 
-def our_path(backend: str) -> Callable[[], None]:
+def our_path(backend: str, cell: str) -> Callable[[], None]:
     adapter = load(backend)
 
     @examples(OURS)
-    @given(case=cases(dtypes=("float32",)))
+    @given(case=cases(cell, dtypes=("float32",)))
     def run(case):
         assert compare(adapter, case).status != "mismatch"
 
@@ -56,11 +58,10 @@ def plain_path(backend: str) -> Callable[[], None]:
 
 
 def measured(which: str, backend: str) -> float:
-    """Cases per second of one path, in this process."""
-    path, count = (our_path, OURS) if which == "ours" else (plain_path, PLAIN)
-    run = path(backend)
+    """Cases per second of one path, in this process. which: a cell of ours, or "plain"."""
+    path, count = (plain_path(backend), PLAIN) if which == "plain" else (our_path(backend, which), OURS)
     start = time.perf_counter()
-    run()
+    path()
     return count / (time.perf_counter() - start)
 
 
@@ -75,14 +76,17 @@ def in_a_fresh_process(which: str, backend: str) -> float:
 
 def main(backends: list[str]) -> None:
     print(f"cases per second, float32, {OURS} cases against {PLAIN} of the plain harness")
-    print(f"{'backend':8} {'suite':>8} {'plain':>8} {'ratio':>6}")
+    print(f"{'backend':8} {'plain':>6} {'simple_rnn':>11} {'/plain':>7}", end="")
+    print("".join(f" {cell:>6} {'/simple':>8}" for cell in GATED))
     for backend in backends or list(HARNESSES):
-        ours, plain = (in_a_fresh_process(which, backend) for which in ("ours", "plain"))
-        print(f"{backend:8} {ours:8.0f} {plain:8.1f} {ours / plain:6.1f}", flush=True)
+        plain, simple = (in_a_fresh_process(which, backend) for which in ("plain", "simple_rnn"))
+        print(f"{backend:8} {plain:6.1f} {simple:11.0f} {simple / plain:7.1f}", end="", flush=True)
+        gated = (in_a_fresh_process(cell, backend) for cell in GATED)
+        print("".join(f" {figure:6.0f} {figure / simple:8.2f}" for figure in gated), flush=True)
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] in (["--ours"], ["--plain"]):
+    if len(sys.argv) == 3 and sys.argv[1].startswith("--"):
         print(measured(sys.argv[1][2:], sys.argv[2]))
     else:
         main(sys.argv[1:])
