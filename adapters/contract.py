@@ -5,11 +5,13 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from reference import Case, Trace
+from reference.case import DTYPES
 from reference.cells import GATES
 from reference.layer import MERGE_MODES
 
 CELLS = tuple(GATES)
 EVERYTHING: dict[str, Any] = {
+    "dtypes": DTYPES,
     "cells": CELLS,
     "biases": (0, 1, 2),
     "lengths": True,
@@ -21,7 +23,7 @@ EVERYTHING: dict[str, Any] = {
 }
 
 # Worst errors of tanh and sigmoid, in ulps, with room for a backend nobody has measured.
-UNMEASURED_ULPS = {"float32": 8.0, "float64": 10.0}
+UNMEASURED_ULPS = {"float64": 10.0, "float32": 8.0, "float16": 3.0, "bfloat16": 3.0}
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,7 @@ class Facts:
     name: as selected by `--backend`.  version: the framework's.  device: where it computes.
     settings: threads, dtype settings and whatever else could change a result, for the header.
     What it can run, and is tested on; `EVERYTHING` has it all:
+    dtypes: of "float64", "float32", "float16" and "bfloat16".
     cells: of "simple_rnn", "gru" and "lstm".  biases: layers with how many of them.
     lengths: batches of different lengths.  masks: padding anywhere.  reverse: layers that run backwards.
     merge_modes: of bidirectional layers.  layers: up to how many.  last_output: return_sequences=False.
@@ -41,6 +44,7 @@ class Facts:
     version: str = "unknown"
     device: str = "cpu"
     settings: str = ""
+    dtypes: tuple[str, ...] = ("float64", "float32")
     cells: tuple[str, ...] = ("simple_rnn",)
     biases: tuple[int, ...] = (1,)
     lengths: bool = False
@@ -56,6 +60,7 @@ class Facts:
     def not_tested(self) -> str:
         """What the suite has and the backend does not declare, in words; empty when it has everything."""
         missing = [cell for cell in CELLS if cell not in self.cells]
+        missing += [dtype for dtype in DTYPES if dtype not in self.dtypes]
         missing += [f"{n} biases" for n in EVERYTHING["biases"] if n not in self.biases]
         missing += [name for name in ("lengths", "masks", "reverse") if not getattr(self, name)]
         modes = [mode for mode in MERGE_MODES if mode not in self.merge_modes]

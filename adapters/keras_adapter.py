@@ -33,8 +33,8 @@ class KerasAdapter:
             device=", ".join(d.device_type.lower() for d in tensorflow.config.get_visible_devices()),
             settings=f"{threads} threads, floatx {keras.config.floatx()}, "
             f"tf32 {'on' if tensorflow.config.experimental.tensor_float_32_execution_enabled() else 'off'}",
-            tanh_ulps={"float32": 7, "float64": 9},
-            sigmoid_ulps={"float32": 7, "float64": 3},
+            tanh_ulps={"float32": 7, "float64": 9, "float16": 1, "bfloat16": 1},
+            sigmoid_ulps={"float32": 7, "float64": 3, "float16": 3, "bfloat16": 3},
             **EVERYTHING,
         )
         self.cache = lru_cache(maxsize=128)(self._build)
@@ -49,6 +49,7 @@ class KerasAdapter:
             "return_state": True,
             "go_backwards": form.reverse,
             "dtype": form.dtype,
+            "recurrent_initializer": "zeros",  # the default one fails in bfloat16; weights are given
         }
         if form.cell != "simple_rnn":
             options["recurrent_activation"] = {

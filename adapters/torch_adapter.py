@@ -3,6 +3,8 @@
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from adapters.contract import EVERYTHING, Facts, Refused
 from adapters.layouts import pack
 from reference import Case, Trace
@@ -23,8 +25,8 @@ class TorchAdapter:
             version=torch.__version__,
             settings=f"{torch.get_num_threads()} threads, "
             f"float32 matmul precision {torch.get_float32_matmul_precision()}",
-            tanh_ulps={"float32": 1, "float64": 1},
-            sigmoid_ulps={"float32": 5, "float64": 3},
+            tanh_ulps={"float32": 1, "float64": 1, "float16": 1, "bfloat16": 1},
+            sigmoid_ulps={"float32": 5, "float64": 3, "float16": 1, "bfloat16": 1},
             **{**EVERYTHING, "masks": False},
         )
         self.cache = lru_cache(maxsize=128)(self._build)
@@ -62,10 +64,9 @@ class TorchAdapter:
             finals.append(final)
         if not case.return_sequences:
             layers[-1] = merged(case, self.torch.cat(list(finals[-1][0][-case.directions :]), dim=-1))
-        states = (
-            self.torch.cat(parts).numpy().reshape(case.state_shape) for parts in zip(*finals, strict=True)
-        )
-        *hidden, last = (output.numpy() for output in layers)
+        cells = (self.torch.cat(parts) for parts in zip(*finals, strict=True))
+        states = (self._array(cell, case).reshape(case.state_shape) for cell in cells)
+        *hidden, last = (self._array(output, case) for output in layers)
         return Trace(last, *states, hidden_outputs=tuple(hidden))
 
     def _loaded(self, case: Case, group: Group, input_size: int) -> Any:
@@ -109,7 +110,16 @@ class TorchAdapter:
         """The array as a tensor with the same strides; torch has no negative ones, so those are copied."""
         if any(stride < 0 for stride in array.strides):
             array = array.copy()
+        if array.dtype.name == "bfloat16":  # which torch reads from no NumPy array, but from its bits
+            return self.torch.from_numpy(array.view(np.int16)).view(self.torch.bfloat16)
         return self.torch.from_numpy(array)
+
+    def _array(self, tensor: Any, case: Case) -> Array:
+        """The tensor as an array of its own dtype."""
+        if tensor.dtype == self.torch.bfloat16:
+            tensor = tensor.contiguous().view(self.torch.int16)
+            return np.asarray(tensor.numpy().view(case.dtype))
+        return np.asarray(tensor.numpy())
 
 
 class Form(NamedTuple):

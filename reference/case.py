@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from reference import cells
+from reference.arithmetic import FORMATS
 from reference.cells import ACTIVATIONS, GATES, RECURRENT_ACTIVATIONS, Weights
 from reference.layer import MERGE_MODES, State
 from reference.validation import (
@@ -19,7 +20,7 @@ from reference.validation import (
     one_of,
 )
 
-DTYPES = ("float32", "float64")
+DTYPES = tuple(FORMATS)
 
 
 class Pass(NamedTuple):
@@ -36,7 +37,8 @@ class Case:
     """Everything that determines the answer of a recurrent layer, or of several on top of each other.
 
     inputs (batch, time, D), W (gates·H, D), U (gates·H, H), b (gates·H,) or None, initial_state
-    (batch, H) or None for zeros; NumPy arrays of one dtype, float32 or float64, which may be strided.
+    (batch, H) or None for zeros; NumPy arrays of one dtype, float64, float32, float16 or
+    bfloat16 (of ml_dtypes), which may be strided.
     cell: "simple_rnn", "gru" or "lstm"; the order of its gates is that of `reference.cells.GATES`.
     activation: "tanh", or "relu" for a simple RNN.  recurrent_activation, of GRU and LSTM: "sigmoid",
     "hard_sigmoid" or "hard_sigmoid_keras2".  reset_after, of a GRU: see `reference.cells.gru`.

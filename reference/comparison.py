@@ -6,10 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from reference.arithmetic import Arithmetic
 from reference.rounding import Rounded
 from reference.validation import Array
 
-SHARE = 1e-3  # of the state's range
+# A bound wider than this share of the state's range proves nothing. A half type's own roundings are
+# wider than a thousandth of it already; there it is 64 of them.
+SHARE = {"float64": 1e-3, "float32": 1e-3, "float16": 2.0**-5, "bfloat16": 2.0**-2}
 
 
 @dataclass(frozen=True)
@@ -61,25 +64,31 @@ class Comparison:
     copy: bool = False
 
     @property
+    def arithmetic(self) -> Arithmetic:
+        """Of the trace's dtype."""
+        return Arithmetic(self.observed.dtype)
+
+    @property
     def vacuous(self) -> int:
-        """How many bounds prove nothing, being infinite or wider than a thousandth of the state's range.
+        """How many bounds prove nothing, being infinite or too wide a share of the state's range.
 
         tanh, GRU and LSTM range over (-1, 1). relu and cell states range up to the largest that is
         expected, or to the root of the smallest normal number where all are smaller, all zeros say.
         """
+        share = SHARE[self.observed.dtype.name]
         if self.bounded:
-            limit = SHARE * 2
+            limit = share * 2
         else:
             size = np.abs(self.expected)
-            least = np.finfo(self.observed.dtype).smallest_normal ** 0.5
-            limit = SHARE * float(np.max(size, initial=least, where=np.isfinite(size)))
+            least = self.arithmetic.smallest_normal**0.5
+            limit = share * float(np.max(size, initial=least, where=np.isfinite(size)))
         return int(np.count_nonzero((self.bound > limit) | np.isinf(self.bound)))
 
     @cached_property
     def deviation(self) -> Array:
         """|observed - expected|, infinite for NaN, and 0 where the bound is infinite."""
         with np.errstate(invalid="ignore"):
-            off: Array = np.abs(self.observed - self.expected)
+            off: Array = np.abs(self.observed.astype(np.float64) - self.expected)
         if not np.isfinite(off).all():
             off[np.isnan(off)] = np.inf
             same = (self.observed == self.expected) | np.isnan(self.observed) & np.isnan(self.expected)
@@ -124,7 +133,7 @@ class Comparison:
         observed, expected, deviation, bound = (
             float(array[index]) for array in (self.observed, self.expected, self.deviation, self.bound)
         )
-        ulp = float(np.abs(np.spacing(self.observed.dtype.type(expected))))
+        ulp = float(self.arithmetic.ulp([expected])[0])
         batch, *time, unit = (int(i) for i in index)
         return Step(
             self.name, batch, time[0] if time else None, unit, observed, expected, deviation, bound, ulp

@@ -15,11 +15,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from reference.arithmetic import Arithmetic
 from reference.case import Case, Pass, Trace
 from reference.cells import Weights, lstm_cell_state, lstm_gates, lstm_output
 from reference.comparison import Comparison, comparison
 from reference.layer import State
-from reference.rounding import Arithmetic, Rounded, where
+from reference.rounding import Rounded, where
 from reference.stack import merge, run_cell
 from reference.validation import Array
 
@@ -56,7 +57,7 @@ def predict(case: Case, trace: Trace, arithmetic: Arithmetic) -> Iterator[Compar
         for walk in walks:
             yield from of_walk(case, walk, state_of(trace, cell))
             cell += 1
-        inputs = merged if observed is None else Rounded(observed, arithmetic)
+        inputs = merged if observed is None else as_observed(observed, arithmetic)
     if not case.return_sequences:
         yield last_output(case, trace, arithmetic)
 
@@ -103,7 +104,9 @@ def last_output(case: Case, trace: Trace, arithmetic: Arithmetic) -> Comparison:
     """The last output: the final states of the last layer, merged, and zeros for a row without steps."""
     states = trace.final_state.reshape(-1, case.batch, case.hidden_size)[-case.directions :]
     some: Any = case.valid.any(axis=1, keepdims=True)
-    merged = np.where(some, merge(case, [Rounded(state, arithmetic) for state in states]), 0)
+    rounds = case.merge_mode not in (None, "concat")
+    parts = [as_observed(state, arithmetic) if rounds else Rounded(state, arithmetic) for state in states]
+    merged = np.where(some, merge(case, parts), 0)
     return comparison("outputs", trace.outputs, merged, bounded=case.bounded)
 
 
@@ -112,6 +115,11 @@ def carried(case: Case, direction: Pass, inputs: Rounded, arithmetic: Arithmetic
     start = tuple(Rounded(state, arithmetic) for state in direction.start)
     exact = direction._replace(weights=rounded(direction.weights, arithmetic), start=start)
     return Walk(direction, *run_cell(case, exact, inputs))
+
+
+def as_observed(state: Array, arithmetic: Arithmetic) -> Rounded:
+    """What a backend goes on with, of which it has shown a rounded copy."""
+    return Rounded(state, arithmetic, arithmetic.carried(np.asarray(state, np.float64)))
 
 
 def rounded(weights: Weights, arithmetic: Arithmetic) -> Weights:
@@ -131,7 +139,7 @@ def step_by_step(
     expected, bound = np.empty(outputs.shape), np.empty(outputs.shape)
     for start, stop in blocks(case):
         x_t = inputs[:, start:stop].reshape(-1, inputs.shape[-1])
-        h = Rounded(states[:, start:stop].reshape(-1, case.hidden_size), arithmetic)
+        h = as_observed(states[:, start:stop].reshape(-1, case.hidden_size), arithmetic)
         if cell_state is None:
             step = case.output(x_t, h, weights).closed().reshape(case.batch, -1, case.hidden_size)
         else:

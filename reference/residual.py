@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from reference.arithmetic import Arithmetic
 from reference.case import Case, Trace
 from reference.prediction import predict
 from reference.reasons import reason
-from reference.rounding import Arithmetic
 from reference.verdict import Verdict
 
 

@@ -11,56 +11,18 @@ sections 3.1 and 4.2: a sum of N rounded products is off by at most ((1+u)^N - 1
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 from scipy.special import expit
 
+from reference.arithmetic import Arithmetic
+
 U64 = 2.0**-53  # unit roundoff of float64, the arithmetic the bound itself is computed in
 # float64 ulps of our own value: np.tanh is off by at most 1.2 and expit by 2.3 of them, measured against
 # ball arithmetic (tests/reference/test_certified.py); the rest is for rounding the difference.
 OWN_ULPS = 4
-
-
-@dataclass(frozen=True)
-class Arithmetic:
-    """How a backend computes: its dtype, and the worst errors of its functions in ulps of that dtype."""
-
-    dtype: np.dtype[Any]
-    tanh_ulps: float = 0.0
-    sigmoid_ulps: float = 0.0
-
-    @cached_property
-    def unit(self) -> float:
-        """The unit roundoff u: half the distance from 1 to the next number."""
-        return float(np.finfo(self.dtype).eps) / 2
-
-    @cached_property
-    def smallest_normal(self) -> float:
-        """Below this a backend may flush a value to zero, on the way in or out of an operation."""
-        return float(np.finfo(self.dtype).smallest_normal)
-
-    @cached_property
-    def smallest_subnormal(self) -> float:
-        return float(np.finfo(self.dtype).smallest_subnormal)
-
-    @cached_property
-    def largest(self) -> float:
-        return float(np.finfo(self.dtype).max)
-
-    def ulp(self, magnitude: Any) -> Any:
-        """The distance between neighbouring numbers of the dtype at `magnitude`, as float64.
-
-        The same as np.spacing of the dtype, at a tenth of its time.
-        """
-        size = np.maximum(np.abs(magnitude), self.smallest_subnormal)
-        fraction, _ = np.frexp(size)  # size = fraction * 2^exponent with 1/2 <= fraction < 1
-        ulp = np.divide(size, fraction, out=size)
-        ulp *= self.unit
-        return np.maximum(ulp, self.smallest_subnormal, out=ulp)
 
 
 class Rounded(NDArrayOperatorsMixin):
@@ -127,19 +89,22 @@ class Rounded(NDArrayOperatorsMixin):
     def closed(self) -> "Rounded":
         """The pending sum, summed: its rounding and underflow go into the error.
 
-        error = ((1+u)^N - 1) * S + (1+u)^N * (what came in + 2 N * smallest normal)
+        error = G * S + (1 + G) * (what came in + 2 N * smallest normal),  G = (1+u)^N - 1
 
         for N terms and S = sum of |terms|. Each term may be flushed to zero once as an operand or a
         product and once in an addition. The oracle's own float64 sum is off by the same formula with
         u = 2^-53; two more terms there pay for the rounding of this bound.
+        In a half type with unit roundoff v, sums are accumulated in float32 and stored up to 4 times:
+        G = (1+u)^N (1+v)^4 - 1, and each store of a subnormal loses at most half of the smallest one.
         Where S may overflow the dtype, overflow depends on the order and the error is infinite.
         """
         if self.terms == 0:
             return self
         arithmetic = self.arithmetic
-        growth = np.expm1(self.terms * np.log1p(arithmetic.unit))
+        stores = arithmetic.stores
+        growth = np.expm1(self.terms * np.log1p(arithmetic.unit_of_sums) + stores * np.log1p(arithmetic.unit))
         own = np.expm1((self.terms + 2) * np.log1p(U64))
-        underflow = 2 * self.terms * arithmetic.smallest_normal
+        underflow = 2 * self.terms * arithmetic.flushed + stores / 2 * arithmetic.smallest_subnormal
         error = (growth + own) * self.magnitude
         error += (1 + growth) * (self.error + underflow)
         fits = (self.magnitude <= arithmetic.largest / (1 + growth)) & (error < np.inf)  # False for NaN
@@ -164,9 +129,9 @@ def matmul(a: Rounded, b: Rounded) -> Rounded:
 
 
 def subnormal(a: Rounded) -> Any:
-    """Where a backend's value may be below the smallest normal number, but not zero."""
+    """Where a backend's value may be so small that it is taken for zero, though it is not."""
     size = a.magnitude
-    return (size < a.arithmetic.smallest_normal) & (size > 0)
+    return (size < a.arithmetic.flushed) & (size > 0)
 
 
 def add(a: Rounded, b: Rounded) -> Rounded:
@@ -216,7 +181,7 @@ def monotone(function: Callable[[Any], Any], z: Rounded, ulps: float = 0.0, own_
         top = np.minimum(np.abs(value) + error, 1.0)
         error += (ulps + own_ulps * U64 / z.arithmetic.unit) * z.arithmetic.ulp(top)
         # A result may be flushed to zero, in torch's float32 sigmoid already at 1.6e-38.
-        error += 2 * z.arithmetic.smallest_normal
+        error += 2 * z.arithmetic.flushed
     return Rounded(value, z.arithmetic, np.where(z.error < np.inf, error, np.inf))
 
 

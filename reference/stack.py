@@ -30,7 +30,8 @@ def run_layers(case: Case, run: Run | None = None) -> Trace:
         last = merge(case, [state[0] for state in finals[-case.directions :]])
         outputs = np.where(case.valid.any(axis=1, keepdims=True), last, 0)
     states = [np.array(parts).reshape(case.state_shape) for parts in zip(*finals, strict=True)]
-    return Trace(outputs, *states, hidden_outputs=tuple(layers[1:-1]))
+    *hidden, last = (np.asarray(array) for array in [*layers[1:-1], outputs])
+    return Trace(last, *states, hidden_outputs=tuple(hidden))
 
 
 def run_cell(case: Case, direction: Pass, inputs: Any) -> tuple[Any, State]:

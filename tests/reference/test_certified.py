@@ -14,8 +14,9 @@ from flint import arb
 from scipy.special import expit
 
 from reference import cells
+from reference.arithmetic import Arithmetic
 from reference.cells import ACTIVATIONS, GATES, RECURRENT_ACTIVATIONS, Weights
-from reference.rounding import OWN_ULPS, Arithmetic, Rounded
+from reference.rounding import OWN_ULPS, Rounded
 
 BATCH, TIME, SIZES = 2, 8, (3, 4)  # input_size, hidden_size
 ULPS = {"tanh_ulps": 2, "sigmoid_ulps": 4}  # of np.tanh and of SciPy's expit

@@ -13,9 +13,10 @@ import pytest
 
 from adapters.layouts import LAYOUTS, unpack
 from reference import Case
+from reference.arithmetic import Arithmetic
 from reference.cells import GATES, Weights
 from reference.prediction import carried
-from reference.rounding import Arithmetic, Rounded
+from reference.rounding import Rounded
 
 CELLS = {"RNN": "simple_rnn", "GRU": "gru", "LSTM": "lstm"}
 PEEPHOLES = "test_lstm_with_peepholes"

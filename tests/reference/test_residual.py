@@ -182,7 +182,7 @@ def test_more_steps_than_one_block():
             r"inputs has shape \(4, 2\), needs \(batch, time",
         ),
         ({"U": np.zeros((5, 5))}, "U has dtype float64, needs float32 like inputs"),
-        ({"W": np.zeros((5, 2), np.float16)}, "W has dtype float16, needs float32 or float64"),
+        ({"W": np.zeros((5, 2), int)}, "W has dtype int64, needs float64 or float32 or float16 or bfloat16"),
         ({"b": np.full(5, np.nan, "f")}, "b must be finite"),
     ],
 )

@@ -5,7 +5,8 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from reference.rounding import Arithmetic, Rounded
+from reference.arithmetic import Arithmetic
+from reference.rounding import Rounded
 from tests.faults.correct import CORRECT
 
 DTYPES = ("float32", "float64")

@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import expit
 
+from reference.arithmetic import Arithmetic
 from reference.cells import GATES, Weights
-from reference.rounding import Arithmetic, Rounded
+from reference.rounding import Rounded
 from tests.faults.correct import CORRECT
 from tests.reference.evaluations import EVALUATIONS, Evaluation, backend_array, fused_multiply_add
 from tests.reference.test_certified import LAYERS, ULPS, Layer
