@@ -165,12 +165,15 @@ def divide(a: Rounded, b: Rounded) -> Rounded:
     return multiply(a, Rounded(1 / b.value, b.arithmetic))
 
 
-def monotone(function: Callable[[Any], Any], z: Rounded, ulps: float = 0.0, own_ulps: float = 0.0) -> Rounded:
+def monotone(
+    function: Callable[[Any], Any], z: Rounded, ulps: float = 0.0, own_ulps: float = 0.0, lost: float = 0.0
+) -> Rounded:
     """A nondecreasing function with values of at most 1 where it rounds, as a backend computes it.
 
     The backend's argument lies in [z - error, z + error], so its exact result lies between the
     function's values at the two ends; the backend's function is off by `ulps` units in the last place
-    of its dtype, ours by `own_ulps` of float64.
+    of its dtype, ours by `own_ulps` of float64. `lost`: what is lost of a result so small that the
+    backend gives zero.
     """
     z = z.closed()
     value = function(z.value)
@@ -180,17 +183,23 @@ def monotone(function: Callable[[Any], Any], z: Rounded, ulps: float = 0.0, own_
     if ulps:
         top = np.minimum(np.abs(value) + error, 1.0)
         error += (ulps + own_ulps * U64 / z.arithmetic.unit) * z.arithmetic.ulp(top)
-        # A result may be flushed to zero, in torch's float32 sigmoid already at 1.6e-38.
-        error += 2 * z.arithmetic.flushed
+        error += lost
     return Rounded(value, z.arithmetic, np.where(z.error < np.inf, error, np.inf))
 
 
 def tanh(z: Rounded) -> Rounded:
-    return monotone(np.tanh, z, z.arithmetic.tanh_ulps, OWN_ULPS)
+    arithmetic = z.arithmetic
+    return monotone(np.tanh, z, arithmetic.tanh_ulps, OWN_ULPS, lost=2 * arithmetic.flushed)
 
 
 def sigmoid(z: Rounded) -> Rounded:
-    return monotone(expit, z, z.arithmetic.sigmoid_ulps, OWN_ULPS)
+    """Where it is computed as 1 / (1 + exp(-z)) it is zero as soon as exp overflows: in float16 at -11.1.
+
+    torch's in float32 is zero a little earlier, from 1.6e-38 down.
+    """
+    arithmetic = z.arithmetic
+    lost = 2 * arithmetic.flushed + 1 / arithmetic.largest
+    return monotone(expit, z, arithmetic.sigmoid_ulps, OWN_ULPS, lost)
 
 
 def maximum(z: Rounded, floor: Rounded) -> Rounded:

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
 
+import ml_dtypes  # noqa: F401  with it NumPy knows bfloat16
 import numpy as np
 
 from reference import Case, Weights
+from reference.arithmetic import Arithmetic
 from reference.cells import GATES
 
 Shape = tuple[int, int, int, int]  # batch, time, input_size, hidden_size
@@ -70,12 +72,13 @@ def make_case(
     if options.pop("padded", False):
         padding = rng.choice(["ragged", "ragged", "one full, one empty"])
     shapes = array_shapes(cell, shape, biases, layers, options.get("merge_mode"), given_state)
-    arrays = scaled(values(shapes, source, rng), REGIMES[regime])
+    arithmetic = Arithmetic(np.dtype(dtype))
+    arrays = scaled(values(shapes, source, rng), REGIMES[regime], least=arithmetic.smallest_normal**0.5)
     activation = options.get("activation", "tanh")
     if regime == "special":
-        add_special_values(arrays, np.dtype(dtype), activation, rng)
+        add_special_values(arrays, arithmetic, activation, rng)
     if activation == "relu":
-        limit_growth(arrays, steps=shape[1] * layers)
+        limit_growth(arrays, min(arithmetic.largest, 1e38) ** 0.4, steps=shape[1] * layers)
     if padding != "none":  # whatever reads the padding shows it
         valid, how = drawn_padding(padding, *shape[:2], rng)
         arrays["inputs"] = np.where(valid[..., None], arrays["inputs"], np.nan)
@@ -129,17 +132,20 @@ def values(
     }
 
 
-def scaled(arrays: dict[str, Array], regime: Regime) -> dict[str, Array]:
-    """The arrays in a regime. Entries uniform in [-2, 2) have the standard deviation 2/sqrt(3)."""
+def scaled(arrays: dict[str, Array], regime: Regime, least: float) -> dict[str, Array]:
+    """The arrays in a regime. Entries uniform in [-2, 2) have the standard deviation 2/sqrt(3).
+
+    least: a size of the regime's that is smaller is made that, so that not all is zero in the dtype.
+    """
     return {
-        name: (np.abs(array) if regime.positive else array) * factor(name, array, regime)
+        name: (np.abs(array) if regime.positive else array) * factor(name, array, regime, least)
         for name, array in arrays.items()
     }
 
 
-def factor(name: str, array: Array, regime: Regime) -> float:
+def factor(name: str, array: Array, regime: Regime, least: float) -> float:
     """What an array is multiplied by."""
-    factor = regime.size
+    factor = max(regime.size, least)
     if name.startswith("W"):
         factor = 0.5 if regime.positive else array.shape[1] ** -0.5
     elif name.startswith("U"):
@@ -148,12 +154,12 @@ def factor(name: str, array: Array, regime: Regime) -> float:
     return 2.0 ** np.floor(np.log2(factor)) if regime.power_of_two else factor
 
 
-def limit_growth(arrays: dict[str, Array], steps: int) -> None:
-    """Keep a relu network from growing by more than 10^15 in all its steps.
+def limit_growth(arrays: dict[str, Array], most: float, steps: int) -> None:
+    """Keep a relu network from growing by more than `most` in all its steps.
 
     It may grow a great deal, but not overflow: the order of a sum that overflows decides its result.
     """
-    limit = 10.0 ** (15 / max(steps, 1))
+    limit = most ** (1 / max(steps, 1))
     for name, U in arrays.items():
         if name.startswith("U"):
             norm = float(np.abs(U).sum(axis=1).max())
@@ -161,12 +167,12 @@ def limit_growth(arrays: dict[str, Array], steps: int) -> None:
 
 
 def add_special_values(
-    arrays: dict[str, Array], dtype: np.dtype, activation: str, rng: np.random.Generator
+    arrays: dict[str, Array], arithmetic: Arithmetic, activation: str, rng: np.random.Generator
 ) -> None:
     """Put signed zeros, subnormal and huge values, whole steps of zeros and constants in some places."""
-    info = np.finfo(dtype)
-    huge = 1e12 if activation == "relu" else 1e30
-    values = [0.0, -0.0, info.smallest_subnormal, -info.smallest_normal / 3, info.smallest_normal, 9.0, -13.0]
+    huge = min(arithmetic.largest, 1e38) ** (0.3 if activation == "relu" else 0.78)
+    small = arithmetic.smallest_normal
+    values = [0.0, -0.0, arithmetic.smallest_subnormal, -small / 3, small, 9.0, -13.0]
     for array in arrays.values():
         places = rng.random(array.shape) < 0.1
         array[places] = rng.choice(values, int(places.sum()))

@@ -82,7 +82,7 @@ def run_cell(case: Case, step: CellStep | None = None) -> Trace:
     need_one_cell(case)
     valid = case.valid if case.padded else None
     outputs, state = unroll(step, case.inputs, case.start, valid, case.reverse)
-    return Trace(outputs, *(array.copy() for array in state))
+    return Trace(outputs, *(array.astype(case.dtype) for array in state))
 
 
 def opaque(trace: Trace) -> Trace:

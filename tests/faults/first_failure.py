@@ -1,7 +1,7 @@
 """A pytest plugin that goes on to the next backend once one has failed, and writes down what failed it.
 
 Used by the kill-rate test: `-p tests.faults.first_failure`, results to the file $LOCKSTEP_FAILURES.
-The tests of the file named $LOCKSTEP_FIRST come first.
+The tests with $LOCKSTEP_FIRST in their name or their file's come first.
 """
 
 import json
@@ -18,7 +18,7 @@ def backend_of(item: pytest.Item) -> str:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: item.path.name != os.environ["LOCKSTEP_FIRST"])
+    items.sort(key=lambda item: os.environ["LOCKSTEP_FIRST"] not in item.nodeid)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -16,12 +16,13 @@ FAMILIES = sorted({fault.family for fault in FAULTS.values()})
 ROOT = Path(__file__).parents[2]
 # Where a family is most likely to fail is tried first, to save time; the rest of the suite comes after.
 FIRST = {
-    "directions": "test_stacks.py",
-    "stacks": "test_stacks.py",
-    "last output": "test_stacks.py",
-    "lengths": "test_lengths.py",
-    "masks": "test_lengths.py",
-    "reverse": "test_reverse.py",
+    "directions": "test_stacks",
+    "stacks": "test_stacks",
+    "last output": "test_stacks",
+    "lengths": "test_lengths",
+    "masks": "test_lengths",
+    "reverse": "test_reverse",
+    "half types": "test_half_types",
 }
 # A fault counts as killed when the suite says it is wrong, not when the fault itself crashes. A fault
 # that depends on the call fails one time and not the next, which Hypothesis reports as FlakyFailure.
@@ -51,7 +52,6 @@ def first_failures(backends: list[str], results: Path, first: str) -> dict[str, 
         sys.executable,
         "-m",
         "pytest",
-        f"tests/parity/{first}",
         "tests/parity",
         "-q",
         "--hypothesis-profile=ci",

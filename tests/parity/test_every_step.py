@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from tests.backend import Backend
 from tests.make_case import REGIMES
-from tests.strategies import fewer
+from tests.strategies import HALF_REGIMES, fewer
 
 
 @given(data=st.data())
@@ -50,3 +50,11 @@ def test_empty_and_single(backend: Backend, cell: str, data: st.DataObject) -> N
 def test_variants(backend: Backend, cell: str, data: st.DataObject) -> None:
     """One bias, two and none; both forms of the GRU; the hard sigmoids of Keras, old and new."""
     backend.check(data.draw(backend.cases(cell, "small", variants="all")))
+
+
+@fewer(2)
+@given(data=st.data())
+def test_half_types(backend: Backend, cell: str, data: st.DataObject) -> None:
+    """float16 and bfloat16, which have few bits: what is stored in them is rounded again and again."""
+    half = {"dtypes": ("float16", "bfloat16"), "regimes": HALF_REGIMES}
+    backend.check(data.draw(backend.cases(cell, "half", **half)))

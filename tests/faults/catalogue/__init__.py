@@ -4,6 +4,7 @@ from tests.faults.catalogue import (
     arithmetic,
     directions,
     gru,
+    half,
     lengths,
     lstm,
     parameters,
@@ -15,7 +16,7 @@ from tests.faults.faulty import Fault
 
 FAULTS: dict[str, Fault] = {
     name: fault
-    for module in (parameters, sequence, arithmetic, gru, lstm, lengths, reverse, directions, stacks)
+    for module in (parameters, sequence, arithmetic, gru, lstm, lengths, reverse, directions, stacks, half)
     for name, fault in vars(module).items()
     if isinstance(fault, Fault)
 }
