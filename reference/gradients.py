@@ -116,7 +116,7 @@ def cotangents_of(convert: Convert, case: Case, cotangents: Cotangents) -> tuple
         arrays.append(array)
     outputs, *finals = arrays
     counts = case.valid[..., None] if case.return_sequences else case.valid.any(axis=1, keepdims=True)
-    by_cell = (final.reshape(-1, case.batch, case.hidden_size) for final in finals)
+    by_cell = (final.reshape(case.layers * case.directions, case.batch, case.hidden_size) for final in finals)
     return (
         convert(np.where(counts, outputs, 0)),
         [tuple(map(convert, state)) for state in zip(*by_cell, strict=True)],
