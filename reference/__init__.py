@@ -1,14 +1,27 @@
 """What is right, and how far off is allowed.
 
-The cells and the oracle (`simple_rnn`), the derived bound (`rounding`), the one-step check (`check`).
+The cells and the oracle (`simple_rnn`), the derived bound (`rounding`), the one-step check (`check`),
+backpropagation through time (`gradients`).
 Imports NumPy and SciPy only; never an adapter or a framework.
 """
 
 from reference.case import Case, Trace
 from reference.cells import Weights
 from reference.comparison import Comparison, Step
+from reference.gradients import Cotangents, gradients
 from reference.layer import simple_rnn
 from reference.residual import check
 from reference.verdict import Verdict
 
-__all__ = ["Case", "Comparison", "Step", "Trace", "Verdict", "Weights", "check", "simple_rnn"]
+__all__ = [
+    "Case",
+    "Comparison",
+    "Cotangents",
+    "Step",
+    "Trace",
+    "Verdict",
+    "Weights",
+    "check",
+    "gradients",
+    "simple_rnn",
+]

@@ -212,10 +212,28 @@ def minimum(z: Rounded, ceiling: Rounded) -> Rounded:
     return monotone(lambda x: np.minimum(x, ceiling.value), z)
 
 
+def greater(a: Rounded, b: Rounded) -> Rounded:
+    """1 where a > b and 0 elsewhere, one of the two exact: a derivative that jumps.
+
+    The error is 1 where a backend may be on either side. A clipped number, such as relu's 0, has no
+    error, and is on no other side than its bound.
+    """
+    a, b = a.closed(), b.closed()
+    error = np.broadcast_to(a.error + b.error, np.broadcast_shapes(a.shape, b.shape))
+    known = (a.value - error > b.value) | (a.value + error <= b.value)
+    return Rounded(a.value > b.value, a.arithmetic, np.where(known, 0.0, 1.0))
+
+
 def where(like: Rounded, condition: Any, a: Any, b: Any) -> Rounded:
-    """np.where, of closed arrays."""
-    a, b = like._wrapped(a).closed(), like._wrapped(b).closed()
-    return Rounded(np.where(condition, a.value, b.value), a.arithmetic, np.where(condition, a.error, b.error))
+    """np.where: of two pending sums a pending sum, otherwise of closed arrays."""
+    a, b = like._wrapped(a), like._wrapped(b)
+    if not (a.terms and b.terms):
+        a, b = a.closed(), b.closed()
+    value, error, magnitude = (
+        np.where(condition, x, y)
+        for x, y in ((a.value, b.value), (a.error, b.error), (a.magnitude, b.magnitude))
+    )
+    return Rounded(value, a.arithmetic, error, max(a.terms, b.terms), magnitude)
 
 
 def concatenate(like: Rounded, arrays: Sequence[Any], axis: int) -> Rounded:
@@ -241,6 +259,8 @@ RULES: dict[np.ufunc, Callable[..., Rounded]] = {
     expit: sigmoid,
     np.maximum: maximum,
     np.minimum: minimum,
+    np.greater: greater,
+    np.less: lambda a, b: greater(b, a),
 }
 
 # The functions, as opposed to ufuncs, that a loop over time and layers needs.
