@@ -19,7 +19,7 @@ import numpy as np
 
 from reference import cells
 from reference.case import Case
-from reference.cells import RECURRENT_ACTIVATIONS, Weights, gates, recurrent_rows
+from reference.cells import Weights, recurrent_rows
 from reference.layer import State
 
 
@@ -93,7 +93,7 @@ def recurrent_operands(case: Case, x: Any, h: Any, weights: Weights) -> list[Any
     count = len(cells.GATES[case.cell])
     if case.cell != "gru" or case.reset_after:
         return [h] * count
-    r, _, _ = gru_gates(x, h, weights, case.recurrent_activation, reset_after=False)
+    r, _, _ = cells.gru_gates(x, h, weights, case.recurrent_activation, reset_after=False)
     return [h, h, r * h]
 
 
@@ -105,17 +105,6 @@ def simple_rnn(x_t: Any, state: State, weights: Weights, cotangent: State, activ
     new = cells.simple_rnn(x_t, state[0], weights, activation)
     z = THROUGH[activation](cotangent[0], new)
     return StepCotangents((z @ weights.U,), z, z)
-
-
-def gru_gates(x_t: Any, h: Any, weights: Weights, activation: str, reset_after: bool) -> list[Any]:
-    """r, z and n of `reference.cells.gru`, from its own sums."""
-    activate = RECURRENT_ACTIVATIONS[activation]
-    update, candidate = gru_rows(weights)
-    x_r, x_z, x_n = gates(cells.input_sum(x_t, weights), 3)
-    h_r, h_z = gates(cells.recurrent_sum(h, update), 2)
-    r, z = activate(x_r + h_r), activate(x_z + h_z)
-    h_n = r * cells.recurrent_sum(h, candidate) if reset_after else cells.recurrent_sum(r * h, candidate)
-    return [r, z, np.tanh(x_n + h_n)]
 
 
 def gru_rows(weights: Weights) -> tuple[Weights, Weights]:
@@ -135,7 +124,7 @@ def gru(
     dh = dh'∘z + U_rᵀ·dr + U_zᵀ·dz + U_nᵀ·(r∘dn)    or, without, r∘(U_nᵀ·dn) for its last term
     """
     h, g = state[0], cotangent[0]
-    r, z, n = gru_gates(x_t, h, weights, activation, reset_after)
+    r, z, n = cells.gru_gates(x_t, h, weights, activation, reset_after)
     update, candidate = gru_rows(weights)
     dz = THROUGH[activation](g * h - g * n, z)
     dn = THROUGH["tanh"](g * (1 - z), n)

@@ -91,6 +91,23 @@ def simple_rnn(x_t: Any, h: Any, weights: Weights, activation: str = "tanh") -> 
     return ACTIVATIONS[activation](input_sum(x_t, weights) + recurrent_sum(h, weights))
 
 
+def gru_gates(
+    x_t: Any, h: Any, weights: Weights, recurrent_activation: str = "sigmoid", reset_after: bool = True
+) -> list[Any]:
+    """r, z and n of a gated recurrent unit; see `gru`."""
+    activate = RECURRENT_ACTIVATIONS[recurrent_activation]
+    x_r, x_z, x_n = gates(input_sum(x_t, weights), 3)
+    if reset_after:
+        h_r, h_z, h_n = gates(recurrent_sum(h, weights), 3)
+    else:
+        rows = weights.U.shape[0] // 3
+        h_r, h_z = gates(recurrent_sum(h, recurrent_rows(weights, slice(2 * rows))), 2)
+    r, z = activate(x_r + h_r), activate(x_z + h_z)
+    if reset_after:
+        return [r, z, np.tanh(x_n + r * h_n)]
+    return [r, z, np.tanh(x_n + recurrent_sum(r * h, recurrent_rows(weights, slice(2 * rows, None))))]
+
+
 def gru(
     x_t: Any, h: Any, weights: Weights, recurrent_activation: str = "sigmoid", reset_after: bool = True
 ) -> Any:
@@ -102,18 +119,7 @@ def gru(
     h' = (1 - z)∘n + z∘h
     Source: Cho et al. (2014), arXiv:1406.1078, the second form; the first as in cuDNN and torch.nn.GRU.
     """
-    activate = RECURRENT_ACTIVATIONS[recurrent_activation]
-    x_r, x_z, x_n = gates(input_sum(x_t, weights), 3)
-    if reset_after:
-        h_r, h_z, h_n = gates(recurrent_sum(h, weights), 3)
-    else:
-        rows = weights.U.shape[0] // 3
-        h_r, h_z = gates(recurrent_sum(h, recurrent_rows(weights, slice(2 * rows))), 2)
-    r, z = activate(x_r + h_r), activate(x_z + h_z)
-    if reset_after:
-        n = np.tanh(x_n + r * h_n)
-    else:
-        n = np.tanh(x_n + recurrent_sum(r * h, recurrent_rows(weights, slice(2 * rows, None))))
+    _, z, n = gru_gates(x_t, h, weights, recurrent_activation, reset_after)
     return (1 - z) * n + z * h
 
 

@@ -1,5 +1,6 @@
 """One array of a trace beside what it should be: how far off it is, where first and where most."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -19,24 +20,35 @@ SHARE = {"float64": 1e-3, "float32": 1e-3, "float16": 2.0**-5, "bfloat16": 2.0**
 class Step:
     """One compared element: where it is, what the backend answered and what it should have been.
 
-    name: which array it is of, empty for the outputs of the only cell.  time: None in a final state.
+    name: which array it is of, empty for the outputs of the only cell.  index: by the name of the axis.
     """
 
     name: str
-    batch: int
-    time: int | None
-    unit: int
+    index: Mapping[str, int]
     observed: float
     expected: float
     deviation: float
     bound: float
     ulp: float  # distance between neighbouring numbers of the case's dtype at `expected`
 
+    @property
+    def batch(self) -> int:
+        return self.index["batch"]
+
+    @property
+    def time(self) -> int | None:
+        """None in a final state, a last output or a gradient that has no time."""
+        return self.index.get("time")
+
+    @property
+    def unit(self) -> int:
+        return self.index["unit"]
+
     def __str__(self) -> str:
-        name = f"{self.name}, " if self.name else ""
-        time = "" if self.time is None else f"time {self.time}, "
+        parts = [self.name] if self.name else []
+        where = ", ".join(parts + [f"{axis} {i}" for axis, i in self.index.items()])
         return (
-            f"{name}batch {self.batch}, {time}unit {self.unit}: observed {self.observed:.9g}, "
+            f"{where}: observed {self.observed:.9g}, "
             f"expected {self.expected:.9g}, off by {self.deviation / self.ulp:.3g} ulps "
             f"where {self.bound / self.ulp:.3g} are allowed"
         )
@@ -44,7 +56,7 @@ class Step:
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """A trace's outputs (batch, time, units), or a final state or last output of it (batch, units).
+    """A trace's outputs (batch, time, units), a final state or last output (batch, units), or a gradient.
 
     expected, bound: of the same shape, float64; the bound is infinite where nothing is known.
     name: which array it is, for messages; empty for the outputs of the only cell.
@@ -52,6 +64,7 @@ class Comparison:
     reverse: the steps were run from the last to the first.
     one_step: each step is judged from the backend's own state before; otherwise errors add up.
     copy: of numbers that are elsewhere in the trace, so that nothing is rounded and the bound is 0.
+    axes: what they are called, where that is not batch, time and unit, or batch and unit.
     """
 
     name: str
@@ -62,6 +75,7 @@ class Comparison:
     reverse: bool = False
     one_step: bool = False
     copy: bool = False
+    axes: tuple[str, ...] = ()
 
     @property
     def arithmetic(self) -> Arithmetic:
@@ -105,7 +119,7 @@ class Comparison:
         """The first element outside its bound: the step run earliest, there the first row and unit."""
         if not self.outside.any():
             return None
-        if self.outside.ndim == 2:
+        if self.axes or self.outside.ndim == 2:
             return self.step(*np.argwhere(self.outside)[0])
         time = np.flatnonzero(self.outside.any(axis=(0, 2)))[-1 if self.reverse else 0]
         batch, unit = np.argwhere(self.outside[:, time])[0]
@@ -134,18 +148,24 @@ class Comparison:
             float(array[index]) for array in (self.observed, self.expected, self.deviation, self.bound)
         )
         ulp = float(self.arithmetic.ulp([expected])[0])
-        batch, *time, unit = (int(i) for i in index)
-        return Step(
-            self.name, batch, time[0] if time else None, unit, observed, expected, deviation, bound, ulp
-        )
+        axes = self.axes or (("batch", "unit") if len(index) == 2 else ("batch", "time", "unit"))
+        where = {axis: int(i) for axis, i in zip(axes, index, strict=True)}
+        return Step(self.name, where, observed, expected, deviation, bound, ulp)
 
 
 def comparison(
-    name: str, observed: Array, expected: Any, *, bounded: bool, reverse: bool = False, one_step: bool = False
+    name: str,
+    observed: Array,
+    expected: Any,
+    *,
+    bounded: bool,
+    reverse: bool = False,
+    one_step: bool = False,
+    axes: tuple[str, ...] = (),
 ) -> Comparison:
     """The comparison with an array that carries its error, or with a plain one that is to be copied."""
     if isinstance(expected, Rounded):
         value, error = expected.closed().value, expected.closed().error
         bound = np.where(np.isfinite(value) & (error < np.inf), error, np.inf)
-        return Comparison(name, observed, value, bound, bounded, reverse, one_step)
+        return Comparison(name, observed, value, bound, bounded, reverse, one_step, axes=axes)
     return Comparison(name, observed, expected, np.zeros(expected.shape), bounded, copy=True)

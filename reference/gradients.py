@@ -17,11 +17,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from reference.arithmetic import Arithmetic
 from reference.backward import recurrent_operands, step_back
 from reference.case import Case, Pass
 from reference.cells import Weights, gates
 from reference.layer import State, unroll
-from reference.rounding import Arithmetic, Rounded
+from reference.rounding import Rounded
 from reference.stack import merge
 from reference.validation import Array, floats, need_shape
 

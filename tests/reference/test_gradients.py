@@ -13,7 +13,7 @@ import flint
 import numpy as np
 import pytest
 
-from reference import Cotangents, backward, cells, gradients
+from reference import Cotangents, backward, gradients
 from reference.cells import GATES
 from reference.gradients import gradients_in
 from reference.rounding import Arithmetic, Rounded
@@ -245,15 +245,6 @@ def test_empty_cases(cell, batch, time):
         for name, gradient in found.items():
             assert gradient.shape == case.arrays()[name].shape
         assert not np.any(found["W"] if arithmetic is None else found["W"].value)
-
-
-@pytest.mark.parametrize("reset_after", [True, False])
-def test_the_gates_of_a_gru_are_those_of_its_cell(reset_after):
-    case = make("gru", {"reset_after": reset_after}, "two_biases")
-    x, h = case.inputs[:, 0], case.h0
-    _, z, n = backward.gru_gates(x, h, case.weights, "sigmoid", reset_after)
-    expected = cells.gru(x, h, case.weights, reset_after=reset_after)
-    np.testing.assert_array_equal((1 - z) * n + z * h, expected)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,81 @@
+"""The check of gradients: are they what backpropagation makes of the case, as nearly as rounding allows?
+
+No gradient can be judged from the one before, since frameworks show only the sums over all steps. So
+the error is carried through the whole forward and backward pass; it grows with every step, and where it
+has grown too far the verdict is inconclusive.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from reference.arithmetic import Arithmetic
+from reference.case import Case
+from reference.comparison import Comparison, comparison
+from reference.gradients import Cotangents, gradients
+from reference.validation import Array, described
+from reference.verdict import Verdict
+
+AXES = {
+    "inputs": ("batch", "time", "feature"),
+    "W": ("row", "column"),
+    "U": ("row", "column"),
+    "b": ("row",),
+    "recurrent_b": ("row",),
+}
+
+
+def check_gradients(
+    case: Case,
+    cotangents: Cotangents,
+    answer: Mapping[str, Array],
+    tanh_ulps: float,
+    sigmoid_ulps: float = 0.0,
+) -> Verdict:
+    """Judge `answer`, a backend's gradients by the names of `case.arrays()`, each in its array's form.
+
+    tanh_ulps, sigmoid_ulps: as for `reference.check`.
+    Never raises on a wrong answer; raises ValueError on cotangents that do not fit the case.
+    """
+    if wrong := _wrong_form(case, answer):
+        return Verdict(case, "mismatch", wrong)
+    expected = gradients(case, cotangents, Arithmetic(case.dtype, tanh_ulps, sigmoid_ulps))
+    comparisons = tuple(
+        comparison(f"gradient of {name}", answer[name], expected[name], bounded=False, axes=axes_of(case, name))
+        for name in case.arrays()
+    )
+    for compared in comparisons:
+        if compared.outside.any():
+            return Verdict(case, "mismatch", _reason(compared), comparisons)
+    if not case.inputs.size:
+        return Verdict(case, "inconclusive", "the case is empty: nothing to compare", comparisons)
+    if vacuous := sum(compared.vacuous for compared in comparisons):
+        elements = sum(compared.bound.size for compared in comparisons)
+        reason = f"{vacuous} of {elements} bounds are too wide to prove anything"
+        return Verdict(case, "inconclusive", reason, comparisons)
+    return Verdict(case, "match", "", comparisons)
+
+
+def axes_of(case: Case, name: str) -> tuple[str, ...]:
+    """What the axes of an array are called."""
+    return AXES.get(name.rpartition(".")[2], ("batch", "unit") if case.h0.ndim == 2 else ("cell", "batch", "unit"))
+
+
+def _wrong_form(case: Case, answer: Any) -> str:
+    """What is wrong with the arrays' names, types, shapes or dtypes, in one line; empty when nothing is."""
+    if not isinstance(answer, Mapping):
+        return f"the gradients are a {type(answer).__name__}, needs a dict of arrays by name"
+    for name, array in case.arrays().items():
+        gradient = answer.get(name)
+        if not isinstance(gradient, np.ndarray) or (gradient.shape, gradient.dtype) != (array.shape, array.dtype):
+            return f"the gradient of {name} is {described(gradient)}, needs {described(array)}"
+    return ""
+
+
+def _reason(wrong: Comparison) -> str:
+    """How a gradient is wrong."""
+    if not wrong.observed.any():
+        return f"the {wrong.name} is zero, and should not be"
+    outside = int(np.count_nonzero(wrong.outside))
+    return f"the {wrong.name} is wrong in {outside} of {wrong.outside.size} elements"
