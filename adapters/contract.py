@@ -23,7 +23,7 @@ EVERYTHING: dict[str, Any] = {
 }
 
 # Worst errors of tanh and sigmoid, in ulps, with room for a backend nobody has measured.
-UNMEASURED_ULPS = {"float64": 10.0, "float32": 8.0, "float16": 3.0, "bfloat16": 3.0}
+UNMEASURED_ULPS = {"float64": 13.0, "float32": 8.0, "float16": 3.0, "bfloat16": 3.0}
 
 
 @dataclass(frozen=True)

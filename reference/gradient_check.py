@@ -42,7 +42,9 @@ def check_gradients(
         return Verdict(case, "mismatch", wrong)
     expected = gradients(case, cotangents, Arithmetic(case.dtype, tanh_ulps, sigmoid_ulps))
     comparisons = tuple(
-        comparison(f"gradient of {name}", answer[name], expected[name], bounded=False, axes=axes_of(case, name))
+        comparison(
+            f"gradient of {name}", answer[name], expected[name], bounded=False, axes=axes_of(case, name)
+        )
         for name in case.arrays()
     )
     for compared in comparisons:
@@ -59,7 +61,9 @@ def check_gradients(
 
 def axes_of(case: Case, name: str) -> tuple[str, ...]:
     """What the axes of an array are called."""
-    return AXES.get(name.rpartition(".")[2], ("batch", "unit") if case.h0.ndim == 2 else ("cell", "batch", "unit"))
+    return AXES.get(
+        name.rpartition(".")[2], ("batch", "unit") if case.h0.ndim == 2 else ("cell", "batch", "unit")
+    )
 
 
 def _wrong_form(case: Case, answer: Any) -> str:
@@ -68,7 +72,10 @@ def _wrong_form(case: Case, answer: Any) -> str:
         return f"the gradients are a {type(answer).__name__}, needs a dict of arrays by name"
     for name, array in case.arrays().items():
         gradient = answer.get(name)
-        if not isinstance(gradient, np.ndarray) or (gradient.shape, gradient.dtype) != (array.shape, array.dtype):
+        if not isinstance(gradient, np.ndarray) or (gradient.shape, gradient.dtype) != (
+            array.shape,
+            array.dtype,
+        ):
             return f"the gradient of {name} is {described(gradient)}, needs {described(array)}"
     return ""
 

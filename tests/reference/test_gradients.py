@@ -9,17 +9,14 @@ random directions, which one wrong element would change.
 import copy
 from dataclasses import replace
 
-import flint
 import numpy as np
 import pytest
 
 from reference import Cotangents, backward, gradients
+from reference.arithmetic import Arithmetic
 from reference.cells import GATES
-from reference.gradients import gradients_in
-from reference.rounding import Arithmetic, Rounded
 from reference.stack import run_layers
-from tests.reference.evaluations import EVALUATIONS, Evaluation, backend_array
-from tests.reference.test_certified import LAYERS, SMALL, ULPS, balls, every_layer, inside, radii
+from tests.reference.test_certified import LAYERS, ULPS, every_layer
 from tests.reference.test_stacks import BATCH, TIME, make_case
 
 LENGTHS = np.array([TIME, 2, 0, 3])
@@ -259,131 +256,3 @@ def test_empty_cases(cell, batch, time):
 def test_cotangents_that_do_not_fit_are_named(wrong, message):
     with pytest.raises(ValueError, match=message):
         gradients(make("gru", {}), Cotangents(**wrong))
-
-
-# The bounds.
-
-
-def rounded(case, cotangents):
-    """Value and error of each gradient."""
-    found = gradients(case, cotangents, Arithmetic(case.dtype, **ULPS))
-    return {name: (gradient.value, gradient.error) for name, gradient in found.items()}
-
-
-def share(computed, bounds):
-    """How much of the error that is allowed was made, at most."""
-    assert list(computed) == list(bounds)
-    return max(
-        np.max(np.abs(np.asarray(computed[name], np.float64) - value) / np.where(error > 0, error, 1e-300))
-        for name, (value, error) in bounds.items()
-    )
-
-
-@every_layer
-@every_shape
-def test_float32_lies_within_its_bound(cell, options, shape):
-    """The same lines on float32 arrays are one correct backend; on float64 arrays, one that rounds less."""
-    case = make(cell, options, shape, "float32")
-    cotangents = drawn_cotangents(case)
-    bounds = rounded(case, cotangents)
-    computed = gradients_in(np.asarray, case, cotangents)
-    assert {array.dtype.name for array in computed.values()} == {"float32"}
-    assert 1e-4 < share(computed, bounds) <= 1
-    assert share(gradients(case, cotangents), bounds) < 1e-6
-    assert share({name: 1.5 * array for name, array in computed.items()}, bounds) > 1
-
-
-class WithBools(Evaluation):
-    """A backend's comparisons are not flushed."""
-
-    def flush(self, x):
-        return x if x.dtype == bool else super().flush(x)
-
-
-@every_layer
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_no_order_of_evaluation_leaves_the_bound(cell, options, dtype):
-    case = make(cell, options, "2_layers", dtype, biases=2)
-    cotangents = drawn_cotangents(case)
-    bounds = rounded(case, cotangents)
-    # A fused multiply-add in float64 is a fraction of integers, and slow.
-    some = [e for e in EVALUATIONS if e.lanes in (1, 8) and e.order != "shuffled"]
-    some = [e for e in some if dtype == "float32" or not e.fused]
-    for e in some:
-        convert = backend_array(WithBools(e.order, e.lanes, e.fused, e.flushed))
-        assert share(gradients_in(convert, case, cotangents), bounds) <= 1, e
-
-
-@every_layer
-@pytest.mark.parametrize("shape", ["two_biases", "reverse", "2_layers"])
-def test_true_gradients_lie_within_the_error(cell, options, shape):
-    """Enclosed by exact balls; those of a U that is off by 1e-11 do not."""
-    case = make(cell, options, shape)
-    cotangents = drawn_cotangents(case)
-    bounds = rounded(case, cotangents)
-    wrong = gradients(replace(case, U=case.U * (1 + 1e-11)), cotangents)
-    with flint.ctx.workprec(212):
-        enclosures = gradients_in(balls, case, cotangents)
-        outside = 0
-        for name, (value, error) in bounds.items():
-            assert np.all(radii(enclosures[name]) <= SMALL * error)
-            assert inside(enclosures[name], value, error).all()
-            outside += np.count_nonzero(~inside(enclosures[name], wrong[name], error))
-    assert outside
-
-
-FACTORINGS = {
-    "torch's tanh": ("tanh", lambda g, y: g * (1 - y * y)),
-    "(1 - y)(1 + y)": ("tanh", lambda g, y: g * ((1 - y) * (1 + y))),
-    "JAX's tanh": ("tanh", lambda g, y: (g + g * y) * (1 - y)),
-    "g - g·y²": ("tanh", lambda g, y: g - g * y * y),
-    "torch's sigmoid": ("sigmoid", lambda g, y: (g * (1 - y)) * y),
-    "JAX's sigmoid": ("sigmoid", lambda g, y: g * (y * (1 - y))),
-    "y - y²": ("sigmoid", lambda g, y: g * (y - y * y)),
-    "g·y - g·y²": ("sigmoid", lambda g, y: g * y - g * y * y),
-}
-
-
-def near_one(rng, size):
-    """Numbers of [0, 1], many of them within a few roundings of 0 or 1."""
-    y = rng.random(size)
-    y[::3] = 10.0 ** rng.uniform(-9, 0, y[::3].size)
-    y[1::3] = 1 - 10.0 ** rng.uniform(-9, 0, y[1::3].size)
-    return y
-
-
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("factoring", FACTORINGS)
-def test_other_factorings_lie_within_the_bound(factoring, dtype):
-    name, formula = FACTORINGS[factoring]
-    rng, arithmetic = np.random.default_rng(0), Arithmetic(np.dtype(dtype))
-    y, g = near_one(rng, 300_000).astype(dtype), rng.normal(size=300_000).astype(dtype)
-    if name == "tanh":
-        y *= rng.choice([-1, 1], y.size).astype(dtype)
-    bound = backward.THROUGH[name](Rounded(g, arithmetic), Rounded(y, arithmetic)).closed()
-    assert share({"": formula(g, y)}, {"": (bound.value, bound.error)}) <= 1
-
-
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_other_factorings_of_a_gru_lie_within_the_bound(dtype):
-    rng, arithmetic = np.random.default_rng(0), Arithmetic(np.dtype(dtype))
-    z, h = near_one(rng, 300_000).astype(dtype), rng.uniform(-1, 1, 300_000).astype(dtype)
-    n = (h * (1 + 10.0 ** rng.uniform(-8, 1, h.size))).astype(dtype)
-    g = rng.normal(size=h.size).astype(dtype)
-    exact_z, exact_h, exact_n, exact_g = (Rounded(array, arithmetic) for array in (z, h, n, g))
-    for other, bound in (
-        (g * (h - n), exact_g * exact_h - exact_g * exact_n),
-        (g - g * z, exact_g * (1 - exact_z)),
-    ):
-        assert share({"": other}, {"": (bound.closed().value, bound.closed().error)}) <= 1
-
-
-def test_a_kink_that_rounding_may_cross_is_either_side():
-    y = Rounded(np.array([0.0, 0.0, 1e-9, 0.5, 1.0, 1.0]), Arithmetic(np.dtype("float32")))
-    y.error = np.array([0.0, 1e-9, 1e-9, 1e-9, 0.0, 1e-9])
-    for slope, value, error in (
-        (y > 0, [0, 0, 1, 1, 1, 1], [0, 1, 1, 0, 0, 0]),
-        (y < 1, [1, 1, 1, 1, 0, 0], [0, 0, 0, 0, 0, 1]),
-    ):
-        np.testing.assert_array_equal(slope.value, value)
-        np.testing.assert_array_equal(slope.error, error)

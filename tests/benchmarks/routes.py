@@ -1,0 +1,65 @@
+"""Ways for a number through a real layer that does nothing to it but tanh or sigmoid."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from adapters import Adapter, Case
+from adapters.compare import run
+
+# Biases of gates that no number reaches. In every dtype sigmoid(100) and tanh(50) round to 1, and so does
+# 1 - sigmoid(-100) = 1 - 4e-44; what a shut gate is multiplied with is 0. So no product here rounds.
+SHUT, OPEN = -100.0, 100.0
+
+
+class Route(NamedTuple):
+    """A layer with one unit, and U = 0, that answers a number x with function(x).
+
+    W, b: a figure for each gate, in the order of `reference.cells.GATES`.
+    state: the figures of initial_state and initial_cell_state; zeros where it is empty.
+    observed: the part of the trace that has the answer.
+    """
+
+    function: str
+    cell: str
+    W: tuple[float, ...]
+    b: tuple[float, ...]
+    state: tuple[float, ...] = ()
+    observed: str = "final_state"
+
+    def case(self, x: np.ndarray) -> Case:
+        """The numbers x (n,) as a batch of sequences of one step."""
+        W, b = (np.array(figures, x.dtype) for figures in (self.W, self.b))
+        states = [np.full((len(x), 1), figure, x.dtype) for figure in self.state]
+        names = ("initial_state", "initial_cell_state")
+        return Case(
+            x[:, None, None],
+            W[:, None],
+            np.zeros_like(W[:, None]),
+            b,
+            cell=self.cell,
+            **dict(zip(names, states, strict=False)),
+        )
+
+    def answers(self, adapter: Adapter, x: np.ndarray) -> np.ndarray:
+        """What the backend makes of the numbers x (n,)."""
+        return getattr(run(adapter, self.case(x)), self.observed)[:, 0]
+
+
+# A framework's cells need not share their functions: torch's float32 LSTM is oneDNN's and has its own.
+ROUTES = (
+    Route("tanh", "simple_rnn", W=(1,), b=(0,)),
+    # r, z, n: h' = (1 - z)∘n + z∘h with z = 0, which leaves n
+    Route("tanh", "gru", W=(0, 0, 1), b=(0, SHUT, 0)),
+    # i, f, g, o: c' = f∘c + i∘g with f = 0 and i = 1, which leaves g
+    Route("tanh", "lstm", W=(0, 0, 1, 0), b=(OPEN, SHUT, 0, OPEN), observed="final_cell_state"),
+    # n = 0 and h = 1, which leaves z
+    Route("sigmoid", "gru", W=(0, 1, 0), b=(0, 0, 0), state=(1,)),
+    # h' = o∘tanh(c') with c' = c = 50, which leaves o
+    Route("sigmoid", "lstm", W=(0, 0, 0, 1), b=(SHUT, OPEN, 0, 0), state=(0, 50)),
+)
+
+
+def routes(adapter: Adapter) -> list[Route]:
+    """Those through the cells that the backend has."""
+    return [route for route in ROUTES if route.cell in adapter.facts.cells]

@@ -1,0 +1,137 @@
+"""The worst errors of each backend's own tanh and sigmoid, beside what its adapter declares.
+
+    python -m tests.benchmarks.ulps [--thorough] [BACKEND ...]
+
+Numbers go through the real layers. An error is in units in the last place at the exact result, as in the
+bound. A wider dtype finds the candidates; the figure is Arb's (python-flint's), at 128 bits. It is what a
+search found, and the worst there is only for a thorough search of a dtype of up to 32 bits.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import numpy as np
+from flint import arb, ctx
+
+from adapters import Adapter, load
+from reference import cells
+from reference.arithmetic import Arithmetic
+from reference.case import DTYPES
+from tests.benchmarks.routes import Route, routes
+from tests.benchmarks.search import BATCH, Array, Span, places, search
+
+SMALLEST = 2.0**-14  # float16's smallest normal number; no backend was seen to be worse below it
+SEARCHES = 16  # by which a thorough search goes through a dtype too large to look at every number
+
+# The same lines on a wider dtype's numbers and on Arb's.
+FUNCTIONS: dict[str, Callable[[Any], Any]] = {"tanh": np.tanh, "sigmoid": cells.sigmoid}
+
+
+class Figure(NamedTuple):
+    """The worst error found on a route, the x it was found at, and the error that is declared."""
+
+    route: Route
+    worst: float
+    x: np.floating
+    declared: float
+
+    @property
+    def exceeds(self) -> bool:
+        return self.worst > self.declared
+
+    def __str__(self) -> str:
+        return (
+            f"{self.route.function:8} {self.route.cell:11} {self.x.dtype.name:8} {self.worst:9.3f} "
+            f"{self.declared:9g} {self.x!s:>22}{'  more than declared' if self.exceeds else ''}"
+        )
+
+
+def ulps(function: str, x: Array, y: Array, number: Callable[[Array], Array]) -> Array:
+    """|y - function(x)| in ulps at the exact result, computed on `number(x)`; infinite where NaN."""
+    exact = FUNCTIONS[function](number(x))
+    error = abs(number(y) - exact) / Arithmetic(x.dtype).ulp(exact.astype(np.float64))
+    return np.nan_to_num(error.astype(np.float64), nan=np.inf)
+
+
+def wider(x: Array) -> Array:
+    """The next dtype's numbers; where the platform has none after float64, its candidates are less sure."""
+    return x.astype(np.float64 if x.itemsize < 8 else np.longdouble)
+
+
+def balls(x: Array) -> Array:
+    """Arb's numbers, exactly x."""
+    return np.array([arb(value) for value in x.tolist()])
+
+
+def spans(function: str, dtype: str) -> tuple[Span, Span]:
+    """The places of the negative numbers to look at, and of the positive ones.
+
+    Further out the function is constant, or its result is below two smallest normal numbers: that may
+    be flushed to zero, for which the bound has a term of its own.
+    """
+    underflow = np.log(2 * Arithmetic(np.dtype(dtype)).smallest_normal)
+    low, high = {"tanh": (-20, 20), "sigmoid": (underflow, 90)}[function]
+    ends = places(np.array([low, -SMALLEST, SMALLEST, high], dtype)).tolist()
+    return (ends[0] + 1, ends[1]), (ends[2], ends[3])  # + 1: the logarithm may be rounded down
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Keep torch, if it is there, to one thread: on a busy machine two wait for each other, for seconds."""
+    torch = sys.modules.get("torch")
+    threads = torch.get_num_threads() if torch else 1
+    try:
+        if torch:
+            torch.set_num_threads(1)
+        yield
+    finally:
+        if torch:
+            torch.set_num_threads(threads)
+
+
+@one_thread()
+def measured(
+    adapter: Adapter, route: Route, dtype: str, *, batches: int = 16, thorough: bool = False
+) -> Figure:
+    """The worst error on a route; the same each time. batches: see `search`."""
+
+    def error(x: Array) -> Array:
+        return ulps(route.function, x, route.answers(adapter, x), wider)
+
+    where = spans(route.function, dtype)
+    if thorough and np.dtype(dtype).itemsize <= 4:
+        x = search(error, dtype, where, count=2**32)
+    else:
+        seeds = range(SEARCHES if thorough else 1)
+        x = np.concatenate([search(error, dtype, where, batches=batches, seed=seed) for seed in seeds])
+    y = route.answers(adapter, np.resize(x, BATCH))[: len(x)]
+    with ctx.workprec(128):
+        errors = ulps(route.function, x, y, balls)
+    worst = np.argmax(errors)
+    declared = getattr(adapter.facts, f"{route.function}_ulps")[dtype]
+    return Figure(route, float(errors[worst]), x[worst], declared)
+
+
+def figures(adapter: Adapter, **effort: Any) -> Iterator[Figure]:
+    """For each dtype, and each route through the backend's cells."""
+    for dtype in DTYPES:
+        for route in routes(adapter):
+            yield measured(adapter, route, dtype, **effort)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("backends", nargs="*", metavar="BACKEND", default=["numpy", "torch", "keras", "jax"])
+    parser.add_argument("--thorough", action="store_true", help="every float32; minutes for each backend")
+    options = parser.parse_args()
+    print(f"{'backend':12} {'function':8} {'cell':11} {'dtype':8} {'worst':>9} {'declared':>9} {'at x':>22}")
+    for name in options.backends:
+        for figure in figures(load(name), thorough=options.thorough):
+            print(f"{name:12} {figure}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
