@@ -6,11 +6,12 @@ Importing this package imports no framework; an adapter imports its own when it 
 from adapters.compare import compare
 from adapters.contract import Adapter, Facts, Refused
 from adapters.registry import NotInstalled, UnknownBackend, find, known_backends, load
-from reference import Case, Trace
+from reference import Case, Cotangents, Trace
 
 __all__ = [
     "Adapter",
     "Case",
+    "Cotangents",
     "Facts",
     "NotInstalled",
     "Refused",

@@ -1,9 +1,11 @@
 """One case on one backend, judged by the oracle."""
 
+from typing import Any
+
 import numpy as np
 
 from adapters.contract import Adapter
-from reference import Case, Trace, Verdict, check
+from reference import Case, Cotangents, Trace, Verdict, check, check_gradients
 
 
 def run(adapter: Adapter, case: Case) -> Trace:
@@ -16,6 +18,18 @@ def judge(adapter: Adapter, case: Case, trace: Trace) -> Verdict:
     """The verdict on `trace` as this backend's answer to `case`, with the ulps its adapter declares."""
     facts, dtype = adapter.facts, case.dtype.name
     return check(case, trace, facts.tanh_ulps[dtype], facts.sigmoid_ulps[dtype])
+
+
+def run_gradients(adapter: Any, case: Case, cotangents: Cotangents) -> Any:
+    """The backend's gradients. Raises `adapters.Refused` when it cannot express the case."""
+    with np.errstate(all="ignore"):
+        return adapter.gradients(case, cotangents)
+
+
+def judge_gradients(adapter: Adapter, case: Case, cotangents: Cotangents, answer: Any) -> Verdict:
+    """The verdict on `answer` as this backend's gradients, with the ulps its adapter declares."""
+    facts, dtype = adapter.facts, case.dtype.name
+    return check_gradients(case, cotangents, answer, facts.tanh_ulps[dtype], facts.sigmoid_ulps[dtype])
 
 
 def compare(adapter: Adapter, case: Case) -> Verdict:

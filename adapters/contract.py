@@ -20,6 +20,7 @@ EVERYTHING: dict[str, Any] = {
     "merge_modes": tuple(MERGE_MODES),
     "layers": 3,
     "last_output": True,
+    "gradients": True,
 }
 
 # Worst errors of tanh and sigmoid, in ulps, with room for a backend nobody has measured.
@@ -37,6 +38,7 @@ class Facts:
     cells: of "simple_rnn", "gru" and "lstm".  biases: layers with how many of them.
     lengths: batches of different lengths.  masks: padding anywhere.  reverse: layers that run backwards.
     merge_modes: of bidirectional layers.  layers: up to how many.  last_output: return_sequences=False.
+    gradients: it has a method `gradients`, see `Adapter`; tested in float32 and float64.
     tanh_ulps, sigmoid_ulps: by dtype name, the worst error in units in the last place.
     """
 
@@ -53,6 +55,7 @@ class Facts:
     merge_modes: tuple[str, ...] = ()
     layers: int = 1
     last_output: bool = False
+    gradients: bool = False
     tanh_ulps: Mapping[str, float] = field(default_factory=lambda: UNMEASURED_ULPS, hash=False)
     sigmoid_ulps: Mapping[str, float] = field(default_factory=lambda: UNMEASURED_ULPS, hash=False)
 
@@ -68,6 +71,7 @@ class Facts:
         if self.layers < EVERYTHING["layers"]:
             missing.append("stacks" if self.layers == 1 else f"stacks of more than {self.layers}")
         missing += [] if self.last_output else ["the last output only"]
+        missing += [] if self.gradients else ["gradients"]
         return ", ".join(missing)
 
     def __str__(self) -> str:
@@ -75,7 +79,12 @@ class Facts:
 
 
 class Adapter(Protocol):
-    """Drives one backend. No base class is needed: `facts` and `run` make an adapter."""
+    """Drives one backend. No base class is needed: `facts` and `run` make an adapter.
+
+    One that declares gradients has a further method, `gradients(case, cotangents)`: the derivatives of
+    L = Σ cotangent · answer with respect to `case.arrays()`, by the same names, from the framework's own
+    automatic differentiation. `cotangents` is a `reference.Cotangents`; what is None there is zeros.
+    """
 
     @property
     def facts(self) -> Facts:

@@ -7,7 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from adapters.contract import EVERYTHING, Facts, Refused
-from reference import Case, Trace
+from reference import Case, Cotangents, Trace, Weights
+from reference.gradients import by_name, filled
+from reference.validation import Array
 
 
 class JaxAdapter:
@@ -29,7 +31,7 @@ class JaxAdapter:
         )
         self.cache = lru_cache(maxsize=256)(self._build)
 
-    def _build(self, form: "Form", *shapes: Any) -> Any:
+    def _build(self, gradients: bool, form: "Form", *shapes: Any) -> Any:
         """Jitted layers of one form and these shapes, so that what is dropped here is freed."""
         jax, jnp = self.jax, self.jax.numpy
         make_step: Any = {"simple_rnn": simple_rnn, "gru": gru, "lstm": lstm}[form.cell]
@@ -67,25 +69,48 @@ class JaxAdapter:
                     outputs[-1] = jnp.where(counts.any(axis=1)[:, None], outputs[-1], 0)
             return outputs[1:], finals
 
-        return jax.jit(layers)
+        def pulled_back(inputs: Any, weights: Any, starts: Any, counts: Any, given: Any) -> Any:
+            """The gradients of inputs, weights and starts, from the cotangents of outputs and finals."""
+
+            def answer(inputs: Any, weights: Any, starts: Any) -> Any:
+                outputs, finals = layers(inputs, weights, starts, counts)
+                return outputs[-1], finals
+
+            return jax.vjp(answer, inputs, weights, starts)[1](given)
+
+        return jax.jit(pulled_back if gradients else layers)
 
     def run(self, case: Case) -> Trace:
+        outputs, finals = self._call(case)
+        states = [np.array(parts).reshape(case.state_shape) for parts in zip(*finals, strict=True)]
+        *hidden, last = (np.array(array) for array in outputs)
+        if not (case.return_sequences or case.time):  # there is no last output
+            last = np.zeros_like(last)
+        return Trace(last, *states, hidden_outputs=tuple(hidden))
+
+    def gradients(self, case: Case, cotangents: Cotangents) -> dict[str, Array]:
+        """By `jax.vjp`."""
+        outputs, *states = filled(case, cotangents)
+        by_cell = zip(*(state.reshape(-1, case.batch, case.hidden_size) for state in states), strict=True)
+        inputs, weights, starts = self._call(case, (outputs, list(by_cell)))
+        cells = [Weights(*(None if w is None else np.array(w) for w in cell)) for cell in weights]
+        start = [np.array(parts).reshape(case.state_shape) for parts in zip(*starts, strict=True)]
+        return by_name(np.array(inputs), cells, [] if case.initial_state is None else start)
+
+    def _call(self, case: Case, *cotangents: Any) -> Any:
+        """The layers' answer or, given cotangents, their gradients."""
         if self.nojit and case.time == 0:
             raise Refused("zero-length scan is not supported in disable_jit() mode")
         directions = [direction for layer in case.passes for direction in layer]
         weights = [tuple(direction.weights) for direction in directions]
         starts = [direction.start for direction in directions]
         shapes = (case.dtype.name, case.inputs.shape, case.U.shape, len(weights), case.padded)
-        layers = self.cache(form_of(case), *shapes, case.b is None, case.recurrent_b is None)
+        missing = (case.b is None, case.recurrent_b is None)
+        layers = self.cache(bool(cotangents), form_of(case), *shapes, *missing)
         double = self.jax.enable_x64(True) if case.dtype == np.float64 else nullcontext()
         slow = self.jax.disable_jit() if self.nojit else nullcontext()
         with double, slow:
-            outputs, finals = layers(case.inputs, weights, starts, case.valid if case.padded else None)
-        states = [np.array(parts).reshape(case.state_shape) for parts in zip(*finals, strict=True)]
-        *hidden, last = (np.array(array) for array in outputs)
-        if not (case.return_sequences or case.time):  # there is no last output
-            last = np.zeros_like(last)
-        return Trace(last, *states, hidden_outputs=tuple(hidden))
+            return layers(case.inputs, weights, starts, case.valid if case.padded else None, *cotangents)
 
 
 class Form(NamedTuple):

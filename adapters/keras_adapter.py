@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from adapters.contract import EVERYTHING, Facts, Refused
-from adapters.layouts import pack
-from reference import Case, Trace, Weights
+from adapters.layouts import pack, unpack_gradients
+from reference import Case, Cotangents, Trace, Weights
+from reference.gradients import by_name, filled
 from reference.validation import Array
 
 
@@ -67,7 +68,7 @@ class KerasAdapter:
             return layer
         return layers.Bidirectional(layer, merge_mode=form.merge_mode, dtype=form.dtype)
 
-    def _build(self, form: "Form") -> Any:
+    def _build(self, gradients: bool, form: "Form") -> Any:
         """A call of real layers with their weights given: the graph is traced once for any batch and time."""
         tf = self.tensorflow
         layers = [self._layer(form, last=k == form.layers - 1) for k in range(form.layers)]
@@ -89,33 +90,72 @@ class KerasAdapter:
                 finals += final
             return outputs[1:], finals
 
+        def pulled_back(*arrays: Any) -> Any:
+            """The gradients of inputs, weights and states, from the cotangents of outputs and finals."""
+            given, arrays = list(arrays[: form.answers]), arrays[form.answers :]
+            differentiable = list(arrays[:-1] if form.mask else arrays)
+            with tf.GradientTape() as tape:
+                tape.watch(differentiable)
+                outputs, finals = call(*arrays)
+            answer = [outputs[-1], *finals]
+            return tape.gradient(answer, differentiable, given, unconnected_gradients="zero")
+
+        function = pulled_back if gradients else call
         if self.eager:
-            return call
+            return function
         shapes = [(None, None, form.input_size), *(tuple(v.shape) for v in variables)]
         shapes += [(None, form.hidden_size)] * (form.states * form.layers)
+        if gradients:
+            output = (None, None, form.features) if form.return_sequences else (None, form.features)
+            shapes = [output, *[(None, form.hidden_size)] * (form.answers - 1), *shapes]
         signature = [tf.TensorSpec(shape, form.dtype) for shape in shapes]
         if form.mask:
             signature.append(tf.TensorSpec((None, None), "bool"))
-        return tf.function(call, input_signature=signature, autograph=False).get_concrete_function()
+        return tf.function(function, input_signature=signature, autograph=False).get_concrete_function()
 
     def run(self, case: Case) -> Trace:
+        outputs, finals = self._call(case, [])
+        *hidden, last = (normalised(case, output.numpy()) for output in outputs)
+        states = joined(case, [final.numpy() for final in finals])
+        return Trace(last, *states, hidden_outputs=tuple(hidden))
+
+    def gradients(self, case: Case, cotangents: Cotangents) -> dict[str, Array]:
+        """By `tensorflow.GradientTape`."""
+        outputs, *states = filled(case, cotangents)
+        if case.return_sequences and case.reverse:
+            outputs = outputs[:, ::-1]
+        by_cell = zip(*(state.reshape(-1, case.batch, case.hidden_size) for state in states), strict=True)
+        given = [outputs, *(state for cell in by_cell for state in cell)]
+        inputs, *rest = (gradient.numpy() for gradient in self._call(case, given))
+        cells = []
+        for layer in case.passes:
+            for direction in layer:
+                kernel, recurrent_kernel, *bias = taken(rest, len(variables_of(case, direction.weights)))
+                biases = [] if not bias else list(bias[0]) if bias[0].ndim == 2 else bias
+                packed = Weights(kernel, recurrent_kernel, *biases)
+                cells.append(unpack_gradients(packed, direction.weights, case.cell, "keras"))
+        return by_name(inputs, cells, joined(case, rest))
+
+    def _call(self, case: Case, given: list[Array]) -> Any:
+        """The layers' answer or, given its cotangents, their gradients."""
         if case.time == 0:
             raise Refused("slice index 0 of dimension 1 out of bounds")
         if self.eager and case.batch == 0 and case.cell == "lstm":
             raise Refused(f"Biases must be 1D: [0,{len(case.W)}]")  # tests/adapters/test_known_failures.py
         directions = [direction for layer in case.passes for direction in layer]
-        given = case.initial_state is not None
-        arrays = [case.inputs]
+        arrays = [*given, case.inputs]
         arrays += [array for direction in directions for array in variables_of(case, direction.weights)]
-        arrays += [state for direction in directions for state in direction.start if given]
+        if case.initial_state is not None:
+            arrays += [state for direction in directions for state in direction.start]
         arrays += [case.valid] if case.padded else []
-        outputs, finals = self.cache(form_of(case))(*(self.tensorflow.constant(a) for a in arrays))
-        *hidden, last = (normalised(case, output.numpy()) for output in outputs)
-        count = len(case.start)  # states of one cell, which come together
-        states = [
-            np.array([f.numpy() for f in finals[k::count]]).reshape(case.state_shape) for k in range(count)
-        ]
-        return Trace(last, *states, hidden_outputs=tuple(hidden))
+        function = self.cache(bool(given), form_of(case))
+        return function(*(self.tensorflow.constant(array) for array in arrays))
+
+
+def joined(case: Case, states: list[Array]) -> list[Array]:
+    """The states of all cells, one array of each kind; those of one cell come together."""
+    count = len(case.start)
+    return [np.array(states[k::count]).reshape(case.state_shape) for k in range(count) if states]
 
 
 def taken(arrays: list[Any], count: int) -> list[Any]:
@@ -159,6 +199,12 @@ class Form(NamedTuple):
     merge_mode: str | None
     layers: int
     return_sequences: bool
+
+    @property
+    def answers(self) -> int:
+        """How many arrays the last layer's outputs and all final states are."""
+        directions = 1 if self.merge_mode is None else 2
+        return 1 + self.layers * directions * (2 if self.cell == "lstm" else 1)
 
     @property
     def features(self) -> int:

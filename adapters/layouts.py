@@ -57,6 +57,18 @@ def unpack(weights: Weights, cell: str, framework: str) -> Weights:
     return Weights(*(None if w is None else _reordered(w, order) for w in weights))
 
 
+def unpack_gradients(packed: Weights, weights: Weights, cell: str, framework: str) -> Weights:
+    """The gradients of `weights`, in the reference layout, from those of what `pack` made of them.
+
+    Where that was the sum of both biases, its gradient is that of each.
+    """
+    W, U, b, recurrent_b = unpack(packed, cell, framework)
+    recurrent_b = b if recurrent_b is None else recurrent_b
+    return Weights(
+        W, U, None if weights.b is None else b, None if weights.recurrent_b is None else recurrent_b
+    )
+
+
 def _order(source: tuple[str, ...] | str, target: tuple[str, ...] | str) -> list[int]:
     """Where each gate of `target` is found in `source`."""
     return [list(source).index(gate) for gate in target]

@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 
 from adapters.contract import EVERYTHING, Facts
-from reference import Case, Trace, Weights
+from reference import Case, Cotangents, Trace, Weights
 from reference.case import Pass
+from reference.gradients import gradients_in
 from reference.layer import State
 from reference.stack import run_cell, run_layers
 
@@ -41,3 +42,8 @@ class NumpyAdapter:
 
     def run(self, case: Case) -> Trace:
         return run_layers(case, partial(run_stored if case.dtype.itemsize == 2 else run_cell, case))
+
+    def gradients(self, case: Case, cotangents: Cotangents) -> dict[str, Any]:
+        """Backpropagation through time in the case's dtype."""
+        found = gradients_in(lambda array: array, case, cotangents)
+        return {name: found[name] for name in case.arrays()}

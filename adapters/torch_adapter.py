@@ -6,9 +6,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from adapters.contract import EVERYTHING, Facts, Refused
-from adapters.layouts import pack
-from reference import Case, Trace
+from adapters.layouts import pack, unpack_gradients
+from reference import Case, Cotangents, Trace, Weights
 from reference.case import Pass
+from reference.gradients import by_name, filled
 from reference.validation import Array
 
 PARAMETERS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
@@ -52,59 +53,93 @@ class TorchAdapter:
     def run(self, case: Case) -> Trace:
         if reason := refusal(case):
             raise Refused(reason)
-        inputs = self._tensor(case.inputs)
-        layers, finals = [], []
-        for group in modules(case):
-            layer = self._loaded(case, group, inputs.shape[-1])
-            outputs, final = self._call(layer, inputs, self._start(case, group), case)
-            if case.reverse:  # what the second direction says
-                outputs, final = outputs[..., case.hidden_size :], [state[1:] for state in final]
-            inputs = merged(case, outputs)
-            layers.append(inputs)
-            finals.append(final)
-        if not case.return_sequences:
-            layers[-1] = merged(case, self.torch.cat(list(finals[-1][0][-case.directions :]), dim=-1))
-        cells = (self.torch.cat(parts) for parts in zip(*finals, strict=True))
-        states = (self._array(cell, case).reshape(case.state_shape) for cell in cells)
+        layers, states, _ = self._forward(case, self._tensor(case.inputs), self._start(case))
+        states = (self._array(state, case).reshape(case.state_shape) for state in states)
         *hidden, last = (self._array(output, case) for output in layers)
         return Trace(last, *states, hidden_outputs=tuple(hidden))
 
-    def _loaded(self, case: Case, group: Group, input_size: int) -> Any:
+    def gradients(self, case: Case, cotangents: Cotangents) -> dict[str, Array]:
+        """By `torch.autograd`."""
+        if reason := refusal(case):
+            raise Refused(reason)
+        inputs, start = self._tensor(case.inputs).requires_grad_(), self._start(case)
+        for state in start:
+            state.requires_grad_()
+        with self.torch.enable_grad():
+            layers, states, modules = self._forward(case, inputs, start, differentiable=True)
+        of = [inputs, *start, *(weight for module in modules for weight in module.parameters())]
+        given = [self._tensor(np.ascontiguousarray(array)) for array in filled(case, cotangents)]
+        answers = [layers[-1], *(state.reshape(case.state_shape) for state in states)]
+        found = self.torch.autograd.grad(answers, of, given, allow_unused=True)
+        arrays = {
+            id(x): (self.torch.zeros_like(x) if g is None else g).numpy()
+            for x, g in zip(of, found, strict=True)
+        }
+        cells = []
+        for group, module in zip(modules_of(case), modules, strict=True):
+            for k, directions in enumerate(group):
+                for direction in directions:
+                    parameters = (parameter(module, name, k, direction) for name in PARAMETERS)
+                    packed = Weights(*(None if p is None else arrays[id(p)] for p in parameters))
+                    cells.append(unpack_gradients(packed, direction.weights, case.cell, "torch"))
+            module.requires_grad_(False)
+        states = [arrays[id(state)].reshape(case.state_shape) for state in start]
+        return by_name(arrays[id(inputs)], cells, states)
+
+    def _forward(self, case: Case, inputs: Any, start: Any, differentiable: bool = False) -> Any:
+        """The outputs of each layer, the final states (layers * directions, batch, H), the modules."""
+        layers, finals, modules, first = [], [], [], 0
+        for place, group in enumerate(modules_of(case)):
+            module = self._loaded(case, group, inputs.shape[-1], place).requires_grad_(differentiable)
+            count = len(group) * case.directions
+            own = [state[first : first + count] for state in start]
+            outputs, final = self._call(module, inputs, own, case)
+            inputs = merged(case, outputs)
+            layers.append(inputs)
+            finals.append(final)
+            modules.append(module)
+            first += count
+        if not case.return_sequences:
+            layers[-1] = merged(case, self.torch.cat(list(finals[-1][0][-case.directions :]), dim=-1))
+        return layers, [self.torch.cat(parts) for parts in zip(*finals, strict=True)], modules
+
+    def _loaded(self, case: Case, group: Group, input_size: int, place: int) -> Any:
         """A real layer with the weights of a group of the case's."""
-        layer = self.cache(form_of(case, len(group), input_size))
+        module = self.cache(form_of(case, len(group), input_size, place)).requires_grad_(False)
         for k, directions in enumerate(group):
             for direction in directions:
                 weights = pack(direction.weights, case.cell, "torch")
                 for name, array in zip(PARAMETERS, weights, strict=True):
                     if array is not None:
-                        parameter = getattr(layer, f"{name}_l{k}{'_reverse' * direction.reverse}")
-                        parameter.copy_(self._tensor(array))
-        return layer
+                        parameter(module, name, k, direction).copy_(self._tensor(array))
+        return module
 
-    def _start(self, case: Case, group: Group) -> Any:
-        """The initial states, (layers * directions, batch, hidden_size) each, or None."""
+    def _start(self, case: Case) -> Any:
+        """The initial states, (layers * directions, batch, hidden_size) each; none where they are omitted."""
         if case.initial_state is None:
-            return None
-        starts = [direction.start for directions in group for direction in directions]
-        copies = 2 if case.reverse else 1  # the first direction needs some state too
-        return [
-            self.torch.stack([self._tensor(state) for state in states for _ in range(copies)])
-            for states in zip(*starts, strict=True)
-        ]
+            return []
+        shape = (-1, case.batch, case.hidden_size)
+        cells = case.directions * case.layers
+        return [self._tensor(state).reshape(cells, *shape[1:]) for state in case.start]
 
-    def _call(self, layer: Any, inputs: Any, start: Any, case: Case) -> Any:
+    def _call(self, module: Any, inputs: Any, start: Any, case: Case) -> Any:
         """The layer's outputs and final states, from packed sequences where the case has lengths."""
         rnn = self.torch.nn.utils.rnn
         single = case.cell != "lstm"  # an LSTM takes and gives (h, c), the others h alone
-        start = start[0] if start and single else start
+        if case.reverse:  # the first of two directions needs some state too
+            start = [self.torch.cat([state, state]) for state in start]
+        start = (start[0] if single else start) if start else None
         if case.lengths is None:
-            outputs, final = layer(inputs, start)
+            outputs, final = module(inputs, start)
         else:
             lengths = self.torch.from_numpy(case.lengths.astype("int64"))
             packed = rnn.pack_padded_sequence(inputs, lengths, batch_first=True, enforce_sorted=False)
-            outputs, final = layer(packed, start)
+            outputs, final = module(packed, start)
             outputs, _ = rnn.pad_packed_sequence(outputs, batch_first=True, total_length=case.time)
-        return outputs, [final] if single else list(final)
+        final = [final] if single else list(final)
+        if case.reverse:  # what the second direction says
+            return outputs[..., case.hidden_size :], [state[1:] for state in final]
+        return outputs, final
 
     def _tensor(self, array: Array) -> Any:
         """The array as a tensor with the same strides; torch has no negative ones, so those are copied."""
@@ -133,16 +168,22 @@ class Form(NamedTuple):
     bias: bool
     layers: int
     bidirectional: bool
+    place: int  # among the modules of the case
 
 
-def form_of(case: Case, layers: int, input_size: int) -> Form:
+def form_of(case: Case, layers: int, input_size: int, place: int) -> Form:
     bias = case.b is not None or case.recurrent_b is not None
     bidirectional = case.reverse or case.merge_mode is not None
     sizes = (input_size, case.hidden_size)
-    return Form(case.cell, case.activation, case.dtype.name, *sizes, bias, layers, bidirectional)
+    return Form(case.cell, case.activation, case.dtype.name, *sizes, bias, layers, bidirectional, place)
 
 
-def modules(case: Case) -> tuple[Group, ...]:
+def parameter(module: Any, name: str, layer: int, direction: Pass) -> Any:
+    """A parameter of one layer and direction; None where there is none."""
+    return getattr(module, f"{name}_l{layer}{'_reverse' * direction.reverse}", None)
+
+
+def modules_of(case: Case) -> tuple[Group, ...]:
     """The layers of a case by module: all in one, which concatenates directions, or else one in each."""
     if case.merge_mode in (None, "concat"):
         return (case.passes,)

@@ -8,6 +8,7 @@ Imports NumPy and SciPy only; never an adapter or a framework.
 from reference.case import Case, Trace
 from reference.cells import Weights
 from reference.comparison import Comparison, Step
+from reference.gradient_check import check_gradients
 from reference.gradients import Cotangents, gradients
 from reference.layer import simple_rnn
 from reference.residual import check
@@ -22,6 +23,7 @@ __all__ = [
     "Verdict",
     "Weights",
     "check",
+    "check_gradients",
     "gradients",
     "simple_rnn",
 ]

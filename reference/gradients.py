@@ -10,7 +10,7 @@ forward pass, which no gradient is without, and back. A sum over batch and time 
 so it may be added up in any order, step by step too (Higham 2002, section 3.1).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import reduce
 from operator import add
 from typing import Any, NamedTuple
@@ -103,7 +103,17 @@ def gradients_in(convert: Convert, case: Case, cotangents: Cotangents) -> dict[s
 
 
 def cotangents_of(convert: Convert, case: Case, cotangents: Cotangents) -> tuple[Any, list[State]]:
-    """The cotangents of the outputs, zero on padding, and of each cell's final state."""
+    """The cotangents of the outputs and of each cell's final state."""
+    outputs, *finals = (convert(array) for array in filled(case, cotangents))
+    by_cell = (final.reshape(-1, case.batch, case.hidden_size) for final in finals)
+    return outputs, list(zip(*by_cell, strict=True))
+
+
+def filled(case: Case, cotangents: Cotangents) -> list[Array]:
+    """The cotangents of outputs, final_state and, of an LSTM, final_cell_state; zeros for None.
+
+    Those of outputs on padding are zero. Raises ValueError when they do not fit the case.
+    """
     steps = (case.time,) if case.return_sequences else ()
     shapes = [(case.batch, *steps, case.features), *[case.state_shape] * len(case.start)]
     if case.cell != "lstm" and cotangents.final_cell_state is not None:
@@ -115,13 +125,8 @@ def cotangents_of(convert: Convert, case: Case, cotangents: Cotangents) -> tuple
         floats(name, array, (case.dtype.name,), finite=False)
         need_shape(name, array, shape, "that of the answer")
         arrays.append(array)
-    outputs, *finals = arrays
     counts = case.valid[..., None] if case.return_sequences else case.valid.any(axis=1, keepdims=True)
-    by_cell = (final.reshape(case.layers * case.directions, case.batch, case.hidden_size) for final in finals)
-    return (
-        convert(np.where(counts, outputs, 0)),
-        [tuple(map(convert, state)) for state in zip(*by_cell, strict=True)],
-    )
+    return [np.where(counts, arrays[0], 0), *arrays[1:]]
 
 
 def counted(case: Case, array: Any) -> Any:
@@ -237,11 +242,15 @@ def flat(array: Any) -> Any:
 
 def named(case: Case, inputs: Any, results: list[WalkGradients]) -> dict[str, Any]:
     """The gradients by the names of the case's arrays."""
-    first, *more = (of_cell.weights for of_cell in results)
-    names = {"inputs": inputs, **first._asdict()}
     states = zip(*(of_cell.start for of_cell in results), strict=True)
-    for name, parts in zip(("initial_state", "initial_cell_state"), states, strict=False):
-        names[name] = np.concatenate(parts, axis=0).reshape(*case.state_shape)
-    for k, weights in enumerate(more):
+    whole = [np.concatenate(parts, axis=0).reshape(*case.state_shape) for parts in states]
+    return by_name(inputs, [of_cell.weights for of_cell in results], whole)
+
+
+def by_name(inputs: Any, cells: Sequence[Weights], states: Sequence[Any]) -> dict[str, Any]:
+    """What belongs to the arrays of a case by their names. cells: of every cell's weights, in order."""
+    names = {"inputs": inputs, **cells[0]._asdict()}
+    names |= dict(zip(("initial_state", "initial_cell_state"), states, strict=False))
+    for k, weights in enumerate(cells[1:]):
         names |= {f"more_weights[{k}].{name}": array for name, array in weights._asdict().items()}
     return {name: array for name, array in names.items() if array is not None}

@@ -54,7 +54,8 @@ class Verdict:
         lines = [f"{self.status}: {self.reason}" if self.reason else self.status]
         if self.wrong:
             outside, of_it = self.wrong.outside, f" of {self.wrong.name}" if self.wrong.name else ""
-            lines.append(f"  first wrong step: {self.wrong.first}")
+            what = "element" if self.wrong.axes else "step"
+            lines.append(f"  first wrong {what}: {self.wrong.first}")
             if outside.sum() > 1:
                 lines.append(f"  worst: {self.wrong.worst}")
             lines.append(f"  {outside.sum()} of {outside.size} elements{of_it} are outside their bound")

@@ -1,5 +1,6 @@
 """The bounds on gradients hold: for float32, for any order of evaluation, for the true real numbers."""
 
+from dataclasses import replace
 
 import flint
 import numpy as np
