@@ -39,6 +39,7 @@ class Facts:
     lengths: batches of different lengths.  masks: padding anywhere.  reverse: layers that run backwards.
     merge_modes: of bidirectional layers.  layers: up to how many.  last_output: return_sequences=False.
     gradients: it has a method `gradients`, see `Adapter`; tested in float32 and float64.
+    compiles: a new form or shape of a layer costs it much, so the suite draws fewer of them.
     tanh_ulps, sigmoid_ulps: by dtype name, the worst error in units in the last place.
     """
 
@@ -56,6 +57,7 @@ class Facts:
     layers: int = 1
     last_output: bool = False
     gradients: bool = False
+    compiles: bool = False
     tanh_ulps: Mapping[str, float] = field(default_factory=lambda: UNMEASURED_ULPS, hash=False)
     sigmoid_ulps: Mapping[str, float] = field(default_factory=lambda: UNMEASURED_ULPS, hash=False)
 

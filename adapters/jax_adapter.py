@@ -27,6 +27,7 @@ class JaxAdapter:
             f"matmul precision {jax.config.jax_default_matmul_precision or 'default'}",
             tanh_ulps={"float32": 5, "float64": 11, "float16": 1, "bfloat16": 1},
             sigmoid_ulps={"float32": 3, "float64": 3, "float16": 3, "bfloat16": 3},
+            compiles=True,
             **EVERYTHING,
         )
         self.cache = lru_cache(maxsize=256)(self._build)
@@ -91,7 +92,7 @@ class JaxAdapter:
     def gradients(self, case: Case, cotangents: Cotangents) -> dict[str, Array]:
         """By `jax.vjp`."""
         outputs, *states = filled(case, cotangents)
-        by_cell = zip(*(state.reshape(-1, case.batch, case.hidden_size) for state in states), strict=True)
+        by_cell = zip(*(state.reshape(case.cells_shape) for state in states), strict=True)
         inputs, weights, starts = self._call(case, (outputs, list(by_cell)))
         cells = [Weights(*(None if w is None else np.array(w) for w in cell)) for cell in weights]
         start = [np.array(parts).reshape(case.state_shape) for parts in zip(*starts, strict=True)]

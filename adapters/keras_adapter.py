@@ -36,13 +36,21 @@ class KerasAdapter:
             f"tf32 {'on' if tensorflow.config.experimental.tensor_float_32_execution_enabled() else 'off'}",
             tanh_ulps={"float32": 7, "float64": 13, "float16": 1, "bfloat16": 1},
             sigmoid_ulps={"float32": 7, "float64": 3, "float16": 3, "bfloat16": 3},
+            compiles=True,
             **EVERYTHING,
         )
         self.cache = lru_cache(maxsize=128)(self._build)
 
+        # Bidirectional makes its layers anew from their configuration, so a name must tell the function.
+        def hard_sigmoid_keras2(z: Any) -> Any:
+            return keras.ops.clip(0.2 * z + 0.5, 0, 1)
+
+        named = keras.saving.register_keras_serializable("lockstep")
+        self._hard_sigmoid_keras2 = named(hard_sigmoid_keras2)
+
     def _layer(self, form: "Form", last: bool) -> Any:
         """A real layer, not built."""
-        layers, ops = self.keras.layers, self.keras.ops
+        layers = self.keras.layers
         options: dict[str, Any] = {
             "units": form.hidden_size,
             "use_bias": form.bias,
@@ -56,7 +64,7 @@ class KerasAdapter:
             options["recurrent_activation"] = {
                 "sigmoid": "sigmoid",
                 "hard_sigmoid": "hard_sigmoid",
-                "hard_sigmoid_keras2": lambda z: ops.clip(0.2 * z + 0.5, 0, 1),
+                "hard_sigmoid_keras2": self._hard_sigmoid_keras2,
             }[form.recurrent_activation]
         if form.cell == "simple_rnn":
             layer = layers.SimpleRNN(activation=form.activation, **options)
@@ -124,7 +132,7 @@ class KerasAdapter:
         outputs, *states = filled(case, cotangents)
         if case.return_sequences and case.reverse:
             outputs = outputs[:, ::-1]
-        by_cell = zip(*(state.reshape(-1, case.batch, case.hidden_size) for state in states), strict=True)
+        by_cell = zip(*(state.reshape(case.cells_shape) for state in states), strict=True)
         given = [outputs, *(state for cell in by_cell for state in cell)]
         inputs, *rest = (gradient.numpy() for gradient in self._call(case, given))
         cells = []

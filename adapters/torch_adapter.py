@@ -118,9 +118,7 @@ class TorchAdapter:
         """The initial states, (layers * directions, batch, hidden_size) each; none where they are omitted."""
         if case.initial_state is None:
             return []
-        shape = (-1, case.batch, case.hidden_size)
-        cells = case.directions * case.layers
-        return [self._tensor(state).reshape(cells, *shape[1:]) for state in case.start]
+        return [self._tensor(state).reshape(case.cells_shape) for state in case.start]
 
     def _call(self, module: Any, inputs: Any, start: Any, case: Case) -> Any:
         """The layer's outputs and final states, from packed sequences where the case has lengths."""
@@ -129,10 +127,10 @@ class TorchAdapter:
         if case.reverse:  # the first of two directions needs some state too
             start = [self.torch.cat([state, state]) for state in start]
         start = (start[0] if single else start) if start else None
-        if case.lengths is None:
+        if not case.padded:
             outputs, final = module(inputs, start)
         else:
-            lengths = self.torch.from_numpy(case.lengths.astype("int64"))
+            lengths = self.torch.from_numpy(case.valid.sum(axis=1))
             packed = rnn.pack_padded_sequence(inputs, lengths, batch_first=True, enforce_sorted=False)
             outputs, final = module(packed, start)
             outputs, _ = rnn.pad_packed_sequence(outputs, batch_first=True, total_length=case.time)
@@ -206,10 +204,12 @@ def refusal(case: Case) -> str:
     """Why torch's layers cannot express the case; empty when they can."""
     if case.time == 0:
         return "Expected sequence length to be larger than 0 in RNN"
-    if case.lengths is not None and not case.lengths.all():
+    if case.padded and case.batch == 0:
+        return "Cannot pack empty tensors."
+    if not case.valid.any(axis=1).all():
         return "Length of all samples has to be greater than 0"
-    if case.mask is not None:
-        return "a packed sequence says where rows end, it has no other mask"
+    if (case.valid[:, 1:] > case.valid[:, :-1]).any():
+        return "a packed sequence says where rows end; it has no padding before a step that counts"
     if case.cell == "gru" and not case.reset_after:
         return "torch.nn.GRU applies the reset gate after the matrix product; it has no other form"
     if case.cell != "simple_rnn" and case.recurrent_activation != "sigmoid":

@@ -78,7 +78,12 @@ class Case:
 
     def __post_init__(self) -> None:
         self._need_options()
+        for k, weights in enumerate(self.more_weights):
+            if not isinstance(weights, Weights):
+                raise ValueError(f"more_weights[{k}] is a {type(weights).__name__}, needs Weights")
         for name, array in self.arrays().items():
+            if not isinstance(array, np.ndarray):
+                raise ValueError(f"{name} is a {type(array).__name__}, needs a NumPy array")
             floats(name, array, DTYPES, finite=name != "inputs")
             if array.dtype != self.inputs.dtype:
                 raise ValueError(f"{name} has dtype {array.dtype}, needs {self.inputs.dtype} like inputs")
@@ -242,6 +247,11 @@ class Case:
         """(batch, H), or (layers·directions, batch, H) of several cells."""
         cells = (1 + len(self.more_weights),) if self.more_weights else ()
         return (*cells, self.batch, self.hidden_size)
+
+    @property
+    def cells_shape(self) -> tuple[int, int, int]:
+        """(layers·directions, batch, H), of one cell too."""
+        return (self.layers * self.directions, self.batch, self.hidden_size)
 
     @property
     def dtype(self) -> np.dtype[Any]:

@@ -47,11 +47,10 @@ class Step:
     def __str__(self) -> str:
         parts = [self.name] if self.name else []
         where = ", ".join(parts + [f"{axis} {i}" for axis, i in self.index.items()])
-        return (
-            f"{where}: observed {self.observed:.9g}, "
-            f"expected {self.expected:.9g}, off by {self.deviation / self.ulp:.3g} ulps "
-            f"where {self.bound / self.ulp:.3g} are allowed"
-        )
+        values = f"{where}: observed {self.observed:.9g}, expected {self.expected:.9g}, off by "
+        if self.expected == 0:  # whose ulps are no measure
+            return f"{values}{self.deviation:.3g} where {self.bound:.3g} is allowed"
+        return f"{values}{self.deviation / self.ulp:.3g} ulps where {self.bound / self.ulp:.3g} are allowed"
 
 
 @dataclass(frozen=True, eq=False)

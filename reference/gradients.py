@@ -105,7 +105,7 @@ def gradients_in(convert: Convert, case: Case, cotangents: Cotangents) -> dict[s
 def cotangents_of(convert: Convert, case: Case, cotangents: Cotangents) -> tuple[Any, list[State]]:
     """The cotangents of the outputs and of each cell's final state."""
     outputs, *finals = (convert(array) for array in filled(case, cotangents))
-    by_cell = (final.reshape(-1, case.batch, case.hidden_size) for final in finals)
+    by_cell = (final.reshape(*case.cells_shape) for final in finals)
     return outputs, list(zip(*by_cell, strict=True))
 
 

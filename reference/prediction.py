@@ -102,7 +102,7 @@ def state_of(trace: Trace, cell: int) -> State:
 
 def last_output(case: Case, trace: Trace, arithmetic: Arithmetic) -> Comparison:
     """The last output: the final states of the last layer, merged, and zeros for a row without steps."""
-    states = trace.final_state.reshape(-1, case.batch, case.hidden_size)[-case.directions :]
+    states = trace.final_state.reshape(case.cells_shape)[-case.directions :]
     some: Any = case.valid.any(axis=1, keepdims=True)
     rounds = case.merge_mode not in (None, "concat")
     parts = [as_observed(state, arithmetic) if rounds else Rounded(state, arithmetic) for state in states]

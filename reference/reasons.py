@@ -15,11 +15,22 @@ def reason(case: Case, comparisons: Sequence[Comparison]) -> str:
         return _wrong_copy(case, right, wrong)
     if wrong.observed.ndim == 2:
         return _wrong_state(right, wrong)
-    parts = [*_when(wrong), *_rows_and_units(wrong)]
-    if case.layers > 1 and not right:
-        below = not wrong.name.startswith("layer 0")
-        parts += ["the layers below are not observed, so the mistake may be there"] if below else []
+    parts = [*_when(wrong), *_on_padding(case, wrong), *_rows_and_units(wrong), *_unobserved(right, wrong)]
     return (f"{wrong.name}: " if wrong.name else "") + "; ".join(parts)
+
+
+def _unobserved(right: Sequence[Comparison], wrong: Comparison) -> list[str]:
+    """A hint where what leads to an array is not shown, so that the mistake may be earlier."""
+    lowest = wrong.name.partition("layer ")[2][:1] in ("", "0")
+    if wrong.one_step and (lowest or any(c.one_step for c in right)):
+        return []
+    return ["what leads to it is not all observed, so the mistake may be earlier"]
+
+
+def _on_padding(case: Case, wrong: Comparison) -> list[str]:
+    """That it is padding which is not zero, where that is all."""
+    only = case.padded and not wrong.outside[case.valid].any()
+    return ["only on padding, where outputs must be zero"] if only else []
 
 
 def _when(wrong: Comparison) -> list[str]:
@@ -75,8 +86,10 @@ def _wrong_state(right: Sequence[Comparison], wrong: Comparison) -> str:
     """How a state or last output that no other array shows is wrong."""
     if "final_cell_state" in wrong.name and np.array_equal(wrong.observed, right[-1].observed):
         return f"{wrong.name} is the final state h, needs the cell state c"
-    steps = " though every step is right" if any(c.one_step for c in right) else ""
-    return f"{wrong.name} is wrong{steps}: {_example(wrong)}"
+    prefix = wrong.name.removesuffix("final_cell_state").removesuffix("final_state").strip()
+    if any(c.one_step and c.name == prefix for c in right):
+        return f"{wrong.name} is wrong though every step is right: {_example(wrong)}"
+    return "; ".join([f"{wrong.name} is wrong: {_example(wrong)}", *_unobserved(right, wrong)])
 
 
 def _example(wrong: Comparison) -> str:

@@ -13,6 +13,7 @@ from reference.arithmetic import Arithmetic
 from reference.case import Case, Trace
 from reference.prediction import predict
 from reference.reasons import reason
+from reference.validation import described
 from reference.verdict import Verdict
 
 
@@ -47,6 +48,10 @@ def _wrong_form(case: Case, trace: Any) -> str:
     shapes = {"outputs": (case.batch, *steps, case.features), "final_state": case.state_shape}
     if case.cell == "lstm":
         shapes["final_cell_state"] = case.state_shape
+    elif trace.final_cell_state is not None:
+        return f"final_cell_state is {described(trace.final_cell_state)}, needs None: only an LSTM has one"
+    if not isinstance(trace.hidden_outputs, tuple):
+        return f"hidden_outputs is a {type(trace.hidden_outputs).__name__}, needs a tuple of arrays"
     hidden = len(trace.hidden_outputs)
     if hidden not in (0, case.layers - 1):
         return f"hidden_outputs has {hidden} arrays, needs {case.layers - 1}, one for each layer but the last"

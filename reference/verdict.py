@@ -54,9 +54,9 @@ class Verdict:
         lines = [f"{self.status}: {self.reason}" if self.reason else self.status]
         if self.wrong:
             outside, of_it = self.wrong.outside, f" of {self.wrong.name}" if self.wrong.name else ""
-            what = "element" if self.wrong.axes else "step"
+            what = "step" if self.wrong.outside.ndim == 3 and not self.wrong.axes else "element"
             lines.append(f"  first wrong {what}: {self.wrong.first}")
-            if outside.sum() > 1:
+            if self.wrong.worst != self.wrong.first:
                 lines.append(f"  worst: {self.wrong.worst}")
             lines.append(f"  {outside.sum()} of {outside.size} elements{of_it} are outside their bound")
         lines.append(f"  case: {self.case}")

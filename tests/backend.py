@@ -1,13 +1,14 @@
 """A backend under test: runs cases, judges them and keeps the score."""
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 from hypothesis import note, reject
 from hypothesis import strategies as st
 
-from adapters import Adapter, Case, Refused, Trace
-from adapters.compare import judge, run
+from adapters import Adapter, Case, Cotangents, Refused, Trace
+from adapters.compare import judge, judge_gradients, run, run_gradients
 from reference import Verdict
 from tests.scoreboard import Scores
 from tests.strategies import cases
@@ -28,25 +29,34 @@ class Backend:
         """`tests.strategies.cases` of what the backend declares it can run."""
         return cases(cell, shapes, facts=self.adapter.facts, **options)
 
+    def any_cases(self, cell: str) -> st.SearchStrategy[Case]:
+        """The usual cases and, unless new forms of a layer cost much, layers and directions with padding."""
+        if self.adapter.facts.compiles:
+            return self.cases(cell)
+        return self.cases(cell) | self.cases(cell, "stacked", variants="stacked")
+
     def run(self, case: Case) -> Trace:
         """The backend's answer. A refusal is counted, and the example given up (a new one is drawn)."""
         __tracebackhide__ = True
-        start = time.perf_counter()
-        try:
-            return run(self.adapter, case)
-        except Refused as reason:
-            self.scores.refused(case, str(reason))
-            reject()
-        finally:
-            self.scores.spent(case, time.perf_counter() - start)
+        return self._timed(case, "", lambda: run(self.adapter, case))
 
     def judge(self, case: Case, trace: Trace) -> Verdict:
         """The verdict on an answer, counted."""
-        start = time.perf_counter()
-        verdict = judge(self.adapter, case, trace)
-        self.scores.spent(case, time.perf_counter() - start)
+        verdict = self._timed(case, "", lambda: judge(self.adapter, case, trace))
         self.scores.judged(verdict)
         return verdict
+
+    def _timed(self, case: Case, what: str, call: Callable[[], Any]) -> Any:
+        """What `call` returns, its time and a refusal counted."""
+        __tracebackhide__ = True
+        start = time.perf_counter()
+        try:
+            return call()
+        except Refused as reason:
+            self.scores.refused(case, str(reason), what)
+            reject()
+        finally:
+            self.scores.spent(case, time.perf_counter() - start, what)
 
     def check(self, case: Case, trace: Trace | None = None, *, claim: str = "") -> Trace:
         """Fail the test unless `trace`, by default the backend's answer, is right for `case`.
@@ -56,10 +66,26 @@ class Backend:
         __tracebackhide__ = True
         if trace is None:
             trace = self.run(case)
-        verdict = self.judge(case, trace)
+        self._assert(self.judge(case, trace), claim)
+        return trace
+
+    def check_gradients(self, case: Case, cotangents: Cotangents) -> dict[str, Any]:
+        """Fail the test unless the backend's gradients are right."""
+        __tracebackhide__ = True
+
+        def judged() -> Verdict:
+            return judge_gradients(self.adapter, case, cotangents, answer)
+
+        answer = self._timed(case, "grad", lambda: run_gradients(self.adapter, case, cotangents))
+        verdict = self._timed(case, "grad", judged)
+        self.scores.judged(verdict, "grad")
+        self._assert(verdict, "")
+        return answer
+
+    def _assert(self, verdict: Verdict, claim: str) -> None:
+        __tracebackhide__ = True
         if verdict.status == "mismatch":
             about = f" ({claim})" if claim else ""
             raise AssertionError(f"{self.name}{about}: {verdict}")
         if verdict.status == "inconclusive":
             note(str(verdict))
-        return trace

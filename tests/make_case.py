@@ -61,16 +61,14 @@ def make_case(
 ) -> Case:
     """The case that these choices determine. `source` gives the values.
 
-    The variant may decide dtype, given_state and that there is padding, whatever else was chosen.
-    Several cells always have an initial state, unless it says that they have none.
+    The variant may decide dtype, given_state, padding and reverse, whatever else was chosen.
     """
     rng = np.random.default_rng(source if isinstance(source, int) else list(source[:8]))
     options = {"biases": 1, "layers": 1, **variant}
     biases, layers, dtype = options.pop("biases"), options.pop("layers"), options.pop("dtype", dtype)
-    several = layers > 1 or "merge_mode" in options
-    given_state = options.pop("given_state", given_state or several)
-    if options.pop("padded", False):
-        padding = rng.choice(["ragged", "ragged", "one full, one empty"])
+    several = layers > 1 or options.get("merge_mode") is not None
+    given_state, padding = options.pop("given_state", given_state), options.pop("padding", padding)
+    reverse = options.pop("reverse", reverse and not several)
     shapes = array_shapes(cell, shape, biases, layers, options.get("merge_mode"), given_state)
     arithmetic = Arithmetic(np.dtype(dtype))
     arrays = scaled(values(shapes, source, rng), REGIMES[regime], least=arithmetic.smallest_normal**0.5)
@@ -78,7 +76,8 @@ def make_case(
     if regime == "special":
         add_special_values(arrays, arithmetic, activation, rng)
     if activation == "relu":
-        limit_growth(arrays, min(arithmetic.largest, 1e38) ** 0.4, steps=shape[1] * layers)
+        squared = 2**layers if options.get("merge_mode") == "mul" else 1  # once in every layer
+        limit_growth(arrays, min(arithmetic.largest, 1e38) ** 0.4, steps=shape[1] * layers * squared)
     if padding != "none":  # whatever reads the padding shows it
         valid, how = drawn_padding(padding, *shape[:2], rng)
         arrays["inputs"] = np.where(valid[..., None], arrays["inputs"], np.nan)
@@ -188,17 +187,21 @@ def drawn_padding(
     padding: str, batch: int, time: int, rng: np.random.Generator
 ) -> tuple[Array, dict[str, Array]]:
     """Which steps count, and how a case says so; at least one of each row unless the kind says empty."""
-    if padding in ("scattered", "in front"):
+    if padding in ("scattered", "in front", "scattered, one empty"):
         mask = rng.random((batch, time)) < 0.6
+        mask[:, rng.integers(time) if time else ()] = True
         if padding == "in front":
             mask = np.sort(mask, axis=1)
-        mask[:, rng.integers(time)] = True
+        if padding == "scattered, one empty" and batch:
+            mask[0] = False
         return mask, {"mask": mask}
-    if padding == "equal":
+    if time == 0 or padding == "empty":
+        lengths = np.zeros(batch, int)
+    elif padding == "equal":
         lengths = np.full(batch, rng.integers(1, time + 1))
     else:
         lengths = rng.integers(1, max(1, time - (padding == "shorter")) + 1, batch)
-    if padding == "one full, one empty":
+    if padding == "one full, one empty" and batch:
         lengths[0], lengths[-1] = time, 0
     return np.arange(time) < lengths[:, None], {"lengths": lengths}
 

@@ -15,7 +15,7 @@ from reference.cells import GATES
 
 COUNTED = ("cases", "match", "mis-\nmatch", "incon-\nclusive", "re-\nfused")
 MORE = ("median\nbound", "cases\n/s", "where the worst was")
-WIDE = 132  # columns from which there is room for more
+WIDE = 145  # columns from which there is room for more
 STATUSES = ("match", "mismatch", "inconclusive", "refused")
 
 
@@ -64,27 +64,28 @@ class Score:
 
 
 class Scores(dict[str, Score]):
-    """The scores of one backend by cell and dtype, as "lstm float32"."""
+    """The scores of one backend by cell and dtype, "lstm float32", with "grad" behind for gradients."""
 
-    def of(self, case: Case) -> Score:
-        return self.setdefault(f"{case.cell} {case.dtype}", Score())
+    def of(self, case: Case, what: str) -> Score:
+        return self.setdefault(f"{case.cell} {case.dtype} {what}".strip(), Score())
 
-    def spent(self, case: Case, seconds: float) -> None:
-        self.of(case).seconds += seconds
+    def spent(self, case: Case, seconds: float, what: str = "") -> None:
+        self.of(case, what).seconds += seconds
 
-    def refused(self, case: Case, reason: str) -> None:
-        score = self.of(case)
+    def refused(self, case: Case, reason: str, what: str = "") -> None:
+        score = self.of(case, what)
         score.counts["refused"] += 1
         score.reasons[reason] += 1
 
-    def judged(self, verdict: Verdict) -> None:
-        case, score = verdict.case, self.of(verdict.case)
+    def judged(self, verdict: Verdict, what: str = "") -> None:
+        case, score = verdict.case, self.of(verdict.case, what)
         score.counts[verdict.status] += 1
         if verdict.worst is not None:
             score.bounds[f"{verdict.median_bound:.1e}"] += 1
             sizes = f"B{case.batch} T{case.time} D{case.input_size} H{case.hidden_size}"
-            time = "final" if verdict.worst.time is None else f"step {verdict.worst.time}"
-            score.saw(verdict.ratio, f"{case.kind} {sizes} {time}")
+            time = "" if verdict.worst.time is None else f" step {verdict.worst.time}"
+            name = verdict.worst.name.replace("gradient of", "").strip()
+            score.saw(verdict.ratio, f"{case.kind} {sizes}{name and ' ' + name}{time}")
 
     @property
     def compared(self) -> int:
@@ -107,10 +108,10 @@ class Scores(dict[str, Score]):
             score.saw(values["worst"], values["where"])
 
 
-def in_order(layer: str) -> tuple[int, str]:
-    """Where "lstm float32" comes in the table: by cell, then by dtype."""
-    cell, dtype = layer.split()
-    return list(GATES).index(cell), dtype
+def in_order(layer: str) -> tuple[int, int, str]:
+    """Where "lstm float32" comes in the table: by cell, answers before gradients, then by dtype."""
+    cell, *rest = layer.split()
+    return list(GATES).index(cell), len(rest), rest[0]
 
 
 def rendered(scores: dict[str, Scores], width: int) -> str:
@@ -119,8 +120,10 @@ def rendered(scores: dict[str, Scores], width: int) -> str:
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column("backend", overflow="fold", min_width=8)  # the one column that gives way
     table.add_column("layer", no_wrap=True)
-    for header in (*COUNTED, "worst\n/bound", *(MORE if wide else ())):
-        table.add_column(header, justify="left" if "where" in header else "right", no_wrap=True)
+    for header in (*COUNTED, "worst\n/bound", *(MORE[:2] if wide else ())):
+        table.add_column(header, justify="right", no_wrap=True)
+    if wide:
+        table.add_column(MORE[2], no_wrap=True, max_width=width - WIDE + 48)
     below = []
     for backend, by_layer in scores.items():
         for layer, score in sorted(by_layer.items(), key=lambda item: in_order(item[0])):

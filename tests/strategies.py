@@ -7,13 +7,17 @@ ten times as long. Both are independent and non-zero, so that no transposition o
 
 from collections.abc import Sequence
 from functools import cache
+from itertools import product
+from typing import Any
 
+import numpy as np
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from adapters import Facts
+from adapters import Cotangents, Facts
 from adapters.contract import EVERYTHING
 from reference import Case
+from reference.layer import MERGE_MODES
 from tests.make_case import LAYOUTS, REGIMES, Shape, Variant, make_case
 
 # Shapes by purpose: those of the simple RNN, then those of the cells with gates, which have more
@@ -40,6 +44,7 @@ SHAPES: dict[str, tuple[Sequence[Shape], Sequence[Shape]]] = {
     "several steps": (((3, 4, 3, 3), (3, 6, 8, 17)), ((3, 6, 8, 17),)),
     "ragged": (((3, 6, 8, 17),), ((3, 4, 3, 3),)),
     "half": (((2, 3, 5, 4), (3, 6, 8, 17)), ((2, 3, 5, 4),)),
+    "gradients": (((2, 4, 5, 4),), ((2, 4, 5, 4),)),
     "stacked": (((3, 5, 5, 4),), ((3, 5, 5, 4),)),
     "empty and single": (
         ((1, 1, 3, 3), (2, 0, 3, 3), (1, 0, 5, 4), (1, 3, 5, 1), (0, 3, 3, 3)),
@@ -66,36 +71,51 @@ ALL_VARIANTS: dict[str, Sequence[Variant]] = {
     "gru": [*({"biases": n, "reset_after": after} for n in (1, 2, 0) for after in (True, False)), *HARD],
     "lstm": [*({"biases": n} for n in (1, 2, 0)), *HARD],
 }
-# Several layers and directions. To trace less, each comes in one dtype, and with padding or without.
+# Several layers and directions, reverse, last outputs. A backend that compiles gets these few, each in
+# one dtype and with padding of one kind or without; any other gets every combination of the choices.
 SINGLE = {"dtype": "float32"}
 GATED_STACKS: Sequence[Variant] = (
     {"layers": 2, "biases": 2, **SINGLE},
-    {"layers": 3, "biases": 2, "merge_mode": "concat", "padded": True},
-    {"merge_mode": "ave", "given_state": False, "padded": True},
-    {"merge_mode": "concat", "return_sequences": False, **SINGLE},
+    {"layers": 3, "biases": 2, "merge_mode": "concat", "padding": "scattered"},
+    {"merge_mode": "ave", "given_state": False, "padding": "ragged"},
+    {"merge_mode": "concat", "return_sequences": False, "padding": "in front", **SINGLE},
+    {"layers": 2, "merge_mode": "sum", "biases": 2, "return_sequences": False},
 )
 STACKS: dict[str, Sequence[Variant]] = {
     "simple_rnn": (
         {"layers": 2, "activation": "relu", **SINGLE},
-        {"merge_mode": "concat"},
-        {"layers": 3, "biases": 2, "padded": True, **SINGLE},
-        {"layers": 2, "merge_mode": "concat", "padded": True},
-        {"merge_mode": "sum", "padded": True, **SINGLE},
+        {"merge_mode": "concat", "padding": "in front"},
+        {"layers": 3, "biases": 2, "padding": "one full, one empty", **SINGLE},
+        {"layers": 2, "merge_mode": "concat", "biases": 2, "padding": "scattered"},
+        {"merge_mode": "sum", "padding": "ragged", **SINGLE},
         {"merge_mode": "mul", "activation": "relu"},
         {"layers": 2, "merge_mode": "ave", "given_state": False},
-        {"return_sequences": False, "padded": True},
+        {"return_sequences": False, "padding": "scattered"},
         {"layers": 2, "merge_mode": "concat", "return_sequences": False, **SINGLE},
+        {"reverse": True, "return_sequences": False, "padding": "in front"},
     ),
     "gru": GATED_STACKS,
     "lstm": GATED_STACKS,
 }
+CHOICES: dict[str, Sequence[Any]] = {
+    "layers": (1, 2, 3),
+    "merge_mode": (None, *MERGE_MODES),
+    "return_sequences": (True, False),
+    "dtype": ("float32", "float64"),
+}
+STACKED_SHAPES = ((3, 5, 5, 4), (3, 4, 4, 4), (1, 1, 5, 4), (2, 3, 8, 17), (5, 3, 3, 3), (1, 33, 3, 3))
+DIFFERENTIATED: Sequence[Variant] = (  # those of them whose gradients are tested
+    {"layers": 2, "biases": 2, "merge_mode": "concat"},
+    {"layers": 2, "padding": "ragged", "return_sequences": False},
+    {"merge_mode": "mul"},
+)
 ALL = Facts("a backend that can do everything", **EVERYTHING)
 
 # Of half types, whose bounds are wide: where states are strong nothing would be known.
 HALF_REGIMES = tuple(regime for regime in REGIMES if regime != "growing")
 # How many steps count: the kinds of `tests.make_case.drawn_padding`.
-LENGTHS = ("none", "ragged", "none", "equal", "one full, one empty", "shorter")
-MASKS = ("scattered", "in front", "ragged")
+LENGTHS = ("none", "ragged", "none", "equal", "one full, one empty", "shorter", "empty")
+MASKS = ("scattered", "in front", "scattered, one empty")
 GRID_VALUES = 300  # drawn bytes for smaller cases; Hypothesis's own limit is 8 KB a case
 
 
@@ -119,28 +139,41 @@ def cases(
     """Cases of a cell in the given shapes, regimes and dtypes; any initial state and memory layout.
 
     To trace less, a cell with gates comes in unusual shapes only in float64, the sharper dtype.
-    variants: "usual"; "all" biases and activations; or "stacked", of several layers and directions.
+    variants: "usual"; "all" biases and activations; or "stacked", of several layers and
+    directions, or "differentiated", the few of these whose gradients are tested.
     padded: most cases have lengths, and padding full of NaN.  masked: that, and anywhere in a sequence.
     backwards: most layers run in reverse.  facts: what the backend can do; no other cases are drawn.
     """
     gated = cell != "simple_rnn"
-    if (gated and shapes not in ("usual", "half")) or variants == "stacked":
+    if (gated and shapes not in ("usual", "half", "gradients")) or shapes == "stacked":
         dtypes = dtypes[-1:]
     dtypes = [dtype for dtype in dtypes if dtype in facts.dtypes] or facts.dtypes
     paddings = LENGTHS if padded else MASKS if masked and facts.masks else ("none",)
+    shape_choices = SHAPES[shapes][gated]
+    if variants == "stacked" and not facts.compiles:
+        backwards = True
+        if shapes == "stacked":
+            shape_choices = STACKED_SHAPES
+            paddings = (*LENGTHS, *(MASKS if facts.masks else ()))
     return st.builds(
         make_case,
         cell=st.just(cell),
-        shape=st.sampled_from(SHAPES[shapes][gated]),
+        shape=st.sampled_from(shape_choices),
         dtype=st.sampled_from(dtypes),
         variant=st.sampled_from(possible_variants(cell, variants, facts)),
         regime=st.sampled_from(regimes),
         layout=st.sampled_from(LAYOUTS),
-        given_state=st.booleans(),
+        given_state=st.just(True) if facts.compiles and shapes == "stacked" else st.booleans(),
         reverse=st.sampled_from((True, False, True)) if backwards and facts.reverse else st.just(False),
         padding=st.sampled_from(paddings if facts.lengths else ("none",)),
         source=st.binary(min_size=GRID_VALUES, max_size=GRID_VALUES) | st.integers(0, 2**32 - 1),
     )
+
+
+def combinations(cell: str) -> list[Variant]:
+    """Every variant of a cell with every combination of the choices."""
+    several = [dict(zip(CHOICES, values, strict=True)) for values in product(*CHOICES.values())]
+    return [{**variant, **choice} for variant in ALL_VARIANTS[cell] for choice in several]
 
 
 def possible_variants(cell: str, variants: str, facts: Facts) -> list[Variant]:
@@ -152,8 +185,30 @@ def possible_variants(cell: str, variants: str, facts: Facts) -> list[Variant]:
             and variant.get("layers", 1) <= facts.layers
             and variant.get("merge_mode") in (None, *facts.merge_modes)
             and (variant.get("return_sequences", True) or facts.last_output)
-            and (facts.lengths or not variant.get("padded"))
+            and (facts.lengths or "padding" not in variant)
+            and (facts.masks or variant.get("padding") not in MASKS)
+            and (facts.reverse or not variant.get("reverse"))
+            and variant.get("dtype", facts.dtypes[0]) in facts.dtypes
         )
 
-    of_kind = {"usual": VARIANTS, "all": ALL_VARIANTS, "stacked": STACKS}[variants][cell]
+    if variants == "stacked" and not facts.compiles:
+        of_kind: Sequence[Variant] = combinations(cell)
+    elif variants == "differentiated":
+        of_kind = DIFFERENTIATED
+    else:
+        of_kind = {"usual": VARIANTS, "all": ALL_VARIANTS, "stacked": STACKS}[variants][cell]
     return [variant for variant in of_kind if possible(variant)] or [{"biases": facts.biases[0]}]
+
+
+def cotangents(case: Case) -> st.SearchStrategy[Cotangents]:
+    """The derivatives of L by an answer: random, by outputs and final states together or by one of them."""
+    names = ["outputs", "final_state", "final_cell_state"][: 1 + len(case.start)]
+    steps = (case.time,) if case.return_sequences else ()
+    shapes = dict.fromkeys(names, case.state_shape) | {"outputs": (case.batch, *steps, case.features)}
+
+    def drawn(some: str, seed: int) -> Cotangents:
+        rng = np.random.default_rng(seed)
+        arrays = {name: rng.normal(size=shape).astype(case.dtype) for name, shape in shapes.items()}
+        return Cotangents(**{name: arrays[name] for name in names if some in ("all", name)})
+
+    return st.builds(drawn, st.sampled_from(["all", *names]), st.integers(0, 2**32 - 1))

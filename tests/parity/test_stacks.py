@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters import Case, Trace
+from adapters import Case
 from reference.case import Pass
 from reference.stack import run_layers
 from tests.backend import Backend
@@ -41,7 +41,7 @@ def one_by_one(backend: Backend, case: Case) -> Callable[[Pass, Any], tuple[Any,
             name: getattr(case, name)
             for name in ("cell", "activation", "recurrent_activation", "reset_after", "lengths", "mask")
         }
-        trace: Trace = backend.run(Case(inputs, **weights, **start, **options, reverse=direction.reverse))
+        trace = backend.check(Case(inputs, **weights, **start, **options, reverse=direction.reverse))
         return trace.outputs, tuple(final(trace))
 
     return run

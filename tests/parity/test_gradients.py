@@ -1,0 +1,53 @@
+"""Gradients: by the framework's own differentiation, beside backpropagation through time by hand.
+
+L = Σ cotangent · answer, with cotangents of the outputs, of the final states, or of both, since a
+framework can be wrong in one of them alone. Their error is carried through the whole forward and
+backward pass, so sequences are short, and float32 is for weights that let errors fade. Padding holds
+finite numbers here: where it is NaN, frameworks multiply it by zero on the way back.
+A backend that declares no gradients is judged on its answers.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adapters import Case
+from tests.backend import Backend
+from tests.strategies import cotangents, fewer
+
+
+def check(backend: Backend, data: st.DataObject, cell: str, **options: Any) -> None:
+    case = data.draw(backend.cases(cell, **options))
+    if not backend.adapter.facts.gradients:
+        backend.check(case)
+        return
+    case = without_nan(case)
+    backend.check_gradients(case, data.draw(cotangents(case)))
+
+
+def without_nan(case: Case) -> Case:
+    """The case with numbers in its padding."""
+    return replace(case, inputs=np.where(np.isnan(case.inputs), case.dtype.type(7), case.inputs))
+
+
+@fewer(2)
+@given(data=st.data())
+def test_gradients(backend: Backend, cell: str, data: st.DataObject) -> None:
+    regimes = ("critical", "contractive", "chaotic", "grid")
+    check(backend, data, cell, shapes="gradients", regimes=regimes, padded=True, dtypes=("float64",))
+
+
+@fewer(4)
+@given(data=st.data())
+def test_gradients_in_float32(backend: Backend, cell: str, data: st.DataObject) -> None:
+    check(backend, data, cell, shapes="gradients", regimes=("contractive",), dtypes=("float32",))
+
+
+@fewer(4)
+@given(data=st.data())
+def test_gradients_of_stacks(backend: Backend, cell: str, data: st.DataObject) -> None:
+    regimes = ("contractive", "critical")
+    check(backend, data, cell, shapes="stacked", variants="differentiated", regimes=regimes)
