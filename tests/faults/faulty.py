@@ -6,14 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from adapters import Case, Facts, Refused, Trace
+from adapters import Case, Cotangents, Facts, Refused, Trace
 from adapters.contract import EVERYTHING
 from reference.cells import ACTIVATIONS
+from reference.gradients import gradients_in
 from reference.layer import State, unroll
 from reference.stack import run_layers
 
 Array = np.ndarray
-Memory = dict[str, Any]
+Memory = dict[Any, Any]
+Gradients = dict[str, Array]
 Step = Callable[[int, Array, Array, Case], Array]
 CellStep = Callable[[Array, State], State]
 
@@ -30,18 +32,25 @@ class Faulty:
         return Facts(self.fault.name, **{**EVERYTHING, "cells": self.fault.cells})
 
     def run(self, case: Case) -> Trace:
-        return self.fault.answer(case, self.memory) if self.fault.remembers else self.fault.answer(case)
+        remembered = (self.memory,) if self.fault.remembers else ()
+        return self.fault.answer(case, *remembered) if self.fault.answer else run_cell(case)
+
+    def gradients(self, case: Case, cotangents: Cotangents) -> Gradients:
+        remembered = (self.memory,) if self.fault.remembers else ()
+        wrong = self.fault.gradients
+        return wrong(case, cotangents, *remembered) if wrong else right_gradients(case, cotangents)
 
 
 @dataclass(frozen=True)
 class Fault:
-    """One deliberate bug. Calling it makes a new backend that has it."""
+    """One deliberate bug, of the answers or of the gradients. Calling it makes a backend that has it."""
 
     name: str
     family: str
-    answer: Callable[..., Trace]
     cells: tuple[str, ...]
     remembers: bool
+    answer: Callable[..., Trace] | None = None
+    gradients: Callable[..., Gradients] | None = None
 
     def __call__(self) -> Faulty:
         return Faulty(self)
@@ -51,7 +60,20 @@ def fault(
     family: str, *, cell: str = "simple_rnn", remembers: bool = False
 ) -> Callable[[Callable[..., Trace]], Fault]:
     """Make a fault of `answer(case)`, or of `answer(case, memory)` for one that remembers."""
-    return lambda answer: Fault(answer.__name__, family, answer, (cell,), remembers)
+    return lambda answer: Fault(answer.__name__, family, (cell,), remembers, answer=answer)
+
+
+def gradient_fault(
+    *, cell: str = "simple_rnn", remembers: bool = False
+) -> Callable[[Callable[..., Gradients]], Fault]:
+    """Make a fault of `gradients(case, cotangents)`, or of one with `memory` that remembers."""
+    return lambda wrong: Fault(wrong.__name__, "gradients", (cell,), remembers, gradients=wrong)
+
+
+def right_gradients(case: Case, cotangents: Cotangents) -> Gradients:
+    """Backpropagation through time in the case's dtype."""
+    found = gradients_in(lambda array: array, case, cotangents)
+    return {name: found[name] for name in case.arrays()}
 
 
 def right_step(t: int, x: Array, h: Array, c: Case) -> Array:

@@ -23,6 +23,7 @@ FIRST = {
     "masks": "test_lengths",
     "reverse": "test_reverse",
     "half types": "test_half_types",
+    "gradients": "test_gradients",
 }
 # A fault counts as killed when the suite says it is wrong, not when the fault itself crashes. A fault
 # that depends on the call fails one time and not the next, which Hypothesis reports as FlakyFailure.

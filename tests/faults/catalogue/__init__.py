@@ -3,6 +3,7 @@
 from tests.faults.catalogue import (
     arithmetic,
     directions,
+    gradients,
     gru,
     half,
     lengths,
@@ -16,7 +17,19 @@ from tests.faults.faulty import Fault
 
 FAULTS: dict[str, Fault] = {
     name: fault
-    for module in (parameters, sequence, arithmetic, gru, lstm, lengths, reverse, directions, stacks, half)
+    for module in (
+        parameters,
+        sequence,
+        arithmetic,
+        gru,
+        lstm,
+        lengths,
+        reverse,
+        directions,
+        stacks,
+        half,
+        gradients,
+    )
     for name, fault in vars(module).items()
     if isinstance(fault, Fault)
 }
