@@ -8,6 +8,7 @@ import numpy as np
 
 from adapters import Case, Cotangents, Facts, Refused, Trace
 from adapters.contract import EVERYTHING
+from reference.case import DTYPES
 from reference.cells import ACTIVATIONS
 from reference.gradients import gradients_in
 from reference.layer import State, unroll
@@ -29,7 +30,8 @@ class Faulty:
 
     @property
     def facts(self) -> Facts:
-        return Facts(self.fault.name, **{**EVERYTHING, "cells": self.fault.cells})
+        can = {"dtypes": DTYPES} if self.fault.simple else {**EVERYTHING, "cells": self.fault.cells}
+        return Facts(self.fault.name, **can)
 
     def run(self, case: Case) -> Trace:
         remembered = (self.memory,) if self.fault.remembers else ()
@@ -43,7 +45,10 @@ class Faulty:
 
 @dataclass(frozen=True)
 class Fault:
-    """One deliberate bug, of the answers or of the gradients. Calling it makes a backend that has it."""
+    """One deliberate bug, of the answers or of the gradients. Calling it makes a backend that has it.
+
+    simple: it is one of a single simple RNN with one bias, and declares no more.
+    """
 
     name: str
     family: str
@@ -51,6 +56,7 @@ class Fault:
     remembers: bool
     answer: Callable[..., Trace] | None = None
     gradients: Callable[..., Gradients] | None = None
+    simple: bool = False
 
     def __call__(self) -> Faulty:
         return Faulty(self)
@@ -61,6 +67,13 @@ def fault(
 ) -> Callable[[Callable[..., Trace]], Fault]:
     """Make a fault of `answer(case)`, or of `answer(case, memory)` for one that remembers."""
     return lambda answer: Fault(answer.__name__, family, (cell,), remembers, answer=answer)
+
+
+def simple_fault(family: str, *, remembers: bool = False) -> Callable[[Callable[..., Trace]], Fault]:
+    """Make a fault of `answer(case)`, or with `memory`, of a single simple RNN with one bias."""
+    return lambda answer: Fault(
+        answer.__name__, family, ("simple_rnn",), remembers, answer=answer, simple=True
+    )
 
 
 def gradient_fault(

@@ -42,8 +42,7 @@ def test_wide_layers(backend: Backend, cell: str, data: st.DataObject) -> None:
 @given(data=st.data())
 def test_empty_and_single(backend: Backend, cell: str, data: st.DataObject) -> None:
     """No sequence, no step, one of each. With no step the final state is the initial one."""
-    variants = "usual" if backend.adapter.facts.compiles else "stacked"
-    backend.check(data.draw(backend.cases(cell, "empty and single", variants=variants)))
+    backend.check(data.draw(backend.cases(cell, "empty and single")))
 
 
 @fewer(4)

@@ -19,7 +19,7 @@ def same_bits(a: Trace, b: Trace) -> bool:
     ]
 
 
-@fewer(4)
+@fewer(2)
 @given(data=st.data())
 def test_same_case_twice_gives_the_same_bits(backend: Backend, cell: str, data: st.DataObject) -> None:
     case = data.draw(backend.any_cases(cell))
@@ -30,7 +30,7 @@ def test_same_case_twice_gives_the_same_bits(backend: Backend, cell: str, data: 
     )
 
 
-@fewer(4)
+@fewer(2)
 @given(data=st.data())
 def test_other_weights_in_the_same_layer(backend: Backend, cell: str, data: st.DataObject) -> None:
     """New weights, inputs and state reach a layer of the same sizes; earlier answers stay as they were."""
@@ -55,7 +55,7 @@ def test_other_weights_in_the_same_layer(backend: Backend, cell: str, data: st.D
     assert same_bits(answer, again), f"{backend.name} remembers the case between: {case}"
 
 
-@fewer(4)
+@fewer(2)
 @given(data=st.data())
 def test_arguments_are_left_alone(backend: Backend, cell: str, data: st.DataObject) -> None:
     case = data.draw(backend.any_cases(cell))

@@ -22,6 +22,14 @@ def test_layers_and_directions(backend: Backend, cell: str, data: st.DataObject)
     backend.check(data.draw(backend.cases(cell, "stacked", variants="stacked")))
 
 
+@fewer(4)
+@given(data=st.data())
+def test_empty_and_single_stacks(backend: Backend, cell: str, data: st.DataObject) -> None:
+    """For a backend to which every new shape costs much, those of the test above."""
+    shapes = "stacked" if backend.adapter.facts.compiles else "empty and single"
+    backend.check(data.draw(backend.cases(cell, shapes, variants="stacked")))
+
+
 @fewer(8)
 @given(data=st.data())
 def test_stack_is_its_cells(backend: Backend, data: st.DataObject) -> None:

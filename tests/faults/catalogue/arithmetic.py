@@ -6,15 +6,15 @@ import numpy as np
 
 from adapters import Case, Trace
 from reference.cells import ACTIVATIONS
-from tests.faults.faulty import Array, fault, right_step, run, to_bits
+from tests.faults.faulty import Array, right_step, run, simple_fault, to_bits
 
 
-@fault("activation")
+@simple_fault("activation")
 def always_tanh(case: Case) -> Trace:
     return run(replace(case, activation="tanh"))
 
 
-@fault("activation")
+@simple_fault("activation")
 def softsign_for_tanh(case: Case) -> Trace:
     def step(t: int, x: Array, h: Array, c: Case) -> Array:
         z = x @ c.W.T + h @ c.U.T + c.b
@@ -23,12 +23,12 @@ def softsign_for_tanh(case: Case) -> Trace:
     return run(case, step)
 
 
-@fault("activation")
+@simple_fault("activation")
 def relu_clipped_at_6(case: Case) -> Trace:
     return run(case, lambda t, x, h, c: np.minimum(right_step(t, x, h, c), 6))
 
 
-@fault("activation")
+@simple_fault("activation")
 def tanh_clipped_at_0_9999(case: Case) -> Trace:
     def step(t: int, x: Array, h: Array, c: Case) -> Array:
         h = right_step(t, x, h, c)
@@ -37,7 +37,7 @@ def tanh_clipped_at_0_9999(case: Case) -> Trace:
     return run(case, step)
 
 
-@fault("activation")
+@simple_fault("activation")
 def rational_tanh(case: Case) -> Trace:
     """Lambert's continued fraction to three levels, off by 1e-5 at 0.7, and clipped."""
 
@@ -51,7 +51,7 @@ def rational_tanh(case: Case) -> Trace:
     return run(case, step)
 
 
-@fault("activation")
+@simple_fault("activation")
 def tanh_off_by_1e_5(case: Case) -> Trace:
     def step(t: int, x: Array, h: Array, c: Case) -> Array:
         h = right_step(t, x, h, c)
@@ -60,25 +60,25 @@ def tanh_off_by_1e_5(case: Case) -> Trace:
     return run(case, step)
 
 
-@fault("precision")
+@simple_fault("precision")
 def float64_computed_in_float32(case: Case) -> Trace:
     single = {name: array.astype(np.float32) for name, array in case.arrays().items()}
     trace = run(Case(**single, activation=case.activation))
     return Trace(trace.outputs.astype(case.dtype), trace.final_state.astype(case.dtype))
 
 
-@fault("precision")
+@simple_fault("precision")
 def state_rounded_to_bfloat16(case: Case) -> Trace:
     return run(case, lambda t, x, h, c: right_step(t, x, to_bits(h, 8), c))
 
 
-@fault("precision")
+@simple_fault("precision")
 def operands_rounded_like_tf32(case: Case) -> Trace:
     rounded = {name: to_bits(array, 11) for name, array in case.arrays().items() if name != "b"}
     return run(replace(case, **rounded), lambda t, x, h, c: right_step(t, x, to_bits(h, 11), c))
 
 
-@fault("precision")
+@simple_fault("precision")
 def sum_in_float16(case: Case) -> Trace:
     def step(t: int, x: Array, h: Array, c: Case) -> Array:
         z = (np.clip(x @ c.W.T + h @ c.U.T + c.b, -6e4, 6e4)).astype(np.float16).astype(c.dtype)
@@ -87,22 +87,22 @@ def sum_in_float16(case: Case) -> Trace:
     return run(case, step)
 
 
-@fault("size")
+@simple_fault("size")
 def wrong_over_16_units(case: Case) -> Trace:
     return run(replace(case, U=case.U.T)) if case.hidden_size > 16 else run(case)
 
 
-@fault("size")
+@simple_fault("size")
 def wrong_over_64_units(case: Case) -> Trace:
     return run(replace(case, U=case.U.T)) if case.hidden_size > 64 else run(case)
 
 
-@fault("size")
+@simple_fault("size")
 def inputs_lost_over_step_64(case: Case) -> Trace:
     return run(case, lambda t, x, h, c: right_step(t, 0 * x if t > 64 else x, h, c))
 
 
-@fault("size")
+@simple_fault("size")
 def tail_units_of_a_register_lost(case: Case) -> Trace:
     whole = case.hidden_size - case.hidden_size % 4
     U = case.U.copy()
@@ -110,7 +110,7 @@ def tail_units_of_a_register_lost(case: Case) -> Trace:
     return run(replace(case, U=U)) if whole else run(case)
 
 
-@fault("size")
+@simple_fault("size")
 def strided_input_read_as_contiguous(case: Case) -> Trace:
     inputs = case.inputs
     if not inputs.flags.c_contiguous and inputs.strides[-1] > 0:

@@ -6,29 +6,29 @@ import numpy as np
 
 from adapters import Case, Trace
 from tests.faults.catalogue.gru import with_gates
-from tests.faults.faulty import fault, run, run_cell, to_bits
+from tests.faults.faulty import fault, run, run_cell, simple_fault, to_bits
 
 
 def half(case: Case) -> bool:
     return case.dtype.itemsize == 2
 
 
-@fault("half types")
+@simple_fault("half types")
 def half_bias_dropped(case: Case) -> Trace:
     return run(replace(case, b=0 * case.b) if half(case) else case)
 
 
-@fault("half types")
+@simple_fault("half types")
 def half_u_transposed(case: Case) -> Trace:
     return run(replace(case, U=case.U.T) if half(case) else case)
 
 
-@fault("half types")
+@simple_fault("half types")
 def half_initial_state_ignored(case: Case) -> Trace:
     return run(replace(case, initial_state=None) if half(case) else case)
 
 
-@fault("half types")
+@simple_fault("half types")
 def half_float16_computed_in_bfloat16(case: Case) -> Trace:
     if case.dtype != np.float16:
         return run(case)
@@ -37,7 +37,7 @@ def half_float16_computed_in_bfloat16(case: Case) -> Trace:
     return Trace(to_bits(trace.outputs, 8), to_bits(trace.final_state, 8))
 
 
-@fault("half types")
+@simple_fault("half types")
 def half_bits_read_as_the_other_type(case: Case) -> Trace:
     if case.dtype != "bfloat16":
         return run(case)
