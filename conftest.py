@@ -50,6 +50,9 @@ def pytest_configure(config: pytest.Config) -> None:
             raise pytest.UsageError(f"--max-examples is {examples}, needs at least 1")
         settings.register_profile("lockstep-examples", settings(), max_examples=examples)
         settings.load_profile("lockstep-examples")
+    if hasattr(config, "workerinput"):  # one of pytest-xdist's processes, which share the processor
+        threads = max(1, (os.cpu_count() or 1) // config.workerinput["workercount"])
+        os.environ.setdefault("OMP_NUM_THREADS", str(threads))
     sys.path.insert(0, str(config.invocation_params.dir))  # where --backend module:Class is looked up
     try:
         config.stash[SESSION] = Session(config.getoption("--backend"))

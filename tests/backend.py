@@ -30,10 +30,16 @@ class Backend:
         return cases(cell, shapes, facts=self.adapter.facts, **options)
 
     def any_cases(self, cell: str) -> st.SearchStrategy[Case]:
-        """The usual cases and, unless new forms of a layer cost much, layers and directions with padding."""
+        """Usual cases, padded ones and, unless new forms of a layer cost much, layers and directions."""
+        some = self.cases(cell) | self.cases(cell, "ragged", padded=True)
         if self.adapter.facts.compiles:
-            return self.cases(cell)
-        return self.cases(cell) | self.cases(cell, "stacked", variants="stacked")
+            return some
+        return some | self.cases(cell, "stacked", variants="stacked")
+
+    def in_any_way(self) -> dict[str, bool]:
+        """Options of `cases` for padding and reverse, unless new forms of a layer cost much."""
+        cheap = not self.adapter.facts.compiles
+        return {"padded": cheap, "backwards": cheap}
 
     def run(self, case: Case) -> Trace:
         """The backend's answer. A refusal is counted, and the example given up (a new one is drawn)."""

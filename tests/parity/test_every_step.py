@@ -27,7 +27,7 @@ def test_every_step_in_regime(backend: Backend, cell: str, regime: str, data: st
 def test_long_sequences(backend: Backend, cell: str, data: st.DataObject) -> None:
     """Hundreds of steps. Whole trajectories of correct backends part company here; single steps do not."""
     regimes = ("chaotic", "critical", "contractive", "tiny")
-    backend.check(data.draw(backend.cases(cell, "long", regimes=regimes)))
+    backend.check(data.draw(backend.cases(cell, "long", regimes=regimes, **backend.in_any_way())))
 
 
 @fewer(5)
@@ -35,7 +35,7 @@ def test_long_sequences(backend: Backend, cell: str, data: st.DataObject) -> Non
 def test_wide_layers(backend: Backend, cell: str, data: st.DataObject) -> None:
     """Sizes past the widths of processor registers, and not multiples of them."""
     regimes = ("contractive", "critical", "chaotic", "growing")
-    backend.check(data.draw(backend.cases(cell, "wide", regimes=regimes)))
+    backend.check(data.draw(backend.cases(cell, "wide", regimes=regimes, **backend.in_any_way())))
 
 
 @fewer(8)

@@ -6,7 +6,8 @@ A backend that declares none of them is judged on single layers.
 from collections.abc import Callable
 from typing import Any
 
-from hypothesis import given
+import numpy as np
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from adapters import Case
@@ -35,7 +36,8 @@ def test_empty_and_single_stacks(backend: Backend, cell: str, data: st.DataObjec
 def test_stack_is_its_cells(backend: Backend, data: st.DataObject) -> None:
     """Every layer and direction run by itself: together they are the stack."""
     case = data.draw(backend.cases("simple_rnn", "stacked", variants="stacked"))
-    cells = run_layers(case, one_by_one(backend, case))
+    with np.errstate(all="ignore"):
+        cells = run_layers(case, one_by_one(backend, case))
     backend.check(case, cells, claim="a stack is its layers and directions run one by one")
 
 
@@ -43,6 +45,7 @@ def one_by_one(backend: Backend, case: Case) -> Callable[[Pass, Any], tuple[Any,
     """How a backend runs one cell of a case, given the inputs of its layer."""
 
     def run(direction: Pass, inputs: Any) -> tuple[Any, Any]:
+        assume(np.isfinite(inputs[case.valid]).all())  # the layers below have not overflowed
         weights = direction.weights._asdict()
         start = dict(zip(("initial_state", "initial_cell_state"), direction.start, strict=False))
         options = {
