@@ -64,8 +64,8 @@ class Facts:
     @property
     def not_tested(self) -> str:
         """What the suite has and the backend does not declare, in words; empty when it has everything."""
-        missing = [cell for cell in CELLS if cell not in self.cells]
-        missing += [dtype for dtype in DTYPES if dtype not in self.dtypes]
+        missing = [dtype for dtype in DTYPES if dtype not in self.dtypes]
+        missing += [cell for cell in CELLS if cell not in self.cells]
         missing += [f"{n} biases" for n in EVERYTHING["biases"] if n not in self.biases]
         missing += [name for name in ("lengths", "masks", "reverse") if not getattr(self, name)]
         modes = [mode for mode in MERGE_MODES if mode not in self.merge_modes]

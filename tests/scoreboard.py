@@ -122,8 +122,9 @@ def rendered(scores: dict[str, Scores], width: int) -> str:
     table.add_column("layer", no_wrap=True)
     for header in (*COUNTED, "worst\n/bound", *(MORE[:2] if wide else ())):
         table.add_column(header, justify="right", no_wrap=True)
-    if wide:
-        table.add_column(MORE[2], no_wrap=True, max_width=width - WIDE + 48)
+    if wide:  # the last column takes what is left, and gives way to long names
+        longest = max(len(backend) for backend in scores)
+        table.add_column(MORE[2], no_wrap=True, max_width=max(20, width - 95 - max(longest, 8)))
     below = []
     for backend, by_layer in scores.items():
         for layer, score in sorted(by_layer.items(), key=lambda item: in_order(item[0])):

@@ -21,6 +21,7 @@ def tanh_by_exp(z):
 
 def tanh_wrong_in_one_place(z):
     """Off by 3 ulps for one number in 20,000."""
+    z = np.asarray(z)
     h = np.tanh(z)
     return np.where((np.abs(z) > 0.3) & (np.abs(z) < 0.3003), h + 3 * np.spacing(h), h)
 
@@ -53,5 +54,5 @@ def test_a_sloppy_function_is_found_out(monkeypatch, sloppy):
     table = cells.ACTIVATIONS if function == "tanh" else cells.RECURRENT_ACTIVATIONS
     monkeypatch.setitem(table, function, sloppy)
     found = [figure for figure in figures(NumpyAdapter(), **SHORT) if figure.exceeds]
-    names = {(figure.route.function, figure.x.dtype.name) for figure in found}
-    assert names == {(function, dtype) for dtype in DTYPES}
+    assert {figure.route.function for figure in found} == {function}
+    assert {figure.x.dtype.name for figure in found} >= {"float32", "float64"}

@@ -10,7 +10,7 @@ from tests.faults.correct import CORRECT, InAnotherOrder
 from tests.strategies import cases
 
 
-@settings(max_examples=2000)
+@settings(max_examples=1000)
 @given(data=st.data())
 def test_correct_backend(backend: Backend, cell: str, data: st.DataObject) -> None:
     """Of all regimes, the chaotic among them."""
