@@ -5,13 +5,14 @@ backpropagation through time (`gradients`).
 Imports NumPy and SciPy only; never an adapter or a framework.
 """
 
-from reference.case import Case, Trace
+from reference.case import Case
 from reference.cells import Weights
 from reference.comparison import Comparison, Step
 from reference.gradient_check import check_gradients
 from reference.gradients import Cotangents, gradients
 from reference.layer import simple_rnn
 from reference.residual import check
+from reference.trace import Trace
 from reference.verdict import Verdict
 
 __all__ = [

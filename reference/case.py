@@ -1,6 +1,6 @@
-"""A case, which determines the answer, and a trace, which is what a backend answered."""
+"""A case: everything that determines the answer."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -292,26 +292,3 @@ class Case:
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         """How Hypothesis and IPython show it: in one line, without the arrays."""
         printer.text(repr(self))
-
-
-@dataclass(frozen=True, eq=False)
-class Trace:
-    """What a backend answered, in the case's dtype.
-
-    outputs (batch, time, H), final_state (batch, H) and, of an LSTM, final_cell_state (batch, H).
-    Of two directions, outputs have the case's `features` for H; of several cells, final states are
-    (layers·directions, batch, H).
-    hidden_outputs: the outputs of each layer below the last, (batch, time, features), where the backend
-    can give them; each layer is judged more sharply then.
-    """
-
-    outputs: Array
-    final_state: Array
-    final_cell_state: Array | None = None
-    hidden_outputs: tuple[Array, ...] = field(default=(), kw_only=True)
-
-    def arrays(self) -> dict[str, Array]:
-        """The trace's arrays by name, without those it does not have."""
-        arrays = {name: getattr(self, name) for name in ("outputs", "final_state", "final_cell_state")}
-        arrays |= {f"hidden_outputs[{k}]": array for k, array in enumerate(self.hidden_outputs)}
-        return {name: array for name, array in arrays.items() if array is not None}

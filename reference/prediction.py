@@ -16,12 +16,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from reference.arithmetic import Arithmetic
-from reference.case import Case, Pass, Trace
+from reference.case import Case, Pass
 from reference.cells import Weights, lstm_cell_state, lstm_gates, lstm_output
 from reference.comparison import Comparison, comparison
 from reference.layer import State
 from reference.rounding import Rounded, where
 from reference.stack import merge, run_cell
+from reference.trace import Trace
 from reference.validation import Array
 
 BLOCK = 32_768  # elements predicted at a time, few enough to stay in the processor's cache

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from reference.arithmetic import Arithmetic
-from reference.case import Case, Trace
+from reference.case import Case
 from reference.prediction import predict
 from reference.reasons import reason
+from reference.trace import Trace
 from reference.validation import described
 from reference.verdict import Verdict
 

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from reference.case import Case, Pass, Trace
+from reference.case import Case, Pass
 from reference.layer import MERGE_MODES, State, unroll
+from reference.trace import Trace
 
 # (direction, inputs) -> outputs (batch, time, H) and the final state of one cell
 Run = Callable[[Pass, Any], tuple[Any, State]]
