@@ -108,6 +108,7 @@ DIFFERENTIATED: Sequence[Variant] = (  # those of them whose gradients are teste
     {"layers": 2, "biases": 2, "merge_mode": "concat"},
     {"layers": 2, "padding": "ragged", "return_sequences": False},
     {"merge_mode": "mul"},
+    {"reverse": True, "padding": "ragged"},
 )
 ALL = Facts("a backend that can do everything", **EVERYTHING)
 

@@ -160,6 +160,14 @@ def gradients_of_the_backward_direction_missing(case: Case, cotangents: Cotangen
     return zeroed(found, *backward) if case.merge_mode else found
 
 
+@gradient_fault()
+def gradients_of_a_reverse_layer_not_flipped(case: Case, cotangents: Cotangents) -> Gradients:
+    if not case.reverse or cotangents.outputs is None or not case.return_sequences:
+        return right_gradients(case, cotangents)
+    flipped = np.ascontiguousarray(cotangents.outputs[:, ::-1])
+    return right_gradients(case, cotangents._replace(outputs=flipped))
+
+
 @gradient_fault(cell="lstm")
 def gradients_through_the_final_cell_state_ignored(case: Case, cotangents: Cotangents) -> Gradients:
     return right_gradients(case, cotangents._replace(final_cell_state=None))
