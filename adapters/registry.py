@@ -94,6 +94,8 @@ def load(name: str) -> Adapter:
         raise UnknownBackend(
             f"backend {name} is not an adapter: needs `facts` (adapters.Facts) and `run(case)`"
         )
+    if adapter.facts.gradients and not callable(getattr(adapter, "gradients", None)):
+        raise UnknownBackend(f"backend {name} declares gradients but has no method `gradients`")
     made: Adapter = adapter
     return made
 

@@ -13,6 +13,13 @@ class OfAThirdParty(NumpyAdapter):
     facts = Facts("theirs")
 
 
+class WithoutGradients:
+    facts = Facts("without", gradients=True)
+
+    def run(self, case):
+        raise NotImplementedError
+
+
 class WithoutRun:
     facts = Facts("no run")
 
@@ -48,6 +55,7 @@ def test_entry_points_are_known_by_name(monkeypatch):
         (f"{__name__}:NoSuchClass", "cannot be made: AttributeError: module"),
         (f"{__name__}:Broken", "cannot be made: RuntimeError: no such device"),
         (f"{__name__}:WithoutRun", "is not an adapter: needs `facts` (adapters.Facts) and `run(case)`"),
+        (f"{__name__}:WithoutGradients", "declares gradients but has no method `gradients`"),
         (f"{__name__}:pytest", "cannot be made: TypeError"),
         ("tests:", "unknown backend 'tests:'"),
     ],

@@ -12,7 +12,7 @@ def test_the_notebook(backend: Backend, dtype: str) -> None:
     """From the second step on every unit is saturated at 1, so this test alone sees little:
 
     a backend that transposes U passes it (tests/reference/test_notebook.py shows that). The generated
-    cases of test_steps.py go where the weights matter.
+    cases of test_every_step.py go where the weights matter.
     """
     rng = np.random.default_rng(0)
     case = Case(
