@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from adapters import Adapter, Case, Cotangents, Refused, Trace
 from adapters.compare import judge, judge_gradients, run, run_gradients
 from reference import Verdict
+from tests.failure import Failure
 from tests.scoreboard import Scores
 from tests.strategies import cases
 
@@ -72,7 +73,7 @@ class Backend:
         __tracebackhide__ = True
         if trace is None:
             trace = self.run(case)
-        self._assert(self.judge(case, trace), claim)
+        self._assert(Failure(self.name, self.adapter.facts, self.judge(case, trace), trace, claim))
         return trace
 
     def check_gradients(self, case: Case, cotangents: Cotangents) -> dict[str, Any]:
@@ -85,13 +86,13 @@ class Backend:
         answer = self._timed(case, "grad", lambda: run_gradients(self.adapter, case, cotangents))
         verdict = self._timed(case, "grad", judged)
         self.scores.judged(verdict, "grad")
-        self._assert(verdict, "")
+        self._assert(Failure(self.name, self.adapter.facts, verdict, answer, cotangents=cotangents))
         return answer
 
-    def _assert(self, verdict: Verdict, claim: str) -> None:
+    def _assert(self, result: Failure) -> None:
+        """Fail the test where the verdict is a mismatch, with all that is known of it."""
         __tracebackhide__ = True
-        if verdict.status == "mismatch":
-            about = f" ({claim})" if claim else ""
-            raise AssertionError(f"{self.name}{about}: {verdict}")
-        if verdict.status == "inconclusive":
-            note(str(verdict))
+        if result.verdict.status == "mismatch":
+            raise AssertionError(result)
+        if result.verdict.status == "inconclusive":
+            note(str(result.verdict))

@@ -12,6 +12,7 @@ from hypothesis import settings
 from adapters import UnknownBackend, find, known_backends, load
 from adapters.contract import CELLS
 from tests.backend import Backend
+from tests.failure import failures
 from tests.scoreboard import Scores, rendered
 
 # The names under which results travel in a test's report, from whichever process ran it.
@@ -32,6 +33,7 @@ class Session:
         self.facts: dict[str, str] = {}
         self.not_tested: dict[str, str] = {}
         self.faults: dict[str, tuple[int, int]] = {}  # by family: killed, planted
+        self.failures: list[dict[str, Any]] = []  # as `Failure.to_json` makes them
         self.parallel = False
         for name in self.names:
             find(name)
@@ -73,8 +75,19 @@ class Session:
             pytest.fail("no case was compared, so this test shows nothing", pytrace=False)
         return result
 
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self, item: pytest.Item, call: Any) -> Iterator[pytest.TestReport]:
+        """Send a test's failures with its report, from whichever process ran it."""
+        failed = list(failures(call.excinfo.value if call.excinfo else None))
+        for failure in failed:
+            failure.test = item.nodeid
+        report = yield
+        report.lockstep_failures = [failure.to_json() for failure in failed]
+        return report
+
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Add up the scores, in the process that prints the summary."""
+        self.failures += getattr(report, "lockstep_failures", [])
         for key, value in report.user_properties if report.when == "call" else ():
             if key == SCORES:
                 name, facts, not_tested, scores = value
