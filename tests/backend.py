@@ -73,7 +73,7 @@ class Backend:
         __tracebackhide__ = True
         if trace is None:
             trace = self.run(case)
-        self._assert(Failure(self.name, self.adapter.facts, self.judge(case, trace), trace, claim))
+        self._assert(Failure(self.name, self.adapter, self.judge(case, trace), trace, claim))
         return trace
 
     def check_gradients(self, case: Case, cotangents: Cotangents) -> dict[str, Any]:
@@ -86,7 +86,7 @@ class Backend:
         answer = self._timed(case, "grad", lambda: run_gradients(self.adapter, case, cotangents))
         verdict = self._timed(case, "grad", judged)
         self.scores.judged(verdict, "grad")
-        self._assert(Failure(self.name, self.adapter.facts, verdict, answer, cotangents=cotangents))
+        self._assert(Failure(self.name, self.adapter, verdict, answer, cotangents=cotangents))
         return answer
 
     def _assert(self, result: Failure) -> None:
