@@ -4,17 +4,18 @@ It is asked again, afresh and with cases of the same kind whose values leave mis
 the known mistakes are tried on all its wrong answers together.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from adapters.compare import judge, run
 from adapters.contract import Adapter, Refused
-from reference import Case, Trace
-from reference.diagnosis import Answer, Diagnosis, diagnose
+from reference import Case, Cotangents, Trace
+from reference.diagnosis import Answer, Diagnosis, diagnose, diagnose_gradients
 from reference.mistakes.mistake import with_states
 from reference.probe import probe
+from reference.validation import Array
 
 PROBES = 2
 
@@ -49,6 +50,19 @@ def examine(make: Callable[[], Adapter], adapter: Adapter, case: Case, trace: Tr
     ulps = facts.tanh_ulps[dtype], facts.sigmoid_ulps[dtype]
     diagnosis = diagnose([Answer(case, trace), *wrong], *ulps)
     return Examination(str(diagnosis), diagnosis, tuple(notes(adapter, probes[0])))
+
+
+def examine_gradients(
+    adapter: Adapter, case: Case, cotangents: Cotangents, answer: Mapping[str, Array]
+) -> Examination:
+    """Find out why `answer`, gradients of `adapter`, is wrong."""
+    facts, dtype = adapter.facts, case.dtype.name
+    if judge(adapter, case, run(adapter, case)).status == "mismatch":
+        return Examination("the answer is wrong already, before its gradients")
+    diagnosis = diagnose_gradients(
+        case, cotangents, answer, facts.tanh_ulps[dtype], facts.sigmoid_ulps[dtype]
+    )
+    return Examination(str(diagnosis), diagnosis)
 
 
 def notes(adapter: Adapter, like: Case) -> Iterator[str]:

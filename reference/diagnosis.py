@@ -5,20 +5,22 @@ backend's own states. The mistake that leaves nothing outside them explains what
 one does, two together are tried, and then whether one explains a part: some steps, rows or units only.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations, islice
 from time import monotonic
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from reference.arithmetic import Arithmetic
 from reference.case import Case
 from reference.comparison import Comparison
+from reference.gradients import Cotangents, gradients
 from reference.machine import Forced, Free, Plain
 from reference.mistakes import possible
+from reference.mistakes.gradients import possible as gradient_mistakes
 from reference.mistakes.mistake import Mistake, answer
 from reference.recovery import differences, recovered
 from reference.rounding import Rounded
@@ -63,16 +65,41 @@ class Diagnosis:
 def diagnose(answers: Sequence[Answer], tanh_ulps: float, sigmoid_ulps: float = 0.0) -> Diagnosis:
     """What explains wrong answers of one backend to one or more cases, all of which it must explain.
 
-    tanh_ulps, sigmoid_ulps: as for `reference.check`. Answers of the wrong form are not for a diagnosis:
-    the verdict says what they are.
+    tanh_ulps, sigmoid_ulps: as for `reference.check`. Right answers explain nothing, and are left out.
+    Answers of the wrong form are not for a diagnosis: the verdict says what they are.
     """
     suspects = [Suspect(*each, Arithmetic(each.case.dtype, tanh_ulps, sigmoid_ulps)) for each in answers]
     suspects.sort(key=lambda suspect: suspect.trace.outputs.size)
     known = list({mistake.says: mistake for each in answers for mistake in possible(each.case)}.values())
+    suspects = [suspect for suspect in suspects if wrong(suspect.right)]
+    if not suspects:
+        return Diagnosis((), len(known))
     found = list(singles(suspects, known))
     for further in (from_weights, pairs, parts):
         found = found or list(islice(further(suspects, known), SHOWN))
     return Diagnosis(tuple(found), len(known))
+
+
+def diagnose_gradients(
+    case: Case,
+    cotangents: Cotangents,
+    answer: Mapping[str, Array],
+    tanh_ulps: float,
+    sigmoid_ulps: float = 0.0,
+) -> Diagnosis:
+    """What explains wrong gradients, in the form that `reference.check_gradients` takes them in."""
+    arithmetic = Arithmetic(case.dtype, tanh_ulps, sigmoid_ulps)
+
+    def run(case: Case, cotangents: Cotangents) -> dict[str, Any]:
+        return gradients(case, cotangents, arithmetic)
+
+    def left(found: dict[str, Any]) -> int:
+        return wrong([compared(name, array, found[name], False) for name, array in answer.items()])
+
+    known = gradient_mistakes(case)
+    with np.errstate(all="ignore"):
+        fits = [mistake for mistake in known if not left(mistake.answer(case, cotangents, run))]
+    return Diagnosis(tuple(Explanation(mistake.says) for mistake in fits), len(known))
 
 
 class Suspect:

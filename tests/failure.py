@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from adapters import Adapter, Cotangents, Facts, load
-from adapters.examination import Examination, examine
+from adapters.examination import Examination, examine, examine_gradients
 from reference import Verdict
 
 
@@ -44,9 +44,11 @@ class Failure:
     def examination(self) -> Examination:
         """What was found out about the cause, by asking the backend more."""
         case = self.verdict.case
-        if self.cotangents is not None or not self.verdict.comparisons:
+        if not self.verdict.comparisons:
             return Examination(self.verdict.reason)
         try:
+            if self.cotangents is not None:
+                return examine_gradients(self.adapter, case, self.cotangents, self.answer)
             return examine(lambda: load(self.backend), self.adapter, case, self.answer)
         except Exception as error:  # whatever a broken backend raises, the verdict is shown
             what = f"{type(error).__name__}: {error}".splitlines()[0]

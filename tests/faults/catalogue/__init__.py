@@ -1,5 +1,7 @@
 """The faults, each of which the parity suite must catch: `--backend tests.faults.catalogue:NAME`."""
 
+from dataclasses import replace
+
 from tests.faults.catalogue import (
     arithmetic,
     directions,
@@ -16,7 +18,7 @@ from tests.faults.catalogue import (
 from tests.faults.faulty import Fault
 
 FAULTS: dict[str, Fault] = {
-    name: fault
+    name: replace(fault, name=name)
     for module in (
         parameters,
         sequence,
