@@ -38,7 +38,7 @@ def check_gradients(
     tanh_ulps, sigmoid_ulps: as for `reference.check`.
     Never raises on a wrong answer; raises ValueError on cotangents that do not fit the case.
     """
-    if wrong := _wrong_form(case, answer):
+    if wrong := wrong_form(answer, case.arrays(), "the gradient of {}"):
         return Verdict(case, "mismatch", wrong)
     expected = gradients(case, cotangents, Arithmetic(case.dtype, tanh_ulps, sigmoid_ulps))
     comparisons = tuple(
@@ -47,6 +47,11 @@ def check_gradients(
         )
         for name in case.arrays()
     )
+    return verdict_on(case, comparisons)
+
+
+def verdict_on(case: Case, comparisons: tuple[Comparison, ...]) -> Verdict:
+    """The verdict that these comparisons with carried errors make."""
     for compared in comparisons:
         if compared.outside.any():
             return Verdict(case, "mismatch", _reason(compared), comparisons)
@@ -66,17 +71,17 @@ def axes_of(case: Case, name: str) -> tuple[str, ...]:
     )
 
 
-def _wrong_form(case: Case, answer: Any) -> str:
-    """What is wrong with the arrays' names, types, shapes or dtypes, in one line; empty when nothing is."""
+def wrong_form(answer: Any, arrays: Mapping[str, Array], what: str) -> str:
+    """What is wrong with the answer's names, types, shapes or dtypes, in one line; empty when nothing is.
+
+    arrays: what it must have the names and forms of.  what: the answer for "{}", the name of one.
+    """
     if not isinstance(answer, Mapping):
-        return f"the gradients are a {type(answer).__name__}, needs a dict of arrays by name"
-    for name, array in case.arrays().items():
-        gradient = answer.get(name)
-        if not isinstance(gradient, np.ndarray) or (gradient.shape, gradient.dtype) != (
-            array.shape,
-            array.dtype,
-        ):
-            return f"the gradient of {name} is {described(gradient)}, needs {described(array)}"
+        return f"{what.format('every array')} is needed in a dict by name, not a {type(answer).__name__}"
+    for name, array in arrays.items():
+        own = answer.get(name)
+        if not isinstance(own, np.ndarray) or (own.shape, own.dtype) != (array.shape, array.dtype):
+            return f"{what.format(name)} is {described(own)}, needs {described(array)}"
     return ""
 
 
