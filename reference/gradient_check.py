@@ -3,6 +3,10 @@
 No gradient can be judged from the one before, since frameworks show only the sums over all steps. So
 the error is carried through the whole forward and backward pass; it grows with every step, and where it
 has grown too far the verdict is inconclusive.
+
+In a half type every verdict is: torch, Keras and JAX store the sums over time after each step, and not
+only up to four times, as the bound has it. Over 100 to 300 equal steps they leave it, correct as they
+are, and a wider one would prove nothing: this one is too wide in a GRU or LSTM of two steps already.
 """
 
 from collections.abc import Mapping
@@ -24,6 +28,7 @@ AXES = {
     "b": ("row",),
     "recurrent_b": ("row",),
 }
+NO_BOUND = "in a half type a sum over time may be rounded at every step, and no bound here covers that"
 
 
 def check_gradients(
@@ -40,7 +45,10 @@ def check_gradients(
     """
     if wrong := wrong_form(answer, case.arrays(), "the gradient of {}"):
         return Verdict(case, "mismatch", wrong)
-    expected = gradients(case, cotangents, Arithmetic(case.dtype, tanh_ulps, sigmoid_ulps))
+    arithmetic = Arithmetic(case.dtype, tanh_ulps, sigmoid_ulps)
+    if arithmetic.format.stored_only:
+        return Verdict(case, "inconclusive", NO_BOUND)
+    expected = gradients(case, cotangents, arithmetic)
     comparisons = tuple(
         comparison(
             f"gradient of {name}", answer[name], expected[name], bounded=False, axes=axes_of(case, name)
