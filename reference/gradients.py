@@ -134,12 +134,8 @@ def filled(case: Case, cotangents: Cotangents) -> list[Array]:
         floats(name, array, (case.dtype.name,), finite=False)
         need_shape(name, array, shape, "that of the answer")
         arrays.append(array)
-    return [np.where(outputs_that_count(case), arrays[0], 0), *arrays[1:]]
-
-
-def outputs_that_count(case: Case) -> Any:
-    """Which outputs are none of padding, to be broadcast to their shape."""
-    return case.valid[..., None] if case.return_sequences else case.valid.any(axis=1, keepdims=True)
+    counts = case.valid[..., None] if case.return_sequences else case.valid.any(axis=1, keepdims=True)
+    return [np.where(counts, arrays[0], 0), *arrays[1:]]
 
 
 def counted(case: Case, array: Any) -> Any:
