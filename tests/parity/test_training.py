@@ -15,7 +15,7 @@ RATES = (0.1, 2.0**-6)
 UPDATES = 5
 
 
-@fewer(10)
+@fewer(20)
 @given(data=st.data())
 def test_training(backend: Backend, cell: str, data: st.DataObject) -> None:
     regimes = ("contractive", "grid")
