@@ -8,8 +8,10 @@ from hypothesis import note, reject
 from hypothesis import strategies as st
 
 from adapters import Adapter, Case, Cotangents, Refused, Trace
-from adapters.compare import judge, judge_gradients, run, run_gradients
+from adapters.compare import judge, judge_gradients, judge_training, run, run_gradients
 from reference import Verdict
+from reference.training import loss_cotangents, trained, weights_of
+from reference.validation import Array
 from tests.failure import Failure
 from tests.scoreboard import Scores
 from tests.strategies import cases
@@ -88,6 +90,21 @@ class Backend:
         self.scores.judged(verdict, "grad")
         self._assert(Failure(self.name, self.adapter, verdict, answer, cotangents=cotangents))
         return answer
+
+    def check_training(self, case: Case, targets: Array, rate: float, updates: int) -> None:
+        """Fail the test unless each update of the weights is right, and all of them together are."""
+        __tracebackhide__ = True
+        own, answer = case, []
+        for _ in range(updates):
+            outputs = self.check(own, claim=f"after {len(answer)} updates").outputs
+            found = self.check_gradients(own, loss_cotangents(own, outputs, targets))
+            own = trained(own, found, rate)
+            answer.append(weights_of(own))
+        verdict = self._timed(
+            case, "train", lambda: judge_training(self.adapter, case, targets, rate, answer)
+        )
+        self.scores.judged(verdict, "train")
+        self._assert(Failure(self.name, self.adapter, verdict, answer, f"after {updates} updates"))
 
     def _assert(self, result: Failure) -> None:
         """Fail the test where the verdict is a mismatch, with all that is known of it."""

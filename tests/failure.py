@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from adapters import Adapter, Cotangents, Facts, load
+from adapters import Adapter, Cotangents, Facts, Trace, load
 from adapters.examination import Examination, examine, examine_gradients
 from reference import Verdict
 
@@ -19,7 +19,8 @@ from reference import Verdict
 class Failure:
     """What the AssertionError of a test holds, from which message, saved case and reports are made.
 
-    backend: its name.  answer: its Trace, or its gradients where there are `cotangents`.
+    backend: its name.  answer: its Trace, its gradients where there are `cotangents`, or the weights that
+    it was trained to.
     claim: what the test shows, when it is more than that the answer to the case is right; such a failure
     may need more than the case to be seen again.
     test: the test that failed, and saved: the file the case was written to, as soon as they are known.
@@ -44,11 +45,11 @@ class Failure:
     def examination(self) -> Examination:
         """What was found out about the cause, by asking the backend more."""
         case = self.verdict.case
-        if not self.verdict.comparisons:
-            return Examination(self.verdict.reason)
         try:
-            if self.cotangents is not None:
+            if self.cotangents is not None and self.verdict.comparisons:
                 return examine_gradients(self.adapter, case, self.cotangents, self.answer)
+            if not self.verdict.comparisons or not isinstance(self.answer, Trace):
+                return Examination(self.verdict.reason)
             return examine(lambda: load(self.backend), self.adapter, case, self.answer)
         except Exception as error:  # whatever a broken backend raises, the verdict is shown
             what = f"{type(error).__name__}: {error}".splitlines()[0]

@@ -112,10 +112,10 @@ def mistaken(
 
 
 def gradient_fault(
-    *, cell: str = "simple_rnn", remembers: bool = False
+    family: str = "gradients", *, cell: str = "simple_rnn", remembers: bool = False
 ) -> Callable[[Callable[..., Gradients]], Fault]:
     """Make a fault of `gradients(case, cotangents)`, or of one with `memory` that remembers."""
-    return lambda wrong: Fault(wrong.__name__, "gradients", (cell,), remembers, gradients=wrong)
+    return lambda wrong: Fault(wrong.__name__, family, (cell,), remembers, gradients=wrong)
 
 
 def mistaken_gradients(mistake: GradientMistake, *, cell: str = "simple_rnn") -> Fault:

@@ -14,6 +14,7 @@ from tests.faults.catalogue import (
     reverse,
     sequence,
     stacks,
+    training,
 )
 from tests.faults.faulty import Fault
 
@@ -31,6 +32,7 @@ FAULTS: dict[str, Fault] = {
         stacks,
         half,
         gradients,
+        training,
     )
     for name, fault in vars(module).items()
     if isinstance(fault, Fault)
