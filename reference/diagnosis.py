@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations, islice
-from time import monotonic
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,7 +18,7 @@ from reference.case import Case
 from reference.comparison import Comparison
 from reference.gradients import Cotangents, gradients
 from reference.machine import Forced, Free, Plain
-from reference.mistakes import possible
+from reference.mistakes import COMMON, possible
 from reference.mistakes.gradients import possible as gradient_mistakes
 from reference.mistakes.mistake import Mistake, answer
 from reference.recovery import differences, recovered
@@ -27,7 +26,8 @@ from reference.rounding import Rounded
 from reference.trace import Trace
 from reference.validation import Array
 
-PAIRS_SECONDS = 4.0  # how long two mistakes together are tried
+PAIRS = 1000  # so many pairs of mistakes are tried on an answer of up to a thousand outputs, fewer on others
+AXES = {1: "step", 0: "batch row", 2: "unit"}  # of outputs
 SHOWN = 3  # explanations of which a diagnosis tells
 
 
@@ -190,19 +190,14 @@ def singles(suspects: Sequence[Suspect], known: Sequence[Mistake]) -> Iterator[E
 
 
 def pairs(suspects: Sequence[Suspect], known: Sequence[Mistake]) -> Iterator[Explanation]:
-    """Two mistakes that together explain all, those first tried that alone leave least wrong."""
-    end = monotonic() + PAIRS_SECONDS
-    most = suspects[-1]
-    promising = sorted(known, key=most.left)
-    for i, j in sorted(combinations(range(len(known)), 2), key=sum):
-        if monotonic() > end:
-            return
-        if explained(suspects, promising[i], promising[j]):
-            both = promising[i], promising[j]
+    """Two mistakes that together explain all; the common ones, and those that leave least wrong, first."""
+    smallest, most = suspects[0], suspects[-1]
+    promising = sorted(known, key=lambda mistake: (mistake.says not in COMMON, most.left(mistake)))
+    count = PAIRS * 1000 // max(1000, smallest.trace.outputs.size)
+    for i, j in islice(sorted(combinations(range(len(known)), 2), key=sum), count):
+        both = promising[i], promising[j]
+        if explained(suspects, *both):
             yield Explanation(", and ".join(mistake.says for mistake in both), both)
-
-
-AXES = {1: "step", 0: "batch row", 2: "unit"}
 
 
 def from_weights(suspects: Sequence[Suspect], known: Sequence[Mistake]) -> Iterator[Explanation]:

@@ -12,6 +12,39 @@ MISTAKES: dict[str, Mistake] = {
     if isinstance(mistake, Mistake)
 }
 
+# What ports get wrong most often; two mistakes at once are looked for among these first.
+COMMON = {
+    mistake.says
+    for mistake in (
+        weights.u_transposed,
+        weights.kernels_transposed,
+        weights.w_in_the_other_order,
+        weights.biases_dropped,
+        weights.recurrent_bias_dropped,
+        weights.bias_doubled,
+        sequence.initial_state_ignored,
+        sequence.batch_first_forgotten,
+        gates.ORDERS["gru_zrn"],
+        gates.gru_reset_form_flipped,
+        gates.gru_recurrent_bias_summed,
+        gates.gru_update_gate_inverted,
+        gates.ORDERS["lstm_iofg"],
+        gates.ORDERS["lstm_ifog"],
+        gates.ORDERS["lstm_igfo"],
+        gates.lstm_forget_gate_plus_one,
+        gates.lstm_initial_states_swapped,
+        gates.lstm_final_states_swapped,
+        gates.hard_sigmoid_for_sigmoid,
+        gates.hard_sigmoid_of_keras_2,
+        gates.sigmoid_for_hard_sigmoid,
+        padding.lengths_ignored,
+        padding.reverse_ignored,
+        padding.reverse_outputs_not_flipped_back,
+        layers.directions_weights_swapped,
+        layers.directions_backward_outputs_not_flipped_back,
+    )
+}
+
 
 def possible(case: Case) -> list[Mistake]:
     """The mistakes that can be made with a case, those of weights also with some of its cells only."""
