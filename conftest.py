@@ -8,6 +8,7 @@ from hypothesis import Phase, settings
 
 from adapters import UnknownBackend
 from tests.backend import Backend
+from tests.progress import Progress, wanted
 from tests.session import Session
 
 DEFAULT_EXAMPLES = 200
@@ -70,6 +71,8 @@ def pytest_configure(config: pytest.Config) -> None:
         from tests.report.plugin import Reports
 
         config.pluginmanager.register(Reports(config, config.stash[SESSION]), "lockstep-report")
+    if wanted(config):
+        config.pluginmanager.register(Progress(config), "lockstep-progress")
 
 
 @pytest.hookimpl(optionalhook=True)  # pytest-xdist's, which may not be installed

@@ -67,7 +67,7 @@ def first_failures(backends: list[str], results: Path, first: str) -> dict[str, 
     run = subprocess.run(
         [*command, "-p", "tests.faults.first_failure", "-p", "no:cacheprovider"],
         cwd=ROOT,
-        env={**os.environ, "LOCKSTEP_FAILURES": str(results), "LOCKSTEP_FIRST": first},
+        env={**os.environ, "PYTEST_ADDOPTS": "", "LOCKSTEP_FAILURES": str(results), "LOCKSTEP_FIRST": first},
         capture_output=True,
         text=True,
     )

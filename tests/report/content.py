@@ -12,9 +12,7 @@ Content = dict[str, Any]  # as schema.json describes it; numbers may be infinite
 VERSION = 1
 
 
-def backend_content(
-    name: str, facts: str, not_tested: str, scores: Scores, trends: Trends
-) -> dict[str, Any]:
+def backend_content(name: str, facts: str, not_tested: str, scores: Scores, trends: Trends) -> dict[str, Any]:
     """One backend: its facts, a score for each cell and dtype, and the trends of each dtype."""
     return {
         "name": name,
@@ -59,7 +57,8 @@ def grouped(failures: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     groups: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
     counts: Counter[tuple[str, str]] = Counter()
     for failure in failures:
-        key = (failure["backend"], failure.get("cause") or failure["reason"])
+        cause = failure.get("cause") or failure["reason"].partition(";")[0]
+        key = (failure["backend"], cause)
         counts[key] += 1
         message = groups.setdefault(key, {}).setdefault(failure["message"], {"tests": [], "saved": []})
         for place, value in (("tests", failure["test"]), ("saved", failure["saved"])):
@@ -77,7 +76,7 @@ def grouped(failures: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def headline(content: Content) -> str:
-    """The whole in a line, such as "2 backends, 5,312 cases: 1 backend is wrong"."""
+    """The whole in a line, such as "2 backends, 5,312 cases; wrong: torch"."""
     scores = [score for backend in content["backends"] for score in backend["scores"]]
     wrong = [b["name"] for b in content["backends"] if any(score["mismatch"] for score in b["scores"])]
     if wrong:
@@ -86,7 +85,8 @@ def headline(content: Content) -> str:
         found = "no mismatch, but the run did not pass"
     else:
         found = "no mismatch"
-    return f"{counted(len(content['backends']), 'backend')}, {counted(sum(s['cases'] for s in scores), 'case')}: {found}"
+    cases = counted(sum(score["cases"] for score in scores), "case")
+    return f"{counted(len(content['backends']), 'backend')}, {cases}; {found}"
 
 
 def counted(number: int, what: str) -> str:
@@ -101,4 +101,4 @@ def ratio(number: float) -> str:
 
 def short(number: float | None) -> str:
     """A bound, to two digits."""
-    return "–" if number is None else f"{number:.1e}"
+    return "-" if number is None else f"{number:.1e}"

@@ -6,7 +6,8 @@ from typing import Any
 from tests.report.content import Content, counted, headline, ratio, short
 
 LIMIT = 1_000_000  # bytes; what is longer, GitHub does not show at all
-HEADER = "| backend | layer | cases | match | mismatch | inconclusive | refused | worst/bound | median bound |"
+COUNTS = ("cases", "match", "mismatch", "inconclusive", "refused")
+HEADER = f"| backend | layer | {' | '.join(COUNTS)} | worst/bound | median bound |"
 
 
 def markdown(content: Content) -> str:
@@ -48,7 +49,7 @@ def blocks(content: Content) -> Iterator[str]:
 
 def row(backend: str, score: dict[str, Any]) -> str:
     layer = f"{score['cell']} {score['dtype']}" + (" gradients" if score["of"] == "gradients" else "")
-    counts = [f"{score[key]:,}" for key in ("cases", "match", "mismatch", "inconclusive", "refused")]
+    counts = [f"{score[key]:,}" for key in COUNTS]
     cells = [escaped(backend), layer, *counts, ratio(score["worst_over_bound"]), short(score["median_bound"])]
     return f"| {' | '.join(cells)} |\n"
 

@@ -32,7 +32,7 @@ STYLE = {
     "axes.titlelocation": "left",
 }
 LEAST, MOST = 1e-4, 1e6  # of the ratios that are told apart
-TINY, HUGE = 1e-20, 1e3  # of the deviations and bounds
+TINY, HUGE = 1e-18, 1e3  # of the deviations and bounds
 
 
 def plot(backend: str, trends: list[dict[str, Any]], axis: str) -> str:

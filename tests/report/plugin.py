@@ -1,7 +1,7 @@
 """A pytest plugin that collects what a report needs and writes it when the run ends."""
 
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -30,7 +30,7 @@ class Reports:
         paths = [] if worker or config.option.collectonly else config.getoption("--lockstep-report")
         self.targets = targets(paths, config.invocation_params.dir)
         self.started = time.time()
-        self.trends: dict[str, Trends] = {}
+        self.trends: defaultdict[str, Trends] = defaultdict(Trends)
         self.outcomes: Counter[str] = Counter(passed=0, failed=0, skipped=0)
         self.errors: list[dict[str, str]] = []
         self.said: list[str] = []
@@ -53,7 +53,7 @@ class Reports:
             self.outcomes[report.outcome] += 1
         if measured := getattr(report, "lockstep_trends", None):
             name, trends = measured
-            self.trends.setdefault(name, Trends()).add_json(trends)
+            self.trends[name].add_json(trends)
         if report.failed and not getattr(report, "lockstep_failures", []):
             crash = getattr(report.longrepr, "reprcrash", None)
             message = crash.message if crash else str(report.longrepr)
@@ -89,11 +89,8 @@ class Reports:
             "max_examples": settings().max_examples,
             "tests": dict(self.outcomes),
             "backends": [
-                backend_content(
-                    name, of.facts[name], of.not_tested[name], of.scores[name], self.trends.get(name, Trends())
-                )
-                for name in of.names
-                if name in of.scores
+                backend_content(name, of.facts[name], of.not_tested[name], of.scores[name], self.trends[name])
+                for name in sorted(of.scores, key=of.names.index)
             ],
             "not_installed": of.not_installed,
             "failures": grouped(of.failures),
