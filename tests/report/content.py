@@ -89,6 +89,11 @@ def headline(content: Content) -> str:
     return f"{counted(len(content['backends']), 'backend')}, {cases}; {found}"
 
 
+def refusals(backend: dict[str, Any]) -> Counter[str]:
+    """How many cases a backend refused, of any layer, by reason."""
+    return sum((Counter(score["refusals"]) for score in backend["scores"]), Counter[str]())
+
+
 def counted(number: int, what: str) -> str:
     """Such as "1 case" or "5,312 cases"."""
     return f"{number:,} {what}" + ("" if number == 1 else "s")
@@ -96,7 +101,7 @@ def counted(number: int, what: str) -> str:
 
 def ratio(number: float) -> str:
     """A deviation as a fraction of its bound."""
-    return f"{number:.3f}" if number < 1000 else f"{number:.0e}"
+    return f"{number:.3f}" if number < 10 else f"{number:.3g}"
 
 
 def short(number: float | None) -> str:

@@ -26,12 +26,12 @@ def targets(paths: Iterable[str], folder: Path) -> list[Path]:
     for given in dict.fromkeys(paths):
         path = folder / given
         if path.suffix not in FORMS:
-            problem = f"ends in {path.suffix or 'no suffix'!r}, needs one of {', '.join(FORMS)}"
+            problem = f"must end in one of {', '.join(FORMS)}"
         elif path.is_dir():
             problem = "is a folder, needs a file's name"
         elif missing := [module for module in NEEDS.get(path.suffix, ()) if find_spec(module) is None]:
             needed = " and ".join(missing)
-            problem = f"needs {needed}, not installed here: pip install 'rnn-lockstep[report]'"
+            problem = f"needs {needed}, not installed: pip install 'rnn-lockstep[report]'"
         elif error := cannot_write_in(path.parent):
             problem = f"cannot be written: {error}"
         else:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from tests.report.content import Content, counted, headline, ratio, short
+from tests.report.content import Content, counted, headline, ratio, refusals, short
 
 LIMIT = 1_000_000  # bytes; what is longer, GitHub does not show at all
 COUNTS = ("cases", "match", "mismatch", "inconclusive", "refused")
@@ -34,6 +34,10 @@ def blocks(content: Content) -> Iterator[str]:
         yield "".join(row(b["name"], score) for b in content["backends"] for score in b["scores"]) + "\n"
     for backend in content["backends"]:
         yield f"- {escaped(backend['name'])}: {escaped(backend['facts'])}\n"
+        for reason, count in refusals(backend).items():
+            yield f"  - refused {count:,}: {escaped(reason)}\n"
+        if backend["not_tested"]:
+            yield f"  - not tested on: {escaped(backend['not_tested'])}\n"
     for name in content["not_installed"]:
         yield f"- {escaped(name)} is not installed and was not tested\n"
     if content["faults"]:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.report.content import Content, counted, headline, ratio, short
+from tests.report.content import Content, counted, headline, ratio, refusals, short
 
 TEMPLATE = "page.html.jinja"
 
@@ -21,6 +21,7 @@ def page(content: Content) -> str:
         lstrip_blocks=True,
     )
     environment.filters.update(counted=counted, ratio=ratio, short=short)
+    environment.globals.update(refusals=refusals)
     plots = {
         backend["name"]: [plot(backend["name"], backend["trends"], axis) for axis in AXES]
         for backend in content["backends"]

@@ -59,7 +59,8 @@ def plot(backend: str, trends: list[dict[str, Any]], axis: str) -> str:
         below.set_xticks(range(len(places)), [str(place) for place in places])
         for axes in (above, below):
             logarithmic(axes)
-        above.set_ylim(top=max(3.0, above.get_ylim()[1]))
+        low, high = above.get_ylim()
+        above.set_ylim(min(low, 0.1), max(high, 3.0))
         text = io.StringIO()
         nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
         figure.savefig(text, format="svg", transparent=True, metadata=nothing)
