@@ -71,7 +71,8 @@ class Session:
             facts, scores = backend.adapter.facts, backend.scores
             item.stash[SCORES] = [backend.name, str(facts), facts.not_tested, scores.to_json()]
             item.user_properties += [("backend", backend.name), ("framework_version", facts.version)]
-            item.user_properties += scores.total.numbers().items()
+            figures = scores.total.numbers().items()
+            item.user_properties += [(name, value) for name, value in figures if value is not None]
         if not backend.scores.compared:
             pytest.fail("no case was compared, so this test shows nothing", pytrace=False)
         return result

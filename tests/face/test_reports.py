@@ -4,6 +4,7 @@ import json
 import os
 import re
 import sys
+from copy import deepcopy
 from html import escape
 from xml.etree import ElementTree
 
@@ -12,11 +13,20 @@ import pytest
 
 from tests.face.running import run_pytest
 from tests.report.as_json import SCHEMA
+from tests.report.content import grouped
 from tests.report.files import targets, write
 from tests.report.markdown import LIMIT, markdown
 from tests.scoreboard import STATUSES
 
 WRONG = "tests.faults.catalogue:u_transposed"
+CRASHES = "theirs:Crashes"
+BACKEND = """
+from adapters import Facts
+class Crashes:
+    facts = Facts("crashes")
+    def run(self, case):
+        raise RuntimeError("segment not found")
+"""
 TESTS = ("tests/parity/test_every_step.py", "-k", "variants or long or half")
 EXAMPLES = ("--max-examples", "20")
 
@@ -24,18 +34,12 @@ EXAMPLES = ("--max-examples", "20")
 @pytest.fixture(scope="module")
 def written(tmp_path_factory):
     """The folder in which a failing run wrote a report of every kind."""
-    folder = tmp_path_factory.mktemp("reports")
+    folder, theirs = tmp_path_factory.mktemp("reports"), tmp_path_factory.mktemp("theirs")
+    (theirs / "theirs.py").write_text(BACKEND)
     options = [f"--lockstep-report={folder / 'report'}.{form}" for form in ("html", "json", "md")]
-    run = run_pytest(
-        *TESTS,
-        *EXAMPLES,
-        "--backend",
-        WRONG,
-        "--backend",
-        "numpy",
-        *options,
-        f"--junitxml={folder / 'junit.xml'}",
-    )
+    options += [f"--backend={name}" for name in (WRONG, "numpy", CRASHES)]
+    options.append(f"--junitxml={folder / 'junit.xml'}")
+    run = run_pytest(*TESTS, *EXAMPLES, *options, python_path=theirs)
     assert run.returncode == 1, run.stdout + run.stderr
     assert f"lockstep: report: {folder / 'report.html'}" in run.stdout
     assert sorted(os.listdir(folder)) == ["junit.xml", "report.html", "report.json", "report.md"]
@@ -53,7 +57,7 @@ def test_json_is_as_the_schema_says(content):
     jsonschema.validate(content, schema)
     assert content["exit_status"] == 1
     assert content["max_examples"] == 20
-    assert [backend["name"] for backend in content["backends"]] == [WRONG, "numpy"]
+    assert [backend["name"] for backend in content["backends"]] == [WRONG, "numpy", CRASHES]
     assert content["tests"]["failed"] > 0 < content["tests"]["passed"]
 
 
@@ -69,6 +73,7 @@ def test_counts_add_up(content):
 
 def test_trends_tell_right_from_wrong(content):
     trends = {backend["name"]: backend["trends"] for backend in content["backends"]}
+    assert trends.pop(CRASHES) == []
     for name, by_dtype in trends.items():
         assert {trend["dtype"] for trend in by_dtype} > {"float32", "float64"}
         points = [point for trend in by_dtype for point in trend["time"] + trend["hidden_size"]]
@@ -79,18 +84,45 @@ def test_trends_tell_right_from_wrong(content):
     assert set(steps) <= {2**k - 1 for k in range(11)}
 
 
-def test_every_failure_is_told_once_with_its_tests(content):
+def test_every_failure_is_told_with_its_tests(content):
     messages = [m for group in content["failures"] for m in group["messages"]]
+    tests = {test for message in messages for test in message["tests"]}
     assert {group["backend"] for group in content["failures"]} == {WRONG}
-    assert len({message["message"] for message in messages}) == len(messages)
-    assert sum(group["count"] for group in content["failures"]) == content["tests"]["failed"]
-    assert {test for message in messages for test in message["tests"]} <= set(failed(content))
-    causes = [group["cause"] for group in content["failures"]]
-    assert len(set(causes)) == len(causes) < content["tests"]["failed"]
+    assert tests
+    assert sum(group["count"] for group in content["failures"]) == len(tests)
+    assert len(tests) + len(content["errors"]) == content["tests"]["failed"]
 
 
-def failed(content):
-    return [test for group in content["failures"] for m in group["messages"] for test in m["tests"]]
+def test_what_crashed_is_told_apart(content):
+    assert content["errors"]
+    for error in content["errors"]:
+        assert CRASHES in error["test"]
+        assert "segment not found" in error["message"]
+
+
+def failure(test, message, **more):
+    reason = message.partition("\n")[0]
+    return {"backend": "a", "test": test, "message": message, "reason": reason, "saved": "", **more}
+
+
+def test_each_message_is_told_once_under_its_cause():
+    groups = grouped(
+        [
+            failure("t1", "wrong from step 1; unit 2\nlong", saved="x.npz"),
+            failure("t2", "wrong from step 1; unit 2\nlong"),
+            failure("t3", "wrong from step 1; unit 3\nlong"),
+            failure("t4", "wrong from step 9", cause="U is transposed"),
+            failure("t5", "wrong from step 8", cause="U is transposed"),
+            failure("t6", "wrong from step 8", cause="U is transposed", backend="b"),
+        ]
+    )
+    found = {(group["backend"], group["cause"]): group for group in groups}
+    assert list(found) == [("a", "wrong from step 1"), ("a", "U is transposed"), ("b", "U is transposed")]
+    assert [group["count"] for group in groups] == [3, 2, 1]
+    assert groups[0]["messages"] == [
+        {"message": "wrong from step 1; unit 2\nlong", "tests": ["t1", "t2"], "saved": ["x.npz"]},
+        {"message": "wrong from step 1; unit 3\nlong", "tests": ["t3"], "saved": []},
+    ]
 
 
 def test_page_and_summary_say_what_the_data_say(written, content):
@@ -104,8 +136,10 @@ def test_page_and_summary_say_what_the_data_say(written, content):
                 assert test in summary
     rows = sum(len(backend["scores"]) for backend in content["backends"])
     assert len(re.findall(r"<tr>\n<td>", page)) == rows
-    assert len(re.findall(r"^\| (?:numpy|tests)", summary, re.MULTILINE)) == rows
+    assert len(re.findall(r"^\| (?:numpy|tests|theirs)", summary, re.MULTILINE)) == rows
     assert page.count("<svg") == 4
+    for text in (page, summary):
+        assert text.count("segment not found") == len(content["errors"])
 
 
 def test_page_loads_nothing(written):
@@ -128,20 +162,14 @@ def test_a_long_summary_is_cut_to_what_github_shows(content):
 
 
 def test_junit_has_the_figures_by_name(written):
-    cases = ElementTree.parse(written / "junit.xml").iter("testcase")
-    for case in cases:
+    names = {"backend", "framework_version", "cases", *STATUSES, "worst_over_bound"}
+    for case in ElementTree.parse(written / "junit.xml").iter("testcase"):
         figures = {each.get("name"): each.get("value") for each in case.iter("property")}
-        assert set(figures) == {
-            "backend",
-            "framework_version",
-            "cases",
-            *STATUSES,
-            "worst_over_bound",
-            "median_bound",
-        }
+        assert set(figures) == names | ({"median_bound"} if figures["cases"] != "0" else set())
         assert int(figures["cases"]) == sum(int(figures[status]) for status in STATUSES)
+        assert (figures["cases"] == "0") == (figures["backend"] == CRASHES)
         assert figures["backend"] in case.get("name")
-        wrong = case.find("failure") is not None
+        wrong = case.find("failure") is not None and figures["backend"] != CRASHES
         assert (float(figures["worst_over_bound"]) > 1) == (int(figures["mismatch"]) > 0) == wrong
 
 
@@ -149,11 +177,11 @@ def test_two_processes_report_the_same(content, tmp_path):
     path = tmp_path / "report.json"
     run = run_pytest(*TESTS, *EXAMPLES, "--backend", "numpy", f"--lockstep-report={path}", "-n", "2")
     assert run.returncode == 0, run.stdout
-    reports = [content["backends"][1], *json.loads(path.read_text())["backends"]]
-    for report in reports:
+    [two] = json.loads(path.read_text())["backends"]
+    for report in (one := deepcopy(content["backends"][1]), two):
         for score in report["scores"]:
             del score["cases_per_second"]
-    assert reports[0] == reports[1]
+    assert one == two
 
 
 @pytest.mark.parametrize(

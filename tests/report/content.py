@@ -79,7 +79,9 @@ def headline(content: Content) -> str:
     """The whole in a line, such as "2 backends, 5,312 cases; wrong: torch"."""
     scores = [score for backend in content["backends"] for score in backend["scores"]]
     wrong = [b["name"] for b in content["backends"] if any(score["mismatch"] for score in b["scores"])]
-    if wrong:
+    if not scores:
+        found = "nothing was compared"
+    elif wrong:
         found = f"wrong: {', '.join(wrong)}"
     elif content["exit_status"]:
         found = "no mismatch, but the run did not pass"

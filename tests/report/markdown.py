@@ -12,13 +12,16 @@ HEADER = f"| backend | layer | {' | '.join(COUNTS)} | worst/bound | median bound
 
 def markdown(content: Content) -> str:
     """Headline, table, failures; as many of these as there is room for."""
-    text, left_off = "", 0
+    shown, size, left_off = [], 0, 0
     for block in blocks(content):
-        if len((text + block).encode()) < LIMIT:
-            text += block
+        if size + len(block.encode()) < LIMIT:
+            shown.append(block)
+            size += len(block.encode())
         else:
             left_off += 1
-    return text + (f"{left_off} more are left off, for which there is no room here.\n" if left_off else "")
+    if left_off:
+        shown.append(f"\n{left_off} more are left off, for which there is no room here.\n")
+    return "".join(shown)
 
 
 def blocks(content: Content) -> Iterator[str]:
