@@ -102,7 +102,8 @@ def test_what_crashed_is_told_apart(content):
 
 def failure(test, message, **more):
     reason = message.partition("\n")[0]
-    return {"backend": "a", "test": test, "message": message, "reason": reason, "saved": "", **more}
+    known = {"backend": "a", "test": test, "message": message, "saved": ""}
+    return {**known, "reason": reason, "cause": reason, **more}
 
 
 def test_each_message_is_told_once_under_its_cause():

@@ -57,7 +57,9 @@ def grouped(failures: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     groups: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
     counts: Counter[tuple[str, str]] = Counter()
     for failure in failures:
-        cause = failure.get("cause") or failure["reason"].partition(";")[0]
+        cause = failure["cause"]
+        if cause == failure["reason"]:  # none is known, and which rows and units are wrong is no cause
+            cause = cause.partition(";")[0]
         key = (failure["backend"], cause)
         counts[key] += 1
         message = groups.setdefault(key, {}).setdefault(failure["message"], {"tests": [], "saved": []})
