@@ -18,6 +18,7 @@ from tests.scoreboard import Scores, rendered
 # Where a test leaves its results; they travel in its report as plain data, from whichever process ran it.
 SCORES = pytest.StashKey[list[Any]]()
 FAULTS = pytest.StashKey[tuple[str, int, int]]()
+DIAGNOSED = pytest.StashKey[tuple[str, int, int]]()
 WIDTH_IN_A_FILE = 150  # columns of the table where there is no terminal
 
 
@@ -33,6 +34,7 @@ class Session:
         self.facts: dict[str, str] = {}
         self.not_tested: dict[str, str] = {}
         self.faults: dict[str, tuple[int, int]] = {}  # by family: killed, planted
+        self.diagnosed: dict[str, tuple[int, int]] = {}  # by family: named by the diagnosis, planted
         self.failures: list[dict[str, Any]] = []  # as `Failure.to_json` makes them
         self.parallel = False
         for name in self.names:
@@ -88,6 +90,7 @@ class Session:
         if call.when == "call":
             report.lockstep_scores = item.stash.get(SCORES, None)
             report.lockstep_faults = item.stash.get(FAULTS, None)
+            report.lockstep_diagnosed = item.stash.get(DIAGNOSED, None)
         return report
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -100,6 +103,9 @@ class Session:
         if counted := getattr(report, "lockstep_faults", None):
             family, killed, planted = counted
             self.faults[family] = (killed, planted)
+        if counted := getattr(report, "lockstep_diagnosed", None):
+            family, named, planted = counted
+            self.diagnosed[family] = (named, planted)
 
     def pytest_report_header(self, config: pytest.Config) -> list[str]:
         self.parallel = bool(config.getoption("numprocesses", None))
@@ -138,10 +144,12 @@ class Session:
                     terminalreporter.write_line(f"{name} not tested on: {self.not_tested[name]}")
             for name in self.not_installed:
                 terminalreporter.write_line(f"{name} is not installed and was not tested")
-        if self.faults:
+        if self.faults or self.diagnosed:
             terminalreporter.section("lockstep: the suite against its faults")
-            killed, planted = (sum(numbers) for numbers in zip(*self.faults.values(), strict=True))
-            terminalreporter.write_line(f"kill-rate: {killed} of {planted} faults ({killed / planted:.1%})")
+        for rate, families in (("kill-rate", self.faults), ("diagnosed", self.diagnosed)):
+            if families:
+                found, planted = (sum(numbers) for numbers in zip(*families.values(), strict=True))
+                terminalreporter.write_line(f"{rate}: {found} of {planted} faults ({found / planted:.1%})")
 
 
 @contextmanager

@@ -74,6 +74,7 @@ CONTENT = {
     ],
     "errors": [{"test": f"tests/a.py::c[{LONG}]", "message": "RuntimeError: " + "z" * 300}],
     "faults": [{"family": "gru", "killed": 3, "planted": 4}],
+    "diagnosed": [{"family": "gru", "named": 2, "planted": 4}],
 }
 LOOK = """
 const view = document.querySelector("iframe").contentWindow, root = view.document.documentElement;

@@ -10,6 +10,7 @@ from tests.scoreboard import Scores, in_order
 
 Content = dict[str, Any]  # as schema.json describes it; numbers may be infinite still
 VERSION = 1
+JUDGED = {"": "answers", "grad": "gradients", "train": "training"}
 
 
 def backend_content(name: str, facts: str, not_tested: str, scores: Scores, trends: Trends) -> dict[str, Any]:
@@ -35,13 +36,13 @@ def backend_content(name: str, facts: str, not_tested: str, scores: Scores, tren
 
 
 def score_content(layer: str, scores: Scores) -> dict[str, Any]:
-    """One row of the table. layer: "lstm float32", with "grad" behind for gradients."""
-    cell, dtype, *gradients = layer.split()
+    """One row of the table. layer: "lstm float32", with a key of JUDGED behind."""
+    cell, dtype, *what = layer.split()
     score = scores[layer]
     return {
         "cell": cell,
         "dtype": dtype,
-        "of": "gradients" if gradients else "answers",
+        "of": JUDGED[what[0] if what else ""],
         **score.numbers(),
         "worst_at": score.where,
         "cases_per_second": score.cases_per_second,

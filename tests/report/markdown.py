@@ -8,6 +8,7 @@ from tests.report.content import Content, counted, headline, ratio, refusals, sh
 LIMIT = 1_000_000  # bytes; what is longer, GitHub does not show at all
 COUNTS = ("cases", "match", "mismatch", "inconclusive", "refused")
 HEADER = f"| backend | layer | {' | '.join(COUNTS)} | worst/bound | median bound |"
+RATES = (("kill-rate", "faults", "killed"), ("diagnosed", "diagnosed", "named"))
 
 
 def markdown(content: Content) -> str:
@@ -43,9 +44,10 @@ def blocks(content: Content) -> Iterator[str]:
             yield f"  - not tested on: {escaped(backend['not_tested'])}\n"
     for name in content["not_installed"]:
         yield f"- {escaped(name)} is not installed and was not tested\n"
-    if content["faults"]:
-        killed, planted = (sum(family[key] for family in content["faults"]) for key in ("killed", "planted"))
-        yield f"- kill-rate: {killed} of {planted} faults\n"
+    for rate, families, found in RATES:
+        if content[families]:
+            numbers = (sum(family[key] for family in content[families]) for key in (found, "planted"))
+            yield f"- {rate}: {' of '.join(map(str, numbers))} faults\n"
     for group in content["failures"]:
         yield failure(group)
     if content["errors"]:
@@ -55,7 +57,7 @@ def blocks(content: Content) -> Iterator[str]:
 
 
 def row(backend: str, score: dict[str, Any]) -> str:
-    layer = f"{score['cell']} {score['dtype']}" + (" gradients" if score["of"] == "gradients" else "")
+    layer = f"{score['cell']} {score['dtype']}" + (f" {score['of']}" if score["of"] != "answers" else "")
     counts = [f"{score[key]:,}" for key in COUNTS]
     cells = [escaped(backend), layer, *counts, ratio(score["worst_over_bound"]), short(score["median_bound"])]
     return f"| {' | '.join(cells)} |\n"

@@ -74,6 +74,7 @@ class Reports:
                 self.said.append(f"report {path} cannot be written: {error.strerror}")
                 session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
 
+    @pytest.hookimpl(trylast=True)
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         for line in self.said:
             terminalreporter.write_line(f"lockstep: {line}")
@@ -98,5 +99,9 @@ class Reports:
             "faults": [
                 {"family": family, "killed": killed, "planted": planted}
                 for family, (killed, planted) in of.faults.items()
+            ],
+            "diagnosed": [
+                {"family": family, "named": named, "planted": planted}
+                for family, (named, planted) in of.diagnosed.items()
             ],
         }
