@@ -8,6 +8,7 @@ from hypothesis import Phase, settings
 
 from adapters import UnknownBackend
 from tests.backend import Backend
+from tests.progress import Progress, wanted
 from tests.session import Session
 
 DEFAULT_EXAMPLES = 200
@@ -40,6 +41,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="N",
         help=f"cases drawn in a parity test; some tests draw a fraction (default: {DEFAULT_EXAMPLES})",
     )
+    group.addoption(
+        "--lockstep-report",
+        action="append",
+        default=[],
+        metavar="PATH",
+        help="write a report at the end: a page (.html), data (.json) or a job's summary (.md); repeatable",
+    )
 
 
 @pytest.hookimpl(trylast=True)  # after Hypothesis has loaded the profile that was asked for
@@ -59,6 +67,12 @@ def pytest_configure(config: pytest.Config) -> None:
     except UnknownBackend as error:
         raise pytest.UsageError(str(error)) from None
     config.pluginmanager.register(config.stash[SESSION], "lockstep-session")
+    if config.getoption("--lockstep-report"):
+        from tests.report.plugin import Reports
+
+        config.pluginmanager.register(Reports(config, config.stash[SESSION]), "lockstep-report")
+    if wanted(config):
+        config.pluginmanager.register(Progress(config), "lockstep-progress")
 
 
 @pytest.hookimpl(optionalhook=True)  # pytest-xdist's, which may not be installed

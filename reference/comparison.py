@@ -124,15 +124,19 @@ class Comparison:
         batch, unit = np.argwhere(self.outside[:, time])[0]
         return self.step(batch, time, unit)
 
+    @property
+    def ratios(self) -> Array:
+        """The deviations as fractions of their bounds."""
+        exact = np.where(self.deviation > 0, np.inf, 0.0)  # where no deviation at all is allowed
+        with np.errstate(over="ignore"):  # of a bound that is subnormal
+            return np.divide(self.deviation, self.bound, out=exact, where=self.bound > 0)
+
     @cached_property
     def worst(self) -> Step | None:
         """The element with the largest deviation as a fraction of its bound."""
         if not self.bound.size:
             return None
-        exact = np.where(self.deviation > 0, np.inf, 0.0)  # where no deviation at all is allowed
-        with np.errstate(over="ignore"):  # of a bound that is subnormal
-            ratio = np.divide(self.deviation, self.bound, out=exact, where=self.bound > 0)
-        return self.step(*np.unravel_index(ratio.argmax(), ratio.shape))
+        return self.step(*np.unravel_index(self.ratios.argmax(), self.bound.shape))
 
     @property
     def ratio(self) -> float:

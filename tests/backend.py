@@ -1,9 +1,11 @@
 """A backend under test: runs cases, judges them and keeps the score."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import pytest
 from hypothesis import note, reject
 from hypothesis import strategies as st
 
@@ -24,6 +26,7 @@ class Backend:
         self.name = name
         self.adapter = adapter
         self.scores = Scores()
+        self.watchers: list[Callable[[Verdict], None]] = []  # each is shown every verdict
 
     def __repr__(self) -> str:
         return f"<Backend {self.name}>"
@@ -52,8 +55,13 @@ class Backend:
     def judge(self, case: Case, trace: Trace) -> Verdict:
         """The verdict on an answer, counted."""
         verdict = self._timed(case, "", lambda: judge(self.adapter, case, trace))
-        self.scores.judged(verdict)
+        self._judged(verdict)
         return verdict
+
+    def _judged(self, verdict: Verdict, what: str = "") -> None:
+        self.scores.judged(verdict, what)
+        for watch in self.watchers:
+            watch(verdict)
 
     def _timed(self, case: Case, what: str, call: Callable[[], Any]) -> Any:
         """What `call` returns, its time and a refusal counted."""
@@ -87,7 +95,7 @@ class Backend:
 
         answer = self._timed(case, "grad", lambda: run_gradients(self.adapter, case, cotangents))
         verdict = self._timed(case, "grad", judged)
-        self.scores.judged(verdict, "grad")
+        self._judged(verdict, "grad")
         self._assert(Failure(self.name, self.adapter, verdict, answer, cotangents=cotangents))
         return answer
 
@@ -103,7 +111,7 @@ class Backend:
         verdict = self._timed(
             case, "train", lambda: judge_training(self.adapter, case, targets, rate, answer)
         )
-        self.scores.judged(verdict, "train")
+        self._judged(verdict, "train")
         self._assert(Failure(self.name, self.adapter, verdict, answer, f"after {updates} updates"))
 
     def _assert(self, result: Failure) -> None:
@@ -113,3 +121,19 @@ class Backend:
             raise AssertionError(result)
         if result.verdict.status == "inconclusive":
             note(str(result.verdict))
+
+
+def backend_of(item: pytest.Item) -> Backend | None:
+    """The backend that a test is set up for, if any."""
+    return getattr(item, "funcargs", {}).get("backend")
+
+
+@contextmanager
+def watching(backend: Backend | None, watch: Callable[[Verdict], None]) -> Iterator[None]:
+    """Show `watch` every verdict on the backend."""
+    watchers = backend.watchers if backend else []
+    watchers.append(watch)
+    try:
+        yield
+    finally:
+        watchers.remove(watch)

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
+from math import isnan
 from statistics import median
 from typing import Any
 
@@ -46,13 +47,26 @@ class Score:
         return self.counts.total() - self.counts["refused"]
 
     @property
-    def median_bound(self) -> str:
-        bounds = [float(bound) for bound in self.bounds.elements()]
-        return f"{median(bounds):.1e}" if bounds else "-"
+    def median_bound(self) -> float | None:
+        """None where nothing was compared."""
+        return median(map(float, self.bounds.elements())) if self.bounds else None
 
     @property
-    def cases_per_second(self) -> str:
-        return f"{self.counts.total() / self.seconds:.0f}"
+    def cases_per_second(self) -> float:
+        return self.counts.total() / self.seconds if self.seconds else 0.0
+
+    def add(self, other: "Score") -> None:
+        self.counts.update(other.counts)
+        self.reasons.update(other.reasons)
+        self.bounds.update(other.bounds)
+        self.seconds += other.seconds
+        self.saw(other.worst, other.where)
+
+    def numbers(self) -> dict[str, float | None]:
+        """By the names they have in reports."""
+        counts = {status: self.counts[status] for status in STATUSES}
+        ratios = {"worst_over_bound": self.worst, "median_bound": self.median_bound}
+        return {"cases": self.counts.total(), **counts, **ratios}
 
     def figures(self) -> list[str]:
         """The cases, how many of each status, and the worst ratio."""
@@ -81,7 +95,8 @@ class Scores(dict[str, Score]):
         case, score = verdict.case, self.of(verdict.case, what)
         score.counts[verdict.status] += 1
         if verdict.worst is not None:
-            score.bounds[f"{verdict.median_bound:.1e}"] += 1
+            if not isnan(verdict.median_bound):
+                score.bounds[f"{verdict.median_bound:.1e}"] += 1
             sizes = f"B{case.batch} T{case.time} D{case.input_size} H{case.hidden_size}"
             time = "" if verdict.worst.time is None else f" step {verdict.worst.time}"
             name = verdict.worst.name.replace("gradient of", "").strip()
@@ -90,6 +105,13 @@ class Scores(dict[str, Score]):
     @property
     def compared(self) -> int:
         return sum(score.compared for score in self.values())
+
+    @property
+    def total(self) -> Score:
+        total = Score()
+        for score in self.values():
+            total.add(score)
+        return total
 
     def to_json(self) -> dict[str, dict[str, Any]]:
         """Plain dicts, strings and numbers, to travel in a test report."""
@@ -101,11 +123,7 @@ class Scores(dict[str, Score]):
     def add_json(self, data: dict[str, dict[str, Any]]) -> None:
         """Add what `to_json` of another made."""
         for layer, values in data.items():
-            score = self.setdefault(layer, Score())
-            for name in ("counts", "reasons", "bounds"):
-                getattr(score, name).update(values[name])
-            score.seconds += values["seconds"]
-            score.saw(values["worst"], values["where"])
+            self.setdefault(layer, Score()).add(Score(**values))
 
 
 def in_order(layer: str) -> tuple[int, list[str], str]:
@@ -128,7 +146,8 @@ def rendered(scores: dict[str, Scores], width: int) -> str:
     below = []
     for backend, by_layer in scores.items():
         for layer, score in sorted(by_layer.items(), key=lambda item: in_order(item[0])):
-            more = (score.median_bound, score.cases_per_second, score.where)
+            sharp = "-" if score.median_bound is None else f"{score.median_bound:.1e}"
+            more = (sharp, f"{score.cases_per_second:.0f}", score.where)
             table.add_row(backend, layer, *score.figures(), *(more if wide else ()))
             below.append(
                 f"{backend} {layer}: median bound {more[0]}, {more[1]} cases/s, worst at {more[2]}\n"

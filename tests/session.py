@@ -11,14 +11,14 @@ from hypothesis import settings
 
 from adapters import UnknownBackend, find, known_backends, load
 from adapters.contract import CELLS
-from tests.backend import Backend
+from tests.backend import Backend, backend_of
 from tests.failure import failures
 from tests.scoreboard import Scores, rendered
 
-# The names under which results travel in a test's report, from whichever process ran it.
-SCORES = "lockstep-scores"
-FAULTS = "lockstep-faults"
-DIAGNOSED = "lockstep-diagnosed"
+# Where a test leaves its results; they travel in its report as plain data, from whichever process ran it.
+SCORES = pytest.StashKey[list[Any]]()
+FAULTS = pytest.StashKey[tuple[str, int, int]]()
+DIAGNOSED = pytest.StashKey[tuple[str, int, int]]()
 WIDTH_IN_A_FILE = 150  # columns of the table where there is no terminal
 
 
@@ -34,6 +34,7 @@ class Session:
         self.facts: dict[str, str] = {}
         self.not_tested: dict[str, str] = {}
         self.faults: dict[str, tuple[int, int]] = {}  # by family: killed, planted
+        self.diagnosed: dict[str, tuple[int, int]] = {}  # by family: named by the diagnosis, planted
         self.failures: list[dict[str, Any]] = []  # as `Failure.to_json` makes them
         self.parallel = False
         for name in self.names:
@@ -62,41 +63,49 @@ class Session:
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Iterator[None]:
         """Send the test's scores with its report; fail a test of a backend that compared nothing."""
-        backend = getattr(item, "funcargs", {}).get("backend")
+        backend = backend_of(item)
         if backend is None:
             return (yield)
         backend.scores = Scores()
         try:
             result = yield
         finally:
-            facts = backend.adapter.facts
-            results = [backend.name, str(facts), facts.not_tested, backend.scores.to_json()]
-            item.user_properties.append((SCORES, results))
+            facts, scores = backend.adapter.facts, backend.scores
+            item.stash[SCORES] = [backend.name, str(facts), facts.not_tested, scores.to_json()]
+            item.user_properties += [("backend", backend.name), ("framework_version", facts.version)]
+            figures = scores.total.numbers().items()
+            item.user_properties += [(name, value) for name, value in figures if value is not None]
         if not backend.scores.compared:
             pytest.fail("no case was compared, so this test shows nothing", pytrace=False)
         return result
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item, call: Any) -> Iterator[pytest.TestReport]:
-        """Send a test's failures with its report, from whichever process ran it."""
+        """Send a test's failures and scores with its report, from whichever process ran it."""
         failed = list(failures(call.excinfo.value if call.excinfo else None))
         for failure in failed:
             failure.test = item.nodeid
         report = yield
         report.lockstep_failures = [failure.to_json() for failure in failed]
+        if call.when == "call":
+            report.lockstep_scores = item.stash.get(SCORES, None)
+            report.lockstep_faults = item.stash.get(FAULTS, None)
+            report.lockstep_diagnosed = item.stash.get(DIAGNOSED, None)
         return report
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Add up the scores, in the process that prints the summary."""
         self.failures += getattr(report, "lockstep_failures", [])
-        for key, value in report.user_properties if report.when == "call" else ():
-            if key == SCORES:
-                name, facts, not_tested, scores = value
-                self.scores.setdefault(name, Scores()).add_json(scores)
-                self.facts[name], self.not_tested[name] = facts, not_tested
-            elif key == FAULTS:
-                family, killed, planted = value
-                self.faults[family] = (killed, planted)
+        if scored := getattr(report, "lockstep_scores", None):
+            name, facts, not_tested, scores = scored
+            self.scores.setdefault(name, Scores()).add_json(scores)
+            self.facts[name], self.not_tested[name] = facts, not_tested
+        if counted := getattr(report, "lockstep_faults", None):
+            family, killed, planted = counted
+            self.faults[family] = (killed, planted)
+        if counted := getattr(report, "lockstep_diagnosed", None):
+            family, named, planted = counted
+            self.diagnosed[family] = (named, planted)
 
     def pytest_report_header(self, config: pytest.Config) -> list[str]:
         self.parallel = bool(config.getoption("numprocesses", None))
@@ -135,10 +144,12 @@ class Session:
                     terminalreporter.write_line(f"{name} not tested on: {self.not_tested[name]}")
             for name in self.not_installed:
                 terminalreporter.write_line(f"{name} is not installed and was not tested")
-        if self.faults:
+        if self.faults or self.diagnosed:
             terminalreporter.section("lockstep: the suite against its faults")
-            killed, planted = (sum(numbers) for numbers in zip(*self.faults.values(), strict=True))
-            terminalreporter.write_line(f"kill-rate: {killed} of {planted} faults ({killed / planted:.1%})")
+        for rate, families in (("kill-rate", self.faults), ("diagnosed", self.diagnosed)):
+            if families:
+                found, planted = (sum(numbers) for numbers in zip(*families.values(), strict=True))
+                terminalreporter.write_line(f"{rate}: {found} of {planted} faults ({found / planted:.1%})")
 
 
 @contextmanager

@@ -19,6 +19,10 @@ def run_pytest(*arguments: str, python_path: Path | str = "") -> subprocess.Comp
         "--hypothesis-profile=ci",
         *arguments,
     ]
-    environment = {**os.environ, "PYTHONPATH": str(python_path), "COLUMNS": "150"}
-    environment.pop("PYTEST_ADDOPTS", None)
+    environment = as_a_user(PYTHONPATH=str(python_path), COLUMNS="150")
     return subprocess.run([*command, *arguments], cwd=ROOT, env=environment, capture_output=True, text=True)
+
+
+def as_a_user(**variables: str) -> dict[str, str]:
+    """The environment without the options of the run that this test is part of, its reports among them."""
+    return {**os.environ, "PYTEST_ADDOPTS": "", **variables}

@@ -1,6 +1,5 @@
 """The README's commands are CI's, its recipe runs as printed, its figures are this tree's."""
 
-import os
 import re
 import shlex
 import shutil
@@ -11,7 +10,7 @@ from pathlib import Path
 from adapters import Facts
 from adapters.contract import EVERYTHING
 from conftest import DEFAULT_EXAMPLES
-from tests.face.running import ROOT
+from tests.face.running import ROOT, as_a_user
 from tests.faults.catalogue import FAULTS
 from tests.faults.correct import CORRECT
 
@@ -40,7 +39,7 @@ def test_the_recipe_runs_as_printed(tmp_path: Path):
     program, *arguments = shlex.split(blocks("sh")[2])
     assert program == "pytest"
     command = [sys.executable, "-m", program, *arguments]
-    wide = {**os.environ, "COLUMNS": "150"}
+    wide = as_a_user(COLUMNS="150")
     run = subprocess.run(command, cwd=tmp_path, env=wide, capture_output=True, text=True)
     assert run.returncode == 0, run.stdout
     assert "my_backend:MyBackend simple_rnn float32" in re.sub(" +", " ", run.stdout)

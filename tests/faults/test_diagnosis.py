@@ -109,7 +109,9 @@ def all_cotangents(case: Case, seed: int) -> Cotangents:
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_the_planted_fault_is_named(family: str, record_property: Callable[[str, object], None]) -> None:
+def test_the_planted_fault_is_named(
+    family: str, request: pytest.FixtureRequest, record_property: Callable[[str, object], None]
+) -> None:
     """At least 9 of 10 in each family of ten or more; all but one in a smaller one."""
     missed = {}
     names = [name for name, fault in EXPLAINABLE.items() if fault.family == family]
@@ -117,7 +119,10 @@ def test_the_planted_fault_is_named(family: str, record_property: Callable[[str,
         cause = next(causes(EXPLAINABLE[name]))
         if EXPLAINABLE[name].explained not in cause.partition("; or ")[0]:
             missed[name] = cause
-    record_property(DIAGNOSED, [family, len(names) - len(missed), len(names)])
+    named = len(names) - len(missed)
+    request.node.stash[DIAGNOSED] = (family, named, len(names))
+    for name, value in (("family", family), ("named", named), ("planted", len(names))):
+        record_property(name, value)
     assert len(missed) <= max(1, len(names) // 10), missed
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.catalogue import FAULTS
-from tests.session import FAULTS as FAULTS_PROPERTY
+from tests.session import FAULTS as COUNTED
 
 FAMILIES = sorted({fault.family for fault in FAULTS.values()})
 ROOT = Path(__file__).parents[2]
@@ -33,7 +33,10 @@ VERDICTS = ("AssertionError: ", "FlakyFailure: ")
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_fault_is_caught(
-    family: str, tmp_path: Path, record_property: Callable[[str, object], None]
+    family: str,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+    record_property: Callable[[str, object], None],
 ) -> None:
     names = [name for name, fault in FAULTS.items() if fault.family == family]
     backends = [f"tests.faults.catalogue:{name}" for name in names]
@@ -43,7 +46,9 @@ def test_every_fault_is_caught(
         for backend, why in failures.items()
         if why.partition(": ")[2].startswith(VERDICTS)
     }
-    record_property(FAULTS_PROPERTY, [family, len(killed), len(names)])
+    request.node.stash[COUNTED] = (family, len(killed), len(names))
+    for name, value in (("family", family), ("killed", len(killed)), ("planted", len(names))):
+        record_property(name, value)
     assert killed == set(names), f"not caught: {sorted(set(names) - killed)}; failures: {failures}"
 
 
@@ -62,7 +67,7 @@ def first_failures(backends: list[str], results: Path, first: str) -> dict[str, 
     run = subprocess.run(
         [*command, "-p", "tests.faults.first_failure", "-p", "no:cacheprovider"],
         cwd=ROOT,
-        env={**os.environ, "LOCKSTEP_FAILURES": str(results), "LOCKSTEP_FIRST": first},
+        env={**os.environ, "PYTEST_ADDOPTS": "", "LOCKSTEP_FAILURES": str(results), "LOCKSTEP_FIRST": first},
         capture_output=True,
         text=True,
     )
