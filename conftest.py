@@ -7,8 +7,13 @@ import pytest
 from hypothesis import Phase, settings
 
 from adapters import UnknownBackend
+from adapters.files import in_one_line
+from adapters.saved_case import InvalidCase
+from tests import replay
 from tests.backend import Backend
+from tests.saving import FOLDER, NAME, Saving
 from tests.session import Session
+from tests.vectors import CASES_A_TEST, Vectors
 
 DEFAULT_EXAMPLES = 200
 SESSION = pytest.StashKey[Session]()
@@ -40,6 +45,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="N",
         help=f"cases drawn in a parity test; some tests draw a fraction (default: {DEFAULT_EXAMPLES})",
     )
+    group.addoption(
+        "--replay",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="PATH",
+        help="run these saved cases and nothing else: files, as failures are saved in .lockstep/, or "
+        "folders, of which every file that manifest.json lists must be there and unchanged",
+    )
+    group.addoption(
+        "--save-cases",
+        metavar="DIR",
+        help="write cases with what any backend should answer, and manifest.json: of every test of a "
+        f"backend those of the first {CASES_A_TEST} cases that match and whose bound is sharp",
+    )
 
 
 @pytest.hookimpl(trylast=True)  # after Hypothesis has loaded the profile that was asked for
@@ -59,6 +79,27 @@ def pytest_configure(config: pytest.Config) -> None:
     except UnknownBackend as error:
         raise pytest.UsageError(str(error)) from None
     config.pluginmanager.register(config.stash[SESSION], "lockstep-session")
+    configure_saved_cases(config)
+
+
+def configure_saved_cases(config: pytest.Config) -> None:
+    """The plugins that save and replay. Paths become absolute, for pytest-xdist's processes too."""
+    paths = [config.invocation_params.dir / path for path in config.getoption("--replay")]
+    folder = config.getoption("--save-cases")
+    try:
+        if folder is not None:
+            config.option.save_cases = config.invocation_params.dir / folder
+            config.pluginmanager.register(Vectors(config.option.save_cases), "lockstep-vectors")
+        if paths:
+            config.option.replay = paths
+            config.pluginmanager.register(replay.Replay(paths), "lockstep-replay")
+            config.args = [replay.__file__]
+        else:
+            config.pluginmanager.register(Saving(config.rootpath / FOLDER), NAME)
+    except InvalidCase as error:
+        raise pytest.UsageError(str(error)) from None
+    except OSError as error:
+        raise pytest.UsageError(f"--save-cases {folder}: {in_one_line(error)}") from None
 
 
 @pytest.hookimpl(optionalhook=True)  # pytest-xdist's, which may not be installed

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from hypothesis import note, reject
+from hypothesis import currently_in_test_context, note, reject
 from hypothesis import strategies as st
 
 from adapters import Adapter, Case, Cotangents, Refused, Trace
@@ -16,12 +16,16 @@ from tests.strategies import cases
 
 
 class Backend:
-    """Wraps an adapter for the suite. Every case that runs is counted in `scores`."""
+    """Wraps an adapter for the suite. Every case that runs is counted in `scores`.
+
+    watch: told of every verdict that a test is judged by, if anyone wants to know.
+    """
 
     def __init__(self, name: str, adapter: Adapter) -> None:
         self.name = name
         self.adapter = adapter
         self.scores = Scores()
+        self.watch: Callable[[Failure], None] | None = None
 
     def __repr__(self) -> str:
         return f"<Backend {self.name}>"
@@ -43,7 +47,10 @@ class Backend:
         return {"padded": cheap, "backwards": cheap}
 
     def run(self, case: Case) -> Trace:
-        """The backend's answer. A refusal is counted, and the example given up (a new one is drawn)."""
+        """The backend's answer. A refusal is counted, and the example given up (a new one is drawn).
+
+        Raises `adapters.Refused` in a test that draws no examples.
+        """
         __tracebackhide__ = True
         return self._timed(case, "", lambda: run(self.adapter, case))
 
@@ -61,7 +68,9 @@ class Backend:
             return call()
         except Refused as reason:
             self.scores.refused(case, str(reason), what)
-            reject()
+            if currently_in_test_context():
+                reject()
+            raise
         finally:
             self.scores.spent(case, time.perf_counter() - start, what)
 
@@ -92,7 +101,9 @@ class Backend:
     def _assert(self, result: Failure) -> None:
         """Fail the test where the verdict is a mismatch, with all that is known of it."""
         __tracebackhide__ = True
+        if self.watch is not None:
+            self.watch(result)
         if result.verdict.status == "mismatch":
             raise AssertionError(result)
-        if result.verdict.status == "inconclusive":
+        if result.verdict.status == "inconclusive" and currently_in_test_context():
             note(str(result.verdict))

@@ -52,7 +52,7 @@ class Score:
 
     @property
     def cases_per_second(self) -> str:
-        return f"{self.counts.total() / self.seconds:.0f}"
+        return f"{self.counts.total() / self.seconds:.0f}" if self.seconds else "-"
 
     def figures(self) -> list[str]:
         """The cases, how many of each status, and the worst ratio."""

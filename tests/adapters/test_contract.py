@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from adapters import Case, Refused, compare, load
+from adapters.memory import with_layout
 from tests.backend import Backend
-from tests.make_case import with_layout
 
 ROOT = Path(__file__).parents[2]
 
