@@ -1,5 +1,6 @@
 """A saved case comes back bit for bit; any other file is refused in one line, whatever is in it."""
 
+import itertools
 import json
 import os
 import struct
@@ -113,11 +114,11 @@ saved_case.save(target, saved_case.SavedCase(saved.case, saved.cotangents, obser
 """
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("gradients", [False, True])
-def test_another_process_answers_with_the_same_bits(layout, gradients, tmp_path):
-    arrays = make_case(batch=2, time=9, input_size=17, hidden_size=64).arrays()
-    case = Case(**{name: with_layout(array, layout) for name, array in arrays.items()})
+def test_another_process_answers_with_the_same_bits(gradients, tmp_path):
+    arrays = make_case(batch=2, time=9, input_size=17, hidden_size=64).arrays().items()
+    layouts = itertools.cycle(reversed(LAYOUTS))
+    case = Case(**{name: with_layout(array, next(layouts)) for name, array in arrays})
     numpy, asked = load("numpy"), None
     if gradients:
         outputs = np.random.default_rng(0).normal(size=(2, 9, 64)).astype(np.float32)
