@@ -86,6 +86,8 @@ def configure_saved_cases(config: pytest.Config) -> None:
     """The plugins that save and replay. Paths become absolute, for pytest-xdist's processes too."""
     paths = [config.invocation_params.dir / path for path in config.getoption("--replay")]
     folder = config.getoption("--save-cases")
+    if folder == "":
+        raise pytest.UsageError("--save-cases needs the name of a folder")
     try:
         if folder is not None:
             config.option.save_cases = config.invocation_params.dir / folder

@@ -35,7 +35,11 @@ def write(path: Path, data: bytes) -> None:
 
 def in_one_line(error: BaseException) -> str:
     """What an error says, short and printable."""
-    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return printable(error.strerror if isinstance(error, OSError) and error.strerror else str(error))
+
+
+def printable(text: str) -> str:
+    """A text from anywhere as one short line of ASCII."""
     line = " ".join(text.split()).encode("ascii", "backslashreplace").decode()
     line = "".join(c if c.isprintable() else "?" for c in line)
     return line if len(line) <= LONGEST_MESSAGE else f"{line[:LONGEST_MESSAGE]}..."

@@ -18,6 +18,7 @@ from tests.strategies import cases
 class Backend:
     """Wraps an adapter for the suite. Every case that runs is counted in `scores`.
 
+    asked: the case, and cotangents where gradients were asked for, that it was given last.
     watch: told of every verdict that a test is judged by, if anyone wants to know.
     """
 
@@ -25,6 +26,7 @@ class Backend:
         self.name = name
         self.adapter = adapter
         self.scores = Scores()
+        self.asked: tuple[Case, Cotangents | None] | None = None
         self.watch: Callable[[Failure], None] | None = None
 
     def __repr__(self) -> str:
@@ -52,6 +54,7 @@ class Backend:
         Raises `adapters.Refused` in a test that draws no examples.
         """
         __tracebackhide__ = True
+        self.asked = (case, None)
         return self._timed(case, "", lambda: run(self.adapter, case))
 
     def judge(self, case: Case, trace: Trace) -> Verdict:
@@ -92,6 +95,7 @@ class Backend:
         def judged() -> Verdict:
             return judge_gradients(self.adapter, case, cotangents, answer)
 
+        self.asked = (case, cotangents)
         answer = self._timed(case, "grad", lambda: run_gradients(self.adapter, case, cotangents))
         verdict = self._timed(case, "grad", judged)
         self.scores.judged(verdict, "grad")

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from adapters import Refused
+from adapters.files import printable
 from adapters.manifest import load_all
 from adapters.saved_case import SavedCase
 from tests.backend import Backend
@@ -72,5 +73,9 @@ class Replay:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        for file, saved in self.cases.items():
+            if saved.claim:
+                more = f"{file.name} was saved for more than its answer: {printable(saved.claim)}"
+                terminalreporter.write_line(f"lockstep: {more}")
         if self.compared_nothing:
             terminalreporter.write_line("lockstep: no case was compared, so this run shows nothing", red=True)

@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis.errors import HypothesisException
 
 from adapters import Trace
 from adapters.files import in_one_line
 from adapters.manifest import SUFFIX
 from adapters.saved_case import SavedCase, save, storable
 from reference import Comparison
+from tests.backend import Backend
 from tests.failure import Failure, failures
 
 FOLDER = ".lockstep"
@@ -26,20 +28,36 @@ class Saving:
         self.folder = folder
         self.lost: dict[str, int] = {}  # how many, by the reason
 
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Iterator[None]:
+        """Forget the case of the test before."""
+        if backend := backend_of(item):
+            backend.asked = None
+        return (yield)
+
     @pytest.hookimpl(wrapper=True, trylast=True)  # when the session's hook has said which test failed
     def pytest_runtest_makereport(self, item: pytest.Item, call: Any) -> Iterator[pytest.TestReport]:
         """Save the case before the report is made, so that the message can name the file."""
-        lost = []
-        for failure in failures(call.excinfo.value if call.excinfo else None):
-            path = self.folder / file_name(failure)
-            try:
-                save(path, saved_case(failure))
-                failure.saved = shown(path, item.config.invocation_params.dir)
-            except Exception as error:  # whatever it is, the verdict matters more
-                lost.append(in_one_line(error))
+        error = call.excinfo.value if call.excinfo else None
+        failed, lost, crashed = list(failures(error)), [], None
+        try:
+            for failure in failed:
+                failure.saved = self.save(saved_case(failure), item)
+            if not failed and (backend := backend_of(item)) and is_crash(error) and backend.asked:
+                crashed = self.save(crash(backend, error, item.nodeid), item)
+        except Exception as problem:  # whatever it is, the verdict matters more
+            lost.append(in_one_line(problem))
         report = yield
         report.lockstep_lost = lost
+        if crashed is not None:
+            report.sections.append(("lockstep", f"the last case it ran: {crashed}"))
         return report
+
+    def save(self, saved: SavedCase, item: pytest.Item) -> Path:
+        """Write the file, and give its name as it is shortest to type."""
+        path = self.folder / file_name(saved)
+        save(path, saved)
+        return shown(path, item.config.invocation_params.dir)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         for reason in getattr(report, "lockstep_lost", ()):
@@ -52,11 +70,30 @@ class Saving:
             terminalreporter.write_line(line, yellow=True)
 
 
-def file_name(failure: Failure) -> str:
+def file_name(saved: SavedCase) -> str:
     """keras-lstm-float32-0123456789ab.safetensors: the same for the same case."""
-    case = failure.verdict.case
-    backend = re.sub(r"[^\w.]+", "-", failure.backend, flags=re.ASCII).strip("-.")[:80]
-    return f"{backend}-{case.cell}-{case.dtype.name}-{saved_case(failure).digest}{SUFFIX}"
+    case = saved.case
+    backend = re.sub(r"[^\w.]+", "-", saved.backend, flags=re.ASCII).strip("-.")[:80]
+    return f"{backend}-{case.cell}-{case.dtype.name}-{saved.digest}{SUFFIX}"
+
+
+def backend_of(item: pytest.Item) -> Backend | None:
+    """The backend that a test is of, if it is of one."""
+    return getattr(item, "funcargs", {}).get("backend")
+
+
+def is_crash(error: BaseException | None) -> bool:
+    """Whether it comes of a backend or of another assertion, not of pytest or Hypothesis."""
+    return isinstance(error, Exception) and not isinstance(error, HypothesisException)
+
+
+def crash(backend: Backend, error: BaseException, test: str) -> SavedCase:
+    """The case that a backend was given last, which is the smallest where Hypothesis has drawn it."""
+    case, cotangents = backend.asked
+    reason, facts = f"{type(error).__name__}: {in_one_line(error)}", str(backend.adapter.facts)
+    return SavedCase(
+        case, cotangents, backend=backend.name, facts=facts, status="error", reason=reason, test=test
+    )
 
 
 def shown(path: Path, current: Path) -> Path:

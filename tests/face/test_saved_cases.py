@@ -34,6 +34,13 @@ class NotArrays(NumpyAdapter):
     def run(self, case):
         return [super().run(case)]
 
+class Crashes(NumpyAdapter):
+    facts = Facts("crashes", cells=("gru",))
+    def run(self, case):
+        if case.time > 2:
+            raise RuntimeError("segment not found")
+        return super().run(case)
+
 class Simple(NumpyAdapter):
     facts = Facts("simple")
     def run(self, case):
@@ -41,16 +48,25 @@ class Simple(NumpyAdapter):
             raise Refused("no relu today")
         return super().run(case)
 """
+FULL = """
+from pathlib import Path
+
+def full(self, *data):
+    raise OSError(28, "No space left on device")
+
+Path.write_bytes = full
+"""
 EVERY_STEP = "tests/parity/test_every_step.py::test_every_step"
 GRADIENTS = "tests/parity/test_gradients.py::test_gradients"
 
 
 @pytest.fixture
 def their_modules(tmp_path):
-    """A folder to import from, with a module `theirs`."""
+    """A folder to import from, with a module `theirs`, and `full`, which fills the disk."""
     folder = tmp_path / "modules"
     folder.mkdir()
     (folder / "theirs.py").write_text(BACKENDS)
+    (folder / "full.py").write_text(FULL)
     return folder
 
 
@@ -100,6 +116,15 @@ def test_an_answer_of_any_form_is_saved_with_its_case(tmp_path, their_modules):
     assert saved_case.load(path).reason == "the backend returned list, needs a Trace"
 
 
+def test_the_case_of_a_crash_is_saved(tmp_path, their_modules):
+    run = run_pytest(EVERY_STEP, "--backend", "theirs:Crashes", python_path=their_modules, root=tmp_path)
+    (path,) = saved_in(tmp_path)
+    saved = saved_case.load(path)
+    assert (saved.status, saved.reason) == ("error", "RuntimeError: segment not found")
+    assert saved.case.time == 3
+    assert f"the last case it ran: {path}" in run.stdout
+
+
 def test_where_it_cannot_be_saved_the_verdict_is_shown(tmp_path, their_modules):
     (tmp_path / FOLDER).touch()  # a file in the place of the folder
     wrong = run_pytest(EVERY_STEP, "--backend", "theirs:Transposed", python_path=their_modules, root=tmp_path)
@@ -109,12 +134,24 @@ def test_where_it_cannot_be_saved_the_verdict_is_shown(tmp_path, their_modules):
     assert "INTERNALERROR" not in wrong.stdout + wrong.stderr
 
 
+def test_where_vectors_cannot_be_saved_the_run_fails(tmp_path, their_modules):
+    test, folder = "tests/parity/test_notebook.py", tmp_path / "vectors"
+    run = run_pytest(
+        test, "--backend", "numpy", "-p", "full", f"--save-cases={folder}", python_path=their_modules
+    )
+    assert run.returncode == 1
+    assert "2 passed" in run.stdout
+    assert "lockstep: not all cases could be saved: No space left on device" in run.stdout
+    assert list(folder.iterdir()) == []
+
+
 def test_a_replay_that_compares_nothing_fails(tmp_path, their_modules):
     path = tmp_path / "relu.safetensors"
-    save(path, SavedCase(make_case(activation="relu")))
+    save(path, SavedCase(make_case(activation="relu"), claim="the second call"))
     replayed = run_pytest("--backend", "theirs:Simple", f"--replay={path}", python_path=their_modules)
     assert replayed.returncode == 1
     assert "theirs:Simple refused 1: no relu today" in replayed.stdout
+    assert "relu.safetensors was saved for more than its answer: the second call" in replayed.stdout
     assert "no case was compared, so this run shows nothing" in replayed.stdout
 
 
