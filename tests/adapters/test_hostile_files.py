@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from safetensors.numpy import save as serialized
 
 from adapters import Cotangents, saved_case
+from adapters.files import printable
 from adapters.saved_case import InvalidCase, SavedCase, pack, unpack
 from tests.adapters.test_contract import make_case
 
@@ -137,8 +138,19 @@ def test_a_damaged_header_is_a_case_or_refused(place, text):
     must_be_a_case_or_refused(VALID[:place] + text.encode() + VALID[place + len(text) :])
 
 
-@pytest.mark.parametrize("kind", ["missing", "folder", "fifo", "device", "empty", "nul", "too large"])
-def test_only_regular_files_of_a_fair_size_are_opened(kind, tmp_path):
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        ("missing", "No such file"),
+        ("folder", "it is no regular file"),
+        ("fifo", "it is no regular file"),
+        ("device", "it is no regular file"),
+        ("empty", "it has 0 bytes"),
+        ("nul", "embedded null"),
+        ("too large", f"it has {2**40} bytes"),
+    ],
+)
+def test_only_regular_files_of_a_fair_size_are_opened(kind, message, tmp_path):
     path = tmp_path / "it.safetensors"
     if kind == "folder":
         path.mkdir()
@@ -153,5 +165,10 @@ def test_only_regular_files_of_a_fair_size_are_opened(kind, tmp_path):
     elif kind == "too large":
         path.touch()
         os.truncate(path, 2**40)  # takes no room on the disk
-    with pytest.raises(InvalidCase, match="is not a saved case: "):
+    with pytest.raises(InvalidCase, match=f"is not a saved case: {message}"):
         saved_case.load(path)
+
+
+def test_what_is_told_can_do_nothing_to_a_terminal():
+    assert printable("\x1b[2J\n \u202e∘\ud800") == r"?[2J \u202e\u2218\ud800"
+    assert len(printable("x" * 10**6)) < 400

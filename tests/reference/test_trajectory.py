@@ -34,6 +34,10 @@ def test_answers_lie_within_it(cell, data):
     stacked = cases(cell, "stacked", variants="stacked", masked=True)
     padded = cases(cell, "ragged", padded=True, backwards=True)
     case = data.draw(half | stacked | padded | cases(cell, "empty and single"))
+    outputs = trajectory(case, unmeasured(case.dtype.name))["outputs"]
+    padding = ~(case.valid if case.return_sequences else case.valid.any(axis=1))
+    assert not outputs.value[padding].any()
+    assert not outputs.error[padding].any()  # exactly zero there
     with np.errstate(all="ignore"):
         for deviation, error in deviations(case):
             assert ((deviation <= error) | np.isinf(error)).all()
