@@ -1,11 +1,13 @@
 """One case on one backend, judged by the oracle."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from adapters.contract import Adapter
-from reference import Case, Cotangents, Trace, Verdict, check, check_gradients
+from reference import Case, Cotangents, Trace, Verdict, check, check_gradients, check_training
+from reference.validation import Array
 
 
 def run(adapter: Adapter, case: Case) -> Trace:
@@ -30,6 +32,14 @@ def judge_gradients(adapter: Adapter, case: Case, cotangents: Cotangents, answer
     """The verdict on `answer` as this backend's gradients, with the ulps its adapter declares."""
     facts, dtype = adapter.facts, case.dtype.name
     return check_gradients(case, cotangents, answer, facts.tanh_ulps[dtype], facts.sigmoid_ulps[dtype])
+
+
+def judge_training(
+    adapter: Adapter, case: Case, targets: Array, rate: float, answer: Sequence[Mapping[str, Array]]
+) -> Verdict:
+    """The verdict on `answer` as this backend's weights after each update, with the ulps it declares."""
+    facts, dtype = adapter.facts, case.dtype.name
+    return check_training(case, targets, rate, answer, facts.tanh_ulps[dtype], facts.sigmoid_ulps[dtype])
 
 
 def compare(adapter: Adapter, case: Case) -> Verdict:

@@ -44,6 +44,6 @@ class NumpyAdapter:
         return run_layers(case, partial(run_stored if case.dtype.itemsize == 2 else run_cell, case))
 
     def gradients(self, case: Case, cotangents: Cotangents) -> dict[str, Any]:
-        """Backpropagation through time in the case's dtype."""
+        """Backpropagation through time in the case's dtype; in a half type some of it in a wider one."""
         found = gradients_in(lambda array: array, case, cotangents)
-        return {name: found[name] for name in case.arrays()}
+        return {name: found[name].astype(case.dtype, copy=False) for name in case.arrays()}

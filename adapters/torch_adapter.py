@@ -72,7 +72,7 @@ class TorchAdapter:
         answers = [layers[-1], *(state.reshape(case.state_shape) for state in states)]
         found = self.torch.autograd.grad(answers, of, given, allow_unused=True)
         arrays = {
-            id(x): (self.torch.zeros_like(x) if g is None else g).numpy()
+            id(x): self._array(self.torch.zeros_like(x) if g is None else g, case)
             for x, g in zip(of, found, strict=True)
         }
         cells = []

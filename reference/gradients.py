@@ -74,21 +74,30 @@ def gradients(case: Case, cotangents: Cotangents, arithmetic: Arithmetic | None 
     within its error. Without it, results are float64 arrays.
     Raises ValueError when the cotangents do not fit the case.
     """
-
-    def convert(array: Array) -> Any:
-        return array.astype(np.float64) if arithmetic is None else Rounded(array, arithmetic)
-
     with np.errstate(all="ignore"):
-        result = gradients_in(convert, case, cotangents)
+        result = gradients_in(arrays_in(arithmetic), case, cotangents)
         if arithmetic is not None:
             result = {name: array.closed() for name, array in result.items()}
     return result
 
 
+def arrays_in(arithmetic: Arithmetic | None) -> Convert:
+    """What makes an array one that carries the error of a backend, or plain float64."""
+    if arithmetic is None:
+        return lambda array: array.astype(np.float64)
+    return lambda array: Rounded(array, arithmetic)
+
+
 def gradients_in(convert: Convert, case: Case, cotangents: Cotangents) -> dict[str, Any]:
     """The same, in the arithmetic of the arrays that `convert` makes."""
     outputs, finals = cotangents_of(convert, case, cotangents)
-    layers = forward(convert, case)
+    return pulled_back(convert, case, forward(convert, case), outputs, finals)
+
+
+def pulled_back(
+    convert: Convert, case: Case, layers: list[list[Walk]], outputs: Any, finals: list[State]
+) -> dict[str, Any]:
+    """The gradients, from every cell's way and the cotangents of the outputs and of each final state."""
     if not case.return_sequences:
         finals = with_last_output(case, layers[-1], outputs, finals)
         outputs = convert(np.zeros((case.batch, case.time, case.features), case.dtype))
@@ -134,20 +143,28 @@ def counted(case: Case, array: Any) -> Any:
     return np.where(case.valid[..., None], array, 0) if case.padded else array
 
 
-def forward(convert: Convert, case: Case) -> list[list[Walk]]:
-    """Every cell's way through time, by layer and direction."""
+def forward(convert: Convert, case: Case, weights: Sequence[Weights] | None = None) -> list[list[Walk]]:
+    """Every cell's way through time, by layer and direction.
+
+    weights: every cell's, in this arithmetic already; the case's when omitted.
+    """
+    if weights is None:
+        weights = [converted(convert, own) for own in (case.weights, *case.more_weights)]
+    of_cells = iter(weights)
     inputs = convert(np.where(case.valid[..., None], case.inputs, 0))  # NaN of the padding may not leak
     layers = []
     for layer in case.passes:
-        walks = [walked(case, converted(convert, direction), inputs) for direction in layer]
+        walks = []
+        for direction in layer:
+            start = tuple(map(convert, direction.start))
+            walks.append(walked(case, direction._replace(weights=next(of_cells), start=start), inputs))
         inputs = counted(case, merge(case, [walk.outputs for walk in walks]))
         layers.append(walks)
     return layers
 
 
-def converted(convert: Convert, direction: Pass) -> Pass:
-    weights = Weights(*(None if w is None else convert(w) for w in direction.weights))
-    return direction._replace(weights=weights, start=tuple(map(convert, direction.start)))
+def converted(convert: Convert, weights: Weights) -> Weights:
+    return Weights(*(None if w is None else convert(w) for w in weights))
 
 
 def walked(case: Case, direction: Pass, inputs: Any) -> Walk:

@@ -97,8 +97,7 @@ def of_walk(case: Case, walk: Walk, state: State) -> Iterator[Comparison]:
 
 def state_of(trace: Trace, cell: int) -> State:
     """The final state of one cell, (h,) or (h, c)."""
-    states = [state for state in (trace.final_state, trace.final_cell_state) if state is not None]
-    return tuple(state if state.ndim == 2 else state[cell] for state in states)
+    return tuple(state if state.ndim == 2 else state[cell] for state in trace.states)
 
 
 def last_output(case: Case, trace: Trace, arithmetic: Arithmetic) -> Comparison:

@@ -68,6 +68,9 @@ class Rounded(NDArrayOperatorsMixin):
     def reshape(self, *shape: int) -> "Rounded":
         return self._each(lambda array: array.reshape(shape))
 
+    def swapaxes(self, a: int, b: int) -> "Rounded":
+        return self._each(lambda array: array.swapaxes(a, b))
+
     def _each(self, change: Callable[[Any], Any]) -> "Rounded":
         """The same change of form to value, error and magnitude."""
         error = change(self.error) if isinstance(self.error, np.ndarray) else self.error

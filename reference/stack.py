@@ -19,20 +19,32 @@ def run_layers(case: Case, run: Run | None = None) -> Trace:
 
     run: how each cell is run, by default as it should be.
     """
-    run = run or partial(run_cell, case)
-    layers: list[Any] = [case.inputs]
+    trace = assembled(case, *layers_and_finals(case, run or partial(run_cell, case), case.inputs))
+    arrays = (np.asarray(array, case.dtype) for array in (trace.outputs, *trace.states))
+    hidden = (np.asarray(array, case.dtype) for array in trace.hidden_outputs)
+    return Trace(*arrays, hidden_outputs=tuple(hidden))
+
+
+def layers_and_finals(case: Case, run: Run, inputs: Any) -> tuple[list[Any], list[State]]:
+    """The outputs of each layer, and the final state of each cell, in the arithmetic of `inputs`."""
+    layers: list[Any] = [inputs]
     finals: list[State] = []
     for layer in case.passes:
         results = [run(direction, layers[-1]) for direction in layer]
         layers.append(merge(case, [outputs for outputs, _ in results]))
         finals += [final for _, final in results]
-    outputs = layers[-1]
+    return layers[1:], finals
+
+
+def assembled(case: Case, layers: Sequence[Any], finals: Sequence[State]) -> Trace:
+    """The answer to a case from the outputs of its layers and the final states of its cells."""
+    *hidden, outputs = layers
     if not case.return_sequences:
         last = merge(case, [state[0] for state in finals[-case.directions :]])
         outputs = np.where(case.valid.any(axis=1, keepdims=True), last, 0)
-    states = [np.array(parts, case.dtype).reshape(case.state_shape) for parts in zip(*finals, strict=True)]
-    *hidden, last = (np.asarray(array, case.dtype) for array in [*layers[1:-1], outputs])
-    return Trace(last, *states, hidden_outputs=tuple(hidden))
+    states = (np.concatenate(parts, axis=0) for parts in zip(*finals, strict=True))
+    whole = (state.reshape(*case.state_shape) for state in states)
+    return Trace(outputs, *whole, hidden_outputs=tuple(hidden))
 
 
 def run_cell(case: Case, direction: Pass, inputs: Any) -> tuple[Any, State]:

@@ -21,6 +21,11 @@ class Trace:
     final_cell_state: Array | None = None
     hidden_outputs: tuple[Array, ...] = field(default=(), kw_only=True)
 
+    @property
+    def states(self) -> tuple[Array, ...]:
+        """The final states, (h,) or (h, c)."""
+        return tuple(state for state in (self.final_state, self.final_cell_state) if state is not None)
+
     def arrays(self) -> dict[str, Array]:
         """The trace's arrays by name, without those it does not have."""
         arrays = {name: getattr(self, name) for name in ("outputs", "final_state", "final_cell_state")}

@@ -8,8 +8,10 @@ from hypothesis import currently_in_test_context, note, reject
 from hypothesis import strategies as st
 
 from adapters import Adapter, Case, Cotangents, Refused, Trace
-from adapters.compare import judge, judge_gradients, run, run_gradients
+from adapters.compare import judge, judge_gradients, judge_training, run, run_gradients
 from reference import Verdict
+from reference.training import loss_cotangents, trained, weights_of
+from reference.validation import Array
 from tests.failure import Failure
 from tests.scoreboard import Scores
 from tests.strategies import cases
@@ -85,7 +87,7 @@ class Backend:
         __tracebackhide__ = True
         if trace is None:
             trace = self.run(case)
-        self._assert(Failure(self.name, self.adapter.facts, self.judge(case, trace), trace, claim))
+        self._assert(Failure(self.name, self.adapter, self.judge(case, trace), trace, claim))
         return trace
 
     def check_gradients(self, case: Case, cotangents: Cotangents) -> dict[str, Any]:
@@ -99,8 +101,23 @@ class Backend:
         answer = self._timed(case, "grad", lambda: run_gradients(self.adapter, case, cotangents))
         verdict = self._timed(case, "grad", judged)
         self.scores.judged(verdict, "grad")
-        self._assert(Failure(self.name, self.adapter.facts, verdict, answer, cotangents=cotangents))
+        self._assert(Failure(self.name, self.adapter, verdict, answer, cotangents=cotangents))
         return answer
+
+    def check_training(self, case: Case, targets: Array, rate: float, updates: int) -> None:
+        """Fail the test unless each update of the weights is right, and all of them together are."""
+        __tracebackhide__ = True
+        own, answer = case, []
+        for _ in range(updates):
+            outputs = self.check(own, claim=f"after {len(answer)} updates").outputs
+            found = self.check_gradients(own, loss_cotangents(own, outputs, targets))
+            own = trained(own, found, rate)
+            answer.append(weights_of(own))
+        verdict = self._timed(
+            case, "train", lambda: judge_training(self.adapter, case, targets, rate, answer)
+        )
+        self.scores.judged(verdict, "train")
+        self._assert(Failure(self.name, self.adapter, verdict, answer, f"after {updates} updates"))
 
     def _assert(self, result: Failure) -> None:
         """Fail the test where the verdict is a mismatch, with all that is known of it."""

@@ -1,11 +1,17 @@
 """A failure: one case on which a backend's answer is wrong, and how to say so."""
 
+import platform
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from adapters import Cotangents, Facts
+import numpy as np
+
+from adapters import Adapter, Cotangents, Facts, Trace, load
+from adapters.examination import Examination, examine, examine_gradients
 from reference import Verdict
 
 
@@ -13,7 +19,8 @@ from reference import Verdict
 class Failure:
     """What the AssertionError of a test holds, from which message, saved case and reports are made.
 
-    answer: the backend's Trace, or its gradients where there are `cotangents`.
+    backend: its name.  answer: its Trace, its gradients where there are `cotangents`, or the weights that
+    it was trained to.
     claim: what the test shows, when it is more than that the answer to the case is right; such a failure
     may need more than the case to be seen again.
     test: the test that failed, and saved: the file the case was written to, as soon as they are known.
@@ -22,7 +29,7 @@ class Failure:
     """
 
     backend: str
-    facts: Facts
+    adapter: Adapter
     verdict: Verdict
     answer: Any
     claim: str = ""
@@ -30,9 +37,51 @@ class Failure:
     test: str = ""
     saved: Path | None = None
 
-    def __str__(self) -> str:
+    @property
+    def facts(self) -> Facts:
+        return self.adapter.facts
+
+    @cached_property
+    def examination(self) -> Examination:
+        """What was found out about the cause, by asking the backend more."""
+        case = self.verdict.case
+        try:
+            if self.cotangents is not None and self.verdict.comparisons:
+                return examine_gradients(self.adapter, case, self.cotangents, self.answer)
+            if not self.verdict.comparisons or not isinstance(self.answer, Trace):
+                return Examination(self.verdict.reason)
+            return examine(lambda: load(self.backend), self.adapter, case, self.answer)
+        except Exception as error:  # whatever a broken backend raises, the verdict is shown
+            what = f"{type(error).__name__}: {error}".splitlines()[0]
+            return Examination(f"{self.verdict.reason} (asked more, the backend failed: {what})")
+
+    @property
+    def headline(self) -> str:
+        """Which backend, what differs and the likely cause."""
         about = f" ({self.claim})" if self.claim else ""
-        return f"{self.backend}{about}: {self.verdict}"
+        wrong = self.verdict.wrong
+        what = f"wrong {(wrong.name or 'outputs') if wrong else 'form'}"
+        return f"{self.backend}{about}: {what}: {self.examination.cause}"
+
+    @property
+    def again(self) -> str:
+        """The command that runs it again."""
+        backend = f"--backend {shlex.quote(self.backend)}"
+        if self.saved and not self.claim:
+            return f"pytest --replay={shlex.quote(str(self.saved))} {backend}"
+        return f"pytest {shlex.quote(self.test)} {backend}"
+
+    def __str__(self) -> str:
+        _, *details = str(self.verdict).splitlines()
+        if self.verdict.reason != self.examination.cause:
+            details.insert(0, f"  {self.verdict.reason}")
+        details += [f"  {note}" for note in self.examination.notes]
+        details.append(
+            f"  versions: {self.facts}; numpy {np.__version__}, Python {platform.python_version()}"
+        )
+        if self.saved:
+            details.append(f"  saved: {self.saved}")
+        return "\n".join([self.headline, *details, f"  again: {self.again}"])
 
     def to_json(self) -> dict[str, Any]:
         """What reports say of it: plain strings, numbers and lists, to travel in a test report."""
@@ -44,6 +93,7 @@ class Failure:
             "claim": self.claim,
             "case": repr(case),
             "layer": f"{case.cell} {case.dtype}",
+            "cause": self.examination.cause,
             "reason": self.verdict.reason,
             "message": str(self),
             "saved": str(self.saved or ""),

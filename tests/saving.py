@@ -127,12 +127,17 @@ def observed(failure: Failure) -> dict[str, Any]:
         arrays = {f"gradients.{name}": answer.get(name) for name in failure.verdict.case.arrays()}
     elif isinstance(answer, Trace) and isinstance(answer.hidden_outputs, tuple):
         arrays = answer.arrays()
+    elif isinstance(answer, list) and all(isinstance(weights, Mapping) for weights in answer):
+        updates = enumerate(answer, start=1)  # of a training
+        arrays = {
+            f"{name} after update {k}": array for k, weights in updates for name, array in weights.items()
+        }
     return {name: array for name, array in arrays.items() if storable(array)}
 
 
 def name_of(comparison: Comparison) -> str:
     """What a comparison is called in a file: "outputs", "layer 0 forward outputs", "gradients.W"."""
     name = comparison.name
-    if name.startswith("gradient of "):
-        return name.replace("gradient of ", "gradients.")
-    return name if name.endswith(("outputs", "state")) else f"{name} outputs".strip()
+    if re.fullmatch(r"(layer \d+)? ?(forward|backward)?", name):  # those of outputs name the cell only
+        return f"{name} outputs".strip()
+    return name.replace("gradient of ", "gradients.")

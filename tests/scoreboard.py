@@ -64,7 +64,7 @@ class Score:
 
 
 class Scores(dict[str, Score]):
-    """The scores of one backend by cell and dtype, "lstm float32", with "grad" behind for gradients."""
+    """The scores of one backend by cell and dtype, "lstm float32", with "grad" or "train" behind."""
 
     def of(self, case: Case, what: str) -> Score:
         return self.setdefault(f"{case.cell} {case.dtype} {what}".strip(), Score())
@@ -108,10 +108,10 @@ class Scores(dict[str, Score]):
             score.saw(values["worst"], values["where"])
 
 
-def in_order(layer: str) -> tuple[int, int, str]:
-    """Where "lstm float32" comes in the table: by cell, answers before gradients, then by dtype."""
+def in_order(layer: str) -> tuple[int, list[str], str]:
+    """Where "lstm float32" comes in the table: by cell, answers before gradients and training, by dtype."""
     cell, *rest = layer.split()
-    return list(GATES).index(cell), len(rest), rest[0]
+    return list(GATES).index(cell), rest[1:], rest[0]
 
 
 def rendered(scores: dict[str, Scores], width: int) -> str:

@@ -18,6 +18,7 @@ from tests.scoreboard import Scores, rendered
 # The names under which results travel in a test's report, from whichever process ran it.
 SCORES = "lockstep-scores"
 FAULTS = "lockstep-faults"
+DIAGNOSED = "lockstep-diagnosed"
 WIDTH_IN_A_FILE = 150  # columns of the table where there is no terminal
 
 

@@ -6,6 +6,7 @@ ten times as long. Both are independent and non-zero, so that no transposition o
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from itertools import product
 from typing import Any
@@ -200,6 +201,19 @@ def possible_variants(cell: str, variants: str, facts: Facts) -> list[Variant]:
     else:
         of_kind = {"usual": VARIANTS, "all": ALL_VARIANTS, "stacked": STACKS}[variants][cell]
     return [variant for variant in of_kind if possible(variant)] or [{"biases": facts.biases[0]}]
+
+
+def without_nan(case: Case) -> Case:
+    """The case with numbers in its padding."""
+    return replace(case, inputs=np.where(np.isnan(case.inputs), case.dtype.type(7), case.inputs))
+
+
+def targets(case: Case) -> st.SearchStrategy[np.ndarray]:
+    """What the outputs are to become: uniform in [-1, 1)."""
+    steps = (case.time,) if case.return_sequences else ()
+    shape = (case.batch, *steps, case.features)
+    seeds = st.integers(0, 2**32 - 1)
+    return seeds.map(lambda seed: np.random.default_rng(seed).uniform(-1, 1, shape).astype(case.dtype))
 
 
 def cotangents(case: Case) -> st.SearchStrategy[Cotangents]:

@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from adapters import Case, Refused, compare, load
+from adapters import Case, Cotangents, Refused, compare, load
+from adapters.compare import judge_gradients, run_gradients
 from adapters.memory import with_layout
+from reference.case import DTYPES
 from tests.backend import Backend
 
 ROOT = Path(__file__).parents[2]
@@ -68,6 +70,17 @@ def test_float64_does_not_leak_into_float32_or_the_process(backend: Backend):
     np.testing.assert_array_equal(backend.check(single).outputs, first)
     if "jax" in sys.modules:
         assert sys.modules["jax"].numpy.zeros(1).dtype == np.float32
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_gradients_have_the_form_of_their_arrays(backend: Backend, dtype: str):
+    """In half types too, where no bound says what they should be."""
+    case = make_case(dtype)
+    backend.check(make_case())  # so that something is compared
+    cotangents = Cotangents(outputs=np.ones_like(case.inputs, shape=(2, 3, 3)))
+    answer = run_gradients(backend.adapter, case, cotangents)
+    verdict = judge_gradients(backend.adapter, case, cotangents, answer)
+    assert verdict.status == ("inconclusive" if case.dtype.itemsize == 2 else "match"), verdict
 
 
 def test_a_refusal_is_what_the_framework_itself_says(backend: Backend):

@@ -44,7 +44,7 @@ def rows(output):
     """The closing table's rows of answers in two dtypes by backend, cell and dtype: the five counts."""
     words = [line.split() for line in output.splitlines() if " float" in line]
     return {
-        tuple(row[:3]): row[3:8] for row in words if row[2] in ("float32", "float64") and row[3] != "grad"
+        tuple(row[:3]): row[3:8] for row in words if row[2] in ("float32", "float64") and row[3].isdigit()
     }
 
 

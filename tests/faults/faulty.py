@@ -12,6 +12,10 @@ from reference.case import DTYPES
 from reference.cells import ACTIVATIONS
 from reference.gradients import gradients_in
 from reference.layer import State, unroll
+from reference.machine import Plain
+from reference.mistakes.gradients import GradientMistake
+from reference.mistakes.mistake import Mistake
+from reference.mistakes.mistake import answer as answer_of
 from reference.stack import run_layers
 
 Array = np.ndarray
@@ -48,6 +52,7 @@ class Fault:
     """One deliberate bug, of the answers or of the gradients. Calling it makes a backend that has it.
 
     simple: it is one of a single simple RNN with one bias, and declares no more.
+    mistake: the known mistake that it makes.  explained: what a diagnosis must say, where it can tell.
     """
 
     name: str
@@ -57,30 +62,71 @@ class Fault:
     answer: Callable[..., Trace] | None = None
     gradients: Callable[..., Gradients] | None = None
     simple: bool = False
+    mistake: Mistake | None = None
+    explained: str = ""
 
     def __call__(self) -> Faulty:
         return Faulty(self)
 
 
 def fault(
-    family: str, *, cell: str = "simple_rnn", remembers: bool = False
+    family: str, *, cell: str = "simple_rnn", remembers: bool = False, explained: str = ""
 ) -> Callable[[Callable[..., Trace]], Fault]:
     """Make a fault of `answer(case)`, or of `answer(case, memory)` for one that remembers."""
-    return lambda answer: Fault(answer.__name__, family, (cell,), remembers, answer=answer)
+    return lambda answer: Fault(
+        answer.__name__, family, (cell,), remembers, answer=answer, explained=explained
+    )
 
 
-def simple_fault(family: str, *, remembers: bool = False) -> Callable[[Callable[..., Trace]], Fault]:
+def simple_fault(
+    family: str, *, remembers: bool = False, explained: str = ""
+) -> Callable[[Callable[..., Trace]], Fault]:
     """Make a fault of `answer(case)`, or with `memory`, of a single simple RNN with one bias."""
     return lambda answer: Fault(
-        answer.__name__, family, ("simple_rnn",), remembers, answer=answer, simple=True
+        answer.__name__, family, ("simple_rnn",), remembers, answer=answer, simple=True, explained=explained
+    )
+
+
+def mistaken(
+    family: str,
+    mistake: Mistake,
+    *,
+    simple: bool = False,
+    cell: str = "simple_rnn",
+    among: Callable[[Case], bool] = lambda case: True,
+) -> Fault:
+    """Make a fault of a known mistake, in some cases. cell: where it can be made with more than one."""
+
+    def answer(case: Case) -> Trace:
+        if not among(case):
+            return run_cell(case)
+        with np.errstate(all="ignore"):
+            trace = answer_of([mistake], case, Plain())
+        arrays = (np.asarray(array).astype(case.dtype) for array in (trace.outputs, *trace.states))
+        return Trace(*arrays)
+
+    cell = cell if cell in mistake.cells else mistake.cells[0]
+    return Fault(
+        "", family, (cell,), False, answer=answer, simple=simple, mistake=mistake, explained=mistake.says
     )
 
 
 def gradient_fault(
-    *, cell: str = "simple_rnn", remembers: bool = False
+    family: str = "gradients", *, cell: str = "simple_rnn", remembers: bool = False
 ) -> Callable[[Callable[..., Gradients]], Fault]:
     """Make a fault of `gradients(case, cotangents)`, or of one with `memory` that remembers."""
-    return lambda wrong: Fault(wrong.__name__, "gradients", (cell,), remembers, gradients=wrong)
+    return lambda wrong: Fault(wrong.__name__, family, (cell,), remembers, gradients=wrong)
+
+
+def mistaken_gradients(mistake: GradientMistake, *, cell: str = "simple_rnn") -> Fault:
+    """Make a fault of a known mistake. cell: where it can be made with more than one."""
+
+    def wrong(case: Case, cotangents: Cotangents) -> Gradients:
+        found = mistake.answer(case, cotangents, right_gradients)
+        return {name: g.astype(case.dtype) for name, g in found.items()}
+
+    cell = cell if cell in mistake.cells else mistake.cells[0]
+    return Fault("", "gradients", (cell,), False, gradients=wrong, explained=mistake.says)
 
 
 def right_gradients(case: Case, cotangents: Cotangents) -> Gradients:

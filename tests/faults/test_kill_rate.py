@@ -25,6 +25,7 @@ FIRST = {
     "reverse": "test_reverse",
     "half types": "test_half_types",
     "gradients": "test_gradients",
+    "training": "test_training",
 }
 # A fault counts as killed when the suite says it is wrong, not when the fault itself crashes. A fault
 # that depends on the call fails one time and not the next, which Hypothesis reports as FlakyFailure.

@@ -7,16 +7,13 @@ finite numbers here: where it is NaN, frameworks multiply it by zero on the way 
 A backend that declares no gradients is judged on its answers.
 """
 
-from dataclasses import replace
 from typing import Any
 
-import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters import Case
 from tests.backend import Backend
-from tests.strategies import cotangents, fewer
+from tests.strategies import cotangents, fewer, without_nan
 
 
 def check(backend: Backend, data: st.DataObject, cell: str, **options: Any) -> None:
@@ -26,11 +23,6 @@ def check(backend: Backend, data: st.DataObject, cell: str, **options: Any) -> N
         return
     case = without_nan(case)
     backend.check_gradients(case, data.draw(cotangents(case)))
-
-
-def without_nan(case: Case) -> Case:
-    """The case with numbers in its padding."""
-    return replace(case, inputs=np.where(np.isnan(case.inputs), case.dtype.type(7), case.inputs))
 
 
 @fewer(2)

@@ -6,10 +6,11 @@ import flint
 import numpy as np
 import pytest
 
-from reference import backward, gradients
+from reference import backward, check_gradients, check_training, gradients
 from reference.arithmetic import Arithmetic
 from reference.gradients import gradients_in
 from reference.rounding import Rounded
+from reference.training import weights_of
 from tests.reference.evaluations import EVALUATIONS, Evaluation, backend_array
 from tests.reference.test_certified import SMALL, ULPS, balls, every_layer, inside, radii
 from tests.reference.test_gradients import drawn_cotangents, every_shape, make
@@ -138,3 +139,26 @@ def test_a_kink_that_rounding_may_cross_is_either_side():
     ):
         np.testing.assert_array_equal(slope.value, value)
         np.testing.assert_array_equal(slope.error, error)
+
+
+def stored_at_every_step(terms):
+    """The sum over the first axis of numbers in a half type, as a loop over time that keeps it in one."""
+    total = np.zeros_like(terms[0])
+    for term in terms:
+        total = total + term
+    return total
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_a_half_type_has_no_bound(dtype):
+    """The one of sums is left by a loop that stores them at every step, so no verdict rests on it."""
+    arithmetic = Arithmetic(np.dtype(dtype), tanh_ulps=1, sigmoid_ulps=3)
+    terms = np.random.default_rng(0).uniform(0.5, 1, (600, 3)).astype(dtype)
+    bound = (np.ones((1, 600)) @ Rounded(terms, arithmetic)).closed()
+    assert share({"": stored_at_every_step(terms)[None]}, {"": (bound.value, bound.error)}) > 1
+    case = make("simple_rnn", {}, dtype=dtype)
+    answer = {name: np.zeros_like(array) for name, array in case.arrays().items()}
+    assert check_gradients(case, drawn_cotangents(case), answer, 1).status == "inconclusive"
+    weights = [weights_of(case)]
+    targets = np.zeros_like(case.inputs, shape=(case.batch, case.time, case.features))
+    assert check_training(case, targets, 0.1, weights, 1).status == "inconclusive"

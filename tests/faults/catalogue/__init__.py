@@ -1,5 +1,7 @@
 """The faults, each of which the parity suite must catch: `--backend tests.faults.catalogue:NAME`."""
 
+from dataclasses import replace
+
 from tests.faults.catalogue import (
     arithmetic,
     directions,
@@ -12,11 +14,12 @@ from tests.faults.catalogue import (
     reverse,
     sequence,
     stacks,
+    training,
 )
 from tests.faults.faulty import Fault
 
 FAULTS: dict[str, Fault] = {
-    name: fault
+    name: replace(fault, name=name)
     for module in (
         parameters,
         sequence,
@@ -29,6 +32,7 @@ FAULTS: dict[str, Fault] = {
         stacks,
         half,
         gradients,
+        training,
     )
     for name, fault in vars(module).items()
     if isinstance(fault, Fault)

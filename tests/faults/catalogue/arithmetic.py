@@ -6,12 +6,18 @@ import numpy as np
 
 from adapters import Case, Trace
 from reference.cells import ACTIVATIONS
-from tests.faults.faulty import Array, right_step, run, simple_fault, to_bits
+from reference.mistakes import sequence, weights
+from tests.faults.faulty import Array, mistaken, right_step, run, simple_fault, to_bits
 
-
-@simple_fault("activation")
-def always_tanh(case: Case) -> Trace:
-    return run(replace(case, activation="tanh"))
+always_tanh = mistaken("activation", sequence.always_tanh, simple=True)
+wrong_over_16_units = mistaken(
+    "size", weights.u_transposed, simple=True, among=lambda case: case.hidden_size > 16
+)
+wrong_over_64_units = mistaken(
+    "size", weights.u_transposed, simple=True, among=lambda case: case.hidden_size > 64
+)
+relu_clipped_at_6 = mistaken("activation", sequence.relu_clipped_at_6, simple=True)
+tanh_clipped_at_0_9999 = mistaken("activation", sequence.tanh_clipped, simple=True)
 
 
 @simple_fault("activation")
@@ -19,20 +25,6 @@ def softsign_for_tanh(case: Case) -> Trace:
     def step(t: int, x: Array, h: Array, c: Case) -> Array:
         z = x @ c.W.T + h @ c.U.T + c.b
         return z / (1 + np.abs(z)) if c.activation == "tanh" else np.maximum(z, 0)
-
-    return run(case, step)
-
-
-@simple_fault("activation")
-def relu_clipped_at_6(case: Case) -> Trace:
-    return run(case, lambda t, x, h, c: np.minimum(right_step(t, x, h, c), 6))
-
-
-@simple_fault("activation")
-def tanh_clipped_at_0_9999(case: Case) -> Trace:
-    def step(t: int, x: Array, h: Array, c: Case) -> Array:
-        h = right_step(t, x, h, c)
-        return np.clip(h, -0.9999, 0.9999) if c.activation == "tanh" else h
 
     return run(case, step)
 
@@ -87,22 +79,12 @@ def sum_in_float16(case: Case) -> Trace:
     return run(case, step)
 
 
-@simple_fault("size")
-def wrong_over_16_units(case: Case) -> Trace:
-    return run(replace(case, U=case.U.T)) if case.hidden_size > 16 else run(case)
-
-
-@simple_fault("size")
-def wrong_over_64_units(case: Case) -> Trace:
-    return run(replace(case, U=case.U.T)) if case.hidden_size > 64 else run(case)
-
-
-@simple_fault("size")
+@simple_fault("size", explained="W·x is missing")
 def inputs_lost_over_step_64(case: Case) -> Trace:
     return run(case, lambda t, x, h, c: right_step(t, 0 * x if t > 64 else x, h, c))
 
 
-@simple_fault("size")
+@simple_fault("size", explained="U's column")
 def tail_units_of_a_register_lost(case: Case) -> Trace:
     whole = case.hidden_size - case.hidden_size % 4
     U = case.U.copy()

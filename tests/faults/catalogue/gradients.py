@@ -5,13 +5,36 @@ from dataclasses import replace
 import numpy as np
 
 from adapters import Case, Cotangents
-from tests.faults.catalogue.gru import reordered
-from tests.faults.faulty import Array, Gradients, Memory, gradient_fault, right_gradients
+from reference.mistakes import gradients
+from tests.faults.faulty import (
+    Array,
+    Gradients,
+    Memory,
+    gradient_fault,
+    mistaken_gradients,
+    right_gradients,
+)
 
-
-def zeroed(found: Gradients, *names: str) -> Gradients:
-    """The gradients without those of some arrays."""
-    return {name: 0 * array if name in names else array for name, array in found.items()}
+gradients_initial_state_dropped = mistaken_gradients(gradients.initial_state_dropped)
+gradients_through_the_final_state_ignored = mistaken_gradients(gradients.through_the_final_state_ignored)
+gradients_through_the_last_output_only = mistaken_gradients(gradients.through_the_last_output_only)
+gradients_recurrent_bias_missing = mistaken_gradients(gradients.recurrent_bias_missing, cell="gru")
+gradients_u_transposed = mistaken_gradients(gradients.u_transposed)
+gradients_averaged_over_the_batch = mistaken_gradients(gradients.averaged_over_the_batch)
+gradients_clipped_at_one = mistaken_gradients(gradients.clipped_at_one)
+gradients_of_inputs_one_step_late = mistaken_gradients(gradients.of_inputs_one_step_late)
+gradients_stop_below_the_last_layer = mistaken_gradients(gradients.stop_below_the_last_layer)
+gradients_of_the_backward_direction_missing = mistaken_gradients(gradients.of_the_backward_direction_missing)
+gradients_of_a_reverse_layer_not_flipped = mistaken_gradients(gradients.of_a_reverse_layer_not_flipped)
+gradients_through_the_final_cell_state_ignored = mistaken_gradients(
+    gradients.through_the_final_cell_state_ignored
+)
+gradients_initial_cell_state_dropped = mistaken_gradients(gradients.initial_cell_state_dropped)
+gradients_of_lstm_gates_in_onnx_order = mistaken_gradients(gradients.of_lstm_gates_in_onnx_order)
+gradients_of_gru_gates_in_keras_order = mistaken_gradients(gradients.of_gru_gates_in_keras_order)
+gradients_of_the_hidden_bias_without_the_reset_gate = mistaken_gradients(
+    gradients.of_the_hidden_bias_without_the_reset_gate
+)
 
 
 def plain(case: Case) -> bool:
@@ -69,54 +92,6 @@ def gradients_bias_counted_once(case: Case, cotangents: Cotangents) -> Gradients
 
 
 @gradient_fault()
-def gradients_initial_state_dropped(case: Case, cotangents: Cotangents) -> Gradients:
-    return zeroed(right_gradients(case, cotangents), "initial_state")
-
-
-@gradient_fault()
-def gradients_through_the_final_state_ignored(case: Case, cotangents: Cotangents) -> Gradients:
-    return right_gradients(case, cotangents._replace(final_state=None))
-
-
-@gradient_fault()
-def gradients_through_the_last_output_only(case: Case, cotangents: Cotangents) -> Gradients:
-    if cotangents.outputs is None or not case.return_sequences:
-        return right_gradients(case, cotangents)
-    outputs = cotangents.outputs.copy()
-    outputs[:, :-1] = 0
-    return right_gradients(case, cotangents._replace(outputs=outputs))
-
-
-@gradient_fault(cell="gru")
-def gradients_recurrent_bias_missing(case: Case, cotangents: Cotangents) -> Gradients:
-    return zeroed(right_gradients(case, cotangents), "recurrent_b")
-
-
-@gradient_fault()
-def gradients_u_transposed(case: Case, cotangents: Cotangents) -> Gradients:
-    found = right_gradients(case, cotangents)
-    return {**found, "U": found["U"].T.copy()}
-
-
-@gradient_fault()
-def gradients_averaged_over_the_batch(case: Case, cotangents: Cotangents) -> Gradients:
-    found = right_gradients(case, cotangents)
-    weights = {name: array / max(case.batch, 1) for name, array in found.items() if name[0] in "WUb"}
-    return {**found, **{name: array.astype(case.dtype) for name, array in weights.items()}}
-
-
-@gradient_fault()
-def gradients_clipped_at_one(case: Case, cotangents: Cotangents) -> Gradients:
-    return {name: np.clip(g, -1, 1) for name, g in right_gradients(case, cotangents).items()}
-
-
-@gradient_fault()
-def gradients_of_inputs_one_step_late(case: Case, cotangents: Cotangents) -> Gradients:
-    found = right_gradients(case, cotangents)
-    return {**found, "inputs": np.roll(found["inputs"], 1, axis=1)}
-
-
-@gradient_fault()
 def gradients_computed_in_float32(case: Case, cotangents: Cotangents) -> Gradients:
     def single(array: Array | None) -> Array | None:
         return None if array is None else array.astype(np.float32)
@@ -145,54 +120,3 @@ def gradients_alive_on_padding(case: Case, cotangents: Cotangents) -> Gradients:
     found = right_gradients(case, cotangents)
     inputs = np.where(case.valid[..., None], found["inputs"], case.dtype.type(1e-6))
     return {**found, "inputs": inputs}
-
-
-@gradient_fault()
-def gradients_stop_below_the_last_layer(case: Case, cotangents: Cotangents) -> Gradients:
-    found = right_gradients(case, cotangents)
-    return zeroed(found, "inputs", "W", "U", "b") if case.layers > 1 else found
-
-
-@gradient_fault()
-def gradients_of_the_backward_direction_missing(case: Case, cotangents: Cotangents) -> Gradients:
-    found = right_gradients(case, cotangents)
-    backward = [f"more_weights[0].{name}" for name in "WUb"]
-    return zeroed(found, *backward) if case.merge_mode else found
-
-
-@gradient_fault()
-def gradients_of_a_reverse_layer_not_flipped(case: Case, cotangents: Cotangents) -> Gradients:
-    if not case.reverse or cotangents.outputs is None or not case.return_sequences:
-        return right_gradients(case, cotangents)
-    flipped = np.ascontiguousarray(cotangents.outputs[:, ::-1])
-    return right_gradients(case, cotangents._replace(outputs=flipped))
-
-
-@gradient_fault(cell="lstm")
-def gradients_through_the_final_cell_state_ignored(case: Case, cotangents: Cotangents) -> Gradients:
-    return right_gradients(case, cotangents._replace(final_cell_state=None))
-
-
-@gradient_fault(cell="lstm")
-def gradients_initial_cell_state_dropped(case: Case, cotangents: Cotangents) -> Gradients:
-    return zeroed(right_gradients(case, cotangents), "initial_cell_state")
-
-
-@gradient_fault(cell="lstm")
-def gradients_of_lstm_gates_in_onnx_order(case: Case, cotangents: Cotangents) -> Gradients:
-    found = right_gradients(case, cotangents)
-    return {**found, "U": reordered(found["U"], [0, 3, 1, 2])}
-
-
-@gradient_fault(cell="gru")
-def gradients_of_gru_gates_in_keras_order(case: Case, cotangents: Cotangents) -> Gradients:
-    found = right_gradients(case, cotangents)
-    return {**found, "W": reordered(found["W"], [1, 0, 2])}
-
-
-@gradient_fault(cell="gru")
-def gradients_of_the_hidden_bias_without_the_reset_gate(case: Case, cotangents: Cotangents) -> Gradients:
-    """The two biases' gradients taken for the same, as in an LSTM."""
-    found = right_gradients(case, cotangents)
-    same = "recurrent_b" in found and "b" in found
-    return {**found, "recurrent_b": found["b"].copy()} if same else found

@@ -5,101 +5,73 @@ from dataclasses import replace
 import numpy as np
 
 from adapters import Case, Trace
-from tests.faults.faulty import Memory, right_step, run, simple_fault
+from reference.mistakes import sequence, weights
+from tests.faults.faulty import Memory, mistaken, right_step, run, simple_fault
+
+u_transposed = mistaken("weights", weights.u_transposed, simple=True)
+w_read_in_the_other_order = mistaken("weights", weights.w_in_the_other_order, simple=True)
+w_columns_permuted = mistaken("weights", weights.w_columns_rolled, simple=True)
+u_rows_permuted = mistaken("weights", weights.u_rows_rolled, simple=True)
+u_diagonal_dropped = mistaken("weights", weights.u_diagonal_dropped, simple=True)
+bias_dropped = mistaken("bias", weights.bias_dropped, simple=True)
+bias_doubled = mistaken("bias", weights.bias_doubled, simple=True)
 
 
-@simple_fault("weights")
-def u_transposed(case: Case) -> Trace:
-    return run(replace(case, U=case.U.T))
-
-
-@simple_fault("weights")
-def w_read_in_the_other_order(case: Case) -> Trace:
-    return run(replace(case, W=case.W.T.reshape(case.W.shape)))
-
-
-@simple_fault("weights")
-def w_columns_permuted(case: Case) -> Trace:
-    return run(replace(case, W=np.roll(case.W, 1, axis=1)))
-
-
-@simple_fault("weights")
-def u_rows_permuted(case: Case) -> Trace:
-    return run(replace(case, U=np.roll(case.U, 1, axis=0)))
-
-
-@simple_fault("weights")
+@simple_fault("weights", explained="W is 1.001 times yours")
 def w_scaled(case: Case) -> Trace:
     return run(replace(case, W=case.W * case.dtype.type(1 + 1e-3)))
 
 
-@simple_fault("weights")
+@simple_fault("weights", explained="U is 1.001 times yours")
 def u_scaled(case: Case) -> Trace:
     return run(replace(case, U=case.U * case.dtype.type(1 + 1e-3)))
 
 
-@simple_fault("weights")
+@simple_fault("weights", explained=", 0] is ")
 def u_one_sign(case: Case) -> Trace:
     U = case.U.copy()
     U[-1, 0] *= -1
     return run(replace(case, U=U))
 
 
-@simple_fault("weights")
+@simple_fault("weights", explained="W[0, ")
 def w_one_sign(case: Case) -> Trace:
     W = case.W.copy()
     W[0, -1] *= -1
     return run(replace(case, W=W))
 
 
-@simple_fault("weights")
-def u_diagonal_dropped(case: Case) -> Trace:
-    return run(replace(case, U=case.U - np.diag(np.diag(case.U))))
-
-
-@simple_fault("bias")
-def bias_dropped(case: Case) -> Trace:
-    return run(replace(case, b=np.zeros_like(case.b)))
-
-
-@simple_fault("bias")
-def bias_doubled(case: Case) -> Trace:
-    return run(replace(case, b=2 * case.b))
-
-
-@simple_fault("bias")
+@simple_fault("bias", explained="b is dropped")
 def bias_in_the_first_step_only(case: Case) -> Trace:
     return run(case, lambda t, x, h, c: right_step(t, x, h, c if t == 0 else replace(c, b=0 * c.b)))
 
 
-@simple_fault("bias")
+@simple_fault("bias", explained="b is dropped")
 def bias_missing_in_the_first_step(case: Case) -> Trace:
     return run(case, lambda t, x, h, c: right_step(t, x, h, c if t else replace(c, b=0 * c.b)))
 
 
-@simple_fault("bias")
+@simple_fault("bias", explained="b is wrong in 2 of 4 elements")
 def bias_missing_on_odd_units(case: Case) -> Trace:
     return run(replace(case, b=np.where(np.arange(case.hidden_size) % 2, 0, case.b).astype(case.dtype)))
 
 
-@simple_fault("bias")
-def bias_after_the_activation(case: Case) -> Trace:
-    return run(case, lambda t, x, h, c: right_step(t, x, h, replace(c, b=0 * c.b)) + c.b)
+bias_after_the_activation = mistaken("bias", sequence.bias_after_the_activation, simple=True)
 
 
-@simple_fault("cache", remembers=True)
+@simple_fault("cache", remembers=True, explained="something is kept between calls")
 def first_weights_kept(case: Case, memory: Memory) -> Trace:
     key = (case.W.shape, case.dtype)
     W, U, b = memory.setdefault(key, (case.W.copy(), case.U.copy(), case.b.copy()))
     return run(replace(case, W=W, U=U, b=b))
 
 
-@simple_fault("cache", remembers=True)
+@simple_fault("cache", remembers=True, explained="something is kept between calls")
 def first_bias_kept(case: Case, memory: Memory) -> Trace:
     return run(replace(case, b=memory.setdefault((case.hidden_size, case.dtype), case.b.copy())))
 
 
-@simple_fault("cache", remembers=True)
+@simple_fault("cache", remembers=True, explained="something is kept between calls")
 def compiled_for_the_first_activation(case: Case, memory: Memory) -> Trace:
     return run(replace(case, activation=memory.setdefault(case.W.shape, case.activation)))
 

@@ -5,25 +5,31 @@ from dataclasses import replace
 import numpy as np
 
 from adapters import Case, Trace
-from tests.faults.faulty import Array, Memory, right_step, run, simple_fault
+from reference.mistakes import sequence
+from tests.faults.faulty import Memory, mistaken, right_step, run, simple_fault
+
+initial_state_ignored = mistaken("state", sequence.initial_state_ignored, simple=True)
+initial_state_of_the_first_row_for_all = mistaken(
+    "state", sequence.initial_state_of_the_first_row_for_all, simple=True
+)
+state_shared_across_the_batch = mistaken("state", sequence.state_shared_across_the_batch, simple=True)
+state_of_two_steps_ago = mistaken("state", sequence.state_of_two_steps_ago, simple=True)
+time_reversed = mistaken("time", sequence.inputs_reversed, simple=True)
+outputs_reversed = mistaken("time", sequence.outputs_reversed, simple=True)
+inputs_one_step_late = mistaken("time", sequence.inputs_one_step_late, simple=True)
+last_step_repeated = mistaken("time", sequence.last_step_repeated, simple=True)
+first_step_skipped = mistaken("time", sequence.first_step_skipped, simple=True)
+steps_of_zeros_taken_for_padding = mistaken("time", sequence.steps_of_zeros_taken_for_padding, simple=True)
+rows_mixed = mistaken("batch", sequence.rows_mixed, simple=True)
+time_and_batch_mixed_up = mistaken("batch", sequence.time_and_batch_mixed_up, simple=True)
+final_state_of_the_step_before = mistaken("final state", sequence.final_state_of_the_step_before, simple=True)
+final_state_of_the_first_step = mistaken("final state", sequence.final_state_of_the_first_step, simple=True)
+final_state_is_zero_without_steps = mistaken(
+    "final state", sequence.final_state_is_zero_without_steps, simple=True
+)
 
 
-@simple_fault("state")
-def initial_state_ignored(case: Case) -> Trace:
-    return run(replace(case, initial_state=None))
-
-
-@simple_fault("state")
-def initial_state_of_the_first_row_for_all(case: Case) -> Trace:
-    return run(replace(case, initial_state=np.repeat(case.h0[:1], case.batch, axis=0)))
-
-
-@simple_fault("state")
-def state_shared_across_the_batch(case: Case) -> Trace:
-    return run(case, lambda t, x, h, c: right_step(t, x, np.broadcast_to(h[:1], h.shape), c))
-
-
-@simple_fault("state", remembers=True)
+@simple_fault("state", remembers=True, explained="something is kept between calls")
 def state_stale_between_calls(case: Case, memory: Memory) -> Trace:
     last = memory.get("state")
     if case.initial_state is None and last is not None and last.shape == case.h0.shape:
@@ -34,20 +40,9 @@ def state_stale_between_calls(case: Case, memory: Memory) -> Trace:
     return trace
 
 
-@simple_fault("state")
+@simple_fault("state", explained="U·h is missing")
 def state_reset_at_step_200(case: Case) -> Trace:
     return run(case, lambda t, x, h, c: right_step(t, x, 0 * h if t == 200 else h, c))
-
-
-@simple_fault("state")
-def state_of_two_steps_ago(case: Case) -> Trace:
-    states = [case.h0, case.h0]
-
-    def step(t: int, x: Array, h: Array, c: Case) -> Array:
-        states.append(right_step(t, x, states[-2], c))
-        return states[-1]
-
-    return run(case, step)
 
 
 @simple_fault("state", remembers=True)
@@ -66,70 +61,11 @@ def state_written_into_the_argument(case: Case, memory: Memory) -> Trace:
     return trace
 
 
-@simple_fault("time")
-def time_reversed(case: Case) -> Trace:
-    return run(replace(case, inputs=case.inputs[:, ::-1]))
-
-
-@simple_fault("time")
-def outputs_reversed(case: Case) -> Trace:
-    trace = run(case)
-    return Trace(trace.outputs[:, ::-1], trace.final_state)
-
-
-@simple_fault("time")
-def inputs_one_step_late(case: Case) -> Trace:
-    return run(replace(case, inputs=np.roll(case.inputs, 1, axis=1)))
-
-
-@simple_fault("time")
-def last_step_repeated(case: Case) -> Trace:
-    inputs = case.inputs.copy()
-    inputs[:, -1:] = inputs[:, -2:-1] if case.time > 1 else inputs[:, -1:]
-    return run(replace(case, inputs=inputs))
-
-
-@simple_fault("time")
-def first_step_skipped(case: Case) -> Trace:
-    return run(case, lambda t, x, h, c: h if t == 0 else right_step(t, x, h, c))
-
-
-@simple_fault("time")
-def steps_of_zeros_taken_for_padding(case: Case) -> Trace:
-    def step(t: int, x: Array, h: Array, c: Case) -> Array:
-        return np.where(x.any(axis=1, keepdims=True), right_step(t, x, h, c), h)
-
-    return run(case, step)
-
-
-@simple_fault("batch")
-def rows_mixed(case: Case) -> Trace:
-    return run(replace(case, inputs=np.roll(case.inputs, 1, axis=0)))
-
-
 @simple_fault("batch")
 def wrong_from_the_third_row_on(case: Case) -> Trace:
     trace = run(case)
     trace.outputs[2:] *= case.dtype.type(0.999)
     return Trace(trace.outputs, trace.outputs[:, -1].copy() if case.time else trace.final_state)
-
-
-@simple_fault("batch")
-def time_and_batch_mixed_up(case: Case) -> Trace:
-    mixed = case.inputs.reshape(case.time, case.batch, -1).swapaxes(0, 1)
-    return run(replace(case, inputs=np.ascontiguousarray(mixed)))
-
-
-@simple_fault("final state")
-def final_state_of_the_step_before(case: Case) -> Trace:
-    trace = run(case)
-    return Trace(trace.outputs, trace.outputs[:, -2]) if case.time > 1 else trace
-
-
-@simple_fault("final state")
-def final_state_of_the_first_step(case: Case) -> Trace:
-    trace = run(case)
-    return Trace(trace.outputs, trace.outputs[:, 0]) if case.time else trace
 
 
 @simple_fault("final state")
@@ -138,9 +74,3 @@ def final_state_before_the_activation(case: Case) -> Trace:
     if not case.time or case.activation == "relu":
         return trace
     return Trace(trace.outputs, np.arctanh(np.clip(trace.final_state, -0.999, 0.999)))
-
-
-@simple_fault("final state")
-def final_state_is_zero_without_steps(case: Case) -> Trace:
-    trace = run(case)
-    return trace if case.time else Trace(trace.outputs, 0 * trace.final_state)

@@ -1,0 +1,240 @@
+"""The diagnosis: which known mistake makes the answers that a backend has given?
+
+Every known mistake is made by the oracle, and its answer judged by the same bounds, step by step from the
+backend's own states. The mistake that leaves nothing outside them explains what is wrong; where no single
+one does, two together are tried, and then whether one explains a part: some steps, rows or units only.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import combinations, islice
+from time import monotonic
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from reference.arithmetic import Arithmetic
+from reference.case import Case
+from reference.comparison import Comparison
+from reference.gradients import Cotangents, gradients
+from reference.machine import Forced, Free, Plain
+from reference.mistakes import possible
+from reference.mistakes.gradients import possible as gradient_mistakes
+from reference.mistakes.mistake import Mistake, answer
+from reference.recovery import differences, recovered
+from reference.rounding import Rounded
+from reference.trace import Trace
+from reference.validation import Array
+
+PAIRS_SECONDS = 4.0  # how long two mistakes together are tried
+SHOWN = 3  # explanations of which a diagnosis tells
+
+
+class Answer(NamedTuple):
+    """A case that was asked, and what a backend answered."""
+
+    case: Case
+    trace: Trace
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What makes an answer what it is: one or two known mistakes, or what the recovered weights say."""
+
+    says: str
+    mistakes: tuple[Mistake, ...] = ()
+
+    def __str__(self) -> str:
+        return self.says
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What explains a backend's answers, the likeliest first; `tried`: how many single mistakes were."""
+
+    explanations: tuple[Explanation, ...]
+    tried: int
+
+    def __str__(self) -> str:
+        if not self.explanations:
+            return f"none of {self.tried} known mistakes explains it"
+        return "; or ".join(str(explanation) for explanation in self.explanations[:SHOWN])
+
+
+def diagnose(answers: Sequence[Answer], tanh_ulps: float, sigmoid_ulps: float = 0.0) -> Diagnosis:
+    """What explains wrong answers of one backend to one or more cases, all of which it must explain.
+
+    tanh_ulps, sigmoid_ulps: as for `reference.check`. Right answers explain nothing, and are left out.
+    Answers of the wrong form are not for a diagnosis: the verdict says what they are.
+    """
+    suspects = [Suspect(*each, Arithmetic(each.case.dtype, tanh_ulps, sigmoid_ulps)) for each in answers]
+    suspects.sort(key=lambda suspect: suspect.trace.outputs.size)
+    known = list({mistake.says: mistake for each in answers for mistake in possible(each.case)}.values())
+    suspects = [suspect for suspect in suspects if wrong(suspect.right)]
+    if not suspects:
+        return Diagnosis((), len(known))
+    found = list(singles(suspects, known))
+    for further in (from_weights, pairs, parts):
+        found = found or list(islice(further(suspects, known), SHOWN))
+    return Diagnosis(tuple(found), len(known))
+
+
+def diagnose_gradients(
+    case: Case,
+    cotangents: Cotangents,
+    answer: Mapping[str, Array],
+    tanh_ulps: float,
+    sigmoid_ulps: float = 0.0,
+) -> Diagnosis:
+    """What explains wrong gradients, in the form that `reference.check_gradients` takes them in."""
+    arithmetic = Arithmetic(case.dtype, tanh_ulps, sigmoid_ulps)
+
+    def run(case: Case, cotangents: Cotangents) -> dict[str, Any]:
+        return gradients(case, cotangents, arithmetic)
+
+    def left(found: dict[str, Any]) -> int:
+        return wrong([compared(name, array, found[name], False) for name, array in answer.items()])
+
+    known = gradient_mistakes(case)
+    with np.errstate(all="ignore"):
+        fits = [mistake for mistake in known if not left(mistake.answer(case, cotangents, run))]
+    return Diagnosis(tuple(Explanation(mistake.says) for mistake in fits), len(known))
+
+
+class Suspect:
+    """A wrong answer, with what the mistakes would have made in its place."""
+
+    def __init__(self, case: Case, trace: Trace, arithmetic: Arithmetic) -> None:
+        self.case = case
+        self.trace = trace
+        self.machines = (Forced(arithmetic, case, trace), Free(arithmetic))
+
+    def judged(self, machine: Plain, *mistakes: Mistake) -> list[Comparison]:
+        """Every array beside what the mistakes make of it; none where they cannot be made."""
+        try:
+            with np.errstate(all="ignore"):
+                expected = answer(mistakes, self.case, machine).arrays()
+        except ValueError:  # the mistaken case is none
+            return []
+        observed = self.trace.arrays()
+        if any(name not in expected or expected[name].shape != observed[name].shape for name in observed):
+            return []
+        return [
+            compared(name, observed[name], expected[name], self.case.bounded and name != "final_cell_state")
+            for name in observed
+        ]
+
+    @cached_property
+    def right(self) -> list[Comparison]:
+        """Every array beside what it should be."""
+        return self.judged(self.machines[0])
+
+    @cached_property
+    def allowed(self) -> int:
+        """How many bounds mean nothing, in the right answer too."""
+        return vacuous(self.right)
+
+    def fits(self, *mistakes: Mistake) -> bool:
+        """Whether the mistakes explain all of it."""
+        forced, free = self.machines
+        for machine in (forced, free) if any(mistake.moves for mistake in mistakes) else (forced,):
+            compared = self.judged(machine, *mistakes)
+            if compared and not wrong(compared) and vacuous(compared) <= self.allowed:
+                return True
+        return False
+
+    def made(self, mistake: Mistake) -> bytes:
+        """The mistaken answer in the case's dtype."""
+        with np.errstate(all="ignore"):
+            arrays = answer((mistake,), self.case, Plain()).arrays()
+        return b"".join(array.astype(self.case.dtype).tobytes() for array in arrays.values())
+
+    def left(self, mistake: Mistake) -> int:
+        """How many elements stay wrong with a mistake."""
+        compared = self.judged(self.machines[0], mistake)
+        return wrong(compared) if compared else wrong(self.right) + 1
+
+
+def compared(name: str, observed: Array, expected: Array | Rounded, bounded: bool) -> Comparison:
+    """The comparison with a mistaken answer, which must be NaN just where the observed is."""
+    exact = (
+        expected.closed() if isinstance(expected, Rounded) else Rounded(expected, Arithmetic(observed.dtype))
+    )
+    value, error = exact.value, exact.error
+    bound = np.where(np.isnan(value), 0.0, np.broadcast_to(error, value.shape))
+    return Comparison(name, observed, value, bound, bounded)
+
+
+def wrong(compared: Sequence[Comparison]) -> int:
+    return sum(int(np.count_nonzero(each.outside)) for each in compared)
+
+
+def vacuous(compared: Sequence[Comparison]) -> int:
+    return sum(each.vacuous for each in compared)
+
+
+def explained(suspects: Sequence[Suspect], *mistakes: Mistake) -> bool:
+    return all(suspect.fits(*mistakes) for suspect in suspects)
+
+
+def singles(suspects: Sequence[Suspect], known: Sequence[Mistake]) -> Iterator[Explanation]:
+    """The mistakes that explain all; of those which make the same answers, the first."""
+    made = set()
+    for mistake in known:
+        if explained(suspects, mistake):
+            answers = b"".join(suspect.made(mistake) for suspect in suspects)
+            if answers not in made:
+                yield Explanation(mistake.says, (mistake,))
+            made.add(answers)
+
+
+def pairs(suspects: Sequence[Suspect], known: Sequence[Mistake]) -> Iterator[Explanation]:
+    """Two mistakes that together explain all, those first tried that alone leave least wrong."""
+    end = monotonic() + PAIRS_SECONDS
+    most = suspects[-1]
+    promising = sorted(known, key=most.left)
+    for i, j in sorted(combinations(range(len(known)), 2), key=sum):
+        if monotonic() > end:
+            return
+        if explained(suspects, promising[i], promising[j]):
+            both = promising[i], promising[j]
+            yield Explanation(", and ".join(mistake.says for mistake in both), both)
+
+
+AXES = {1: "step", 0: "batch row", 2: "unit"}
+
+
+def from_weights(suspects: Sequence[Suspect], known: Sequence[Mistake]) -> Iterator[Explanation]:
+    """What the weights are in effect, where that can be recovered from the longest answer."""
+    most = suspects[-1]
+    if different := differences(recovered(most.case, most.trace, most.machines[0].arithmetic)):
+        yield Explanation("judging by the steps, " + ", ".join(different))
+
+
+def parts(suspects: Sequence[Suspect], known: Sequence[Mistake]) -> Iterator[Explanation]:
+    """Mistakes that explain outputs which are wrong at some steps, rows or units only."""
+    suspect = suspects[-1]
+    outside = suspect.right[0].outside
+    if outside.ndim != 3 or not outside.any():
+        return
+    for axis, name in AXES.items():
+        some = outside.any(axis=tuple(other for other in range(3) if other != axis))
+        if some.all():
+            continue
+        for mistake in known:
+            compared = suspect.judged(suspect.machines[0], mistake)
+            if compared and not compared[0].outside.compress(some, axis).any():
+                where = places(name, np.flatnonzero(some), some.size)
+                yield Explanation(f"at {where}, {mistake.says}", (mistake,))
+
+
+def places(name: str, some: Array, size: int) -> str:
+    """Some indices of an axis in words."""
+    first, last = int(some[0]), int(some[-1])
+    if len(some) == 1:
+        return f"{name} {first} only"
+    if len(some) == last - first + 1:
+        return f"{name} {first} and after" if last == size - 1 else f"{name}s {first} to {last}"
+    shown = ", ".join(str(k) for k in some[:8]) + (", ..." if len(some) > 8 else "")
+    return f"{name}s {shown}"

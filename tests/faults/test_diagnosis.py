@@ -1,0 +1,116 @@
+"""The diagnosis names the fault that was planted, and never names one of a correct backend."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from adapters import Adapter, Case, Trace, load
+from adapters.compare import judge, run
+from adapters.examination import examine
+from reference.diagnosis import Answer, diagnose
+from tests.faults.catalogue import FAULTS
+from tests.faults.faulty import Fault
+from tests.make_case import make_case
+from tests.session import DIAGNOSED
+
+EXPLAINABLE = {name: fault for name, fault in FAULTS.items() if fault.explained}
+FAMILIES = sorted({fault.family for fault in EXPLAINABLE.values()})
+# Where a fault may show: options of `make_case`.
+PLACES: list[dict[str, Any]] = [
+    {},
+    {"padding": "ragged"},
+    {"padding": "one full, one empty"},
+    {"padding": "scattered, one empty"},
+    {"reverse": True},
+    {"reverse": True, "padding": "ragged"},
+    {"activation": "relu", "regime": "growing"},
+    {"regime": "growing"},
+    {"regime": "grid"},
+    {"recurrent_activation": "hard_sigmoid"},
+    {"layers": 2},
+    {"layers": 3, "padding": "ragged"},
+    {"merge_mode": "concat", "padding": "ragged"},
+    {"merge_mode": "concat", "layers": 2},
+    {"merge_mode": "concat"},
+    {"merge_mode": "sum"},
+    {"merge_mode": "mul"},
+    {"merge_mode": "ave"},
+    {"return_sequences": False},
+    {"return_sequences": False, "padding": "ragged"},
+    {"return_sequences": False, "padding": "scattered, one empty"},
+    {"return_sequences": False, "merge_mode": "concat"},
+    {"shape": (2, 0, 5, 4)},
+    {"shape": (3, 6, 8, 17)},
+    {"shape": (2, 3, 20, 70)},
+    {"shape": (1, 70, 3, 3)},
+    {"shape": (1, 203, 3, 3)},
+    {"given_state": False},
+    {"dtype": "float16"},
+    {"dtype": "bfloat16"},
+]
+OPTIONS = {"activation", "recurrent_activation", "layers", "merge_mode", "return_sequences"}
+
+
+def case_at(place: dict[str, Any], fault: Fault, seed: int) -> Case:
+    variant = {name: value for name, value in place.items() if name in OPTIONS}
+    choices = {name: value for name, value in place.items() if name not in OPTIONS}
+    usual: dict[str, Any] = {
+        "shape": (3, 5, 5, 4),
+        "dtype": "float64",
+        "regime": "critical",
+        "layout": "contiguous",
+        "given_state": True,
+        "padding": "none",
+        "reverse": False,
+    }
+    biases = 1 if fault.simple else 2
+    [cell, *_] = fault.cells
+    return make_case(**{**usual, **choices}, cell=cell, variant={"biases": biases, **variant}, source=seed)
+
+
+def possible(place: dict[str, Any], fault: Fault) -> bool:
+    gated = fault.cells[0] != "simple_rnn"
+    several = {"layers", "merge_mode", "return_sequences", "padding", "reverse"} & place.keys()
+    if fault.simple and several:
+        return False
+    return ("activation" not in place) if gated else ("recurrent_activation" not in place)
+
+
+def wrong_answers(fault: Fault) -> Iterator[tuple[Adapter, Case, Trace]]:
+    """Where the fault shows, one case after the other."""
+    adapter = fault()
+    for place in PLACES:
+        if possible(place, fault):
+            for seed in range(2):
+                case = case_at(place, fault, seed)
+                trace = run(adapter, case)
+                if judge(adapter, case, trace).status == "mismatch":
+                    yield adapter, case, trace
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_planted_fault_is_named(family: str, record_property: Callable[[str, object], None]) -> None:
+    """At least 9 of 10 in each family of ten or more; all but one in a smaller one."""
+    missed = {}
+    names = [name for name, fault in EXPLAINABLE.items() if fault.family == family]
+    for name in names:
+        fault = EXPLAINABLE[name]
+        adapter, case, trace = next(wrong_answers(fault))
+        cause = examine(fault, adapter, case, trace).cause
+        if not cause.partition("; or ")[0].count(fault.explained):
+            missed[name] = cause
+    record_property(DIAGNOSED, [family, len(names) - len(missed), len(names)])
+    assert len(missed) <= max(1, len(names) // 10), missed
+
+
+@pytest.mark.parametrize("cell", ["simple_rnn", "gru", "lstm"])
+@pytest.mark.parametrize("place", range(len(PLACES)))
+def test_a_correct_backend_is_not_diagnosed(cell: str, place: int) -> None:
+    numpy = load("numpy")
+    like = Fault("", "", (cell,), False)
+    if not possible(PLACES[place], like):
+        place = 0
+    case = case_at(PLACES[place], like, seed=1)
+    found = diagnose([Answer(case, run(numpy, case))], *(numpy.facts.tanh_ulps[case.dtype.name],) * 2)
+    assert not found.explanations

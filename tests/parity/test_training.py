@@ -1,0 +1,27 @@
+"""Training: a few updates by gradient descent, beside the oracle's.
+
+Each update is judged from the backend's own weights, and all of them together with the error that has
+been carried along. It fades where weights are contractive, the rate is small and all is in float64.
+A backend that declares no gradients is judged on its answers.
+"""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.backend import Backend
+from tests.strategies import fewer, targets, without_nan
+
+RATES = (0.1, 2.0**-6)
+UPDATES = 5
+
+
+@fewer(20)
+@given(data=st.data())
+def test_training(backend: Backend, cell: str, data: st.DataObject) -> None:
+    regimes = ("contractive", "grid")
+    case = data.draw(backend.cases(cell, "gradients", regimes=regimes, padded=True, dtypes=("float64",)))
+    if not backend.adapter.facts.gradients:
+        backend.check(case)
+        return
+    case, rate = without_nan(case), data.draw(st.sampled_from(RATES))
+    backend.check_training(case, data.draw(targets(case)), rate, data.draw(st.integers(1, UPDATES)))
