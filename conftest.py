@@ -8,8 +8,9 @@ from hypothesis import Phase, settings
 
 from adapters import UnknownBackend
 from tests.backend import Backend
-from tests.progress import Progress, wanted
+from tests.plugins import register
 from tests.session import Session
+from tests.vectors import CASES_A_TEST
 
 DEFAULT_EXAMPLES = 200
 SESSION = pytest.StashKey[Session]()
@@ -48,6 +49,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="PATH",
         help="write a report at the end: a page (.html), data (.json) or a job's summary (.md); repeatable",
     )
+    group.addoption(
+        "--replay",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="PATH",
+        help="run these saved cases and nothing else: files, as failures are saved in .lockstep/, or "
+        "folders, of which every file that manifest.json lists must be there and unchanged",
+    )
+    group.addoption(
+        "--save-cases",
+        metavar="DIR",
+        help="write cases with what any backend should answer, and manifest.json: of every test of a "
+        f"backend those of the first {CASES_A_TEST} cases that match and whose bound is sharp",
+    )
 
 
 @pytest.hookimpl(trylast=True)  # after Hypothesis has loaded the profile that was asked for
@@ -67,12 +83,7 @@ def pytest_configure(config: pytest.Config) -> None:
     except UnknownBackend as error:
         raise pytest.UsageError(str(error)) from None
     config.pluginmanager.register(config.stash[SESSION], "lockstep-session")
-    if config.getoption("--lockstep-report"):
-        from tests.report.plugin import Reports
-
-        config.pluginmanager.register(Reports(config, config.stash[SESSION]), "lockstep-report")
-    if wanted(config):
-        config.pluginmanager.register(Progress(config), "lockstep-progress")
+    register(config, config.stash[SESSION])
 
 
 @pytest.hookimpl(optionalhook=True)  # pytest-xdist's, which may not be installed

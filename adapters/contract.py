@@ -76,6 +76,22 @@ class Facts:
         missing += [] if self.gradients else ["gradients"]
         return ", ".join(missing)
 
+    def undeclared(self, case: Case) -> str:
+        """What a case needs and the backend does not declare, in words; empty when it has everything."""
+        biases = 2 if case.recurrent_b is not None else int(case.b is not None)
+        declared = {
+            case.dtype.name: case.dtype.name in self.dtypes,
+            case.cell: case.cell in self.cells,
+            f"{biases} biases": biases in self.biases,
+            "lengths": self.lengths or case.lengths is None,
+            "masks": self.masks or case.mask is None,
+            "reverse": self.reverse or not case.reverse,
+            f"bidirectional {case.merge_mode}": case.merge_mode in (None, *self.merge_modes),
+            f"{case.layers} layers": case.layers <= self.layers,
+            "the last output only": self.last_output or case.return_sequences,
+        }
+        return ", ".join(need for need, has in declared.items() if not has)
+
     def __str__(self) -> str:
         return ", ".join(part for part in (f"{self.name} {self.version}", self.device, self.settings) if part)
 

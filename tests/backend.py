@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from hypothesis import note, reject
+from hypothesis import currently_in_test_context, note, reject
 from hypothesis import strategies as st
 
 from adapters import Adapter, Case, Cotangents, Refused, Trace
@@ -18,15 +18,22 @@ from tests.failure import Failure
 from tests.scoreboard import Scores
 from tests.strategies import cases
 
+Watch = Callable[[Failure], None]
+
 
 class Backend:
-    """Wraps an adapter for the suite. Every case that runs is counted in `scores`."""
+    """Wraps an adapter for the suite. Every case that runs is counted in `scores`.
+
+    asked: the case, and cotangents where gradients were asked for, that it was given last.
+    watchers: each is shown everything that a test is judged by.
+    """
 
     def __init__(self, name: str, adapter: Adapter) -> None:
         self.name = name
         self.adapter = adapter
         self.scores = Scores()
-        self.watchers: list[Callable[[Verdict], None]] = []  # each is shown every verdict
+        self.asked: tuple[Case, Cotangents | None] | None = None
+        self.watchers: list[Watch] = []
 
     def __repr__(self) -> str:
         return f"<Backend {self.name}>"
@@ -48,20 +55,19 @@ class Backend:
         return {"padded": cheap, "backwards": cheap}
 
     def run(self, case: Case) -> Trace:
-        """The backend's answer. A refusal is counted, and the example given up (a new one is drawn)."""
+        """The backend's answer. A refusal is counted, and the example given up (a new one is drawn).
+
+        Raises `adapters.Refused` in a test that draws no examples.
+        """
         __tracebackhide__ = True
+        self.asked = (case, None)
         return self._timed(case, "", lambda: run(self.adapter, case))
 
     def judge(self, case: Case, trace: Trace) -> Verdict:
         """The verdict on an answer, counted."""
         verdict = self._timed(case, "", lambda: judge(self.adapter, case, trace))
-        self._judged(verdict)
+        self.scores.judged(verdict)
         return verdict
-
-    def _judged(self, verdict: Verdict, what: str = "") -> None:
-        self.scores.judged(verdict, what)
-        for watch in self.watchers:
-            watch(verdict)
 
     def _timed(self, case: Case, what: str, call: Callable[[], Any]) -> Any:
         """What `call` returns, its time and a refusal counted."""
@@ -71,7 +77,9 @@ class Backend:
             return call()
         except Refused as reason:
             self.scores.refused(case, str(reason), what)
-            reject()
+            if currently_in_test_context():
+                reject()
+            raise
         finally:
             self.scores.spent(case, time.perf_counter() - start, what)
 
@@ -93,9 +101,10 @@ class Backend:
         def judged() -> Verdict:
             return judge_gradients(self.adapter, case, cotangents, answer)
 
+        self.asked = (case, cotangents)
         answer = self._timed(case, "grad", lambda: run_gradients(self.adapter, case, cotangents))
         verdict = self._timed(case, "grad", judged)
-        self._judged(verdict, "grad")
+        self.scores.judged(verdict, "grad")
         self._assert(Failure(self.name, self.adapter, verdict, answer, cotangents=cotangents))
         return answer
 
@@ -111,15 +120,17 @@ class Backend:
         verdict = self._timed(
             case, "train", lambda: judge_training(self.adapter, case, targets, rate, answer)
         )
-        self._judged(verdict, "train")
+        self.scores.judged(verdict, "train")
         self._assert(Failure(self.name, self.adapter, verdict, answer, f"after {updates} updates"))
 
     def _assert(self, result: Failure) -> None:
         """Fail the test where the verdict is a mismatch, with all that is known of it."""
         __tracebackhide__ = True
+        for watch in self.watchers:
+            watch(result)
         if result.verdict.status == "mismatch":
             raise AssertionError(result)
-        if result.verdict.status == "inconclusive":
+        if result.verdict.status == "inconclusive" and currently_in_test_context():
             note(str(result.verdict))
 
 
@@ -129,8 +140,8 @@ def backend_of(item: pytest.Item) -> Backend | None:
 
 
 @contextmanager
-def watching(backend: Backend | None, watch: Callable[[Verdict], None]) -> Iterator[None]:
-    """Show `watch` every verdict on the backend."""
+def watching(backend: Backend | None, watch: Watch) -> Iterator[None]:
+    """Show `watch` everything that the backend is judged by, right or wrong."""
     watchers = backend.watchers if backend else []
     watchers.append(watch)
     try:

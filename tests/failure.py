@@ -68,7 +68,7 @@ class Failure:
         """The command that runs it again."""
         backend = f"--backend {shlex.quote(self.backend)}"
         if self.saved and not self.claim:
-            return f"pytest --replay {shlex.quote(str(self.saved))} {backend}"
+            return f"pytest --replay={shlex.quote(str(self.saved))} {backend}"
         return f"pytest {shlex.quote(self.test)} {backend}"
 
     def __str__(self) -> str:

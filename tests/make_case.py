@@ -9,6 +9,7 @@ from typing import Any
 import ml_dtypes  # noqa: F401  with it NumPy knows bfloat16
 import numpy as np
 
+from adapters.memory import with_layout
 from reference import Case, Weights
 from reference.arithmetic import Arithmetic
 from reference.cells import GATES
@@ -16,7 +17,6 @@ from reference.cells import GATES
 Shape = tuple[int, int, int, int]  # batch, time, input_size, hidden_size
 Variant = Mapping[str, Any]  # a case's options, and how many biases and layers it has
 Array = np.ndarray
-LAYOUTS = ("contiguous", "strided", "fortran")
 
 
 @dataclass(frozen=True)
@@ -204,14 +204,3 @@ def drawn_padding(
     if padding == "one full, one empty" and batch:
         lengths[0], lengths[-1] = time, 0
     return np.arange(time) < lengths[:, None], {"lengths": lengths}
-
-
-def with_layout(array: Array, layout: str) -> Array:
-    """An equal array with other strides."""
-    if layout == "fortran":
-        return np.asfortranarray(array)
-    if layout == "strided":
-        wide = np.full((*array.shape[:-1], 2 * array.shape[-1]), 7.0, array.dtype)
-        wide[..., ::2] = array
-        return wide[..., ::2]
-    return array

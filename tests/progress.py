@@ -36,7 +36,7 @@ class Progress:
     def pytest_runtest_call(self, item: pytest.Item) -> Iterator[None]:
         settings = getattr(getattr(item, "obj", None), "_hypothesis_internal_use_settings", None)
         self.count(settings.max_examples if settings else 0)
-        with watching(backend_of(item), lambda verdict: self.saw(1, verdict.ratio, item.name)):
+        with watching(backend_of(item), lambda result: self.saw(1, result.verdict.ratio, item.name)):
             return (yield)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)

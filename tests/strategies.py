@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 
 from adapters import Cotangents, Facts
 from adapters.contract import EVERYTHING
+from adapters.memory import LAYOUTS
 from reference import Case
 from reference.layer import MERGE_MODES
-from tests.make_case import LAYOUTS, REGIMES, Shape, Variant, make_case
+from tests.make_case import REGIMES, Shape, Variant, make_case
 
 # Shapes by purpose: those of the simple RNN, then those of the cells with gates, which have more
 # variants to trace. From small to large, so that Hypothesis shrinks towards the first. Few pairs of

@@ -9,9 +9,9 @@ import pytest
 
 from adapters import Case, Cotangents, Refused, compare, load
 from adapters.compare import judge_gradients, run_gradients
+from adapters.memory import with_layout
 from reference.case import DTYPES
 from tests.backend import Backend
-from tests.make_case import with_layout
 
 ROOT = Path(__file__).parents[2]
 

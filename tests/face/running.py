@@ -5,11 +5,18 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.saving import NAME
+
 ROOT = Path(__file__).parents[2]
 
 
-def run_pytest(*arguments: str, python_path: Path | str = "") -> subprocess.CompletedProcess[str]:
-    """`pytest ARGUMENTS` from the top of the tree; few examples, always the same ones."""
+def run_pytest(
+    *arguments: str, python_path: Path | str = "", root: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    """`pytest ARGUMENTS` from the top of the tree; few examples, always the same ones.
+
+    root: the folder in whose .lockstep/ failing cases are saved; without it they are not.
+    """
     command = [
         sys.executable,
         "-m",
@@ -17,10 +24,11 @@ def run_pytest(*arguments: str, python_path: Path | str = "") -> subprocess.Comp
         "-p",
         "no:cacheprovider",
         "--hypothesis-profile=ci",
+        *(("-p", f"no:{NAME}") if root is None else ("--rootdir", str(root))),
         *arguments,
     ]
     environment = as_a_user(PYTHONPATH=str(python_path), COLUMNS="150")
-    return subprocess.run([*command, *arguments], cwd=ROOT, env=environment, capture_output=True, text=True)
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
 
 
 def as_a_user(**variables: str) -> dict[str, str]:

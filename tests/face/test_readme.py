@@ -7,9 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from adapters import Facts
+from adapters import Facts, saved_case
 from adapters.contract import EVERYTHING
 from conftest import DEFAULT_EXAMPLES
+from tests.adapters.test_contract import make_case
 from tests.face.running import ROOT, as_a_user
 from tests.faults.catalogue import FAULTS
 from tests.faults.correct import CORRECT
@@ -22,7 +23,7 @@ def blocks(language: str) -> list[str]:
 
 
 def test_ci_calls_the_readmes_own_test_command():
-    first, second, _ = blocks("sh")
+    first, second, *_ = blocks("sh")
     assert first.strip() == "pip install -e '.[verified]' && pytest tests/parity"
     assert second.strip() in (ROOT / ".ci" / "run").read_text().splitlines()
 
@@ -48,6 +49,15 @@ def test_the_recipe_runs_as_printed(tmp_path: Path):
 
 def test_the_facts_it_lists_are_all_there_are():
     assert eval(blocks("python")[1], {"Facts": Facts}) == Facts("mine", **EVERYTHING)
+
+
+def test_a_saved_case_is_read_as_printed(tmp_path: Path):
+    case = make_case()
+    saved_case.save(tmp_path / "it.safetensors", saved_case.SavedCase(case))
+    read = {"path": tmp_path / "it.safetensors"}
+    exec(blocks("python")[3], read)
+    assert read["about"]["cell"] == "simple_rnn"
+    assert (read["W"] == case.W).all()
 
 
 def test_figures():

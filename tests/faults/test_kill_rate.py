@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.catalogue import FAULTS
+from tests.saving import NAME
 from tests.session import FAULTS as COUNTED
 
 FAMILIES = sorted({fault.family for fault in FAULTS.values()})
@@ -65,7 +66,7 @@ def first_failures(backends: list[str], results: Path, first: str) -> dict[str, 
         *options,
     ]
     run = subprocess.run(
-        [*command, "-p", "tests.faults.first_failure", "-p", "no:cacheprovider"],
+        [*command, "-p", "tests.faults.first_failure", "-p", "no:cacheprovider", "-p", f"no:{NAME}"],
         cwd=ROOT,
         env={**os.environ, "PYTEST_ADDOPTS": "", "LOCKSTEP_FAILURES": str(results), "LOCKSTEP_FIRST": first},
         capture_output=True,

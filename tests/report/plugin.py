@@ -38,7 +38,7 @@ class Reports:
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Iterator[None]:
         trends = item.stash[TRENDS] = Trends()
-        with watching(backend_of(item), trends.judged):
+        with watching(backend_of(item), lambda result: trends.judged(result.verdict)):
             return (yield)
 
     @pytest.hookimpl(wrapper=True)

@@ -1,0 +1,45 @@
+"""Files read with care and written whole."""
+
+import secrets
+from pathlib import Path
+from stat import S_ISREG
+
+LONGEST_MESSAGE = 300
+
+
+def read(path: Path, most: int) -> bytes:
+    """What is in a regular file; no other is opened, as that could wait for ever or do something.
+
+    Raises OSError, or ValueError for anything else and for a file of more than `most` bytes.
+    """
+    status = path.stat()
+    if not S_ISREG(status.st_mode):
+        raise ValueError("it is no regular file")
+    if not 0 < status.st_size <= most:
+        raise ValueError(f"it has {status.st_size} bytes, needs from 1 to {most}")
+    with path.open("rb") as file:
+        return file.read(status.st_size)
+
+
+def write(path: Path, data: bytes) -> None:
+    """Write a file, all of it or nothing; folders are made. Raises OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
+    try:
+        temporary.write_bytes(data)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def in_one_line(error: BaseException) -> str:
+    """What an error says, short and printable."""
+    return printable(error.strerror if isinstance(error, OSError) and error.strerror else str(error))
+
+
+def printable(text: str) -> str:
+    """A text from anywhere as one short line of ASCII."""
+    line = " ".join(text.split()).encode("ascii", "backslashreplace").decode()
+    line = "".join(c if c.isprintable() else "?" for c in line)
+    return line if len(line) <= LONGEST_MESSAGE else f"{line[:LONGEST_MESSAGE]}..."

@@ -1,0 +1,52 @@
+"""Which plugins a run has beside its session: reports, progress, saved cases."""
+
+import pytest
+
+from adapters.files import in_one_line
+from adapters.saved_case import InvalidCase
+from tests import replay
+from tests.progress import Progress, wanted
+from tests.saving import FOLDER, NAME, Saving
+from tests.session import Session
+from tests.vectors import Vectors
+
+
+def register(config: pytest.Config, session: Session) -> None:
+    """Register those that the options ask for. Raises pytest.UsageError when one cannot do its work."""
+    plugins = config.pluginmanager
+    if config.getoption("--lockstep-report"):
+        from tests.report.plugin import Reports
+
+        plugins.register(Reports(config, session), "lockstep-report")
+    if wanted(config):
+        plugins.register(Progress(config), "lockstep-progress")
+    save_cases(config)
+    replay_cases(config)
+
+
+def save_cases(config: pytest.Config) -> None:
+    """Paths become absolute, for pytest-xdist's processes too."""
+    folder = config.getoption("--save-cases")
+    if folder is None:
+        return
+    if folder == "":
+        raise pytest.UsageError("--save-cases needs the name of a folder")
+    config.option.save_cases = config.invocation_params.dir / folder
+    try:
+        config.pluginmanager.register(Vectors(config.option.save_cases), "lockstep-vectors")
+    except OSError as error:
+        raise pytest.UsageError(f"--save-cases {folder}: {in_one_line(error)}") from None
+
+
+def replay_cases(config: pytest.Config) -> None:
+    """The cases of `--replay` and nothing else; without it failing cases are saved."""
+    paths = [config.invocation_params.dir / path for path in config.getoption("--replay")]
+    if not paths:
+        config.pluginmanager.register(Saving(config.rootpath / FOLDER), NAME)
+        return
+    config.option.replay = paths
+    try:
+        config.pluginmanager.register(replay.Replay(paths), "lockstep-replay")
+    except InvalidCase as error:
+        raise pytest.UsageError(str(error)) from None
+    config.args = [replay.__file__]
