@@ -15,7 +15,7 @@ Run = Callable[[Pass, Any], tuple[Any, State]]
 
 
 def run_layers(case: Case, run: Run | None = None) -> Trace:
-    """The answer to a case in its own dtype, from the formulas of `reference.cells`.
+    """The answer to a case, from the formulas of `reference.cells`, in the dtype that these come to.
 
     run: how each cell is run, by default as it should be.
     """
@@ -30,8 +30,8 @@ def run_layers(case: Case, run: Run | None = None) -> Trace:
     if not case.return_sequences:
         last = merge(case, [state[0] for state in finals[-case.directions :]])
         outputs = np.where(case.valid.any(axis=1, keepdims=True), last, 0)
-    states = [np.array(parts, case.dtype).reshape(case.state_shape) for parts in zip(*finals, strict=True)]
-    *hidden, last = (np.asarray(array, case.dtype) for array in [*layers[1:-1], outputs])
+    states = [np.array(parts).reshape(case.state_shape) for parts in zip(*finals, strict=True)]
+    *hidden, last = (np.asarray(array) for array in [*layers[1:-1], outputs])
     return Trace(last, *states, hidden_outputs=tuple(hidden))
 
 

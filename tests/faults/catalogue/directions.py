@@ -8,10 +8,9 @@ import numpy as np
 from adapters import Case, Trace
 from reference.case import Pass
 from reference.stack import run_cell as run_direction
-from reference.stack import run_layers
 from tests.faults.catalogue.gru import reordered
 from tests.faults.catalogue.lengths import filled
-from tests.faults.faulty import Array, fault, opaque, run_cell
+from tests.faults.faulty import Array, fault, opaque, run_cell, run_layers
 
 
 def swapped(array: Array | None) -> Array | None:

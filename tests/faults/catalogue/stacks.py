@@ -9,10 +9,9 @@ import numpy as np
 from adapters import Case, Trace
 from reference.case import Pass
 from reference.stack import run_cell as run_direction
-from reference.stack import run_layers
 from tests.faults.catalogue.directions import cell_weights, with_weights
 from tests.faults.catalogue.lengths import filled
-from tests.faults.faulty import Array, Memory, fault, opaque, run_cell, to_bits
+from tests.faults.faulty import Array, Memory, fault, opaque, run_cell, run_layers, to_bits
 
 
 def above(case: Case, change: Callable[[Any], Any]) -> Case:
