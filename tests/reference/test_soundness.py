@@ -9,9 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import expit
 
+from reference import Case, Trace, check
 from reference.arithmetic import Arithmetic
 from reference.cells import GATES, Weights
 from reference.rounding import Rounded
+from reference.stack import run_layers
 from tests.faults.correct import CORRECT
 from tests.reference.evaluations import (
     EVALUATIONS,
@@ -167,6 +169,18 @@ def test_stores_come_near_the_bound(dtype):
     """Of 1 and more, and of two numbers that are each just too small to change it: three are rounded down."""
     bounded, _, _ = sums(swamped, dtype, SIZES[0])
     assert share(in_parts(Evaluation(), swamped, dtype, SIZES[0]), bounded).max() >= 0.6
+
+
+@pytest.mark.parametrize("dtype", HALF)
+@pytest.mark.parametrize("size", [2.0**-13, 2.0**-4])
+def test_a_state_kept_in_float32_is_no_mismatch(dtype, size):
+    """Behind the one that is shown. In float16 that of 2⁻²⁶ is 0, and 64 of them add up."""
+    shapes = {(1, 4, 1): size, (64, 1): size, (64, 64): 1}
+    arrays = [np.full(shape, number).astype(dtype) for shape, number in shapes.items()]
+    kept = run_layers(Case(*(array.astype(np.float32) for array in arrays), b=None))
+    shown = Trace(kept.outputs.astype(dtype), kept.final_state.astype(dtype))
+    verdict = check(Case(*arrays, b=None), shown, **ULPS)
+    assert verdict.status == "match", verdict
 
 
 @given(
