@@ -110,8 +110,11 @@ class JaxAdapter:
         layers = self.cache(bool(cotangents), form_of(case), *shapes, *missing)
         double = self.jax.enable_x64(True) if case.dtype == np.float64 else nullcontext()
         slow = self.jax.disable_jit() if self.nojit else nullcontext()
+        arrays: Any = (case.inputs, weights, starts, case.valid if case.padded else None, *cotangents)
         with double, slow:
-            return layers(case.inputs, weights, starts, case.valid if case.padded else None, *cotangents)
+            if self.nojit:  # or else NumPy would multiply its own arrays, and those in bfloat16 in float32
+                arrays = self.jax.device_put(arrays)
+            return layers(*arrays)
 
 
 class Form(NamedTuple):

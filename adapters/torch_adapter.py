@@ -3,6 +3,7 @@
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+import ml_dtypes
 import numpy as np
 
 from adapters.contract import EVERYTHING, Facts, Refused
@@ -54,8 +55,8 @@ class TorchAdapter:
         if reason := refusal(case):
             raise Refused(reason)
         layers, states, _ = self._forward(case, self._tensor(case.inputs), self._start(case))
-        states = (self._array(state, case).reshape(case.state_shape) for state in states)
-        *hidden, last = (self._array(output, case) for output in layers)
+        states = (self._array(state).reshape(case.state_shape) for state in states)
+        *hidden, last = (self._array(output) for output in layers)
         return Trace(last, *states, hidden_outputs=tuple(hidden))
 
     def gradients(self, case: Case, cotangents: Cotangents) -> dict[str, Array]:
@@ -72,7 +73,7 @@ class TorchAdapter:
         answers = [layers[-1], *(state.reshape(case.state_shape) for state in states)]
         found = self.torch.autograd.grad(answers, of, given, allow_unused=True)
         arrays = {
-            id(x): self._array(self.torch.zeros_like(x) if g is None else g, case)
+            id(x): self._array(self.torch.zeros_like(x) if g is None else g)
             for x, g in zip(of, found, strict=True)
         }
         cells = []
@@ -147,11 +148,11 @@ class TorchAdapter:
             return self.torch.from_numpy(array.view(np.int16)).view(self.torch.bfloat16)
         return self.torch.from_numpy(array)
 
-    def _array(self, tensor: Any, case: Case) -> Array:
+    def _array(self, tensor: Any) -> Array:
         """The tensor as an array of its own dtype."""
         if tensor.dtype == self.torch.bfloat16:
             tensor = tensor.contiguous().view(self.torch.int16)
-            return np.asarray(tensor.numpy().view(case.dtype))
+            return np.asarray(tensor.numpy().view(ml_dtypes.bfloat16))
         return np.asarray(tensor.numpy())
 
 

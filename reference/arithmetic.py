@@ -91,6 +91,10 @@ class Arithmetic:
     def carried(self, state: Any) -> Any:
         """By how much a state may differ from that which a backend goes on with.
 
-        One that computes a half type in float32 may keep the state so, and round only what it returns.
+        One that computes a half type in float32 may keep the state so, and round only what it returns:
+        by at most unit * |state| (Higham 2002, theorem 2.3); or by half the smallest subnormal number
+        where that is more, in particular for all that becomes 0; or it may flush what is so small.
         """
-        return np.abs(state) * self.unit if self.format.stored_only else 0.0
+        if not self.format.stored_only:
+            return 0.0
+        return np.maximum(np.abs(state) * self.unit, max(self.smallest_subnormal / 2, self.flushed))

@@ -8,8 +8,10 @@ that is how all frameworks compute them. On `Rounded` arrays the bound also cove
 (1 - y)(1 + y) and JAX's (g + g·y)(1 - y); y - y² and torch's (g(1 - y))y; for a GRU's g∘h - g∘n also
 g∘(h - n), and g - g∘z for g∘(1 - z). Each term of 1 - y² counts as rounded three times, and its size as
 1 + y², which is more than any of these lose. What it does not cover are derivatives computed afresh from
-the sum that was activated, such as 1/cosh², whose error has another form.
-Source: Werbos (1990), "Backpropagation through time: what it does and how to do it", Proc. IEEE 78.
+the sum that was activated, such as 1/cosh², whose error has another form. Where a kink may have been
+crossed, either derivative is right: see `reference.rounding.greater`.
+Source: Werbos (1990), "Backpropagation through time: what it does and how to do it", Proc. IEEE 78; of
+the count of roundings, Higham (2002), lemma 3.1.
 """
 
 from collections.abc import Callable

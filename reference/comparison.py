@@ -150,7 +150,8 @@ class Comparison:
         observed, expected, deviation, bound = (
             float(array[index]) for array in (self.observed, self.expected, self.deviation, self.bound)
         )
-        ulp = float(self.arithmetic.ulp([expected])[0])
+        with np.errstate(invalid="ignore"):  # of an infinite number there is none
+            ulp = float(self.arithmetic.ulp([expected])[0])
         axes = self.axes or (("batch", "unit") if len(index) == 2 else ("batch", "time", "unit"))
         where = {axis: int(i) for axis, i in zip(axes, index, strict=True)}
         return Step(self.name, where, observed, expected, deviation, bound, ulp)

@@ -6,8 +6,9 @@ the derivatives of each.
 Source: Werbos (1990), "Backpropagation through time: what it does and how to do it", Proc. IEEE 78.
 
 The rounding of a backend's gradients is carried like that of its answer: through the states of the
-forward pass, which no gradient is without, and back. A sum over batch and time stays one pending sum,
-so it may be added up in any order, step by step too (Higham 2002, section 3.1).
+forward pass, which no gradient is without, and back (running error analysis: Higham 2002, section 3.3).
+Assumed is that a backend differentiates the states that it computed. A sum over batch and time stays one
+pending sum, so it may be added up in any order, step by step too (Higham 2002, section 3.1).
 """
 
 from collections.abc import Callable, Sequence

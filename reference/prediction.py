@@ -8,6 +8,10 @@ c' = f∘c + i∘g is elementwise with 0 < f < 1.
 Where they are not (the lower layers of a stack that shows its last one only, two directions that were
 added up, a layer that returns its last output only) the whole state is carried with its error from
 step to step, and from layer to layer. That error grows with the number of steps.
+
+Every bound here is what `reference.rounding` makes of the cells' own lines, beside the value that it
+bounds (running error analysis: Higham 2002, section 3.3). Predicted steps start from what is observed,
+which is exact, but for a half type's state that was kept in float32: see `Arithmetic.carried`.
 """
 
 from collections.abc import Iterator
@@ -111,7 +115,10 @@ def last_output(case: Case, trace: Trace, arithmetic: Arithmetic) -> Comparison:
 
 
 def carried(case: Case, direction: Pass, inputs: Rounded, arithmetic: Arithmetic) -> Walk:
-    """A cell whose outputs are not observed: its state is carried with its error."""
+    """A cell whose outputs are not observed: its state is carried with its error.
+
+    It starts from the initial state, which is exact. An error e of h is |U|·e in the next step's sum.
+    """
     start = tuple(Rounded(state, arithmetic) for state in direction.start)
     exact = direction._replace(weights=rounded(direction.weights, arithmetic), start=start)
     return Walk(direction, *run_cell(case, exact, inputs))
@@ -129,7 +136,10 @@ def rounded(weights: Weights, arithmetic: Arithmetic) -> Weights:
 def step_by_step(
     case: Case, direction: Pass, inputs: Rounded, observed: Array, arithmetic: Arithmetic
 ) -> Walk:
-    """A cell whose outputs are observed: every step from the one before."""
+    """A cell whose outputs are observed: every step from the one before.
+
+    The bound is that of one step from an exact state: a backend that holds it at each of them is right.
+    """
     forwards = slice(None, None, -1) if direction.reverse else slice(None)
     inputs, outputs, valid = inputs[:, forwards], observed[:, forwards], case.valid[:, forwards]
     weights = rounded(direction.weights, arithmetic)
@@ -173,7 +183,10 @@ def states_before(h0: Array, outputs: Array, valid: Array) -> Array:
 def lstm_steps(
     case: Case, x_t: Rounded, h: Rounded, weights: Weights, cell_state: Rounded, valid: Array
 ) -> tuple[Rounded, Rounded]:
-    """An LSTM's outputs (batch, steps, H) and its cell state after them: the gates all at once."""
+    """An LSTM's outputs (batch, steps, H) and its cell state after them: the gates all at once.
+
+    The error of c is carried: c' = f∘c + i∘g takes over f·error and adds that of this step alone.
+    """
     i, f, g, o = (
         gate.reshape(case.batch, -1, case.hidden_size)
         for gate in lstm_gates(x_t, h, weights, case.recurrent_activation)

@@ -6,8 +6,11 @@ It rides through a cell's own line by NumPy's `__array_ufunc__`; no formula is w
 A sum stays pending (value, sum of |terms|, number of terms) until a nonlinear operation closes it.
 So the bound holds for any order of summation, with or without fused multiply-add.
 
-Source of the sum's bound: Higham, Accuracy and Stability of Numerical Algorithms (2nd ed., 2002),
-sections 3.1 and 4.2: a sum of N rounded products is off by at most ((1+u)^N - 1) * sum of |terms|.
+Source: Higham, Accuracy and Stability of Numerical Algorithms (2nd ed., 2002). Its section 2.2 has the
+model: every operation is right but for a factor 1 + d with |d| <= u, and for what underflows. Sections
+3.1 and 4.2 have the sum: N rounded products, in any order, are off by at most ((1+u)^N - 1) * sum of
+|terms|, which is at most gamma_N * sum of |terms| with gamma_N = Nu / (1 - Nu). Section 3.3 has the way:
+an error bound computed beside the value (running error analysis).
 """
 
 from collections.abc import Callable, Sequence
@@ -90,7 +93,7 @@ class Rounded(NDArrayOperatorsMixin):
         return x if isinstance(x, Rounded) else Rounded(x, self.arithmetic)
 
     def closed(self) -> "Rounded":
-        """The pending sum, summed: its rounding and underflow go into the error.
+        """The pending sum, summed: its rounding and underflow go into the error (Higham, as above).
 
         error = G * S + (1 + G) * (what came in + 2 N * smallest normal),  G = (1+u)^N - 1
 
@@ -115,7 +118,12 @@ class Rounded(NDArrayOperatorsMixin):
 
 
 def matmul(a: Rounded, b: Rounded) -> Rounded:
-    """A pending sum of products, each of them one term."""
+    """A pending sum of products, each of them one term.
+
+    What came in: the backend's âb̂ is off ab by â(b̂ - b) + (â - a)b, so by at most the sum of
+    |â|·error_b + error_a·|b|, with |â| <= magnitude_a; and by |â||b̂| where either is read as zero.
+    Then the sum's own rounding, |a||b| times that of N terms (Higham 2002, section 3.5; see `closed`).
+    """
     a, b = a.closed(), b.closed()
     size_a, size_b = a.magnitude, b.magnitude
     error = 0.0
@@ -138,7 +146,10 @@ def subnormal(a: Rounded) -> Any:
 
 
 def add(a: Rounded, b: Rounded) -> Rounded:
-    """Two sums make one sum, in which a closed array is a single term."""
+    """Two sums make one sum, in which a closed array is a single term.
+
+    What came in adds up, and so do the sums of |terms| and the numbers of them.
+    """
     terms = max(a.terms, 1) + max(b.terms, 1)
     return Rounded(a.value + b.value, a.arithmetic, a.error + b.error, terms, a.magnitude + b.magnitude)
 
@@ -148,9 +159,9 @@ def subtract(a: Rounded, b: Rounded) -> Rounded:
 
 
 def multiply(a: Rounded, b: Rounded) -> Rounded:
-    """A product, a pending sum of one term.
+    """A product, a pending sum of one term. What came in is as for `matmul`.
 
-    It counts as two, for frameworks that factor sums of products: torch's GRU computes n + z∘(h - n)
+    It counts as two terms, for frameworks that factor sums of products: torch's GRU computes n + z∘(h - n)
     for (1 - z)∘n + z∘h, which takes one more rounding on the way of each term. The mirrored form
     h + (1 - z)∘(n - h) is not covered: where z∘h is small it loses what |h| has lost.
     """
@@ -164,7 +175,10 @@ def multiply(a: Rounded, b: Rounded) -> Rounded:
 
 
 def divide(a: Rounded, b: Rounded) -> Rounded:
-    """The quotient by an exact constant; some backends multiply by its rounded reciprocal."""
+    """The quotient by an exact constant; some backends multiply by its rounded reciprocal.
+
+    Its two roundings are the two that a product counts for.
+    """
     return multiply(a, Rounded(1 / b.value, b.arithmetic))
 
 
@@ -173,10 +187,13 @@ def monotone(
 ) -> Rounded:
     """A nondecreasing function with values of at most 1 where it rounds, as a backend computes it.
 
+    P = max(f(z + error) - f(z), f(z) - f(z - error))
+    error of the result = P + (ulps + own_ulps * 2^-53 / u) * ulp(min(|f(z)| + P, 1)) + lost
+
     The backend's argument lies in [z - error, z + error], so its exact result lies between the
-    function's values at the two ends; the backend's function is off by `ulps` units in the last place
-    of its dtype, ours by `own_ulps` of float64. `lost`: what is lost of a result so small that the
-    backend gives zero.
+    function's values at the two ends, and no further off than P; the backend's function is off by
+    `ulps` units in the last place of its dtype, ours by `own_ulps` of float64. `lost`: what is lost of
+    a result so small that the backend gives zero.
     """
     z = z.closed()
     value = function(z.value)

@@ -15,14 +15,13 @@ Run = Callable[[Pass, Any], tuple[Any, State]]
 
 
 def run_layers(case: Case, run: Run | None = None) -> Trace:
-    """The answer to a case in its own dtype, from the formulas of `reference.cells`.
+    """The answer to a case, from the formulas of `reference.cells`, in the dtype that these come to.
 
     run: how each cell is run, by default as it should be.
     """
     trace = assembled(case, *layers_and_finals(case, run or partial(run_cell, case), case.inputs))
-    arrays = (np.asarray(array, case.dtype) for array in (trace.outputs, *trace.states))
-    hidden = (np.asarray(array, case.dtype) for array in trace.hidden_outputs)
-    return Trace(*arrays, hidden_outputs=tuple(hidden))
+    arrays = (np.asarray(array) for array in (trace.outputs, *trace.states))
+    return Trace(*arrays, hidden_outputs=tuple(np.asarray(array) for array in trace.hidden_outputs))
 
 
 def layers_and_finals(case: Case, run: Run, inputs: Any) -> tuple[list[Any], list[State]]:

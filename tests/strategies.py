@@ -5,7 +5,7 @@ a grid exact in every dtype, or from a drawn seed, with full mantissas: drawing 
 ten times as long. Both are independent and non-zero, so that no transposition or swap goes unseen.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from itertools import product
@@ -128,7 +128,7 @@ def fewer(divisor: int) -> settings:
 
 
 @cache
-def cases(
+def choices(
     cell: str = "simple_rnn",
     shapes: str = "usual",
     regimes: Sequence[str] = tuple(REGIMES),
@@ -138,9 +138,10 @@ def cases(
     backwards: bool = False,
     dtypes: Sequence[str] = ("float32", "float64"),
     facts: Facts = ALL,
-) -> st.SearchStrategy[Case]:
-    """Cases of a cell in the given shapes, regimes and dtypes; any initial state and memory layout.
+) -> Mapping[str, Sequence[Any]]:
+    """What there is to choose from, for each argument of `make_case` but `source`.
 
+    Cases of a cell in the given shapes, regimes and dtypes; any initial state and memory layout.
     To trace less, a cell with gates comes in unusual shapes only in float64, the sharper dtype.
     variants: "usual"; "all" biases and activations; or "stacked", of several layers and
     directions, or "differentiated", the few of these whose gradients are tested.
@@ -150,7 +151,6 @@ def cases(
     gated = cell != "simple_rnn"
     if (gated and shapes not in ("usual", "half", "gradients")) or shapes == "stacked":
         dtypes = dtypes[-1:]
-    dtypes = [dtype for dtype in dtypes if dtype in facts.dtypes] or facts.dtypes
     paddings = LENGTHS if padded else MASKS if masked and facts.masks else ("none",)
     shape_choices = SHAPES[shapes][gated]
     if variants == "stacked" and not facts.compiles:
@@ -158,19 +158,25 @@ def cases(
         if shapes == "stacked":
             shape_choices = STACKED_SHAPES
             paddings = (*LENGTHS, *(MASKS if facts.masks else ()))
-    return st.builds(
-        make_case,
-        cell=st.just(cell),
-        shape=st.sampled_from(shape_choices),
-        dtype=st.sampled_from(dtypes),
-        variant=st.sampled_from(possible_variants(cell, variants, facts)),
-        regime=st.sampled_from(regimes),
-        layout=st.sampled_from(LAYOUTS),
-        given_state=st.just(True) if facts.compiles and shapes == "stacked" else st.booleans(),
-        reverse=st.sampled_from((True, False, True)) if backwards and facts.reverse else st.just(False),
-        padding=st.sampled_from(paddings if facts.lengths else ("none",)),
-        source=st.binary(min_size=GRID_VALUES, max_size=GRID_VALUES) | st.integers(0, 2**32 - 1),
-    )
+    return {
+        "cell": (cell,),
+        "shape": shape_choices,
+        "dtype": [dtype for dtype in dtypes if dtype in facts.dtypes] or facts.dtypes,
+        "variant": possible_variants(cell, variants, facts),
+        "regime": regimes,
+        "layout": LAYOUTS,
+        "given_state": (True,) if facts.compiles and shapes == "stacked" else (False, True),
+        "reverse": (True, False, True) if backwards and facts.reverse else (False,),
+        "padding": paddings if facts.lengths else ("none",),
+    }
+
+
+@cache
+def cases(*which: str, **options: Any) -> st.SearchStrategy[Case]:
+    """Cases of the `choices` with these arguments."""
+    drawn = {name: st.sampled_from(values) for name, values in choices(*which, **options).items()}
+    source = st.binary(min_size=GRID_VALUES, max_size=GRID_VALUES) | st.integers(0, 2**32 - 1)
+    return st.builds(make_case, **drawn, source=source)
 
 
 def combinations(cell: str) -> list[Variant]:

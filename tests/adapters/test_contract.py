@@ -111,7 +111,7 @@ def test_tags_are_other_configurations(tag):
     adapter = load(tag)
     assert adapter.facts.name == tag
     for activation in ("tanh", "relu"):
-        for dtype in ("float32", "float64"):
+        for dtype in adapter.facts.dtypes:
             assert compare(adapter, make_case(dtype, activation=activation)).status == "match"
 
 

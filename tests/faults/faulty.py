@@ -8,6 +8,7 @@ import numpy as np
 
 from adapters import Case, Cotangents, Facts, Refused, Trace
 from adapters.contract import EVERYTHING
+from reference import stack
 from reference.case import DTYPES
 from reference.cells import ACTIVATIONS
 from reference.gradients import gradients_in
@@ -16,7 +17,6 @@ from reference.machine import Plain
 from reference.mistakes.gradients import GradientMistake
 from reference.mistakes.mistake import Mistake
 from reference.mistakes.mistake import answer as answer_of
-from reference.stack import run_layers
 
 Array = np.ndarray
 Memory = dict[Any, Any]
@@ -164,6 +164,17 @@ def run_cell(case: Case, step: CellStep | None = None) -> Trace:
     valid = case.valid if case.padded else None
     outputs, state = unroll(step, case.inputs, case.start, valid, case.reverse)
     return Trace(outputs, *(array.astype(case.dtype) for array in state))
+
+
+def run_layers(case: Case, run: stack.Run | None = None) -> Trace:
+    """`reference.stack.run_layers`, stored in the case's dtype: NumPy computes bfloat16 in float32."""
+
+    def stored(array: Array | None) -> Array | None:
+        return None if array is None else array.astype(case.dtype)
+
+    trace = stack.run_layers(case, run)
+    answers = map(stored, (trace.outputs, trace.final_state, trace.final_cell_state))
+    return Trace(*answers, hidden_outputs=tuple(map(stored, trace.hidden_outputs)))
 
 
 def opaque(trace: Trace) -> Trace:

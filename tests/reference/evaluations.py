@@ -3,11 +3,13 @@
 The products are dealt out to a number of running sums, as to the lanes of a vector register, and a tree
 of additions joins these: one lane is a plain loop, as many lanes as products a tree. The products come
 in any order, each may be added by a fused multiply-add, and subnormal numbers may be flushed to zero.
+Numbers of a half type are computed with in float32; any operation may store its results in the half type.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import expit
 
 ORDERS = ("in order", "reversed", "shuffled")
 LANES = (1, 2, 4, 8, 16, 32, 64, 128)
@@ -84,15 +86,24 @@ def fused_multiply_add(a, b, c):
 
 
 def _of_integers(a, b, c):
-    (p, q), (r, s), (t, u) = (x.as_integer_ratio() for x in (a, b, c))
-    return (p * r * u + t * q * s) / (q * s * u)
+    (p, q), (r, s), (t, u) = a.as_integer_ratio(), b.as_integer_ratio(), c.as_integer_ratio()
+    q *= s
+    return (p * r * u + t * q) / (q * u)
 
 
 EXACT = np.frompyfunc(_of_integers, 3, 1)
 
 
-def backend_array(evaluation):
-    """What makes an array one of a backend that adds up in this way, and flushes as it does."""
+# Those of the cells that round.
+OPERATIONS = (np.matmul, np.add, np.subtract, np.multiply, np.divide, np.tanh, expit)
+
+
+def backend_array(evaluation, half=None, stored=OPERATIONS):
+    """What makes an array one of a backend that adds up in this way, and flushes as it does.
+
+    half: the half type that the array has, if it is one; it becomes float32, and the results of the
+    operations `stored` are rounded to the half type.
+    """
 
     class Computed(np.ndarray):
         """The cells' own lines run on it, in the array's dtype."""
@@ -101,7 +112,11 @@ def backend_array(evaluation):
             operands = [evaluation.flush(np.asarray(x)) if isinstance(x, np.ndarray) else x for x in operands]
             if ufunc is np.matmul:
                 a, b = operands
-                return evaluation(a[..., None, :], b.T).view(Computed)
-            return evaluation.flush(ufunc(*operands)).view(Computed)
+                result = evaluation(a[..., None, :], b.T)
+            else:
+                result = evaluation.flush(ufunc(*operands))
+            if half and ufunc in stored:
+                result = result.astype(half).astype(np.float32)
+            return result.view(Computed)
 
-    return lambda array: array.view(Computed)
+    return lambda array: array.astype(np.float32 if half else array.dtype, copy=False).view(Computed)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from adapters.numpy_adapter import NumpyAdapter
-from reference import Case, Trace, check
+from reference import Case, Comparison, Trace, check
 
 
 def make_case(dtype="float32", batch=3, time=6, input_size=2, hidden_size=5, scale=0.6, activation="tanh"):
@@ -102,6 +102,14 @@ def test_without_steps_the_final_state_must_be_the_initial_state():
     verdict = judged(case, Trace(nothing, 0 * case.h0))
     assert verdict.status == "mismatch"
     assert "needs the initial state" in verdict.reason or "not the initial state" in verdict.reason
+
+
+def test_a_step_that_overflows_as_expected_can_be_shown():
+    """Its unit in the last place is unknown, which is no reason to warn."""
+    infinite = np.full((1, 1, 1), np.inf, np.float32)
+    compared = Comparison("", infinite, infinite.astype(np.float64), infinite.astype(np.float64))
+    assert compared.ratio == 0
+    assert "observed inf, expected inf" in str(compared.worst)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])

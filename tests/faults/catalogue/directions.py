@@ -7,8 +7,7 @@ from adapters import Case, Trace
 from reference.case import Pass
 from reference.mistakes import gates, layers
 from reference.stack import run_cell as run_direction
-from reference.stack import run_layers
-from tests.faults.faulty import Array, fault, mistaken, opaque
+from tests.faults.faulty import Array, fault, mistaken, opaque, run_layers
 
 
 def merged_by(mode: str) -> Callable[[Case], bool]:

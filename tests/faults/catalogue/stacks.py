@@ -11,8 +11,7 @@ from reference.case import Pass
 from reference.mistakes import layers, weights
 from reference.mistakes.mistake import filled
 from reference.stack import run_cell as run_direction
-from reference.stack import run_layers
-from tests.faults.faulty import Array, Memory, fault, mistaken, opaque, run_cell, to_bits
+from tests.faults.faulty import Array, Memory, fault, mistaken, opaque, run_cell, run_layers, to_bits
 
 stacks_second_layer_fed_the_inputs = mistaken("stacks", layers.stacks_second_layer_fed_the_inputs)
 stacks_relu_between_layers = mistaken("stacks", layers.stacks_relu_between_layers)

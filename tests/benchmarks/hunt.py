@@ -1,0 +1,110 @@
+"""The hunt for false alarms: random cases of every kind, of which a correct backend may fail none.
+
+    python -m tests.benchmarks.hunt [--backend NAME ...] [--cases N] [--seed SEED] [--first NUMBER]
+
+Cases are made by `tests.make_case` from the tables of `tests.strategies`, as those of the suite are, but
+in all combinations and without Hypothesis, whose search takes longer than most cases do. Each has a
+number: SEED and NUMBER, and `--cases 1`, show it again. Ends with 1 if any case is a mismatch.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.progress import track
+
+from adapters import Adapter, Case, Facts, Refused, UnknownBackend, compare, known_backends, load
+from tests.make_case import make_case
+from tests.scoreboard import Scores, rendered
+from tests.strategies import GRID_VALUES, SHAPES, choices
+
+PADDINGS = ({}, {"padded": True}, {"masked": True})
+LARGE = ("long", "wide")  # too large for several layers
+IN_A_ROW = 10  # cases in one form of a layer, where a backend compiles each
+WIDTH = 150
+
+
+def drawn_case(facts: Facts, seed: int, number: int) -> Case:
+    """One of the cases that a backend can do; the same one for the same numbers."""
+
+    def one(values: Sequence[Any]) -> Any:
+        return values[rng.integers(len(values))]
+
+    rng = np.random.default_rng((seed, number // IN_A_ROW if facts.compiles else number))
+    shapes, dtype = one(tuple(SHAPES)), one(facts.dtypes)
+    to_choose_from = choices(
+        one(facts.cells),
+        shapes,
+        dtypes=(dtype,),
+        variants=one(("usual", "all") if shapes in LARGE else ("usual", "all", "stacked")),
+        backwards=one((True, False)),
+        facts=facts,
+        **one(PADDINGS),
+    )
+    arguments = {name: one(values) for name, values in to_choose_from.items()}
+    arguments["variant"] = {**arguments["variant"], "dtype": dtype}
+    rng = np.random.default_rng((seed, number, 1))  # from here on all cases in a row differ
+    arguments |= {name: one(to_choose_from[name]) for name in ("regime", "layout")}
+    source = one((rng.bytes(GRID_VALUES), int(rng.integers(2**32))))
+    return make_case(**arguments, source=source)
+
+
+def hunt(adapter: Adapter, seed: int, numbers: range) -> Scores:
+    """The scores of the cases with these numbers. Prints every mismatch."""
+    scores, name = Scores(), adapter.facts.name
+    shown = Console(stderr=True)
+    for number in track(numbers, name, console=shown, disable=not shown.is_terminal):
+        case = drawn_case(adapter.facts, seed, number)
+        start = time.perf_counter()
+        try:
+            verdict = compare(adapter, case)
+        except Refused as reason:
+            scores.refused(case, str(reason))
+        except Exception as error:
+            error.add_note(f"{name}, seed {seed}, case {number}: {case}")
+            raise
+        else:
+            scores.judged(verdict)
+            if verdict.status == "mismatch":
+                print(f"{name}, seed {seed}, case {number}: {verdict}", flush=True)
+        scores.spent(case, time.perf_counter() - start)
+    return scores
+
+
+def options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--backend", action="append", metavar="NAME", help="default: all that are installed")
+    parser.add_argument("--cases", type=int, default=25_000, metavar="N", help="of each backend")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--first", type=int, default=0, metavar="NUMBER", help="the first case's number")
+    given = parser.parse_args()
+    if min(given.seed, given.first) < 0 or given.cases < 1:
+        parser.error("--cases needs at least 1, --seed and --first at least 0")
+    given.backend = given.backend or [name for name, known in known_backends().items() if not known.missing]
+    return given
+
+
+def main() -> int:
+    given = options()
+    found: dict[str, Scores] = {}
+    for name in given.backend:
+        try:
+            adapter = load(name)
+        except UnknownBackend as error:
+            print(error, file=sys.stderr)
+            return 2
+        print(f"{adapter.facts}: seed {given.seed}, {given.cases} cases from {given.first}", flush=True)
+        scores = hunt(adapter, given.seed, range(given.first, given.first + given.cases))
+        print(rendered({name: scores}, WIDTH), flush=True)
+        found[name] = scores
+    mismatches = sum(score.counts["mismatch"] for scores in found.values() for score in scores.values())
+    print(f"{sum(scores.compared for scores in found.values())} cases compared, {mismatches} mismatches")
+    return 1 if mismatches else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
