@@ -64,6 +64,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="write cases with what any backend should answer, and manifest.json: of every test of a "
         f"backend those of the first {CASES_A_TEST} cases that match and whose bound is sharp",
     )
+    group.addoption(
+        "--known-failures",
+        metavar="FILE",
+        help="failures that are known (TOML): each must still fail, as its case shows; others like it pass",
+    )
+    group.addoption(
+        "--write-known-failures",
+        metavar="FILE",
+        help="draft such a file of what fails in this run",
+    )
 
 
 @pytest.hookimpl(trylast=True)  # after Hypothesis has loaded the profile that was asked for

@@ -24,7 +24,7 @@ class TorchAdapter:
         self.torch = torch
         self.facts = Facts(
             "torch",
-            version=torch.__version__,
+            version=str(torch.__version__),
             settings=f"{torch.get_num_threads()} threads, "
             f"float32 matmul precision {torch.get_float32_matmul_precision()}",
             tanh_ulps={"float32": 2, "float64": 1, "float16": 1, "bfloat16": 1},

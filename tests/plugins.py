@@ -1,14 +1,21 @@
 """Which plugins a run has beside its session: reports, progress, saved cases."""
 
+from pathlib import Path
+
 import pytest
 
 from adapters.files import in_one_line
 from adapters.saved_case import InvalidCase
 from tests import replay
+from tests.known import InvalidKnownFailures, known_failures
+from tests.known_draft import Draft
+from tests.known_failures import KnownFailures
 from tests.progress import Progress, wanted
 from tests.saving import FOLDER, NAME, Saving
 from tests.session import Session
 from tests.vectors import Vectors
+
+TESTS = Path(__file__).parent
 
 
 def register(config: pytest.Config, session: Session) -> None:
@@ -22,6 +29,7 @@ def register(config: pytest.Config, session: Session) -> None:
         plugins.register(Progress(config), "lockstep-progress")
     save_cases(config)
     replay_cases(config)
+    know_failures(config, session)
 
 
 def save_cases(config: pytest.Config) -> None:
@@ -50,3 +58,22 @@ def replay_cases(config: pytest.Config) -> None:
     except InvalidCase as error:
         raise pytest.UsageError(str(error)) from None
     config.args = [replay.__file__]
+
+
+def know_failures(config: pytest.Config, session: Session) -> None:
+    """Those of `--known-failures`, and a draft of such a file."""
+    folder, plugins = config.invocation_params.dir, config.pluginmanager
+    if path := config.getoption("--known-failures"):
+        config.option.known_failures = folder / path
+        try:
+            entries = known_failures(folder / path)
+        except InvalidKnownFailures as error:
+            raise pytest.UsageError(str(error)) from None
+        plugins.register(failing := KnownFailures(entries, session), "lockstep-known-failures")
+        if failing.entries:
+            config.args.append(str(TESTS / "known_failures.py"))
+    if path := config.getoption("--write-known-failures"):
+        config.option.write_known_failures = draft = folder / path
+        if draft.exists() or draft.suffix != ".toml" or not draft.parent.is_dir():
+            raise pytest.UsageError(f"--write-known-failures {path}: needs a new .toml file in a folder")
+        plugins.register(Draft(draft, session), "lockstep-draft")

@@ -24,13 +24,15 @@ STATUSES = ("match", "mismatch", "inconclusive", "refused")
 class Score:
     """One backend, one cell, one dtype.
 
-    counts: cases by status.  reasons: refusals by reason.  seconds: spent in the backend and the check.
+    counts: cases by status.  reasons: refusals by reason.  known: failures
+    that are known, by why.  seconds: spent in the backend and the check.
     bounds: how often each case's median bound occurred, by its value to two digits.
     worst: the largest deviation as a fraction of its bound, and `where` that was.
     """
 
     counts: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
+    known: Counter[str] = field(default_factory=Counter)
     bounds: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0
     worst: float = 0.0
@@ -58,6 +60,7 @@ class Score:
     def add(self, other: "Score") -> None:
         self.counts.update(other.counts)
         self.reasons.update(other.reasons)
+        self.known.update(other.known)
         self.bounds.update(other.bounds)
         self.seconds += other.seconds
         self.saw(other.worst, other.where)
@@ -90,6 +93,9 @@ class Scores(dict[str, Score]):
         score = self.of(case, what)
         score.counts["refused"] += 1
         score.reasons[reason] += 1
+
+    def known(self, case: Case, why: str, what: str = "") -> None:
+        self.of(case, what).known[why] += 1
 
     def judged(self, verdict: Verdict, what: str = "") -> None:
         case, score = verdict.case, self.of(verdict.case, what)

@@ -50,6 +50,8 @@ class Session:
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         """Each backend in turn and, for tests with a `cell`, each cell that it can run."""
+        if "known" in metafunc.fixturenames:
+            return  # tests/known_failures.py knows of which backends
         if {"backend", "cell"} <= set(metafunc.fixturenames):
             pairs = [(name, cell) for name in self.names for cell in self.cells(name)]
             metafunc.parametrize(("backend", "cell"), pairs, indirect=["backend"], scope="session")
@@ -72,7 +74,7 @@ class Session:
         finally:
             facts, scores = backend.adapter.facts, backend.scores
             item.stash[SCORES] = [backend.name, str(facts), facts.not_tested, scores.to_json()]
-            item.user_properties += [("backend", backend.name), ("framework_version", facts.version)]
+            item.user_properties += [("backend", backend.name), ("framework_version", str(facts.version))]
             figures = scores.total.numbers().items()
             item.user_properties += [(name, value) for name, value in figures if value is not None]
         if not backend.scores.compared:
@@ -140,6 +142,8 @@ class Session:
                 reasons = sum((score.reasons for score in by_layer.values()), Counter[str]())
                 for reason, count in reasons.items():
                     terminalreporter.write_line(f"{name} refused {count}: {reason}")
+                for why, count in sum((score.known for score in by_layer.values()), Counter[str]()).items():
+                    terminalreporter.write_line(f"{name} fails as is known, in {count} cases: {why}")
                 if self.not_tested[name]:
                     terminalreporter.write_line(f"{name} not tested on: {self.not_tested[name]}")
             for name in self.not_installed:
