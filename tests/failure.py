@@ -23,7 +23,8 @@ class Failure:
     it was trained to.
     claim: what the test shows, when it is more than that the answer to the case is right; such a failure
     may need more than the case to be seen again.
-    test: the test that failed, and saved: the file the case was written to, as soon as they are known.
+    test: the test that failed; saved: the file the case was written to; report: the script that shows it
+    without this project; as soon as they are known.
 
     The message is made when it is asked for, not for each of the examples on the way to the smallest.
     """
@@ -36,6 +37,7 @@ class Failure:
     cotangents: Cotangents | None = None
     test: str = ""
     saved: Path | None = None
+    report: Path | None = None
 
     @property
     def facts(self) -> Facts:
@@ -81,6 +83,8 @@ class Failure:
         )
         if self.saved:
             details.append(f"  saved: {self.saved}")
+        if self.report:
+            details.append(f"  to report it: {self.report}")
         return "\n".join([self.headline, *details, f"  again: {self.again}"])
 
     def to_json(self) -> dict[str, Any]:

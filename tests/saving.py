@@ -10,11 +10,12 @@ import pytest
 from hypothesis.errors import HypothesisException
 
 from adapters import Trace
-from adapters.files import in_one_line
+from adapters.bug_report import NoScript, script
+from adapters.files import in_one_line, write
 from adapters.manifest import SUFFIX
 from adapters.saved_case import SavedCase, save, storable
-from reference import Comparison
-from tests.backend import Backend
+from reference import Comparison, Verdict
+from tests.backend import Backend, backend_of
 from tests.failure import Failure, failures
 
 FOLDER = ".lockstep"
@@ -42,15 +43,20 @@ class Saving:
         failed, lost, crashed = list(failures(error)), [], None
         try:
             for failure in failed:
-                failure.saved = self.save(saved_case(failure), item)
+                saved = saved_case(failure)
+                failure.saved = self.save(saved, item)
+                if not failure.claim:  # or it is not the case alone that is wrong
+                    failure.report = self.report(saved, failure.verdict, failure.saved)
             if not failed and (backend := backend_of(item)) and is_crash(error) and backend.asked:
-                crashed = self.save(crash(backend, error, item.nodeid), item)
+                saved = crash(backend, error, item.nodeid)
+                crashed = [path := self.save(saved, item), self.report(saved, None, path)]
         except Exception as problem:  # whatever it is, the verdict matters more
             lost.append(in_one_line(problem))
         report = yield
         report.lockstep_lost = lost
         if crashed is not None:
-            report.sections.append(("lockstep", f"the last case it ran: {crashed}"))
+            files = " and ".join(str(path) for path in crashed if path)
+            report.sections.append(("lockstep", f"the last case it ran: {files}"))
         return report
 
     def save(self, saved: SavedCase, item: pytest.Item) -> Path:
@@ -58,6 +64,15 @@ class Saving:
         path = self.folder / file_name(saved)
         save(path, saved)
         return shown(path, item.config.invocation_params.dir)
+
+    def report(self, saved: SavedCase, verdict: Verdict | None, beside: Path) -> Path | None:
+        """Write a bug report beside the saved case, where one can show what is wrong."""
+        try:
+            text = script(saved.backend, saved.case, verdict, saved.cotangents)
+        except NoScript:
+            return None
+        write((self.folder / beside.name).with_suffix(".py"), text.encode())
+        return beside.with_suffix(".py")
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         for reason in getattr(report, "lockstep_lost", ()):
@@ -75,11 +90,6 @@ def file_name(saved: SavedCase) -> str:
     case = saved.case
     backend = re.sub(r"[^\w.]+", "-", saved.backend, flags=re.ASCII).strip("-.")[:80]
     return f"{backend}-{case.cell}-{case.dtype.name}-{saved.digest}{SUFFIX}"
-
-
-def backend_of(item: pytest.Item) -> Backend | None:
-    """The backend that a test is of, if it is of one."""
-    return getattr(item, "funcargs", {}).get("backend")
 
 
 def is_crash(error: BaseException | None) -> bool:
