@@ -4,7 +4,7 @@ import os
 import sys
 
 import pytest
-from hypothesis import Phase, settings
+from hypothesis import Phase, Verbosity, settings
 
 from adapters import UnknownBackend
 from tests.backend import Backend
@@ -21,6 +21,7 @@ settings.register_profile(
     max_examples=DEFAULT_EXAMPLES,
     phases=[phase for phase in Phase if phase is not Phase.explain],  # the verdict explains
     report_multiple_bugs=False,
+    verbosity=Verbosity.quiet,  # the failure's own message tells of the example
 )
 settings.register_profile("ci", settings.get_profile("lockstep"), derandomize=True, database=None)
 settings.load_profile("ci" if os.environ.get("CI") else "lockstep")

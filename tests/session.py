@@ -148,6 +148,11 @@ class Session:
                     terminalreporter.write_line(f"{name} not tested on: {self.not_tested[name]}")
             for name in self.not_installed:
                 terminalreporter.write_line(f"{name} is not installed and was not tested")
+        if self.failures:
+            terminalreporter.section("lockstep: what is wrong")
+            causes = Counter((failure["backend"], failure["cause"]) for failure in self.failures)
+            for (name, cause), count in causes.most_common():
+                terminalreporter.write_line(f"{name}, in {count} tests: {cause}")
         if self.faults or self.diagnosed:
             terminalreporter.section("lockstep: the suite against its faults")
         for rate, families in (("kill-rate", self.faults), ("diagnosed", self.diagnosed)):
