@@ -11,7 +11,7 @@ import numpy as np
 
 from adapters.compare import judge, run
 from adapters.contract import Adapter, Refused
-from reference import Case, Cotangents, Trace
+from reference import Case, Cotangents, Trace, Verdict
 from reference.diagnosis import Answer, Diagnosis, diagnose, diagnose_gradients
 from reference.mistakes.mistake import with_states
 from reference.probe import probe
@@ -49,7 +49,15 @@ def examine(make: Callable[[], Adapter], adapter: Adapter, case: Case, trace: Tr
     facts, dtype = adapter.facts, case.dtype.name
     ulps = facts.tanh_ulps[dtype], facts.sigmoid_ulps[dtype]
     diagnosis = diagnose([Answer(case, trace), *wrong], *ulps)
-    return Examination(str(diagnosis), diagnosis, tuple(notes(adapter, probes[0])))
+    cause = str(diagnosis) if diagnosis.explanations else f"{diagnosis}: {verdict.reason}{boundary(verdict)}"
+    return Examination(cause, diagnosis, tuple(notes(adapter, probes[0])))
+
+
+def boundary(verdict: Verdict) -> str:
+    """A hint where what is wrong begins at a multiple of 8 or just after, as blocks of a loop do."""
+    first = verdict.first
+    places = [] if first is None else [first.index.get(axis, 0) for axis in ("time", "unit")]
+    return "; suspect a size boundary" if any(k >= 8 and k % 8 < 2 for k in places) else ""
 
 
 def examine_gradients(

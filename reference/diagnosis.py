@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from reference.arithmetic import Arithmetic
+from reference.arithmetic import FORMATS, Arithmetic
 from reference.case import Case
 from reference.comparison import Comparison
 from reference.gradients import Cotangents, gradients
@@ -27,6 +27,7 @@ from reference.trace import Trace
 from reference.validation import Array
 
 PAIRS = 1000  # so many pairs of mistakes are tried on an answer of up to a thousand outputs, fewer on others
+HALF_ULPS = 3.0, 3.0  # of tanh and sigmoid in a narrower dtype, where nobody knows who computes it
 AXES = {1: "step", 0: "batch row", 2: "unit"}  # of outputs
 SHOWN = 3  # explanations of which a diagnosis tells
 
@@ -75,7 +76,7 @@ def diagnose(answers: Sequence[Answer], tanh_ulps: float, sigmoid_ulps: float = 
     if not suspects:
         return Diagnosis((), len(known))
     found = list(singles(suspects, known))
-    for further in (from_weights, pairs, parts):
+    for further in (from_weights, from_precision, pairs, parts):
         found = found or list(islice(further(suspects, known), SHOWN))
     return Diagnosis(tuple(found), len(known))
 
@@ -144,6 +145,11 @@ class Suspect:
                 return True
         return False
 
+    def within(self, arithmetic: Arithmetic) -> bool:
+        """Whether it is right by the bounds of another arithmetic, which mean something."""
+        compared = self.judged(Forced(arithmetic, self.case, self.trace))
+        return not wrong(compared) and any(np.isfinite(each.bound).any() for each in compared)
+
     def made(self, mistake: Mistake) -> bytes:
         """The mistaken answer in the case's dtype."""
         with np.errstate(all="ignore"):
@@ -164,6 +170,12 @@ def compared(name: str, observed: Array, expected: Array | Rounded, bounded: boo
     value, error = exact.value, exact.error
     bound = np.where(np.isnan(value), 0.0, np.broadcast_to(error, value.shape))
     return Comparison(name, observed, value, bound, bounded)
+
+
+def narrower(dtype: np.dtype[Any]) -> list[str]:
+    """The dtypes with fewer bits, the most exact first."""
+    mine = FORMATS[dtype.name].bits
+    return sorted((n for n, f in FORMATS.items() if f.bits < mine), key=lambda n: -FORMATS[n].bits)
 
 
 def wrong(compared: Sequence[Comparison]) -> int:
@@ -205,6 +217,15 @@ def from_weights(suspects: Sequence[Suspect], known: Sequence[Mistake]) -> Itera
     most = suspects[-1]
     if different := differences(recovered(most.case, most.trace, most.machines[0].arithmetic)):
         yield Explanation("judging by the steps, " + ", ".join(different))
+
+
+def from_precision(suspects: Sequence[Suspect], known: Sequence[Mistake]) -> Iterator[Explanation]:
+    """A narrower dtype, in whose bounds all answers lie: what computes in it can be no more exact."""
+    for name in narrower(suspects[0].case.dtype):
+        arithmetic = Arithmetic(np.dtype(name), *HALF_ULPS)
+        if all(suspect.within(arithmetic) for suspect in suspects):
+            yield Explanation(f"right, but only as exact as {name}: perhaps something is computed in it")
+            return
 
 
 def parts(suspects: Sequence[Suspect], known: Sequence[Mistake]) -> Iterator[Explanation]:

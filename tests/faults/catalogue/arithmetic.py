@@ -52,25 +52,25 @@ def tanh_off_by_1e_5(case: Case) -> Trace:
     return run(case, step)
 
 
-@simple_fault("precision")
+@simple_fault("precision", explained="only as exact as")
 def float64_computed_in_float32(case: Case) -> Trace:
     single = {name: array.astype(np.float32) for name, array in case.arrays().items()}
     trace = run(Case(**single, activation=case.activation))
     return Trace(trace.outputs.astype(case.dtype), trace.final_state.astype(case.dtype))
 
 
-@simple_fault("precision")
+@simple_fault("precision", explained="only as exact as")
 def state_rounded_to_bfloat16(case: Case) -> Trace:
     return run(case, lambda t, x, h, c: right_step(t, x, to_bits(h, 8), c))
 
 
-@simple_fault("precision")
+@simple_fault("precision", explained="only as exact as")
 def operands_rounded_like_tf32(case: Case) -> Trace:
     rounded = {name: to_bits(array, 11) for name, array in case.arrays().items() if name != "b"}
     return run(replace(case, **rounded), lambda t, x, h, c: right_step(t, x, to_bits(h, 11), c))
 
 
-@simple_fault("precision")
+@simple_fault("precision", explained="only as exact as")
 def sum_in_float16(case: Case) -> Trace:
     def step(t: int, x: Array, h: Array, c: Case) -> Array:
         z = (np.clip(x @ c.W.T + h @ c.U.T + c.b, -6e4, 6e4)).astype(np.float16).astype(c.dtype)
