@@ -1,0 +1,109 @@
+"""A model's recurrent layers: weights, and all else that decides the answer, from whatever file."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+
+from reference import Case, Weights
+from reference.validation import Array
+
+OPTIONS = (
+    *("cell", "activation", "recurrent_activation", "reset_after"),
+    *("reverse", "merge_mode", "return_sequences"),
+)
+
+
+class InvalidModel(ValueError):
+    """A file or object is no model that can be read or written. The message is one line: which, and why."""
+
+
+@dataclass(frozen=True, eq=False)
+class RecurrentLayer:
+    """One recurrent layer of a model, or a stack of them that is one object, as `torch.nn.LSTM` can be.
+
+    name: as the model has it.
+    cells: the weights of each layer and direction in the reference layout, in torch's order: layer by
+    layer, forward before backward. NumPy arrays of one dtype; all cells have the same biases.
+    cell ... return_sequences: as in `reference.Case`.
+    outputs_reversed: of a reverse layer whose outputs are in the order of its steps, the last input
+    first, as Keras's go_backwards and flax's reverse leave them.
+    assumed: the fields that the file does not tell, so that they are what is usual.
+    Raises ValueError when they do not fit together.
+    """
+
+    name: str
+    cells: tuple[Weights, ...]
+    cell: str
+    activation: str = "tanh"
+    recurrent_activation: str = "sigmoid"
+    reset_after: bool = True
+    reverse: bool = False
+    merge_mode: str | None = None
+    return_sequences: bool = True
+    outputs_reversed: bool = False
+    assumed: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.cells:
+            raise ValueError(f"layer {self.name} has no weights")
+        self.case(np.zeros((1, 0, self.input_size), self.dtype))
+
+    def case(self, inputs: Array, **more: Any) -> Case:
+        """The case of running it on inputs (batch, time, input_size), in the weights' dtype.
+
+        more: initial_state, initial_cell_state, lengths or mask, as in `reference.Case`.
+        """
+        first, *others = self.cells
+        options = {name: getattr(self, name) for name in OPTIONS}
+        return Case(inputs, **first._asdict(), more_weights=tuple(others), **options, **more)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        dtype: np.dtype[Any] = self.cells[0].W.dtype
+        return dtype
+
+    @property
+    def input_size(self) -> int:
+        return int(self.cells[0].W.shape[1])
+
+    @property
+    def hidden_size(self) -> int:
+        return int(self.cells[0].U.shape[1])
+
+    @property
+    def directions(self) -> int:
+        return 1 if self.merge_mode is None else 2
+
+    @property
+    def layers(self) -> int:
+        return len(self.cells) // self.directions
+
+    @property
+    def biases(self) -> int:
+        """How many biases each cell has."""
+        return sum(b is not None for b in self.cells[0][2:])
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers its weights are."""
+        return sum(w.size for weights in self.cells for w in weights if w is not None)
+
+    def same_options(self, other: "RecurrentLayer") -> list[str]:
+        """The names of the options in which another layer differs, those that either assumes left out."""
+        assumed = {*self.assumed, *other.assumed}
+        names = [field.name for field in fields(self) if field.name in (*OPTIONS, "outputs_reversed")]
+        return [n for n in names if n not in assumed and getattr(self, n) != getattr(other, n)]
+
+
+def only(layers: Sequence[RecurrentLayer], name: str | None, where: str) -> RecurrentLayer:
+    """The layer of that name, or the only one. Raises InvalidModel, listing what there is."""
+    found = [layer for layer in layers if name in (None, layer.name)]
+    if len(found) == 1:
+        return found[0]
+    names = ", ".join(layer.name for layer in layers) or "none"
+    what = (
+        "has several recurrent layers" if name is None and layers else f"has no recurrent layer {name or ''}"
+    )
+    raise InvalidModel(f"{where} {what.strip()}; it has: {names}")
