@@ -63,9 +63,13 @@ class Diagnosis:
         return "; or ".join(str(explanation) for explanation in self.explanations[:SHOWN])
 
 
-def diagnose(answers: Sequence[Answer], tanh_ulps: float, sigmoid_ulps: float = 0.0) -> Diagnosis:
+def diagnose(
+    answers: Sequence[Answer], tanh_ulps: float, sigmoid_ulps: float = 0.0, hints: Sequence[Mistake] = ()
+) -> Diagnosis:
     """What explains wrong answers of one backend to one or more cases, all of which it must explain.
 
+    hints: mistakes that others of the backend's answers were explained by; one that explains these too
+    ends the search.
     tanh_ulps, sigmoid_ulps: as for `reference.check`. Right answers explain nothing, and are left out.
     Answers of the wrong form are not for a diagnosis: the verdict says what they are.
     """
@@ -75,7 +79,8 @@ def diagnose(answers: Sequence[Answer], tanh_ulps: float, sigmoid_ulps: float = 
     suspects = [suspect for suspect in suspects if wrong(suspect.right)]
     if not suspects:
         return Diagnosis((), len(known))
-    found = list(singles(suspects, known))
+    hinted = [mistake for mistake in hints if mistake.says in {each.says for each in known}]
+    found = list(islice(singles(suspects, hinted), 1)) or list(singles(suspects, known))
     for further in (from_weights, from_precision, pairs, parts):
         found = found or list(islice(further(suspects, known), SHOWN))
     return Diagnosis(tuple(found), len(known))

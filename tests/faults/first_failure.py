@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.failure import Failure
+
+Failure.examines = False  # only that it fails is asked here
 FAILURES: dict[str, str] = {}  # backend: the first line of its first failure
 
 
