@@ -200,6 +200,7 @@ def weights(cell, input_size, hidden_size, biases=2, dtype="float32"):
 
 
 LAYERS = [
+    RecurrentLayer("first", (weights("lstm", 4, 3, 1),), "lstm"),  # Keras sorts it behind a stack's first
     RecurrentLayer("net/rnn", (weights("lstm", 4, 3), weights("lstm", 3, 3)), "lstm"),
     RecurrentLayer(
         "net/rnn",
@@ -224,6 +225,9 @@ LAYERS = [
 ]
 
 
+WITHOUT_BFLOAT16 = [layer for layer in LAYERS if layer.dtype != ml_dtypes.bfloat16]
+
+
 def test_keras_loads_what_is_written(keras, tmp_path):
     for name in ("model.keras", "model.weights.h5"):
         (tmp_path / name).write_bytes(format_of(tmp_path / name).write(LAYERS))
@@ -241,6 +245,11 @@ def test_keras_loads_what_is_written(keras, tmp_path):
     model.load_weights(tmp_path / "model.weights.h5")
     for one, other in zip(written, model.get_weights(), strict=True):
         assert one.tobytes() == other.tobytes()
+    (tmp_path / "model.h5").write_bytes(format_of(tmp_path / "model.h5").write(WITHOUT_BFLOAT16))
+    legacy = keras.saving.load_model(tmp_path / "model.h5")
+    for layer in legacy.layers:
+        for one, other in zip(layer.get_weights(), model.get_layer(layer.name).get_weights(), strict=True):
+            assert one.tobytes() == other.tobytes()
     save(model, tmp_path / "again.keras")
     again = {layer.name: layer for layer in read_model(tmp_path / "again.keras")}
     for layer in read_model(tmp_path / "model.keras"):
@@ -249,11 +258,12 @@ def test_keras_loads_what_is_written(keras, tmp_path):
 
 
 def test_what_is_written_is_read_again_bit_for_bit(tmp_path):
-    expected = [piece for pieces in keras_layers(LAYERS) for piece in pieces]
-    for name in ("model.keras", "model.weights.h5"):
+    for name in SAVED:
+        layers = WITHOUT_BFLOAT16 if name == "model.h5" else LAYERS
         path = tmp_path / name
-        path.write_bytes(format_of(path).write(LAYERS))
+        path.write_bytes(format_of(path).write(layers))
         read = {layer.name: layer for layer in read_model(path)}
+        expected = [piece for pieces in keras_layers(layers) for piece in pieces]
         assert sorted(read) == sorted(layer.name for layer in expected)
         for layer in expected:
             assert same_bits(read[layer.name], layer)
@@ -270,9 +280,14 @@ def test_what_is_written_is_read_again_bit_for_bit(tmp_path):
 )
 def test_what_keras_cannot_express_is_refused(message, cell, options):
     layer = RecurrentLayer("it", (weights(cell, 2, 3),), cell, **options)
-    for name in ("model.keras", "model.weights.h5"):
+    for name in SAVED:
         with pytest.raises(InvalidModel, match=f"layer it: .*{message}"):
             format_of(Path(name)).write([layer])
+
+
+def test_keras_reads_no_bfloat16_from_its_old_files():
+    with pytest.raises(InvalidModel, match=r"layer half: Keras reads no bfloat16 from \.h5"):
+        format_of(Path("it.h5")).write(LAYERS)
 
 
 def test_a_sum_of_biases_that_overflows_is_refused():
