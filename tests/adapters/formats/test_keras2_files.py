@@ -154,3 +154,15 @@ def test_keras_1_is_told_what_to_do(tmp_path):
     layers = [item("LSTM", "it", output_dim=2, activation="tanh", inner_activation="hard_sigmoid")]
     with pytest.raises(InvalidModel, match="layer it is of Keras 1: open the file with Keras 2"):
         read_model(write(tmp_path / "it.h5", {"it": {}}, layers, version=None))
+
+
+def test_variables_as_in_keras_2_13(tmp_path):
+    """The layout of Keras 3, under another name and without the layers' own names."""
+    first, tenth = arrays(4), arrays(3)
+    with h5py.File(tmp_path / "it.weights.h5", "w") as file:
+        for layer, values in {"lstm_2": first, "lstm_10": tenth}.items():
+            for k, value in enumerate(values):
+                file[f"_layer_checkpoint_dependencies/{layer}/cell/vars/{k}"] = value
+    layers = read_model(tmp_path / "it.weights.h5")
+    assert [(layer.name, layer.cell) for layer in layers] == [("lstm_2", "lstm"), ("lstm_10", "gru")]
+    np.testing.assert_array_equal(layers[0].cells[0].W, first[0].T)
