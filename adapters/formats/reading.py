@@ -46,6 +46,18 @@ def need_one_each(layers: Sequence[RecurrentLayer]) -> None:
             raise InvalidModel(f"two layers have the name {files.printable(name)}; a file needs each once")
 
 
+def unique(names: Sequence[str]) -> list[str]:
+    """Names that tell layers apart; those that come again are numbered."""
+    found: list[str] = []
+    for name in names:
+        number, new = 0, name
+        while new in found:
+            number += 1
+            new = f"{name}_{number}"
+        found.append(new)
+    return found
+
+
 def layer(name: str, cells: Sequence[Weights], **options: Any) -> RecurrentLayer:
     """A layer that was read. Raises ValueError, naming it, where its weights do not fit together."""
     try:
