@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from adapters.formats import reading
-from adapters.layouts import pack, unpack
+from adapters.layouts import pack
 from adapters.model import InvalidModel, RecurrentLayer
 from reference import Weights
 from reference.cells import GATES
@@ -64,7 +64,7 @@ def _layer(name: str, prefix: str, cells: Cells) -> RecurrentLayer:
     cell = _cell(where, weights[0].U)
     return reading.layer(
         name or cell,
-        [unpack(w, cell, "torch") for w in weights],
+        [reading.unpacked(w, cell, "torch", f"layer {where}: ") for w in weights],
         cell=cell,
         merge_mode="concat" if directions == 2 else None,
         assumed=("activation", *UNTOLD) if cell == "simple_rnn" else UNTOLD,
