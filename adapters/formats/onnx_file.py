@@ -159,11 +159,11 @@ def name_of(node: Any) -> str:
         if entry.key == "pkg.torch.onnx.name_scopes" and isinstance(entry.value, str):
             scopes = re.findall(r"'([^']*)'", entry.value)
             if len(scopes) > 1:
-                return scopes[-2] or str(node.op_type.lower())
+                return scopes[-2] or CELLS[node.op_type]
     found = SUFFIX.fullmatch(node.name)
     name = found.group(1) if found else node.name
     name = name[1:].replace("/", ".") if node.name.startswith("/") else name
-    return name or str(node.op_type.lower())
+    return name or CELLS[node.op_type]
 
 
 def write(layers: Sequence[RecurrentLayer], template: Path | None = None) -> bytes:

@@ -37,6 +37,11 @@ def contents(path: Path) -> bytes:
     return files.read(path, LARGEST_FILE)
 
 
+def unwritable(layer: RecurrentLayer, framework: str, reason: object) -> InvalidModel:
+    """That a layer cannot be written, in one line."""
+    return InvalidModel(files.printable(f"layer {layer.name} cannot be written for {framework}: {reason}"))
+
+
 def need_one_each(layers: Sequence[RecurrentLayer]) -> None:
     """Raise InvalidModel unless there are layers to write, each with a name of its own."""
     names = [layer.name for layer in layers]

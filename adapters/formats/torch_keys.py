@@ -13,7 +13,7 @@ import numpy as np
 
 from adapters.formats import reading
 from adapters.layouts import pack
-from adapters.model import InvalidModel, RecurrentLayer
+from adapters.model import RecurrentLayer
 from reference import Weights
 from reference.cells import GATES
 from reference.validation import Array
@@ -92,7 +92,7 @@ def state_dict(layers: Sequence[RecurrentLayer]) -> dict[str, Array]:
     tensors = {}
     for layer in layers:
         if reason := refusal(layer):
-            raise InvalidModel(f"layer {layer.name} cannot be written for torch: {reason}")
+            raise reading.unwritable(layer, "torch", reason)
         for k, weights in enumerate(layer.cells):
             number, backward = divmod(k, layer.directions)
             packed = pack(weights, layer.cell, "torch")

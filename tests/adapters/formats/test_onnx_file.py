@@ -54,6 +54,16 @@ def test_what_torch_exports_is_what_torch_has(kind, arguments, options, tmp_path
     assert_same_weights(torch_layer, layer)
 
 
+def test_a_module_alone_has_its_cells_name(tmp_path):
+    module = torch.nn.RNN(3, 4)
+    torch.save(module.state_dict(), tmp_path / "it.pt")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(module, (torch.ones(2, 5, 3),), tmp_path / "it.onnx", dynamo=False)
+    names = [layer.name for suffix in ("pt", "onnx") for layer in read_model(tmp_path / f"it.{suffix}")]
+    assert names == ["simple_rnn", "simple_rnn"]
+
+
 @pytest.mark.parametrize("nonlinearity", ["tanh", "relu"])
 def test_the_nonlinearity_of_an_rnn_is_told(nonlinearity, tmp_path):
     module = torch.nn.RNN(3, 4, nonlinearity=nonlinearity, bias=False, batch_first=True)
