@@ -4,6 +4,8 @@ import io
 import os
 import pickle
 import struct
+import subprocess
+import sys
 import tracemalloc
 import zipfile
 from pathlib import Path
@@ -213,3 +215,15 @@ def test_arrays_can_be_used_after_their_file_is_gone(tmp_path):
         layers = read_model(path)
         path.write_bytes(bytes(len(data)))
         assert all(np.isfinite(w.U).all() and w.U.any() for layer in layers for w in layer.cells)
+
+
+def test_nothing_is_read_with_a_framework(tmp_path):
+    for suffix, data in VALID.items():
+        (tmp_path / f"it.{suffix}").write_bytes(data)
+    program = (
+        "import sys; from pathlib import Path\n"
+        "from adapters.formats import read_model\n"
+        "sys.modules.update(dict.fromkeys(['torch', 'tensorflow', 'keras', 'jax', 'flax']))\n"
+        "assert all(read_model(path) for path in Path(sys.argv[1]).iterdir())\n"
+    )
+    subprocess.run([sys.executable, "-c", program, tmp_path], check=True, timeout=60)

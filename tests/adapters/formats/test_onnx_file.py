@@ -248,3 +248,22 @@ def test_an_alpha_of_keras_3_is_known(tmp_path):
     (tmp_path / "it.onnx").write_bytes(with_node(**HARD))
     [layer] = read_model(tmp_path / "it.onnx")
     assert layer.recurrent_activation == "hard_sigmoid_keras2"
+
+
+def test_a_gru_applies_the_reset_gate_before_unless_told(tmp_path):
+    for attributes in ({}, {"linear_before_reset": 1}):
+        (tmp_path / "it.onnx").write_bytes(with_node(kind="GRU", **attributes))
+        [layer] = read_model(tmp_path / "it.onnx")
+        assert layer.reset_after == bool(attributes)
+
+
+@pytest.mark.parametrize(("axis", "merge", "assumed"), [(0, "concat", True), (1, "ave", False)])
+def test_a_mean_of_directions_is_told_from_one_over_time(axis, merge, assumed, tmp_path):
+    def with_mean(graph):
+        graph.node.append(helper.make_node("ReduceMean", ["Y"], ["mean"], axes=[axis]))
+
+    both = {"W": np.ones((2, 8, 3), np.float32), "R": np.ones((2, 8, 2), np.float32)}
+    (tmp_path / "it.onnx").write_bytes(with_node(with_mean, tensors=both, direction="bidirectional"))
+    [layer] = read_model(tmp_path / "it.onnx")
+    assert layer.merge_mode == merge
+    assert ("merge_mode" in layer.assumed) == assumed
