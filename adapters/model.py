@@ -1,7 +1,7 @@
 """A model's recurrent layers: weights, and all else that decides the answer, from whatever file."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -107,3 +107,12 @@ def only(layers: Sequence[RecurrentLayer], name: str | None, where: str) -> Recu
         "has several recurrent layers" if name is None and layers else f"has no recurrent layer {name or ''}"
     )
     raise InvalidModel(f"{where} {what.strip()}; it has: {names}")
+
+
+def in_dtype(layer: RecurrentLayer, dtype: Any) -> RecurrentLayer:
+    """The layer with its weights in another dtype. Raises ValueError where they are too large for it."""
+    if layer.dtype == dtype:
+        return layer
+    with np.errstate(all="ignore"):
+        cells = (Weights(*(None if a is None else a.astype(dtype) for a in w)) for w in layer.cells)
+        return replace(layer, cells=tuple(cells))
