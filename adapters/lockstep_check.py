@@ -56,7 +56,12 @@ def check_port(
     examples: how many sequences are compared.  seed: draws them.
     Raises adapters.model.InvalidModel, with one line, where source or target cannot be read or asked.
     """
-    pair = paired(endpoint(source), endpoint(target), layer, source_layer, target_layer, options or {})
+    names = {"layer": layer, "source_layer": source_layer, "target_layer": target_layer}
+    return judged(paired(source, target, options=options, **names), examples, seed)
+
+
+def judged(pair: "Pair", examples: int = EXAMPLES, seed: int = 0) -> PortVerdict:
+    """The verdict on the target of a pair. Raises InvalidModel."""
     if pair.diff and not pair.diff.arrays:
         return pair.wrong(pair.diff.cause)
     try:
@@ -110,21 +115,23 @@ class Pair:
 
 
 def paired(
-    source: Endpoint,
-    target: Endpoint,
-    layer: str | None,
-    source_layer: str | None,
-    target_layer: str | None,
-    options: Mapping[str, Any],
+    source: Any,
+    target: Any,
+    *,
+    layer: str | None = None,
+    source_layer: str | None = None,
+    target_layer: str | None = None,
+    options: Mapping[str, Any] | None = None,
 ) -> Pair:
-    """The layers that are to be compared, and their weights beside each other. Raises InvalidModel."""
-    mine = source.layer(source_layer or layer)
-    its_name = target_layer or (layer if layer in [its.name for its in target.layers] else None)
-    several = len(target.layers) != 1 and target.model is not None  # which may be a port all the same
-    its = None if several and its_name is None else target.layer(its_name)
-    mine, its, notes = settled(mine, its, options)
+    """What `check_port` compares, with the weights beside each other. Raises InvalidModel."""
+    ours, theirs = endpoint(source), endpoint(target)
+    mine = ours.layer(source_layer or layer)
+    its_name = target_layer or (layer if layer in [its.name for its in theirs.layers] else None)
+    several = len(theirs.layers) != 1 and theirs.model is not None  # which may be a port all the same
+    its = None if several and its_name is None else theirs.layer(its_name)
+    mine, its, notes = settled(mine, its, options or {})
     diff = None if its is None else weights_diff(mine, its)
-    return Pair(source, target, mine, its, its_name, diff, tuple(notes))
+    return Pair(ours, theirs, mine, its, its_name, diff, tuple(notes))
 
 
 def about_source(pair: Pair, examples: int, seed: int) -> list[str]:

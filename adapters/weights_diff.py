@@ -52,10 +52,14 @@ class WeightsDiff:
     cause: str
 
     def lines(self) -> Iterator[str]:
-        """A line for each cell, then one for each option."""
+        """A line for the cells of which the same can be said, then one for each option."""
+        said: dict[str, list[str]] = {}
         for cell in dict.fromkeys(each.cell for each in self.arrays):
-            said = ", ".join(str(each) for each in self.arrays if each.cell == cell)
-            yield f"{cell}: {said}" if cell else said
+            said.setdefault(", ".join(str(each) for each in self.arrays if each.cell == cell), []).append(
+                cell
+            )
+        for what, cells in said.items():
+            yield f"{', '.join(cells)}: {what}" if any(cells) else what
         yield from self.options
 
 
