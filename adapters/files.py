@@ -12,13 +12,29 @@ def read(path: Path, most: int) -> bytes:
 
     Raises OSError, or ValueError for anything else and for a file of more than `most` bytes.
     """
+    size = size_of(path)
+    if not 0 < size <= most:
+        raise ValueError(f"it has {size} bytes, needs from 1 to {most}")
+    with path.open("rb") as file:
+        return file.read(size)
+
+
+def read_part(path: Path, offset: int, length: int) -> bytes:
+    """So many bytes of a regular file from a place on. Raises OSError, or ValueError where there are none."""
+    size = size_of(path)
+    if not 0 <= offset <= offset + length <= size:
+        raise ValueError(f"it has {size} bytes, needs {length} from {offset} on")
+    with path.open("rb") as file:
+        file.seek(offset)
+        return file.read(length)
+
+
+def size_of(path: Path) -> int:
+    """A regular file's bytes. Raises OSError, or ValueError for anything else."""
     status = path.stat()
     if not S_ISREG(status.st_mode):
         raise ValueError("it is no regular file")
-    if not 0 < status.st_size <= most:
-        raise ValueError(f"it has {status.st_size} bytes, needs from 1 to {most}")
-    with path.open("rb") as file:
-        return file.read(status.st_size)
+    return status.st_size
 
 
 def write(path: Path, data: bytes) -> None:

@@ -1,0 +1,45 @@
+"""The members of a zip archive, unpacked in memory that the archive's own size bounds."""
+
+import zlib
+from io import BytesIO
+from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
+
+# Unpacked, members may have this many bytes together, and so many times the archive's own.
+FREE, TIMES = 2**26, 20
+
+
+class Archive:
+    """An archive's bytes, opened; `names` are those of its members.
+
+    compressed: whether members may be deflated; stored ones can be no larger than the archive.
+    Raises ValueError where it is none, or could take more memory than it should.
+    """
+
+    def __init__(self, data: bytes, *, compressed: bool) -> None:
+        try:
+            self.zip = ZipFile(BytesIO(data))
+        except (BadZipFile, NotImplementedError, EOFError) as error:
+            raise ValueError(f"it is no zip archive: {error}") from None
+        members = self.zip.infolist()
+        self.names = [member.filename for member in members]
+        for member in members:
+            self._need_plain(member, compressed)
+        if len(set(self.names)) < len(members):
+            raise ValueError("two members of the archive have one name")
+        unpacked, most = sum(m.file_size for m in members), len(data)
+        if unpacked > (FREE + TIMES * most if compressed else most):
+            raise ValueError(f"its members would be {unpacked} bytes, too many for an archive of {most}")
+
+    def _need_plain(self, member: ZipInfo, compressed: bool) -> None:
+        methods = (ZIP_STORED, ZIP_DEFLATED) if compressed else (ZIP_STORED,)
+        if member.compress_type not in methods or member.flag_bits & 1:
+            raise ValueError(f"member {member.filename} is compressed or encrypted as no such file is")
+
+    def read(self, name: str) -> bytes:
+        """A member's bytes. Raises ValueError where there is none, or it is damaged."""
+        try:
+            return self.zip.read(name)
+        except KeyError:
+            raise ValueError(f"the archive has no member {name}") from None
+        except (BadZipFile, EOFError, RuntimeError, NotImplementedError, zlib.error) as error:
+            raise ValueError(f"member {name} is damaged: {error}") from None
