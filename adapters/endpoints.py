@@ -12,7 +12,7 @@ from adapters.formats import FORMATS, read_model
 from adapters.live import Live, is_live, read_live, ways
 from adapters.live.model import INITIAL_STATE, LENGTHS
 from adapters.live.signature import required
-from adapters.model import OPTIONS, InvalidModel, RecurrentLayer, only
+from adapters.model import OPTIONS, InvalidModel, RecurrentLayer, only, stacked
 from adapters.registry import UnknownBackend, load
 from reference import Case
 from reference.validation import Array
@@ -36,8 +36,22 @@ class Endpoint:
     backends: tuple[str, ...] = ("numpy",)
 
     def layer(self, name: str | None) -> RecurrentLayer:
-        """The layer of that name, or the only one. Raises InvalidModel."""
-        return only(self.layers, name, self.name)
+        """The layer of that name, of a+b the layers a and on top of it b, or the only one.
+
+        Raises InvalidModel.
+        """
+        parts = [] if name is None or name in self.names else name.split("+")
+        if len(parts) < 2:
+            return only(self.layers, name, self.name)
+        try:
+            return stacked([only(self.layers, part, self.name) for part in parts])
+        except ValueError as error:
+            raise InvalidModel(f"{self.name}: {error}") from None
+
+    @property
+    def names(self) -> list[str]:
+        """Those of its layers."""
+        return [layer.name for layer in self.layers]
 
     def ways(self, layer: RecurrentLayer | None, name: str | None) -> Iterator[Live]:
         """The ways to ask it, as its layer where there is one."""

@@ -51,7 +51,8 @@ def check_port(
     torch.nn.Module, a Keras layer or model; "package.module:name" of one, or of what builds one.
     target: the same, or any torch.nn.Module or function from inputs (batch, time, input_size) to outputs,
     or to outputs and final states: see `adapters.live`.
-    layer: the name of the layer, where there are several; source_layer, target_layer where they differ.
+    layer: the name of the layer, where there are several, or "a+b" for a and on top of it b, as one.
+    source_layer, target_layer: where their names differ.
     options: what a file does not tell, {"activation": "relu"} say.
     examples: how many sequences are compared.  seed: draws them.
     Raises adapters.model.InvalidModel, with one line, where source or target cannot be read or asked.
@@ -126,7 +127,7 @@ def paired(
     """What `check_port` compares, with the weights beside each other. Raises InvalidModel."""
     ours, theirs = endpoint(source), endpoint(target)
     mine = ours.layer(source_layer or layer)
-    its_name = target_layer or (layer if layer in [its.name for its in theirs.layers] else None)
+    its_name = target_layer or (layer if layer in theirs.names else None)
     several = len(theirs.layers) != 1 and theirs.model is not None  # which may be a port all the same
     its = None if several and its_name is None else theirs.layer(its_name)
     mine, its, notes = settled(mine, its, options or {})

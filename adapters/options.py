@@ -36,13 +36,17 @@ def settled(
     if target is None:
         return given[0], None, [*assumptions(given[0], "source")]
     mine, its = given
-    mine, its = with_options(mine, told(its)), with_options(its, told(mine))
+    mine, its = as_told_by(mine, its), as_told_by(its, mine)
     return mine, its, [*assumptions(mine, "source"), *assumptions(its, "target")]
 
 
-def told(layer: RecurrentLayer) -> dict[str, Any]:
-    """The options that a layer knows."""
-    return {name: getattr(layer, name) for name in SETTABLE if name not in layer.assumed}
+def as_told_by(layer: RecurrentLayer, other: RecurrentLayer) -> RecurrentLayer:
+    """The layer with what it assumes as another has it, if that knows and it fits."""
+    told = {name: getattr(other, name) for name in SETTABLE if name not in other.assumed}
+    try:
+        return with_options(layer, told)
+    except InvalidModel:
+        return layer
 
 
 def with_options(layer: RecurrentLayer, options: Mapping[str, Any]) -> RecurrentLayer:

@@ -142,10 +142,10 @@ class TorchAdapter:
 
 
 def as_tensor(array: Array) -> Any:
-    """The array as a tensor with the same strides; torch has no negative ones, so those are copied."""
+    """The array as a tensor with the same strides; one that torch has no like of is copied."""
     import torch
 
-    if any(stride < 0 for stride in array.strides):
+    if any(stride < 0 for stride in array.strides) or not array.flags.writeable:
         array = array.copy()
     if array.dtype.name == "bfloat16":  # which torch reads from no NumPy array, but from its bits
         return torch.from_numpy(array.view(np.int16)).view(torch.bfloat16)

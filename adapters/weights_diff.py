@@ -51,13 +51,18 @@ class WeightsDiff:
     arrays: tuple[Difference, ...]
     cause: str
 
+    def of_cell(self, cell: str) -> Iterator[str]:
+        """What became of a cell's arrays, told once where it is the same."""
+        mine = [each for each in self.arrays if each.cell == cell]
+        for says in dict.fromkeys(each.says or each.name for each in mine):
+            same = [each for each in mine if says in (each.says, each.name)]
+            yield str(same[0]) if len(same) == 1 else f"{', '.join(each.name for each in same)}: {says}"
+
     def lines(self) -> Iterator[str]:
         """A line for the cells of which the same can be said, then one for each option."""
         said: dict[str, list[str]] = {}
         for cell in dict.fromkeys(each.cell for each in self.arrays):
-            said.setdefault(", ".join(str(each) for each in self.arrays if each.cell == cell), []).append(
-                cell
-            )
+            said.setdefault(", ".join(self.of_cell(cell)), []).append(cell)
         for what, cells in said.items():
             yield f"{', '.join(cells)}: {what}" if any(cells) else what
         yield from self.options
@@ -159,7 +164,8 @@ def alike(layer: RecurrentLayer, mine: Weights, theirs: Weights, name: str, foun
     counts = [sum(bias is not None and bool(np.any(bias)) for bias in w[2:]) for w in (mine, theirs)]
     if name != "b" or counts[0] == counts[1]:
         return how
-    return f"{how} (the sum of two biases {'there' if counts[0] < counts[1] else 'in the source'})"
+    one, two = ("the source's", "the target's") if counts[0] < counts[1] else ("it", "the source's")
+    return f"{how} ({one} is the sum of {two} two, rounded once)"
 
 
 def related(layer: RecurrentLayer, mine: Weights, name: str, found: Array) -> str:

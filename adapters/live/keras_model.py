@@ -62,7 +62,7 @@ def read(layer: Any) -> RecurrentLayer:
             reverse=not both and bool(layer.go_backwards),
             merge_mode=layer.merge_mode if both else None,
             return_sequences=bool(layer.return_sequences),
-            outputs_reversed=not both and bool(layer.go_backwards),
+            outputs_reversed=not both and bool(layer.go_backwards and layer.return_sequences),
         )
     except ValueError as error:
         raise InvalidModel(f"{layer.name}: {error}") from None

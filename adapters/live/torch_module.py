@@ -34,7 +34,7 @@ def recurrent(module: Any) -> dict[str, Any]:
     import torch
 
     found = {n: m for n, m in module.named_modules() if isinstance(m, torch.nn.RNNBase)}
-    return {name or type(m).__name__.lower(): m for name, m in found.items()}
+    return {name or MODES[m.mode][0]: m for name, m in found.items()}
 
 
 def read(name: str, module: Any) -> RecurrentLayer:
