@@ -12,7 +12,7 @@ from adapters.model import InvalidModel, RecurrentLayer
 
 # By suffix, the longest first; the modules are imported when they are needed.
 FORMATS = {
-    ".weights.h5": "keras_h5",
+    ".weights.h5": "keras_weights",
     ".h5": "keras_h5",
     ".hdf5": "keras_h5",
     ".keras": "keras_archive",
