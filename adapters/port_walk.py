@@ -7,7 +7,7 @@ from adapters.files import in_one_line
 from adapters.live import Port
 from adapters.live.model import INITIAL_STATE, LENGTHS
 from adapters.sequences import sequences, telling
-from reference import Case, Verdict, check
+from reference import Case, Trace, Verdict, check
 from reference.diagnosis import Answer, diagnose
 
 
@@ -32,7 +32,12 @@ def judged(port: Port, case: Case) -> Verdict:
         trace = port.run(case)
     except Exception as error:  # theirs, whatever it is
         return Verdict(case, "mismatch", f"it raised {type(error).__name__}: {in_one_line(error)}")
-    return check(case, trace, *ulps(port), unobserved=port.unobserved)
+    return check_of(port, case, trace, port.unobserved)
+
+
+def check_of(port: Port, case: Case, trace: Trace, unobserved: Sequence[str]) -> Verdict:
+    """The check with the errors that the port declares."""
+    return check(case, trace, *ulps(port), unobserved=unobserved, function_error=port.facts.function_error)
 
 
 def ulps(port: Port) -> tuple[float, float]:
@@ -61,7 +66,7 @@ def wrong_answers(port: Port, cases: Sequence[Case]) -> Iterator[Answer]:
         if any(state.shape != case.state_shape for state in trace.states):
             trace = replace(trace, final_state=None, final_cell_state=None)
         missing = [name for name in ("final_state", "final_cell_state") if getattr(trace, name) is None]
-        verdict = check(case, trace, *ulps(port), unobserved=missing)
+        verdict = check_of(port, case, trace, missing)
         if verdict.status == "mismatch" and verdict.comparisons:
             yield Answer(case, trace)
 

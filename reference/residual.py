@@ -26,11 +26,12 @@ def check(
     sigmoid_ulps: float = 0.0,
     *,
     unobserved: Collection[str] = (),
+    function_error: float = 0.0,
 ) -> Verdict:
     """Judge `trace`, a backend's answer to `case`.
 
     tanh_ulps, sigmoid_ulps: the worst errors of the backend's functions in the case's dtype, in units in
-    the last place.
+    the last place.  function_error: what they may be off by beside that, whatever their value is.
     unobserved: final states that the trace does not have, "final_state" and "final_cell_state" or the
     latter alone. They are not compared: the verdict says nothing about them.
     Never raises on a wrong trace: wrong types, shapes and dtypes are mismatches too.
@@ -38,7 +39,8 @@ def check(
     if wrong := _wrong_form(case, trace, unobserved):
         return Verdict(case, "mismatch", wrong)
     with np.errstate(all="ignore"):
-        comparisons = tuple(predict(case, trace, Arithmetic(case.dtype, tanh_ulps, sigmoid_ulps)))
+        arithmetic = Arithmetic(case.dtype, tanh_ulps, sigmoid_ulps, function_error)
+        comparisons = tuple(predict(case, trace, arithmetic))
     for k, comparison in enumerate(comparisons):
         if comparison.outside.any():
             return Verdict(case, "mismatch", reason(case, comparisons[: k + 1]), comparisons)

@@ -4,6 +4,7 @@ A function is called as `f(inputs)`, `f(inputs, initial_state)` or with `lengths
 of its parameters; arrays are NumPy's, or those of the framework that it needs. inputs (batch, time, D),
 initial_state (batch, H), or (h, c) of an LSTM, lengths (batch,). It returns outputs (batch, time, H), or the
 last one, (batch, H), alone or with the final state, and that of an LSTM's cell after it.
+The errors of tanh and sigmoid are those of the framework that answers, or of its attribute `facts`.
 """
 
 import sys

@@ -55,7 +55,9 @@ def kinds(layers):
 
 def test_every_layer_of_linen_is_read(tmp_path):
     tree = parameters(Linen())
-    layers = read({"step": 3, "params": tree["params"], "opt_state": {"0": {"mu": tree}}}, tmp_path / "it.msgpack")
+    layers = read(
+        {"step": 3, "params": tree["params"], "opt_state": {"0": {"mu": tree}}}, tmp_path / "it.msgpack"
+    )
     assert kinds(layers) == {
         "gru": ("gru", 1, None, 2),
         "encoder": ("lstm", 1, None, 1),
@@ -111,7 +113,9 @@ def test_the_layer_answers_what_nnx_does_and_is_written_as_it_was(kind, tmp_path
 
 
 def test_what_linen_cannot_hold_is_refused(tmp_path):
-    with pytest.raises(InvalidModel, match="encoder cannot be written for flax: its GRUCell applies the reset"):
+    with pytest.raises(
+        InvalidModel, match="encoder cannot be written for flax: its GRUCell applies the reset"
+    ):
         saved(tmp_path / "it.msgpack", [make_layer("gru", reset_after=False)])
 
 

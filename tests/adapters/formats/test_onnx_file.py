@@ -46,7 +46,11 @@ def test_what_torch_exports_is_what_torch_has(kind, arguments, options, tmp_path
     exported(module, tmp_path / "it.onnx", **options)
     [layer], [torch_layer] = read_model(tmp_path / "it.onnx"), read_model(tmp_path / "it.pt")
     assert layer.name == "encoder"
-    assert (layer.cell, layer.merge_mode, layer.reset_after) == (torch_layer.cell, torch_layer.merge_mode, True)
+    assert (layer.cell, layer.merge_mode, layer.reset_after) == (
+        torch_layer.cell,
+        torch_layer.merge_mode,
+        True,
+    )
     assert_same_weights(torch_layer, layer)
 
 
@@ -102,7 +106,11 @@ def test_any_dtype_comes_back(dtype, tmp_path):
 def with_node(change=None, kind="LSTM", tensors=None, **attributes):
     """A model of one node, of which something was changed."""
     rows = {"LSTM": 4, "GRU": 3, "RNN": 1}[kind] * 2
-    given = {"W": np.ones((1, rows, 3), np.float32), "R": np.ones((1, rows, 2), np.float32), **(tensors or {})}
+    given = {
+        "W": np.ones((1, rows, 3), np.float32),
+        "R": np.ones((1, rows, 2), np.float32),
+        **(tensors or {}),
+    }
     names = ["X", "W", "R", "B" if "B" in given else "", "", "", "", "P" if "P" in given else ""]
     node = helper.make_node(kind, names, ["Y", "Y_h"], name="it", hidden_size=2, **attributes)
     value = helper.make_tensor_value_info("X", 1, ["time", "batch", 3])
@@ -164,7 +172,10 @@ def from_outside(graph):
 HARD = {"activations": ["HardSigmoid", "Tanh", "Tanh"]}
 REFUSED = {
     "no model": (b"\xff" * 99, "no ONNX model"),
-    "no nodes": (helper.make_model(helper.make_graph([], "it", [], [])).SerializeToString(), "no RNN, GRU or"),
+    "no nodes": (
+        helper.make_model(helper.make_graph([], "it", [], [])).SerializeToString(),
+        "no RNN, GRU or",
+    ),
     "peepholes": (with_node(tensors={"P": np.ones((1, 6), np.float32)}), "peepholes"),
     "clip": (with_node(clip=3.0), "clip=3"),
     "input_forget": (with_node(input_forget=1), "input_forget"),
@@ -172,7 +183,10 @@ REFUSED = {
     "direction": (with_node(direction="up"), "direction is 'up'"),
     "activation": (with_node(activations=["Sigmoid", "Tanh", "Softsign"]), "Softsign"),
     "gate": (with_node(activations=["Elu", "Tanh", "Tanh"]), "the activation Elu"),
-    "a name of ours": (with_node(activations=["hard_sigmoid", "Tanh", "Tanh"]), "the activation hard_sigmoid"),
+    "a name of ours": (
+        with_node(activations=["hard_sigmoid", "Tanh", "Tanh"]),
+        "the activation hard_sigmoid",
+    ),
     "slope": (with_node(activation_alpha=[0.3], **HARD), "HardSigmoid of alpha=0.3"),
     "slopes": (with_node(activation_alpha=[0.2, 0.2], **HARD), "2 values of activation_alpha"),
     "few activations": (with_node(activations=["Tanh"]), "1 activations, needs 3"),

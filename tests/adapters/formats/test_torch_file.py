@@ -164,7 +164,10 @@ REFUSED = {
     "integers": ({key: tensor.int() for key, tensor in LSTM.items()}, "its weights are Int"),
     "another shape": ({**LSTM, "weight_ih_l1": torch.zeros(3, 4)}, "layer lstm: .*W has shape"),
     "not finite": ({**LSTM, "weight_ih_l1": torch.full((16, 4), torch.inf)}, "must be finite"),
-    "a shape from nothing": ({**LSTM, "weight_ih_l0": torch.zeros(1).expand(16, 2**40)}, "more than its 1 numb"),
+    "a shape from nothing": (
+        {**LSTM, "weight_ih_l0": torch.zeros(1).expand(16, 2**40)},
+        "more than its 1 numb",
+    ),
     "two of them": ({"model": LSTM, "state_dict": LSTM}, "holds several state dicts"),
     "sparse": ({**LSTM, "weight_ih_l0": torch.eye(16).to_sparse()}, "is no plain tensor"),
 }
