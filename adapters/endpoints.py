@@ -7,12 +7,14 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from adapters.files import in_one_line
 from adapters.formats import FORMATS, read_model
 from adapters.live import Live, is_live, read_live, ways
 from adapters.live.model import INITIAL_STATE, LENGTHS
 from adapters.live.signature import required
-from adapters.model import OPTIONS, InvalidModel, RecurrentLayer, only, stacked
+from adapters.model import OPTIONS, InvalidModel, RecurrentLayer, in_dtype, only, stacked
 from adapters.registry import UnknownBackend, load
 from reference import Case
 from reference.validation import Array
@@ -127,4 +129,9 @@ def run_by(backend: str, layer: RecurrentLayer) -> Live | None:
 
     name = f"{backend} {adapter.facts.version}"
     takes = frozenset({INITIAL_STATE, LENGTHS})
-    return Live(name, call, lambda: adapter.facts, takes, layer, bare=True)
+
+    def wider() -> Live | None:
+        wide = in_dtype(layer, np.dtype(np.float64))
+        return None if wide is layer else run_by(backend, wide)
+
+    return Live(name, call, lambda: adapter.facts, takes, layer, bare=True, wider=wider)

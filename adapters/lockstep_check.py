@@ -20,6 +20,7 @@ from adapters.weights_diff import WeightsDiff, weights_diff
 from reference import Verdict
 
 EXAMPLES = 24
+FEW = 8  # of a live source, whose own answers are judged too
 
 
 def lockstep_check(source: Any, target: Any, **options: Any) -> PortVerdict:
@@ -72,8 +73,15 @@ def judged(pair: "Pair", examples: int = EXAMPLES, seed: int = 0) -> PortVerdict
     except InvalidModel as error:
         raise InvalidModel(f"{pair.target.name}: {error}") from None
     verdicts = walk(port, examples, seed)
+    asked = summary(port, verdicts)
+    unclear = any(verdict.status == "inconclusive" for verdict in verdicts)
+    if unclear and verdicts[-1].status != "mismatch" and (wide := port.live.wider()):
+        port = meet([wide], pair.mine)
+        more = walk(port, examples, seed)
+        asked = f"{asked}\n  sequences: {summary(port, more)}"
+        verdicts += more
     pair = pair.with_notes(*port.notes(), *about_source(pair, examples, seed))
-    return pair.verdict(chosen(verdicts), cause(pair, port, verdicts[-1], seed), summary(port, verdicts))
+    return pair.verdict(chosen(verdicts), cause(pair, port, verdicts[-1], seed), asked)
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,7 +151,7 @@ def about_source(pair: Pair, examples: int, seed: int) -> list[str]:
         port = meet(pair.source.ways(pair.mine, pair.mine.name), pair.mine)
     except (InvalidModel, Misfit) as error:
         return [f"the source was not asked itself: {error}"]
-    last = walk(port, examples, seed)[-1]
+    last = walk(port, min(examples, FEW), seed)[-1]
     if last.status != "mismatch":
         return []
     return [f"the source itself does not compute what its weights say: {likely_cause(port, last, seed)}"]

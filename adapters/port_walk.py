@@ -10,13 +10,19 @@ from adapters.sequences import sequences, telling
 from reference import Case, Trace, Verdict, check
 from reference.diagnosis import Answer, diagnose
 
+ENOUGH = 3  # sequences in a row that prove nothing
+
 
 def walk(port: Port, count: int, seed: int) -> list[Verdict]:
-    """The verdicts on a port's answers to sequences, the smallest first, up to the first mismatch."""
-    verdicts = []
+    """The verdicts on a port's answers to sequences, the smallest first, up to the first mismatch.
+
+    Where several prove nothing, longer ones prove no more, and are left out.
+    """
+    verdicts: list[Verdict] = []
     for case in sequences(port.layer, count, seed, **taken(port)):
         verdicts.append(judged(port, case))
-        if verdicts[-1].status == "mismatch":
+        last = [verdict.status for verdict in verdicts[-ENOUGH:]]
+        if last[-1] == "mismatch" or last == ["inconclusive"] * ENOUGH:
             break
     return verdicts
 

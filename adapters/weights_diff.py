@@ -2,18 +2,26 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 
 from adapters.model import RecurrentLayer, in_dtype
 from reference import Case, Weights
 from reference.arithmetic import Arithmetic
-from reference.mistakes import possible
-from reference.mistakes.mistake import Mistake
+from reference.cells import GATES
+from reference.mistakes import COMMON, gates, possible
+from reference.mistakes import weights as turning
+from reference.mistakes.gates import KNOWN_ORDERS
 from reference.recovery import Effective, described
 from reference.validation import Array
 
 ROUNDINGS = 4  # unit roundoffs that equal numbers may be apart: two casts, the sum of two biases
+UNRELATED = "not the source's"
+TURNED = (
+    *(turning.all_gates_in_the_other_order, turning.u_in_the_other_order),
+    *(turning.w_transposed, turning.u_transposed),
+)
 SIZES = ("cell", "input_size", "hidden_size", "layers", "directions")
 
 
@@ -24,19 +32,14 @@ class Difference:
     cell: which of a layer's it is of; empty where there is only one.
     name: W, U, or b for all that is added.
     how: in which way it is the same; empty where it is not.
-    says: what it is in place of the source's.
+    says: what it is in place of the source's.  far: the largest difference.
     """
 
     cell: str
     name: str
     how: str
     says: str = ""
-
-    def __str__(self) -> str:
-        if self.how:
-            return f"{self.name} {self.how}"
-        named = self.says.startswith((f"{self.name} ", f"{self.name}'", f"{self.name}["))
-        return self.says if named else f"{self.name}: {self.says}"
+    far: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -51,21 +54,35 @@ class WeightsDiff:
     arrays: tuple[Difference, ...]
     cause: str
 
-    def of_cell(self, cell: str) -> Iterator[str]:
-        """What became of a cell's arrays, told once where it is the same."""
-        mine = [each for each in self.arrays if each.cell == cell]
-        for says in dict.fromkeys(each.says or each.name for each in mine):
-            same = [each for each in mine if says in (each.says, each.name)]
-            yield str(same[0]) if len(same) == 1 else f"{', '.join(each.name for each in same)}: {says}"
-
     def lines(self) -> Iterator[str]:
         """A line for the cells of which the same can be said, then one for each option."""
-        said: dict[str, list[str]] = {}
-        for cell in dict.fromkeys(each.cell for each in self.arrays):
-            said.setdefault(", ".join(self.of_cell(cell)), []).append(cell)
-        for what, cells in said.items():
-            yield f"{', '.join(cells)}: {what}" if any(cells) else what
+        yield from told(self.arrays)
         yield from self.options
+
+
+def told(arrays: Sequence[Difference]) -> Iterator[str]:
+    """A line for the cells of which the same can be said."""
+    cells: dict[str, list[str]] = {}
+    for cell in dict.fromkeys(each.cell for each in arrays):
+        cells.setdefault("; ".join(of_cell([a for a in arrays if a.cell == cell])), []).append(cell)
+    for what, names in cells.items():
+        yield f"{', '.join(names)}: {what}" if any(names) else what
+
+
+def of_cell(arrays: Sequence[Difference]) -> Iterator[str]:
+    """What became of a cell's arrays, told once where it is the same."""
+    groups: dict[str, list[Difference]] = {}
+    for each in arrays:
+        groups.setdefault(each.says or f"{each.name} {each.how}", []).append(each)
+    for says, group in groups.items():
+        names = ", ".join(each.name for each in group)
+        if not group[0].says:
+            yield says
+        elif says == UNRELATED:
+            yield f"{names} {says} (the largest difference is {max(each.far for each in group):.3g})"
+        else:
+            named = says.startswith((f"{names} ", f"{names}'", f"{names}["))
+            yield says if named else f"{names}: {says}"
 
 
 def weights_diff(source: RecurrentLayer, target: RecurrentLayer) -> WeightsDiff:
@@ -73,11 +90,9 @@ def weights_diff(source: RecurrentLayer, target: RecurrentLayer) -> WeightsDiff:
     if sizes := different(source, target, SIZES):
         return WeightsDiff(tuple(sizes), (), "; ".join(sizes))
     options = different(source, target, source.same_options(target))
-    arrays = tuple(compared(in_dtype(source, target.dtype), target))
-    wrong = [f"{each.cell}: {each}" if each.cell else str(each) for each in arrays if each.says]
-    if wrong and (whole := of_everything(in_dtype(source, target.dtype), target)):
-        wrong = [whole]
-    return WeightsDiff(tuple(options), arrays, "; ".join([*wrong, *options]))
+    arrays, whole = compared(in_dtype(source, target.dtype), target)
+    wrong = [whole] if whole else list(told([each for each in arrays if each.says]))
+    return WeightsDiff(tuple(options), tuple(arrays), "; ".join([*wrong, *options]))
 
 
 def different(source: RecurrentLayer, target: RecurrentLayer, names: Sequence[str]) -> list[str]:
@@ -86,46 +101,57 @@ def different(source: RecurrentLayer, target: RecurrentLayer, names: Sequence[st
     return [f"{name} is {theirs}, and {mine} in the source" for name, mine, theirs in pairs if mine != theirs]
 
 
-def compared(source: RecurrentLayer, target: RecurrentLayer) -> Iterator[Difference]:
-    """Every array of every cell."""
-    case = empty(source)
-    changes = [(mistake.says, cells) for mistake, cells in changed(case)]
+def compared(source: RecurrentLayer, target: RecurrentLayer) -> tuple[list[Difference], str]:
+    """Every array of every cell, and what makes all of the difference, in words."""
+    case = source.case(np.zeros((1, 0, source.input_size), source.dtype))
     names = [direction.name for layer in case.passes for direction in layer]
-    for k, (cell, mine, theirs) in enumerate(zip(names, source.cells, target.cells, strict=True)):
-        for name, found in in_effect(target, theirs).items():
-            if near(source, mine, name, found).all():
-                yield Difference(cell, name, alike(source, mine, theirs, name, found))
-            else:
-                makes = (says for says, cells in changes if near(source, cells[k], name, found).all())
-                yield Difference(cell, name, "", next(makes, "") or related(source, mine, name, found))
+    found = {(k, n): a for k, w in enumerate(target.cells) for n, a in in_effect(target, w).items()}
+    wrong = [key for key, array in found.items() if not near(source, source.cells, *key, array)]
+    fits: dict[tuple[int, str], list[str]] = {key: [] for key in wrong}
+    whole: list[str] = []
+    for says, cells in changed(case) if wrong else ():
+        for key in (fitting := [key for key in wrong if near(source, cells, *key, found[key])]):
+            fits[key].append(says)
+        right = (near(source, cells, *key, found[key]) for key in found if key not in wrong)
+        if fitting == wrong and all(right):
+            whole.append(says)
+    differences = []
+    for (k, name), array in found.items():
+        mine = source.cells[k]
+        if (k, name) not in fits:
+            how = alike(source, mine, target.cells[k], name, array)
+            differences.append(Difference(names[k], name, how))
+            continue
+        far = float(np.max(np.abs(in_effect(source, mine)[name] - array)))
+        says = likeliest(fits[k, name]) or related(source, mine, name, array)
+        differences.append(Difference(names[k], name, "", says, far))
+    return differences, likeliest(whole)
 
 
-def empty(layer: RecurrentLayer) -> Case:
-    """A case of the layer, without steps."""
-    return layer.case(np.zeros((1, 0, layer.input_size), layer.dtype))
+def changed(case: Case) -> Iterator[tuple[str, tuple[Weights, ...]]]:
+    """The mistakes that load other weights into a layer, in words, and the weights of each cell then.
 
-
-def changed(case: Case) -> Iterator[tuple[Mistake, tuple[Weights, ...]]]:
-    """The mistakes that load other weights of the same shapes into a layer, and what they load."""
+    Last, two at once: gates in an order that some framework has, and matrices turned wrongly.
+    """
+    count = len(GATES[case.cell])
+    known = [gates.ORDERS[f"{case.cell}_{order}"] for order in KNOWN_ORDERS if len(order) == count]
+    singles = ((mistake,) for mistake in possible(case))
     given = (case.weights, *case.more_weights)
-    for mistake in possible(case):
+    for mistakes in (*singles, *((order, turned) for turned in TURNED for order in known)):
         try:
             with np.errstate(all="ignore"):
-                other = mistake.change(case)
+                other = reduce(lambda case, mistake: mistake.change(case), mistakes, case)
         except (ValueError, IndexError):  # there is none with this layer, or without steps
             continue
         cells = (other.weights, *other.more_weights)
         if len(cells) == len(given) and any(a is not b for a, b in zip(cells, given, strict=True)):
-            yield mistake, cells
+            yield ", and ".join(mistake.says for mistake in mistakes), cells
 
 
-def of_everything(source: RecurrentLayer, target: RecurrentLayer) -> str:
-    """The one mistake that makes all of the target's weights, in words; empty where there is none."""
-    wanted = [(k, *item) for k, w in enumerate(target.cells) for item in in_effect(target, w).items()]
-    for mistake, cells in changed(empty(source)):
-        if all(near(source, cells[k], name, found).all() for k, name, found in wanted):
-            return mistake.says
-    return ""
+def likeliest(fits: Sequence[str]) -> str:
+    """What was done: the first of what fits, or two common mistakes that do; empty where nothing does."""
+    common = [says for says in fits if says.partition(" in the ")[0] in COMMON]
+    return "; or ".join(common[:2]) if len(common) > 1 else "".join(fits[:1])
 
 
 def in_effect(layer: RecurrentLayer, weights: Weights) -> dict[str, Array]:
@@ -139,13 +165,18 @@ def in_effect(layer: RecurrentLayer, weights: Weights) -> dict[str, Array]:
     return {"W": W, "U": U, "b": total}
 
 
-def near(layer: RecurrentLayer, weights: Weights, name: str, found: Array) -> Array:
-    """Where an array of a cell's is what was found, but for rounding."""
+def near(layer: RecurrentLayer, cells: Sequence[Weights], cell: int, name: str, found: Array) -> bool:
+    """Whether an array of one of the cells is what was found, but for rounding."""
+    weights = cells[cell]
+    if name != "b":  # a few rows tell most of what is not
+        rows = slice(None, None, max(1, len(found) // 8))
+        mine = getattr(weights, name)[rows]
+        if mine.shape != found[rows].shape or not np.allclose(mine, found[rows], 1e-1, 1e-30):
+            return False
     mine = in_effect(layer, weights)[name]
     if mine.shape != found.shape:
-        return np.zeros(1, bool)
-    close: Array = np.abs(mine - found) <= doubt(layer, weights, name)
-    return close
+        return False
+    return bool((np.abs(mine - found) <= doubt(layer, weights, name)).all())
 
 
 def doubt(layer: RecurrentLayer, weights: Weights, name: str) -> Array:
@@ -169,7 +200,10 @@ def alike(layer: RecurrentLayer, mine: Weights, theirs: Weights, name: str, foun
 
 
 def related(layer: RecurrentLayer, mine: Weights, name: str, found: Array) -> str:
-    """What an array is in place of another, and how far from it."""
+    """What an array is in place of another."""
     given = in_effect(layer, mine)[name]
-    says = described(Effective(name, given, found, doubt(layer, mine, name)))
-    return f"{says}; the largest difference is {np.max(np.abs(given - found)):.3g}"
+    doubts = doubt(layer, mine, name)
+    if np.count_nonzero(np.abs(found - given) > doubts) <= given.size // 2:
+        return described(Effective(name, given, found, doubts))
+    says = described(Effective(name, given, found, doubts))
+    return says if "your" in says and "another" not in says else UNRELATED

@@ -24,6 +24,7 @@ class Live:
     takes: INITIAL_STATE and LENGTHS, or those of them that the model can be given.
     layer: its weights and options, where they can be read.
     bare: it is nothing but this layer.
+    wider: makes a copy of it in float64, where that can be done.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Live:
     takes: frozenset[str] = frozenset()
     layer: RecurrentLayer | None = None
     bare: bool = False
+    wider: Callable[[], "Live | None"] = lambda: None
 
 
 class Misfit(Exception):

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from typing import Any
 
 from adapters.contract import Facts
@@ -70,11 +71,20 @@ def ways(module: Any, layer: str | None) -> Iterator[Live]:
     if chosen is None and len(inner) == 1:
         [(layer, chosen)] = inner.items()
     if chosen is not None:
-        own = read(str(layer), chosen)
-        whole = chosen is module
-        name = f"torch.nn.{type(chosen).__name__}" if whole else f"its layer {layer} alone"
-        takes = frozenset({INITIAL_STATE, LENGTHS})
-        yield Live(name, lambda case: asked(chosen, case), lambda: facts_of(chosen), takes, own, bare=True)
+        name = f"torch.nn.{type(chosen).__name__}" if chosen is module else f"its layer {layer} alone"
+        yield alone(name, str(layer), chosen)
+
+
+def alone(name: str, layer: str, module: Any) -> Live:
+    """One of torch's recurrent modules."""
+
+    def wider() -> Live:
+        return alone(f"{name} in float64", layer, deepcopy(module).double())
+
+    own, takes = read(layer, module), frozenset({INITIAL_STATE, LENGTHS})
+    return Live(
+        name, lambda case: asked(module, case), lambda: facts_of(module), takes, own, bare=True, wider=wider
+    )
 
 
 def only_one(inner: dict[str, Any]) -> RecurrentLayer | None:
