@@ -7,6 +7,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, Verbosity, settings
 
 from adapters import UnknownBackend
+from tests import migrating
 from tests.backend import Backend
 from tests.plugins import register
 from tests.session import Session
@@ -76,6 +77,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="FILE",
         help="draft such a file of what fails in this run",
     )
+    migrating.add_options(parser.getgroup("lockstep: check a port"))
 
 
 @pytest.hookimpl(trylast=True)  # after Hypothesis has loaded the profile that was asked for
@@ -90,6 +92,9 @@ def pytest_configure(config: pytest.Config) -> None:
         threads = max(1, (os.cpu_count() or 1) // config.workerinput["workercount"])
         os.environ.setdefault("OMP_NUM_THREADS", str(threads))
     sys.path.insert(0, str(config.invocation_params.dir))  # where --backend module:Class is looked up
+    if migrating.wanted(config):
+        config.pluginmanager.register(migrating.Migration(config), "lockstep-migration")
+        return
     try:
         config.stash[SESSION] = Session(config.getoption("--backend"))
     except UnknownBackend as error:

@@ -5,6 +5,8 @@ Importing this package imports no framework; an adapter imports its own when it 
 
 from adapters.compare import compare
 from adapters.contract import Adapter, Facts, Refused
+from adapters.lockstep_check import lockstep_check
+from adapters.model import InvalidModel, RecurrentLayer
 from adapters.registry import NotInstalled, UnknownBackend, find, known_backends, load
 from reference import Case, Cotangents, Trace
 
@@ -13,7 +15,9 @@ __all__ = [
     "Case",
     "Cotangents",
     "Facts",
+    "InvalidModel",
     "NotInstalled",
+    "RecurrentLayer",
     "Refused",
     "Trace",
     "UnknownBackend",
@@ -21,4 +25,5 @@ __all__ = [
     "find",
     "known_backends",
     "load",
+    "lockstep_check",
 ]

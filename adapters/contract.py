@@ -41,6 +41,7 @@ class Facts:
     gradients: it has a method `gradients`, see `Adapter`; tested in float32 and float64.
     compiles: a new form or shape of a layer costs it much, so the suite draws fewer of them.
     tanh_ulps, sigmoid_ulps: by dtype name, the worst error in units in the last place.
+    function_error: of live models, what these may be off by beside that, however small their value is.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Facts:
     compiles: bool = False
     tanh_ulps: Mapping[str, float] = field(default_factory=lambda: UNMEASURED_ULPS, hash=False)
     sigmoid_ulps: Mapping[str, float] = field(default_factory=lambda: UNMEASURED_ULPS, hash=False)
+    function_error: float = 0.0
 
     @property
     def not_tested(self) -> str:

@@ -1,7 +1,7 @@
 """A model's recurrent layers: weights, and all else that decides the answer, from whatever file."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -103,7 +103,29 @@ def only(layers: Sequence[RecurrentLayer], name: str | None, where: str) -> Recu
     if len(found) == 1:
         return found[0]
     names = ", ".join(layer.name for layer in layers) or "none"
-    what = (
-        "has several recurrent layers" if name is None and layers else f"has no recurrent layer {name or ''}"
-    )
-    raise InvalidModel(f"{where} {what.strip()}; it has: {names}")
+    if name is None and layers:
+        raise InvalidModel(f"{where} has several recurrent layers, and needs the name of one: {names}")
+    raise InvalidModel(f"{where} has no recurrent layer {name or ''}".rstrip() + f"; it has: {names}")
+
+
+def stacked(layers: Sequence[RecurrentLayer]) -> RecurrentLayer:
+    """Layers on top of each other as one, the lowest first. Raises ValueError where they are none."""
+    *below, last = layers
+    for layer in below:
+        if not layer.return_sequences and "return_sequences" not in layer.assumed:
+            raise ValueError(f"layer {layer.name} returns its last output only, so none can be on top of it")
+    names = [name for name in OPTIONS if name != "return_sequences"]
+    for layer in below:
+        if differ := [name for name in names if getattr(layer, name) != getattr(last, name)]:
+            raise ValueError(f"layers {layer.name} and {last.name} differ in {', '.join(differ)}")
+    cells = tuple(cell for layer in layers for cell in layer.cells)
+    return replace(last, name="+".join(layer.name for layer in layers), cells=cells)
+
+
+def in_dtype(layer: RecurrentLayer, dtype: Any) -> RecurrentLayer:
+    """The layer with its weights in another dtype. Raises ValueError where they are too large for it."""
+    if layer.dtype == dtype:
+        return layer
+    with np.errstate(all="ignore"):
+        cells = (Weights(*(None if a is None else a.astype(dtype) for a in w)) for w in layer.cells)
+        return replace(layer, cells=tuple(cells))

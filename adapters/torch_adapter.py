@@ -54,26 +54,26 @@ class TorchAdapter:
     def run(self, case: Case) -> Trace:
         if reason := refusal(case):
             raise Refused(reason)
-        layers, states, _ = self._forward(case, self._tensor(case.inputs), self._start(case))
-        states = (self._array(state).reshape(case.state_shape) for state in states)
-        *hidden, last = (self._array(output) for output in layers)
+        layers, states, _ = self._forward(case, as_tensor(case.inputs), self._start(case))
+        states = (as_array(state).reshape(case.state_shape) for state in states)
+        *hidden, last = (as_array(output) for output in layers)
         return Trace(last, *states, hidden_outputs=tuple(hidden))
 
     def gradients(self, case: Case, cotangents: Cotangents) -> dict[str, Array]:
         """By `torch.autograd`."""
         if reason := refusal(case):
             raise Refused(reason)
-        inputs, start = self._tensor(case.inputs).requires_grad_(), self._start(case)
+        inputs, start = as_tensor(case.inputs).requires_grad_(), self._start(case)
         for state in start:
             state.requires_grad_()
         with self.torch.enable_grad():
             layers, states, modules = self._forward(case, inputs, start, differentiable=True)
         of = [inputs, *start, *(weight for module in modules for weight in module.parameters())]
-        given = [self._tensor(np.ascontiguousarray(array)) for array in filled(case, cotangents)]
+        given = [as_tensor(np.ascontiguousarray(array)) for array in filled(case, cotangents)]
         answers = [layers[-1], *(state.reshape(case.state_shape) for state in states)]
         found = self.torch.autograd.grad(answers, of, given, allow_unused=True)
         arrays = {
-            id(x): self._array(self.torch.zeros_like(x) if g is None else g)
+            id(x): as_array(self.torch.zeros_like(x) if g is None else g)
             for x, g in zip(of, found, strict=True)
         }
         cells = []
@@ -112,14 +112,14 @@ class TorchAdapter:
                 weights = pack(direction.weights, case.cell, "torch")
                 for name, array in zip(PARAMETERS, weights, strict=True):
                     if array is not None:
-                        parameter(module, name, k, direction).copy_(self._tensor(array))
+                        parameter(module, name, k, direction).copy_(as_tensor(array))
         return module
 
     def _start(self, case: Case) -> Any:
         """The initial states, (layers * directions, batch, hidden_size) each; none where they are omitted."""
         if case.initial_state is None:
             return []
-        return [self._tensor(state).reshape(case.cells_shape) for state in case.start]
+        return [as_tensor(state).reshape(case.cells_shape) for state in case.start]
 
     def _call(self, module: Any, inputs: Any, start: Any, case: Case) -> Any:
         """The layer's outputs and final states, from packed sequences where the case has lengths."""
@@ -140,20 +140,25 @@ class TorchAdapter:
             return outputs[..., case.hidden_size :], [state[1:] for state in final]
         return outputs, final
 
-    def _tensor(self, array: Array) -> Any:
-        """The array as a tensor with the same strides; torch has no negative ones, so those are copied."""
-        if any(stride < 0 for stride in array.strides):
-            array = array.copy()
-        if array.dtype.name == "bfloat16":  # which torch reads from no NumPy array, but from its bits
-            return self.torch.from_numpy(array.view(np.int16)).view(self.torch.bfloat16)
-        return self.torch.from_numpy(array)
 
-    def _array(self, tensor: Any) -> Array:
-        """The tensor as an array of its own dtype."""
-        if tensor.dtype == self.torch.bfloat16:
-            tensor = tensor.contiguous().view(self.torch.int16)
-            return np.asarray(tensor.numpy().view(ml_dtypes.bfloat16))
-        return np.asarray(tensor.numpy())
+def as_tensor(array: Array) -> Any:
+    """The array as a tensor with the same strides; one that torch has no like of is copied."""
+    import torch
+
+    if any(stride < 0 for stride in array.strides) or not array.flags.writeable:
+        array = array.copy()
+    if array.dtype.name == "bfloat16":  # which torch reads from no NumPy array, but from its bits
+        return torch.from_numpy(array.view(np.int16)).view(torch.bfloat16)
+    return torch.from_numpy(array)
+
+
+def as_array(tensor: Any) -> Array:
+    """The tensor as an array of its own dtype."""
+    import torch
+
+    if tensor.dtype == torch.bfloat16:
+        return np.asarray(tensor.contiguous().view(torch.int16).numpy().view(ml_dtypes.bfloat16))
+    return np.asarray(tensor.numpy())
 
 
 class Form(NamedTuple):

@@ -32,11 +32,15 @@ STORES = 4  # how often a sum in a half type may be stored on its way: W·x, U·
 
 @dataclass(frozen=True)
 class Arithmetic:
-    """How a backend computes: its dtype, and the worst errors of its functions in ulps of that dtype."""
+    """How a backend computes: its dtype, and the worst errors of its functions in ulps of that dtype.
+
+    function_error: what tanh and sigmoid may be off by beside that, however small their value is.
+    """
 
     dtype: np.dtype[Any]
     tanh_ulps: float = 0.0
     sigmoid_ulps: float = 0.0
+    function_error: float = 0.0
 
     @cached_property
     def format(self) -> Format:

@@ -14,7 +14,7 @@ bounds (running error analysis: Higham 2002, section 3.3). Predicted steps start
 which is exact, but for a half type's state that was kept in float32: see `Arithmetic.carried`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -64,7 +64,7 @@ def predict(case: Case, trace: Trace, arithmetic: Arithmetic) -> Iterator[Compar
             cell += 1
         inputs = merged if observed is None else as_observed(observed, arithmetic)
     if not case.return_sequences:
-        yield last_output(case, trace, arithmetic)
+        yield last_output(case, trace, [walk.final[0] for walk in walks], arithmetic)
 
 
 def observed_outputs(case: Case, trace: Trace, layer: int) -> Array | None:
@@ -104,12 +104,17 @@ def state_of(trace: Trace, cell: int) -> State:
     return tuple(state if state.ndim == 2 else state[cell] for state in trace.states)
 
 
-def last_output(case: Case, trace: Trace, arithmetic: Arithmetic) -> Comparison:
-    """The last output: the final states of the last layer, merged, and zeros for a row without steps."""
-    states = trace.final_state.reshape(case.cells_shape)[-case.directions :]
+def last_output(case: Case, trace: Trace, expected: Sequence[Any], arithmetic: Arithmetic) -> Comparison:
+    """The last output: the final states of the last layer, merged, and zeros for a row without steps.
+
+    expected: what these states should be, for where they are not observed.
+    """
     some: Any = case.valid.any(axis=1, keepdims=True)
     rounds = case.merge_mode not in (None, "concat")
-    parts = [as_observed(state, arithmetic) if rounds else Rounded(state, arithmetic) for state in states]
+    parts = list(expected)
+    if trace.final_state is not None:
+        states = trace.final_state.reshape(case.cells_shape)[-case.directions :]
+        parts = [as_observed(state, arithmetic) if rounds else Rounded(state, arithmetic) for state in states]
     merged = np.where(some, merge(case, parts), 0)
     return comparison("outputs", trace.outputs, merged, bounded=case.bounded)
 

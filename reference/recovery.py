@@ -133,8 +133,12 @@ def scaled(each: Effective) -> str:
 def permuted(each: Effective) -> str:
     """That its rows or columns are those of the given array in another order, or nothing."""
     for axis, name in enumerate(("rows", "columns")[: each.given.ndim]):
-        order = [matching(each, axis, k) for k in range(each.given.shape[axis])]
-        if None not in order and len(set(order)) == len(order):
+        order: list[int] = []
+        for k in range(each.given.shape[axis]):
+            if (j := matching(each, axis, k)) is None:
+                break
+            order.append(j)
+        if len(set(order)) == each.given.shape[axis]:
             name = name if each.given.ndim == 2 else "elements"
             shown = ", ".join(str(k) for k in order[:12]) + (", ..." if len(order) > 12 else "")
             return f"{each.name} has your {name} {shown}"

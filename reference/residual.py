@@ -5,6 +5,7 @@ sharp at step 1000 as at step 1, and it is one evaluation over (batch, time), no
 initial state is right and every step holds, the whole sequence is right, by induction.
 """
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -18,21 +19,32 @@ from reference.validation import described
 from reference.verdict import Verdict
 
 
-def check(case: Case, trace: Trace, tanh_ulps: float, sigmoid_ulps: float = 0.0) -> Verdict:
+def check(
+    case: Case,
+    trace: Trace,
+    tanh_ulps: float,
+    sigmoid_ulps: float = 0.0,
+    *,
+    unobserved: Collection[str] = (),
+    function_error: float = 0.0,
+) -> Verdict:
     """Judge `trace`, a backend's answer to `case`.
 
     tanh_ulps, sigmoid_ulps: the worst errors of the backend's functions in the case's dtype, in units in
-    the last place.
+    the last place.  function_error: what they may be off by beside that, whatever their value is.
+    unobserved: final states that the trace does not have, "final_state" and "final_cell_state" or the
+    latter alone. They are not compared: the verdict says nothing about them.
     Never raises on a wrong trace: wrong types, shapes and dtypes are mismatches too.
     """
-    if wrong := _wrong_form(case, trace):
+    if wrong := _wrong_form(case, trace, unobserved):
         return Verdict(case, "mismatch", wrong)
     with np.errstate(all="ignore"):
-        comparisons = tuple(predict(case, trace, Arithmetic(case.dtype, tanh_ulps, sigmoid_ulps)))
+        arithmetic = Arithmetic(case.dtype, tanh_ulps, sigmoid_ulps, function_error)
+        comparisons = tuple(predict(case, trace, arithmetic))
     for k, comparison in enumerate(comparisons):
         if comparison.outside.any():
             return Verdict(case, "mismatch", reason(case, comparisons[: k + 1]), comparisons)
-    if not trace.final_state.size:
+    if not any(comparison.observed.size for comparison in comparisons):
         return Verdict(case, "inconclusive", "the case is empty: nothing to compare", comparisons)
     if vacuous := sum(comparison.vacuous for comparison in comparisons):
         elements = sum(comparison.bound.size for comparison in comparisons if not comparison.copy)
@@ -41,7 +53,7 @@ def check(case: Case, trace: Trace, tanh_ulps: float, sigmoid_ulps: float = 0.0)
     return Verdict(case, "match", "", comparisons)
 
 
-def _wrong_form(case: Case, trace: Any) -> str:
+def _wrong_form(case: Case, trace: Any, unobserved: Collection[str]) -> str:
     """What is wrong with the trace's types, shapes or dtypes, in one line; empty when nothing is."""
     if not isinstance(trace, Trace):
         return f"the backend returned {type(trace).__name__}, needs a Trace"
@@ -60,6 +72,8 @@ def _wrong_form(case: Case, trace: Any) -> str:
     arrays = trace.arrays()
     for name, shape in shapes.items():
         array = arrays.get(name)
+        if name in unobserved and array is None:
+            continue
         if not isinstance(array, np.ndarray):
             return f"{name} is a {type(array).__name__}, needs a NumPy array"
         if array.shape != shape:

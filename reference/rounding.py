@@ -193,7 +193,7 @@ def monotone(
     The backend's argument lies in [z - error, z + error], so its exact result lies between the
     function's values at the two ends, and no further off than P; the backend's function is off by
     `ulps` units in the last place of its dtype, ours by `own_ulps` of float64. `lost`: what is lost of
-    a result so small that the backend gives zero.
+    a result so small that the backend gives zero, and whatever else does not shrink with the result.
     """
     z = z.closed()
     value = function(z.value)
@@ -209,7 +209,9 @@ def monotone(
 
 def tanh(z: Rounded) -> Rounded:
     arithmetic = z.arithmetic
-    return monotone(np.tanh, z, arithmetic.tanh_ulps, OWN_ULPS, lost=2 * arithmetic.flushed)
+    return monotone(
+        np.tanh, z, arithmetic.tanh_ulps, OWN_ULPS, 2 * arithmetic.flushed + arithmetic.function_error
+    )
 
 
 def sigmoid(z: Rounded) -> Rounded:
@@ -218,7 +220,7 @@ def sigmoid(z: Rounded) -> Rounded:
     torch's in float32 is zero a little earlier, from 1.6e-38 down.
     """
     arithmetic = z.arithmetic
-    lost = 2 * arithmetic.flushed + 1 / arithmetic.largest
+    lost = 2 * arithmetic.flushed + 1 / arithmetic.largest + arithmetic.function_error
     return monotone(expit, z, arithmetic.sigmoid_ulps, OWN_ULPS, lost)
 
 

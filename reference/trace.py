@@ -12,12 +12,13 @@ class Trace:
     outputs (batch, time, H), final_state (batch, H) and, of an LSTM, final_cell_state (batch, H).
     Of two directions, outputs have the case's `features` for H; of several cells, final states are
     (layers·directions, batch, H).
+    final_state is None only where `check` is told that it is not observed; then so is final_cell_state.
     hidden_outputs: the outputs of each layer below the last, (batch, time, features), where the backend
     can give them; each layer is judged more sharply then.
     """
 
     outputs: Array
-    final_state: Array
+    final_state: Array | None
     final_cell_state: Array | None = None
     hidden_outputs: tuple[Array, ...] = field(default=(), kw_only=True)
 

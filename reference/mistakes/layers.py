@@ -211,7 +211,8 @@ def ignored_above(*names: str) -> Any:
 def last_states_for_all(case: Case, trace: Trace) -> Trace:
     if case.layers == 1:
         return trace
-    last = trace.final_state[-case.directions :]
+    state: Any = trace.final_state
+    last = state[-case.directions :]
     return replace(trace, final_state=np.concatenate([last] * case.layers, axis=0))
 
 
@@ -300,7 +301,8 @@ def output_at(t: int, mistaken: Any) -> Any:
 def empty_row(case: Case, trace: Trace) -> Trace:
     if case.return_sequences or case.more_weights:
         return trace
-    return replace(trace, outputs=trace.final_state)
+    state: Any = trace.final_state
+    return replace(trace, outputs=state)
 
 
 last_output_is_the_first = Mistake(

@@ -151,7 +151,8 @@ def zero_without_steps(case: Case, trace: Trace) -> Trace:
     if not case.padded:
         return trace if case.time else replace(trace, final_state=np.zeros(case.state_shape, case.dtype))
     empty: Any = ~case.valid.any(axis=1, keepdims=True)
-    return replace(trace, final_state=np.where(empty, 0, trace.final_state))
+    state: Any = trace.final_state
+    return replace(trace, final_state=np.where(empty, 0, state))
 
 
 final_state_is_zero = Mistake(

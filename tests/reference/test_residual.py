@@ -205,3 +205,31 @@ def test_more_steps_than_one_block():
 def test_a_case_says_what_does_not_fit(changed, message):
     with pytest.raises(ValueError, match=message):
         replace(make_case(), **changed)
+
+
+def lstm(dtype="float32", **options):
+    rng = np.random.default_rng(1)
+    shapes = [(3, 6, 2), (20, 2), (20, 5), (20,)]
+    arrays = ((rng.normal(size=shape) * 0.6).astype(dtype) for shape in shapes)
+    return Case(*arrays, cell="lstm", **options)
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_final_states_that_are_not_observed_are_left_out_where_that_is_said(whole):
+    case = lstm(return_sequences=whole)
+    trace = replace(right(case), final_state=None, final_cell_state=None)
+    assert judged(case, trace).reason == "final_state is a NoneType, needs a NumPy array"
+    names = ["final_state", "final_cell_state"]
+    verdict = check(case, trace, 2, 4, unobserved=names)
+    assert verdict.status == "match"
+    assert [comparison.name for comparison in verdict.comparisons] == ["" if whole else "outputs"]
+    wrong = replace(trace, outputs=trace.outputs + np.float32(1e-5))
+    assert check(case, wrong, 2, 4, unobserved=names).status == "mismatch"
+
+
+def test_a_final_state_is_compared_where_the_cell_state_alone_is_not_observed():
+    case = lstm()
+    trace = replace(right(case), final_cell_state=None)
+    assert check(case, trace, 2, 4, unobserved=["final_cell_state"]).status == "match"
+    wrong = replace(trace, final_state=trace.outputs[:, 0])
+    assert check(case, wrong, 2, 4, unobserved=["final_cell_state"]).status == "mismatch"

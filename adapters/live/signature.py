@@ -1,0 +1,55 @@
+"""How a callable is called, told by its parameters' names."""
+
+import inspect
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+STATES = (
+    *("initial_state", "initial_states", "state", "states", "h0", "hx", "h", "hidden", "hidden_state"),
+    *("carry", "init", "initial_h", "h_0"),
+)
+CELL_STATES = ("initial_cell_state", "cell_state", "c0", "cx", "c", "c_0")
+LENGTHS = ("lengths", "seq_lengths", "sequence_lengths", "sequence_length")
+MASKS = ("mask",)
+
+
+class Signature(NamedTuple):
+    """The names of the parameters beside the inputs; empty where there are none.
+
+    state: h, or (h, c) of an LSTM; h alone where there is a `cell_state`.  needed: it has no default.
+    """
+
+    state: str = ""
+    cell_state: str = ""
+    lengths: str = ""
+    mask: str = ""
+    needed: bool = False
+
+
+def signature_of(function: Callable[..., Any]) -> Signature:
+    """That of a function of inputs, and perhaps more."""
+    try:
+        parameters = list(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):  # of what is compiled, nothing may be known
+        return Signature()
+    named = [p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+
+    def one(names: tuple[str, ...]) -> str:
+        return next((p.name for p in named[1:] if p.name in names), "")
+
+    second = named[1] if len(named) > 1 and named[1].default is inspect.Parameter.empty else None
+    state = one(STATES)
+    if not state and second and second.name not in (*LENGTHS, *MASKS):
+        state = second.name
+    needed = any(p.name == state and p.default is p.empty for p in named)
+    return Signature(state, one(CELL_STATES) if state else "", one(LENGTHS), one(MASKS), needed)
+
+
+def required(function: Callable[..., Any]) -> int:
+    """How many arguments it cannot do without."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return 1
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return sum(p.default is p.empty and p.kind in kinds for p in parameters)
