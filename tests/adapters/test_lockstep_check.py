@@ -75,8 +75,8 @@ def test_a_port_in_another_dtype_matches():
     ("kind", "change", "says"),
     [
         (nn.LSTM, transposed, "U is transposed"),
-        (nn.LSTM, reordered(0, 3, 1, 2), "the gates are taken in the order i, o, f, g, ONNX's order"),
-        (nn.GRU, reordered(1, 0, 2), "the gates are taken in the order z, r, n, Keras's and ONNX's order"),
+        (nn.LSTM, reordered(0, 3, 1, 2), "the gates are taken in the order i, o, f, g (ONNX's)"),
+        (nn.GRU, reordered(1, 0, 2), "the gates are taken in the order z, r, n (Keras's and ONNX's)"),
         (nn.GRU, biases_summed, "recurrent_b is added to b: that of the candidate n belongs inside"),
         (nn.LSTM, forget_plus_one, "1 is added to the forget gate's bias"),
         (
@@ -97,7 +97,7 @@ def test_wrong_weights_are_named(kind, change, says):
     ("kind", "change", "says"),
     [
         (nn.LSTM, transposed, "U is transposed"),
-        (nn.GRU, reordered(1, 0, 2), "the gates are taken in the order z, r, n, Keras's and ONNX's order"),
+        (nn.GRU, reordered(1, 0, 2), "the gates are taken in the order z, r, n (Keras's and ONNX's)"),
         (nn.GRU, biases_summed, "recurrent_b is added to b"),
         (nn.LSTM, forget_plus_one, "1 is added to the forget gate's bias"),
     ],
