@@ -100,31 +100,38 @@ def input_name(name: str) -> str:
     return f"input_{name}"
 
 
+def in_keras_order(stacks: Sequence[Sequence[RecurrentLayer]]) -> list[RecurrentLayer]:
+    """The layers as Keras sorts those of a functional model: the farthest from their output first.
+
+    Groups of variables are numbered in this order, and weights in Keras 2's layout are stored in it.
+    """
+    longest = max((len(stack) for stack in stacks), default=0)
+    return [stack[-k] for k in range(longest, 0, -1) for stack in stacks if k <= len(stack)]
+
+
 def model_config(stacks: Sequence[Sequence[RecurrentLayer]]) -> Graph:
     """The functional model's configuration, as in config.json."""
-    nodes: list[Graph] = []
-    inputs, outputs = [], []
+    inputs, nodes = [], {}
     for stack in stacks:
-        size, dtype = stack[0].input_size, stack[0].dtype.name
-        name = input_name(stack[0].name)
-        shape = [None, None, size]
+        dtype, shape, name = stack[0].dtype.name, [None, None, stack[0].input_size], input_name(stack[0].name)
         own = {"batch_shape": shape, "dtype": dtype, "sparse": False, "ragged": False, "name": name}
-        nodes.append({**keras_object("InputLayer", own), "name": name, "inbound_nodes": []})
-        inputs.append([name, 0, 0])
+        inputs.append({**keras_object("InputLayer", own), "name": name, "inbound_nodes": []})
         for layer in stack:
             tensor = {"shape": shape, "dtype": dtype, "keras_history": [name, 0, 0]}
             call = {"args": [{"class_name": "__keras_tensor__", "config": tensor}], "kwargs": {}}
-            nodes.append({**layer_config(layer), "name": layer.name, "inbound_nodes": [call]})
+            nodes[layer.name] = {**layer_config(layer), "name": layer.name, "inbound_nodes": [call]}
             features = layer.hidden_size * (2 if layer.merge_mode == "concat" else 1)
             name, shape = layer.name, [None, None, features]
-        outputs.append([name, 0, 0])
-    config = {"name": "converted", "trainable": True, "layers": nodes}
-    config |= {"input_layers": inputs, "output_layers": outputs}
+    everyone = [*inputs, *(nodes[layer.name] for layer in in_keras_order(stacks))]
+    config = {"name": "converted", "trainable": True, "layers": everyone}
+    config["input_layers"] = [[node["name"], 0, 0] for node in inputs]
+    config["output_layers"] = [[stack[-1].name, 0, 0] for stack in stacks]
+    kind = "Functional"
     return {
         "module": "keras.src.models.functional",
-        "class_name": "Functional",
+        "class_name": kind,
         "config": config,
-        "registered_name": "Functional",
+        "registered_name": kind,
     }
 
 
@@ -165,7 +172,7 @@ def weights_file(stacks: Sequence[Sequence[RecurrentLayer]]) -> dict[str, Array 
     """The arrays by their path in model.weights.h5, and each layer's name by its group's."""
     content: dict[str, Array | str] = {}
     used: Counter[str] = Counter()
-    for layer in (layer for stack in stacks for layer in stack):
+    for layer in in_keras_order(stacks):
         group = snake_case(CLASSES[layer.cell] if layer.merge_mode is None else "Bidirectional")
         path = f"layers/{group}_{used[group]}" if used[group] else f"layers/{group}"
         used[group] += 1

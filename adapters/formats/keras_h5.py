@@ -5,6 +5,7 @@ group, with the names of its weights in order in the attribute `weight_names`: `
 `lstm_1/lstm_cell/kernel:0`, `bi/forward_lstm/lstm_cell/kernel:0` or `encoder/lstm_1/lstm_cell/kernel`.
 """
 
+import io
 import json
 import re
 from collections.abc import Sequence
@@ -14,6 +15,13 @@ from adapters.files import in_one_line
 from adapters.files import read as read_file
 from adapters.formats import hdf5, keras_variables
 from adapters.formats.keras_config import Described, class_and_config, described_layers
+from adapters.formats.keras_export import (
+    KERAS_VERSION,
+    in_keras_order,
+    keras_layers,
+    model_config,
+    variables_of,
+)
 from adapters.formats.keras_variables import assumed
 from adapters.model import InvalidModel, RecurrentLayer
 from reference.validation import Array
@@ -136,3 +144,38 @@ def layer_and_direction(group: str, prefix: str) -> tuple[str, str]:
         direction, parts = match[1], parts[:-1]
     again = [k for k, part in enumerate(parts) if re.fullmatch(rf"{re.escape(group)}(_\d+)?", part)]
     return "/".join([group, *parts[again[-1] + 1 if again else 0 :]]), direction
+
+
+def write(layers: Sequence[RecurrentLayer], template: object = None) -> bytes:
+    """A whole model that `keras.saving.load_model` loads: see keras_export. Raises InvalidModel."""
+    hdf5.need_h5py()
+    import h5py
+
+    stacks = keras_layers(layers)
+    if bfloat16 := [layer.name for layer in layers if layer.dtype.name == "bfloat16"]:
+        raise InvalidModel(f"layer {bfloat16[0]}: Keras reads no bfloat16 from .h5, write a .keras file")
+    model = model_config(stacks)
+    legacy = {"class_name": model["class_name"], "config": model["config"]}
+    file = io.BytesIO()
+    with h5py.File(file, "w") as root:
+        group = root.create_group("model_weights")
+        for place in (root, group):
+            place.attrs.update(keras_version=KERAS_VERSION, backend="tensorflow")
+        root.attrs["model_config"] = json.dumps(legacy).encode()
+        group.attrs["layer_names"] = [layer.name.encode() for layer in in_keras_order(stacks)]
+        for layer in in_keras_order(stacks):
+            own = named_weights(layer)
+            for name, array in own.items():
+                group[f"{layer.name}/{name}"] = array
+            group[layer.name].attrs["weight_names"] = [name.encode() for name in own]
+    return file.getvalue()
+
+
+def named_weights(layer: RecurrentLayer) -> dict[str, Array]:
+    """A layer's variables by the names of their weights."""
+    inner = [f"{word}_{layer.name}/" for word in ("forward", "backward")] if layer.merge_mode else [""]
+    return {
+        f"{layer.name}/{direction}{layer.cell}_cell/{name}": array
+        for direction, weights in zip(inner, layer.cells, strict=True)
+        for name, array in zip(ORDER, variables_of(layer, weights), strict=False)
+    }

@@ -13,7 +13,7 @@ from adapters.model import InvalidModel, RecurrentLayer
 from reference.validation import Array
 
 CELL = re.compile(r"(?P<layer>.+?)(/(?P<direction>forward|backward)_layer)?/cell(/cells/[^/]+?(_\d+)?)?")
-OLD = "_layer_checkpoint_dependencies"  # instead of "layers", in files of Keras 2.12
+OLD = "_layer_checkpoint_dependencies"  # instead of "layers", in some files of Keras 2.13
 BY_GATES = {1: "simple_rnn", 3: "gru", 4: "lstm"}
 
 
