@@ -26,15 +26,13 @@ def cell_in(tree: Tree, where: str) -> tuple[str, Weights] | None:
         raise ValueError(f"{where} is an MGUCell, which has no like in the reference")
     for cell in GATES:
         sides = [keys(cell, side) for side in "ih"]
-        if branches.keys() == {key for side in sides for key in side.values()}:
-            kernels, biases = zip(
-                *(
-                    _joined(branches, side, biased, where)
-                    for side, biased in zip(sides, LAYOUTS["flax"].sides[cell], strict=True)
-                ),
-                strict=True,
+        names = {key for side in sides for key in side.values()}
+        if branches.keys() == names and all(isinstance(b.get("kernel"), Leaf) for b in branches.values()):
+            (W, b), (U, recurrent_b) = (
+                _joined(branches, side, biased, where)
+                for side, biased in zip(sides, LAYOUTS["flax"].sides[cell], strict=True)
             )
-            return _found(Weights(*kernels, *biases), cell, "flax", where) if kernels[0] is not None else None
+            return _found(Weights(W, U, b, recurrent_b), cell, "flax", where)
     return None
 
 
@@ -45,12 +43,10 @@ def keys(cell: str, side: str) -> dict[str, str]:
 
 
 def _joined(branches: Tree, names: dict[str, str], biased: str, where: str) -> tuple[Any, Any]:
-    """The kernels of all gates side by side, and all biases; None where there are none."""
+    """The kernels of all gates side by side, and the biases of those gates, or None."""
     kernels, biases = [], {}
     for gate, name in names.items():
         dense = branches[name]
-        if not isinstance(dense.get("kernel"), Leaf):
-            return None, None
         kernels.append(array_of(dense["kernel"], f"{where}.{name}.kernel"))
         if isinstance(dense.get("bias"), Leaf):
             biases[gate] = array_of(dense["bias"], f"{where}.{name}.bias")

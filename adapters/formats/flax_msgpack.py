@@ -121,8 +121,9 @@ def write(layers: Sequence[RecurrentLayer], template: Path | None = None) -> byt
     layout = "flax" if template is None else style_of(template)
     tree: dict[str, Any] = {}
     for layer in layers:
-        if inside := [other.name for other in layers if other.name.startswith(f"{layer.name}.")]:
-            raise InvalidModel(f"layer {inside[0]} cannot be written for flax: it would lie in {layer.name}")
+        for other in layers:
+            if other.name.startswith(f"{layer.name}."):
+                raise reading.unwritable(other, "flax", f"it would lie in the layer {layer.name}")
         branch = tree
         *way, last = layer.name.split(".")
         for part in way:
@@ -149,14 +150,12 @@ def style_of(path: Path) -> str:
 def _written(layer: RecurrentLayer, layout: str) -> dict[str, Any]:
     """The tree of a layer: a cell in an RNN, two of them in a Bidirectional, several in a Sequential."""
     if layer.cell == "gru" and not layer.reset_after:
-        raise InvalidModel(
-            f"layer {layer.name} cannot be written for flax: its GRUCell applies the reset gate after the "
-            "matrix product, this layer before it"
-        )
+        reason = "its GRUCell applies the reset gate after the matrix product, this layer before it"
+        raise reading.unwritable(layer, "flax", reason)
     try:
         cells = [{"cell": dictionaries(weights, layer.cell, layout)} for weights in layer.cells]
     except ValueError as error:
-        raise InvalidModel(f"layer {layer.name} cannot be written for {layout}: {error}") from None
+        raise reading.unwritable(layer, layout, error) from None
     pairs = zip(cells[::2], cells[1::2], strict=False)
     rows = cells if layer.directions == 1 else [dict(zip(DIRECTIONS, pair, strict=True)) for pair in pairs]
     if len(rows) == 1:

@@ -12,7 +12,7 @@ from reference.validation import Array
 
 NDARRAY = 1
 CHUNKS = "__msgpack_chunked_array__"  # the key of an array of more than a gigabyte
-MOST_BRANCHES = 2**20
+MOST_BRANCHES = 2**18
 
 
 class Leaf(NamedTuple):

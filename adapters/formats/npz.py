@@ -9,13 +9,13 @@ Where there are no options they are what is usual. Names in torch's style are re
 
 import json
 import re
+import struct
 from collections.abc import Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.lib import format as npy
 
 from adapters.formats import reading, torch_keys
 from adapters.formats.archive import Archive
@@ -24,8 +24,13 @@ from reference import Weights
 from reference.cells import GATES
 from reference.validation import Array
 
-KEY = re.compile(r"(?:(.*?)\.)?(?:more_weights\[(\d{1,4})\]\.)?(W|U|b|recurrent_b|options)", re.S)
+KEY = re.compile(r"(?:(.*?)\.)??(?:more_weights\[(\d{1,4})\]\.)?(W|U|b|recurrent_b|options)", re.S)
 FIELDS = (*OPTIONS, "outputs_reversed", "assumed")
+# The header of an array's file, a Python dictionary in the one way in which NumPy writes it.
+HEADER = re.compile(
+    rb"\{'descr': '([^']*)', 'fortran_order': (True|False), 'shape': \(([\d, ]{0,99})\), ?\}\s*"
+)
+DTYPE = re.compile(r"[<>|=]?(f2|f4|f8|V2|U[1-9]\d{0,5})")
 LONGEST_OPTIONS = 2**16
 
 
@@ -46,20 +51,22 @@ def read(path: Path) -> list[RecurrentLayer]:
 
 def array_of(name: str, data: bytes) -> Array:
     """The array of a member, whose header is checked against the bytes there are. Raises ValueError."""
-    file = BytesIO(data)
-    version = npy.read_magic(file)
-    if version not in ((1, 0), (2, 0)):
-        raise ValueError(f"{name} is of version {version} of the npy format")
-    reader = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-    try:
-        shape, fortran, dtype = reader(file)
-    except (SyntaxError, TypeError, RecursionError):
-        raise ValueError(f"{name} has a header that is none of the npy format") from None
-    if dtype.hasobject:
+    start = {b"\x93NUMPY\x01\x00": "<H", b"\x93NUMPY\x02\x00": "<I"}.get(data[:8])
+    if start is None:
+        raise ValueError(f"{name} is not of version 1 or 2 of the npy format")
+    end = 8 + struct.calcsize(start)
+    end += struct.unpack(start, data[8:end].ljust(end - 8, b"\0"))[0]
+    found = HEADER.fullmatch(data[8 + struct.calcsize(start) : end])
+    if not found:
+        raise ValueError(f"{name} has a header that is not of plain numbers in the npy format")
+    descr, order, numbers = (part.decode() for part in found.groups())
+    if "O" in descr:
         raise ValueError(f"{name} holds pickled objects, which are never loaded")
-    if dtype.kind not in "fVU" or dtype.fields or dtype.subdtype or not dtype.itemsize:
-        raise ValueError(f"{name} has dtype {dtype}, needs floats, or text for options")
-    array = reading.array_in(data[file.tell() :], dtype, shape[::-1] if fortran else shape, name)
+    if not DTYPE.fullmatch(descr):
+        raise ValueError(f"{name} has dtype {descr}, needs floats, or a text for options")
+    dtype, fortran = np.dtype(descr), order == "True"
+    shape = [int(n) for n in numbers.replace(",", " ").split()]
+    array = reading.array_in(data[end:], dtype, shape[::-1] if fortran else shape, name)
     return (array.T if fortran else array).astype(dtype.newbyteorder("="), copy=False)
 
 

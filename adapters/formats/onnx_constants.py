@@ -24,7 +24,7 @@ def attributes_of(node: Any) -> dict[str, Any]:
     """A node's attributes by name."""
     import onnx
 
-    return {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
+    return {str(a.name): onnx.helper.get_attribute_value(a) for a in node.attribute}
 
 
 def _axes(arrays: Sequence[Array], attributes: dict[str, Any]) -> tuple[int, ...]:
@@ -120,7 +120,7 @@ class Constants:
 
     def _external(self, told: dict[str, str], name: str) -> bytes:
         """The part of a file beside this one that holds a tensor; no other path is followed."""
-        location = told.get("location", "")
+        location = str(told.get("location", ""))
         path = self.folder / location
         if Path(location).name != location or location in ("", "..") or "\\" in location or path.is_symlink():
             raise ValueError(f"{name} lies in {location!r}, which is no file in the same folder")

@@ -13,7 +13,6 @@ import numpy as np
 from adapters.formats import reading
 from adapters.formats.onnx_constants import Constants, attributes_of
 from adapters.formats.onnx_options import CELLS, options_of
-from adapters.layouts import unpack
 from adapters.model import InvalidModel, RecurrentLayer
 from reference import Weights
 
@@ -112,17 +111,17 @@ class Graph:
         """Of each direction."""
         if len(node.input) > 7 and node.input[7]:
             raise ValueError("it has peepholes (P), which no other framework's LSTM has")
+        if len(node.input) < 3:
+            raise ValueError("it has no W or R")
         W, R = (self.constants.array(name) for name in node.input[1:3])
         B = self.constants.array(node.input[3]) if len(node.input) > 3 and node.input[3] else None
         directions = 2 if attributes_of(node).get("direction") == b"bidirectional" else 1
         shapes = [W.shape[:1], R.shape[:1], *([] if B is None else [B.shape[:1]])]
         if any(shape != (directions,) for shape in shapes) or (B is not None and B.ndim != 2):
             raise ValueError(f"W, R or B is not of {directions} directions: {W.shape}, {R.shape}")
-        if B is not None and B.shape[1] % 2:
-            raise ValueError(f"B has shape {B.shape}, needs two biases")
         for d in range(directions):
             both = (None, None) if B is None else np.split(B[d], 2)
-            yield unpack(Weights(W[d], R[d], *both), CELLS[node.op_type], "onnx")
+            yield reading.unpacked(Weights(W[d], R[d], *both), CELLS[node.op_type], "onnx")
 
     def _merge(self, value: str, axis: int) -> str | None:
         """What becomes of both directions, where one node tells."""
@@ -154,15 +153,17 @@ def alike(node: Any, other: Any) -> bool:
 
 def name_of(node: Any) -> str:
     """The layer's name: what torch's exporters say of the module, or the node's own name."""
+    if not isinstance(node.name, str):
+        raise ValueError(f"a node's name is no text: {node.name!r}")
     for entry in node.metadata_props:
-        if entry.key == "pkg.torch.onnx.name_scopes":
+        if entry.key == "pkg.torch.onnx.name_scopes" and isinstance(entry.value, str):
             scopes = re.findall(r"'([^']*)'", entry.value)
             if len(scopes) > 1:
-                return scopes[-2] or str(node.op_type.lower())
+                return scopes[-2] or CELLS[node.op_type]
     found = SUFFIX.fullmatch(node.name)
     name = found.group(1) if found else node.name
     name = name[1:].replace("/", ".") if node.name.startswith("/") else name
-    return name or str(node.op_type.lower())
+    return name or CELLS[node.op_type]
 
 
 def write(layers: Sequence[RecurrentLayer], template: Path | None = None) -> bytes:

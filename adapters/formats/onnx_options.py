@@ -12,12 +12,22 @@ CELLS = {"RNN": "simple_rnn", "GRU": "gru", "LSTM": "lstm"}
 USUAL = {"RNN": ("Tanh",), "GRU": ("Sigmoid", "Tanh"), "LSTM": ("Sigmoid", "Tanh", "Tanh")}
 # A HardSigmoid's alpha and beta.
 HARD_SIGMOIDS = {"hard_sigmoid_keras2": (0.2, 0.5), "hard_sigmoid": (1 / 6, 0.5)}
+# What type each attribute has that decides anything; of a list, each of its values.
+TYPES = {
+    **dict.fromkeys(("direction", "activations"), bytes),
+    **dict.fromkeys(("hidden_size", "input_forget", "layout", "linear_before_reset"), int),
+    **dict.fromkeys(("activation_alpha", "activation_beta", "clip"), float),
+}
 DIRECTIONS = {"forward": 1, "reverse": 1, "bidirectional": 2}
 
 
 def options_of(node: Any) -> dict[str, Any]:
     """The fields of a RecurrentLayer. Raises ValueError, naming the attribute that has no place there."""
     attributes = attributes_of(node)
+    for name, value in attributes.items():
+        values = value if name.startswith("activation") and isinstance(value, list) else [value]
+        if any(not isinstance(v, TYPES.get(name, object)) for v in values):
+            raise ValueError(f"its {name} is a {type(value).__name__}")
     if "clip" in attributes:
         raise ValueError(f"it has clip={attributes['clip']}, which no other framework has")
     if attributes.get("input_forget", 0):

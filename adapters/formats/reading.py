@@ -10,9 +10,10 @@ import ml_dtypes
 import numpy as np
 
 from adapters import files
+from adapters.layouts import unpack
 from adapters.model import InvalidModel, RecurrentLayer
 from reference import Weights
-from reference.validation import Array
+from reference.validation import Array, need_weights
 
 LARGEST_FILE = 2**32
 FLOATS: dict[str, Any] = {
@@ -36,6 +37,11 @@ def contents(path: Path) -> bytes:
     return files.read(path, LARGEST_FILE)
 
 
+def unwritable(layer: RecurrentLayer, framework: str, reason: object) -> InvalidModel:
+    """That a layer cannot be written, in one line."""
+    return InvalidModel(files.printable(f"layer {layer.name} cannot be written for {framework}: {reason}"))
+
+
 def need_one_each(layers: Sequence[RecurrentLayer]) -> None:
     """Raise InvalidModel unless there are layers to write, each with a name of its own."""
     names = [layer.name for layer in layers]
@@ -56,6 +62,15 @@ def unique(names: Sequence[str]) -> list[str]:
             new = f"{name}_{number}"
         found.append(new)
     return found
+
+
+def unpacked(weights: Weights, cell: str, framework: str, where: str = "") -> Weights:
+    """Weights of a framework that has them as rows, in the reference layout.
+
+    where: what goes before their names in the ValueError for those of a wrong shape.
+    """
+    need_weights(cell, weights, weights.W.shape[-1] if weights.W.ndim else 0, where)
+    return unpack(weights, cell, framework)
 
 
 def layer(name: str, cells: Sequence[Weights], **options: Any) -> RecurrentLayer:

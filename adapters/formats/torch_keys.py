@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from adapters.formats import reading
-from adapters.layouts import pack, unpack
-from adapters.model import InvalidModel, RecurrentLayer
+from adapters.layouts import pack
+from adapters.model import RecurrentLayer
 from reference import Weights
 from reference.cells import GATES
 from reference.validation import Array
@@ -64,7 +64,7 @@ def _layer(name: str, prefix: str, cells: Cells) -> RecurrentLayer:
     cell = _cell(where, weights[0].U)
     return reading.layer(
         name or cell,
-        [unpack(w, cell, "torch") for w in weights],
+        [reading.unpacked(w, cell, "torch", f"layer {where}: ") for w in weights],
         cell=cell,
         merge_mode="concat" if directions == 2 else None,
         assumed=("activation", *UNTOLD) if cell == "simple_rnn" else UNTOLD,
@@ -92,7 +92,7 @@ def state_dict(layers: Sequence[RecurrentLayer]) -> dict[str, Array]:
     tensors = {}
     for layer in layers:
         if reason := refusal(layer):
-            raise InvalidModel(f"layer {layer.name} cannot be written for torch: {reason}")
+            raise reading.unwritable(layer, "torch", reason)
         for k, weights in enumerate(layer.cells):
             number, backward = divmod(k, layer.directions)
             packed = pack(weights, layer.cell, "torch")

@@ -6,11 +6,12 @@ refused. So nothing in a file can call anything.
 """
 
 import pickletools
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, BinaryIO, NamedTuple
 
-MOST_OPERATIONS = 2**21
+MOST_OPERATIONS = 2**20
 ITEMSIZES = {
     **{"Double": 8, "Float": 4, "Half": 2, "BFloat16": 2, "Long": 8, "Int": 4, "Short": 2, "Char": 1},
     **{"Byte": 1, "Bool": 1, "ComplexFloat": 8, "ComplexDouble": 16},
@@ -68,13 +69,8 @@ CALLED: dict[str, Callable[..., Any]] = {
     "torch._utils._rebuild_parameter_with_state": lambda data, *_: data,
     **dict.fromkeys(
         [
-            *(
-                "torch.Size",
-                "torch.device",
-                "collections.Counter",
-                "collections.defaultdict",
-                "_codecs.encode",
-            ),
+            *("torch.Size", "torch.device", "torch.serialization._get_layout"),
+            *("collections.Counter", "collections.defaultdict", "_codecs.encode"),
             *("torch._utils._rebuild_qtensor", "torch._utils._rebuild_sparse_tensor"),
             *("numpy.dtype", "numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar"),
             *("__builtin__.set", "builtins.set", "builtins.complex", "builtins.bytearray"),
@@ -109,12 +105,14 @@ def unpickled(file: BinaryIO, storages: dict[str, Storage] | None = None) -> Any
     """
     machine = _Machine({} if storages is None else storages)
     try:
-        for count, (operation, argument, _) in enumerate(pickletools.genops(file)):
-            if count > MOST_OPERATIONS:
-                raise ValueError(f"its pickle has more than {MOST_OPERATIONS} operations")
-            if operation.name == "STOP":
-                return machine.stack.pop()
-            machine.follow(operation.name, argument)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of texts that are spelt wrong
+            for count, (operation, argument, _) in enumerate(pickletools.genops(file)):
+                if count > MOST_OPERATIONS:
+                    raise ValueError(f"its pickle has more than {MOST_OPERATIONS} operations")
+                if operation.name == "STOP":
+                    return machine.stack.pop()
+                machine.follow(operation.name, argument)
     except (IndexError, KeyError, TypeError, AttributeError):
         raise ValueError("its pickle is damaged") from None
     raise ValueError("its pickle has no end")

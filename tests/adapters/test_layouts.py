@@ -15,7 +15,7 @@ def numbered(cell, biases):
     return Weights(np.repeat(rows[:, None], inputs, 1), np.repeat(rows[:, None], size, 1), *bias)
 
 
-@pytest.mark.parametrize("framework", LAYOUTS)
+@pytest.mark.parametrize("framework", [name for name, layout in LAYOUTS.items() if not layout.sides])
 @pytest.mark.parametrize("cell", GATES)
 def test_there_and_back(framework, cell):
     weights = numbered(cell, biases=2)
@@ -54,3 +54,37 @@ def test_order_of_the_gates(framework, cell, order):
 def test_a_missing_bias_is_zeros_only_beside_another(biases, count):
     packed = pack(numbered("gru", biases), "gru", "torch")
     assert sum(bias is not None for bias in packed[2:]) == count
+
+
+SIDES = {
+    ("flax", "simple_rnn"): ("h", ""),
+    ("flax", "gru"): ("rzn", "n"),
+    ("flax", "lstm"): ("", "ifgo"),
+    ("flax_nnx", "lstm"): ("", "ifgo"),
+}
+
+
+@pytest.mark.parametrize(("framework", "cell"), SIDES)
+def test_biases_on_the_sides_where_there_are_any(framework, cell):
+    """As flax documents it: the sums of both are where one is, and come back as the same sums."""
+    weights = numbered(cell, biases=2)
+    packed = pack(weights, cell, framework)
+    assert packed.W.shape == weights.W.T.shape
+    for bias, gates in zip(packed[2:], SIDES[framework, cell], strict=True):
+        assert (bias is None) if not gates else (len(bias) == 2 * len(gates))
+    W, U, b, recurrent_b = unpack(packed, cell, framework)
+    np.testing.assert_array_equal(W, weights.W)
+    np.testing.assert_array_equal(U, weights.U)
+    total = (0 if b is None else b) + (0 if recurrent_b is None else recurrent_b)
+    np.testing.assert_array_equal(total, weights.b + weights.recurrent_b)
+    if cell == "gru":  # what is inside the reset product stays there
+        np.testing.assert_array_equal(recurrent_b, [0, 0, 0, 0, *weights.recurrent_b[4:]])
+
+
+def test_a_bias_without_a_place_is_refused():
+    weights = numbered("gru", biases=2)
+    with pytest.raises(ValueError, match="no bias inside the reset product"):
+        pack(weights, "gru", "flax_nnx")
+    weights.recurrent_b[4:] = 0
+    b = unpack(pack(weights, "gru", "flax_nnx"), "gru", "flax_nnx").b
+    np.testing.assert_array_equal(b, weights.b + weights.recurrent_b)

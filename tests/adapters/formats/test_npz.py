@@ -57,7 +57,7 @@ def with_options(**options):
 
 REFUSED = {
     "objects": ({"W": W, "U": np.array([{}, []], object)}, "U holds pickled objects"),
-    "integers": ({"W": W, "U": np.ones((3, 3), int)}, "U has dtype int64"),
+    "integers": ({"W": W, "U": np.ones((3, 3), int)}, "U has dtype <i8"),
     "no W": ({"U": U}, "has no W"),
     "no such cell": ({"W": W, "U": np.ones((6, 3), np.float32)}, r"U has shape \(6, 3\), that of no cell"),
     "an empty U": ({"W": W, "U": np.ones((0, 2**40), np.float32)}, "is empty"),

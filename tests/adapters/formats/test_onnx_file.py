@@ -54,6 +54,16 @@ def test_what_torch_exports_is_what_torch_has(kind, arguments, options, tmp_path
     assert_same_weights(torch_layer, layer)
 
 
+def test_a_module_alone_has_its_cells_name(tmp_path):
+    module = torch.nn.RNN(3, 4)
+    torch.save(module.state_dict(), tmp_path / "it.pt")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(module, (torch.ones(2, 5, 3),), tmp_path / "it.onnx", dynamo=False)
+    names = [layer.name for suffix in ("pt", "onnx") for layer in read_model(tmp_path / f"it.{suffix}")]
+    assert names == ["simple_rnn", "simple_rnn"]
+
+
 @pytest.mark.parametrize("nonlinearity", ["tanh", "relu"])
 def test_the_nonlinearity_of_an_rnn_is_told(nonlinearity, tmp_path):
     module = torch.nn.RNN(3, 4, nonlinearity=nonlinearity, bias=False, batch_first=True)
@@ -64,7 +74,13 @@ def test_the_nonlinearity_of_an_rnn_is_told(nonlinearity, tmp_path):
 
 LAYERS = [
     *(
-        make_layer(cell, layers, merge_mode=merge, return_sequences=sequences, reset_after=layers == 1)
+        make_layer(
+            cell,
+            layers,
+            merge_mode=merge,
+            return_sequences=sequences,
+            reset_after=(cell, layers) != ("gru", 2),
+        )
         for (cell, layers), merge, sequences in zip(
             product(("lstm", "gru", "simple_rnn"), (1, 2)),
             ("concat", "sum", "mul", "ave", None, "concat"),
@@ -169,6 +185,7 @@ def from_outside(graph):
     graph.node[0].input[1] = "nothing"
 
 
+EMPTY = helper.make_model(helper.make_graph([], "it", [], [])).SerializeToString()
 HARD = {"activations": ["HardSigmoid", "Tanh", "Tanh"]}
 REFUSED = {
     "no model": (b"\xff" * 99, "no ONNX model"),
@@ -185,7 +202,7 @@ REFUSED = {
     "gate": (with_node(activations=["Elu", "Tanh", "Tanh"]), "the activation Elu"),
     "a name of ours": (
         with_node(activations=["hard_sigmoid", "Tanh", "Tanh"]),
-        "the activation hard_sigmoid",
+        "activation hard_sigmoid",
     ),
     "slope": (with_node(activation_alpha=[0.3], **HARD), "HardSigmoid of alpha=0.3"),
     "slopes": (with_node(activation_alpha=[0.2, 0.2], **HARD), "2 values of activation_alpha"),
@@ -231,3 +248,22 @@ def test_an_alpha_of_keras_3_is_known(tmp_path):
     (tmp_path / "it.onnx").write_bytes(with_node(**HARD))
     [layer] = read_model(tmp_path / "it.onnx")
     assert layer.recurrent_activation == "hard_sigmoid_keras2"
+
+
+def test_a_gru_applies_the_reset_gate_before_unless_told(tmp_path):
+    for attributes in ({}, {"linear_before_reset": 1}):
+        (tmp_path / "it.onnx").write_bytes(with_node(kind="GRU", **attributes))
+        [layer] = read_model(tmp_path / "it.onnx")
+        assert layer.reset_after == bool(attributes)
+
+
+@pytest.mark.parametrize(("axis", "merge", "assumed"), [(0, "concat", True), (1, "ave", False)])
+def test_a_mean_of_directions_is_told_from_one_over_time(axis, merge, assumed, tmp_path):
+    def with_mean(graph):
+        graph.node.append(helper.make_node("ReduceMean", ["Y"], ["mean"], axes=[axis]))
+
+    both = {"W": np.ones((2, 8, 3), np.float32), "R": np.ones((2, 8, 2), np.float32)}
+    (tmp_path / "it.onnx").write_bytes(with_node(with_mean, tensors=both, direction="bidirectional"))
+    [layer] = read_model(tmp_path / "it.onnx")
+    assert layer.merge_mode == merge
+    assert ("merge_mode" in layer.assumed) == assumed
