@@ -50,7 +50,7 @@ def test_there_and_back_is_bit_identical_where_the_target_can_hold_it(suffix, so
     assert sorted(os.listdir(tmp_path)) == sorted(["source.npz", there.name, "back.npz"])
 
 
-@pytest.mark.parametrize("suffix", [".keras", ".weights.h5", ".msgpack"])
+@pytest.mark.parametrize("suffix", [".keras", ".h5", ".weights.h5", ".msgpack"])
 def test_biases_that_are_summed_are_told_of(suffix, source, tmp_path):
     said = convert(source, tmp_path / f"there{suffix}", layer="encoder")
     assert (
@@ -106,7 +106,10 @@ def test_what_its_framework_does_not_load_is_not_left(source, tmp_path, monkeypa
         (["show", "{}/none.pt"], "none.pt: No such file or directory"),
         (["show", "{}/source.txt"], "no known format"),
         (["convert", "{}/source.npz", "{}/source.npz"], "source.npz is there already; --force replaces it"),
-        (["convert", "{}/source.npz", "{}/target.h5"], "target.h5: cannot be written; there are .weights.h5"),
+        (
+            ["convert", "{}/source.npz", "{}/target.txt"],
+            "target.txt: cannot be written; there are .weights.h5",
+        ),
         (["convert", "{}/source.npz", "{}/nowhere/target.pt"], "target.pt: No such file or directory"),
         (
             ["convert", "{}/source.npz", "{}/target.pt", "--layer", "x"],
