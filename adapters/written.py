@@ -173,6 +173,7 @@ LOADERS: dict[str, tuple[Loader, tuple[str, ...]]] = {
     "torch_file": (torch_modules, ("torch",)),
     "safetensors_file": (torch_modules, ("torch",)),
     "keras_archive": (keras_models, ("keras",)),
+    "keras_h5": (keras_models, ("keras",)),
     "keras_weights": (keras_weights, ("keras",)),
     "onnx_file": (onnx_sessions, ("onnxruntime",)),
     "flax_msgpack": (flax_functions, ("flax",)),

@@ -90,7 +90,7 @@ def plain(array: Any) -> Array:
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(array, torch.Tensor):
         return as_array(array.detach().cpu())
-    return np.asarray(array)
+    return np.asarray(array.numpy() if hasattr(array, "numpy") else array)
 
 
 def conversions() -> Iterator[tuple[str, Callable[[Array], Any]]]:

@@ -70,11 +70,8 @@ def read(layer: Any) -> RecurrentLayer:
 
 def weights_of(cell: Any, kind: str) -> Weights:
     """A cell's weights; the two rows of a GRU's bias are b and recurrent_b."""
-    import keras
-
-    to_array = keras.ops.convert_to_numpy
-    kernels = [to_array(cell.kernel).copy(), to_array(cell.recurrent_kernel).copy()]
-    bias = None if cell.bias is None else to_array(cell.bias).copy()
+    kernels = [plain(cell.kernel).copy(), plain(cell.recurrent_kernel).copy()]
+    bias = None if cell.bias is None else plain(cell.bias).copy()
     biases = [] if bias is None else list(bias) if bias.ndim == 2 else [bias]
     return unpack(Weights(*kernels, *biases), kind, "keras")
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from adapters import Facts, saved_case
 from adapters.contract import EVERYTHING
+from adapters.formats import FORMATS
 from conftest import DEFAULT_EXAMPLES
 from tests.adapters.test_contract import make_case
 from tests.face.running import ROOT, as_a_user
@@ -20,6 +21,12 @@ README = (ROOT / "README.md").read_text()
 
 def blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+def block(language: str, having: str) -> str:
+    """The one that has a text."""
+    [found] = [text for text in blocks(language) if having in text]
+    return found
 
 
 def test_ci_calls_the_readmes_own_test_command():
@@ -34,10 +41,10 @@ def test_the_recipe_runs_as_printed(tmp_path: Path):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("conftest.py", "pyproject.toml"):
         shutil.copy(ROOT / name, tmp_path)
-    recipe = blocks("python")[0]
+    recipe = block("python", "class MyBackend")
     assert len(recipe.splitlines()) <= 30
     (tmp_path / "my_backend.py").write_text(recipe)
-    program, *arguments = shlex.split(blocks("sh")[2])
+    program, *arguments = shlex.split(block("sh", "my_backend:MyBackend"))
     assert program == "pytest"
     command = [sys.executable, "-m", program, *arguments]
     wide = as_a_user(COLUMNS="150")
@@ -48,14 +55,14 @@ def test_the_recipe_runs_as_printed(tmp_path: Path):
 
 
 def test_the_facts_it_lists_are_all_there_are():
-    assert eval(blocks("python")[1], {"Facts": Facts}) == Facts("mine", **EVERYTHING)
+    assert eval(block("python", "merge_modes="), {"Facts": Facts}) == Facts("mine", **EVERYTHING)
 
 
 def test_a_saved_case_is_read_as_printed(tmp_path: Path):
     case = make_case()
     saved_case.save(tmp_path / "it.safetensors", saved_case.SavedCase(case))
     read = {"path": tmp_path / "it.safetensors"}
-    exec(blocks("python")[3], read)
+    exec(block("python", "safe_open"), read)
     assert read["about"]["cell"] == "simple_rnn"
     assert (read["W"] == case.W).all()
 
@@ -65,3 +72,10 @@ def test_figures():
     assert f"default {DEFAULT_EXAMPLES};" in README
     numbers = {5: "five", 6: "six", 7: "seven", 8: "eight"}
     assert f"add up in {numbers[len(CORRECT)]} other ways" in README
+
+
+def test_the_options_it_lists_for_a_port_are_all_there_are():
+    section = README.partition("## Check a port")[2].partition("\n## ")[0]
+    listed = set(re.findall(r"`(--[a-z-]+)", section)) - {"--force", "--max-examples"}
+    assert listed == {"--source", "--target", "--layer", "--source-layer", "--target-layer", "--set"}
+    assert {suffix for suffix in FORMATS if f"`{suffix}`" in section} == FORMATS.keys() - {".hdf5"}

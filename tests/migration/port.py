@@ -6,6 +6,8 @@ from adapters.lockstep_check import Pair, judged
 from adapters.model import InvalidModel
 from tests.migrating import PAIR, TOLD
 
+pytestmark = pytest.mark.filterwarnings("default")  # theirs are no failures
+
 
 @pytest.fixture
 def pair(pytestconfig: pytest.Config) -> Pair:
