@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from adapters.files import in_one_line
+from adapters.files import in_one_line, printable
 from adapters.formats import FORMATS, read_model
 from adapters.live import Live, is_live, read_live, ways
 from adapters.live.model import INITIAL_STATE, LENGTHS
@@ -80,7 +80,9 @@ def endpoint(given: Any) -> Endpoint:
 def of_file(path: Path) -> Endpoint:
     format_name = next((FORMATS[suffix] for suffix in FORMATS if path.name.endswith(suffix)), "")
     backend = BACKENDS.get(format_name)
-    return Endpoint(path.name, tuple(read_model(path)), backends=(*([backend] if backend else []), "numpy"))
+    return Endpoint(
+        printable(path.name), tuple(read_model(path)), backends=(*([backend] if backend else []), "numpy")
+    )
 
 
 def endpoint_of(model: Any, name: str) -> Endpoint:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from adapters.endpoints import Endpoint, endpoint
+from adapters.files import printable
 from adapters.live import Misfit, Port, meet
 from adapters.model import InvalidModel, RecurrentLayer
 from adapters.options import settled
@@ -175,4 +176,4 @@ def described(layer: RecurrentLayer) -> str:
     words = [layer.cell, f"{layer.input_size} -> {layer.hidden_size}", str(layer.dtype)]
     words += [f"{layer.layers} layers"] if layer.layers > 1 else []
     words += [f"both directions, {layer.merge_mode}"] if layer.merge_mode else []
-    return f"{layer.name} ({', '.join(words)})"
+    return f"{printable(layer.name)} ({', '.join(words)})"

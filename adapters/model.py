@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from adapters.files import printable
 from reference import Case, Weights
 from reference.validation import Array
 
@@ -102,10 +103,10 @@ def only(layers: Sequence[RecurrentLayer], name: str | None, where: str) -> Recu
     found = [layer for layer in layers if name in (None, layer.name)]
     if len(found) == 1:
         return found[0]
-    names = ", ".join(layer.name for layer in layers) or "none"
+    names = printable(", ".join(layer.name for layer in layers)) or "none"
     if name is None and layers:
         raise InvalidModel(f"{where} has several recurrent layers, and needs the name of one: {names}")
-    raise InvalidModel(f"{where} has no recurrent layer {name or ''}".rstrip() + f"; it has: {names}")
+    raise InvalidModel(f"{where} has no recurrent layer{f' {name}' if name else ''}; it has: {names}")
 
 
 def stacked(layers: Sequence[RecurrentLayer]) -> RecurrentLayer:

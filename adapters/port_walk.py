@@ -1,7 +1,6 @@
 """A port walked beside the oracle: its answers to sequences judged, and what explains wrong ones."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 from adapters.files import in_one_line
 from adapters.live import Port
@@ -38,12 +37,13 @@ def judged(port: Port, case: Case) -> Verdict:
         trace = port.run(case)
     except Exception as error:  # theirs, whatever it is
         return Verdict(case, "mismatch", f"it raised {type(error).__name__}: {in_one_line(error)}")
-    return check_of(port, case, trace, port.unobserved)
+    return check_of(port, case, trace)
 
 
-def check_of(port: Port, case: Case, trace: Trace, unobserved: Sequence[str]) -> Verdict:
-    """The check with the errors that the port declares."""
-    return check(case, trace, *ulps(port), unobserved=unobserved, function_error=port.facts.function_error)
+def check_of(port: Port, case: Case, trace: Trace) -> Verdict:
+    """The check of what the port shows, with the errors that it declares."""
+    error = port.facts.function_error
+    return check(case, trace, *ulps(port), unobserved=port.unobserved, function_error=error)
 
 
 def ulps(port: Port) -> tuple[float, float]:
@@ -63,16 +63,13 @@ def likely_cause(port: Port, wrong: Verdict, seed: int) -> str:
 
 
 def wrong_answers(port: Port, cases: Sequence[Case]) -> Iterator[Answer]:
-    """The answers that are wrong, without final states of a wrong shape."""
+    """The answers of the right form that are wrong."""
     for case in cases:
         try:
             trace = port.run(case)
         except Exception:  # it says so in a verdict of its own
             continue
-        if any(state.shape != case.state_shape for state in trace.states):
-            trace = replace(trace, final_state=None, final_cell_state=None)
-        missing = [name for name in ("final_state", "final_cell_state") if getattr(trace, name) is None]
-        verdict = check_of(port, case, trace, missing)
+        verdict = check_of(port, case, trace)
         if verdict.status == "mismatch" and verdict.comparisons:
             yield Answer(case, trace)
 

@@ -16,6 +16,8 @@ PAIR = pytest.StashKey[Pair]()
 TOLD = pytest.StashKey[str]()  # the verdict's text, as a test leaves it
 USAGE = "needs --source FILE and --target FILE (or package.module:function); see the README, 'Check a port'"
 
+OTHERS = ("--backend", "--replay", "--save-cases", "--lockstep-report", "--known-failures")
+
 
 def add_options(group: pytest.OptionGroup) -> None:
     """Those of `pytest tests/migration`."""
@@ -38,6 +40,8 @@ def wanted(config: pytest.Config) -> bool:
     """Whether a port is to be checked. Raises pytest.UsageError where it is not told which."""
     source, target = config.getoption("--source"), config.getoption("--target")
     if source and target:
+        if others := [name for name in OTHERS if config.getoption(name)]:
+            raise pytest.UsageError(f"checking a port goes with no {', '.join(others)}")
         return True
     paths = [config.invocation_params.dir / arg.partition("::")[0] for arg in config.args]
     if source or target or any(path.resolve().is_relative_to(FOLDER) for path in paths):

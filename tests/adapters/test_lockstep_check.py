@@ -89,8 +89,9 @@ def test_a_port_in_another_dtype_matches():
 )
 def test_wrong_weights_are_named(kind, change, says):
     source = module(kind)
-    target = loaded(source, change)
-    assert first_line(source, target).startswith(f"mismatch: {says}")
+    verdict = check_port(source, loaded(source, change))
+    assert str(verdict).startswith(f"mismatch: {says}")
+    assert says in verdict.weights[0]
 
 
 @pytest.mark.parametrize(
@@ -118,6 +119,17 @@ def test_batch_first_that_is_forgotten_is_named_though_states_do_not_fit():
 def test_the_last_column_for_the_backward_direction_is_named():
     source = module(nn.LSTM, bidirectional=True)
     assert "outputs[:, -1]; it is outputs[:, 0]" in first_line(source, LastColumn(source))
+
+
+def test_lengths_that_are_ignored_are_named():
+    source = module(nn.LSTM)
+    right = function_of(source, takes="lengths")
+
+    def port(inputs, lengths=None):
+        return right(inputs)
+
+    assert check_port(source, right)
+    assert "the padding is not known as such: every step counts" in first_line(source, port)
 
 
 def test_the_nearest_hard_sigmoid_is_named():
