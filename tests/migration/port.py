@@ -30,7 +30,7 @@ def test_sequences(pair: Pair, pytestconfig: pytest.Config, request: pytest.Fixt
     try:
         verdict = judged(pair, **({} if examples is None else {"examples": examples}))
     except InvalidModel as error:
-        pytest.fail(str(error), pytrace=False)
+        raise pytest.fail.Exception(str(error), pytrace=False) from None
     request.node.stash[TOLD] = str(verdict)
     if not verdict:
         pytest.fail(str(verdict), pytrace=False)
