@@ -4,7 +4,7 @@ import os
 import sys
 
 import pytest
-from hypothesis import Phase, Verbosity, settings
+from hypothesis import HealthCheck, Phase, Verbosity, settings
 
 from adapters import UnknownBackend
 from tests import migrating
@@ -23,6 +23,7 @@ settings.register_profile(
     phases=[phase for phase in Phase if phase is not Phase.explain],  # the verdict explains
     report_multiple_bugs=False,
     verbosity=Verbosity.quiet,  # the failure's own message tells of the example
+    suppress_health_check=[HealthCheck.filter_too_much],  # refusals are counted and shown
 )
 settings.register_profile("ci", settings.get_profile("lockstep"), derandomize=True, database=None)
 settings.load_profile("ci" if os.environ.get("CI") else "lockstep")

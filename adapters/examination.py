@@ -4,7 +4,7 @@ It is asked again, afresh and with cases of the same kind whose values leave mis
 the known mistakes are tried on all its wrong answers together.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,7 +13,7 @@ from adapters.compare import judge, run
 from adapters.contract import Adapter, Refused
 from reference import Case, Cotangents, Trace, Verdict
 from reference.diagnosis import Answer, Diagnosis, diagnose, diagnose_gradients
-from reference.mistakes.mistake import with_states
+from reference.mistakes.mistake import Mistake, with_states
 from reference.probe import probe
 from reference.validation import Array
 
@@ -33,14 +33,22 @@ class Examination:
     notes: tuple[str, ...] = ()
 
 
-def examine(make: Callable[[], Adapter], adapter: Adapter, case: Case, trace: Trace) -> Examination:
+def examine(
+    make: Callable[[], Adapter],
+    adapter: Adapter,
+    case: Case,
+    trace: Trace,
+    hints: Sequence[Mistake] = (),
+) -> Examination:
     """Find out why `trace`, a wrong answer of `adapter` to `case`, is wrong.
 
-    make: makes the same backend anew.
+    make: makes the same backend anew.  hints: as for `reference.diagnosis.diagnose`.
     """
     verdict = judge(adapter, case, trace)
     if not verdict.comparisons:
         return Examination(verdict.reason)
+    if differs(run_or_refuse(adapter, case), run_or_refuse(adapter, case)):
+        return Examination("the same case gives other answers the next time: something is random or kept")
     if status(make(), case) == "match":
         return Examination("something is kept between calls: a new backend answers the same case rightly")
     probes = [probe(case, seed) for seed in range(PROBES)]
@@ -48,7 +56,7 @@ def examine(make: Callable[[], Adapter], adapter: Adapter, case: Case, trace: Tr
     wrong = [Answer(like, found) for like, found in answers if found and is_wrong(adapter, like, found)]
     facts, dtype = adapter.facts, case.dtype.name
     ulps = facts.tanh_ulps[dtype], facts.sigmoid_ulps[dtype]
-    diagnosis = diagnose([Answer(case, trace), *wrong], *ulps)
+    diagnosis = diagnose([Answer(case, trace), *wrong], *ulps, hints)
     cause = str(diagnosis) if diagnosis.explanations else f"{diagnosis}: {verdict.reason}{boundary(verdict)}"
     return Examination(cause, diagnosis, tuple(notes(adapter, probes[0])))
 
@@ -98,6 +106,14 @@ def run_or_refuse(adapter: Adapter, case: Case) -> Trace | None:
         return run(adapter, case)
     except Refused:
         return None
+
+
+def differs(first: Trace | None, second: Trace | None) -> bool:
+    """Whether two answers to the same case are not the same bits."""
+    if not isinstance(first, Trace) or not isinstance(second, Trace):
+        return False
+    pairs = zip(first.arrays().values(), second.arrays().values(), strict=False)
+    return any(a.tobytes() != b.tobytes() for a, b in pairs)
 
 
 def status(adapter: Adapter, case: Case) -> str:

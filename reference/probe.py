@@ -14,14 +14,15 @@ from reference.cells import Weights
 from reference.validation import Array
 
 ROWS, STEPS = 3, 6  # at least so many
-MOST = 600  # steps of all rows together, which recovering the weights may need
+MOST = 600  # steps of all rows together, which recovering a simple RNN's weights may need
 
 
 def probe(case: Case, seed: int) -> Case:
     """The probe of a case that a seed determines."""
     rng = np.random.default_rng(seed)
     time = max(case.time, STEPS)
-    equations = min(MOST, 2 * (case.input_size + case.hidden_size + 2))
+    unknowns = case.input_size + case.hidden_size + 2 if case.cell == "simple_rnn" else 0
+    equations = min(MOST, 2 * unknowns)
     batch = max(case.batch, ROWS, -(-equations // time))
     if case.batch == case.time:  # so that an initial state fits both ways, as it does in the case
         batch = time = max(batch, time)

@@ -77,7 +77,19 @@ def _wrong_form(case: Case, trace: Any, unobserved: Collection[str]) -> str:
         if not isinstance(array, np.ndarray):
             return f"{name} is a {type(array).__name__}, needs a NumPy array"
         if array.shape != shape:
-            return f"{name} has shape {array.shape}, needs {shape}"
+            return f"{name} has shape {array.shape}, needs {shape}{_seen_before(array.shape, shape)}"
         if array.dtype != case.dtype:
             return f"{name} has dtype {array.dtype}, needs {case.dtype}"
     return ""
+
+
+def _seen_before(shape: tuple[int, ...], needed: tuple[int, ...]) -> str:
+    """A hint where a wrong shape is one that layers are known to return."""
+    seen = {
+        (needed[1], needed[0], *needed[2:]): "the first two axes are swapped",
+        (needed[0], needed[-1]): "the last output only",
+        (*needed[:-1], 2 * needed[-1]): "two directions side by side",
+        (1, *needed): "an axis too many",
+        needed[1:]: "the first axis is missing",
+    }
+    return f": {seen[shape]}" if shape in seen else ""

@@ -6,13 +6,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from adapters import Adapter, Cotangents, Facts, Trace, load
 from adapters.examination import Examination, examine, examine_gradients
 from reference import Verdict
+from reference.mistakes import Mistake
+
+EXPLAINED: dict[str, list[Mistake]] = {}  # by what the failures of a backend were explained in this run
 
 
 @dataclass(eq=False)
@@ -28,6 +31,8 @@ class Failure:
 
     The message is made when it is asked for, not for each of the examples on the way to the smallest.
     """
+
+    examines: ClassVar[bool] = True  # whether the backend is asked more, to find the cause
 
     backend: str
     adapter: Adapter
@@ -48,11 +53,15 @@ class Failure:
         """What was found out about the cause, by asking the backend more."""
         case = self.verdict.case
         try:
-            if self.cotangents is not None and self.verdict.comparisons:
+            if self.cotangents is not None and self.verdict.comparisons and self.examines:
                 return examine_gradients(self.adapter, case, self.cotangents, self.answer)
-            if not self.verdict.comparisons or not isinstance(self.answer, Trace):
+            if not self.verdict.comparisons or not isinstance(self.answer, Trace) or not self.examines:
                 return Examination(self.verdict.reason)
-            return examine(lambda: load(self.backend), self.adapter, case, self.answer)
+            hints = EXPLAINED.setdefault(self.backend, [])
+            found = examine(lambda: load(self.backend), self.adapter, case, self.answer, hints)
+            if found.diagnosis and found.diagnosis.explanations:
+                hints += [m for m in found.diagnosis.explanations[0].mistakes if m not in hints]
+            return found
         except Exception as error:  # whatever a broken backend raises, the verdict is shown
             what = f"{type(error).__name__}: {error}".splitlines()[0]
             return Examination(f"{self.verdict.reason} (asked more, the backend failed: {what})")

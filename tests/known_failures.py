@@ -9,19 +9,14 @@ import pytest
 from adapters import Refused
 from tests.backend import Backend, backend_of
 from tests.known import KnownFailure
-from tests.replay import need_declared
+from tests.replay import check_saved
 from tests.session import Session
 
 
 def test_known_failure(backend: Backend, known: KnownFailure) -> None:
     """Its own case still fails, which is what is expected of it."""
-    saved = known.saved
     try:
-        need_declared(backend, saved)
-        if saved.cotangents is None:
-            backend.check(saved.case)
-        else:
-            backend.check_gradients(saved.case, saved.cotangents)
+        check_saved(backend, known.saved)
     except Refused as reason:
         pytest.fail(f"{backend.name} refuses the case of a known failure: {reason}", pytrace=False)
     except Exception:  # a mismatch or, where the backend raises, whatever it is

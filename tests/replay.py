@@ -19,13 +19,18 @@ def test_replay(backend: Backend, replayed: tuple[Path, SavedCase]) -> None:
     """The case of one file, and nothing of what was found when it was saved."""
     _, saved = replayed
     try:
-        need_declared(backend, saved)
-        if saved.cotangents is None:
-            backend.check(saved.case)
-        else:
-            backend.check_gradients(saved.case, saved.cotangents)
+        check_saved(backend, saved)
     except Refused as reason:
         pytest.skip(f"{backend.name} refused: {reason}")
+
+
+def check_saved(backend: Backend, saved: SavedCase) -> None:
+    """Fail the test unless the backend's answer is right. Raises Refused."""
+    need_declared(backend, saved)
+    if saved.cotangents is None:
+        backend.check(saved.case)
+    else:
+        backend.check_gradients(saved.case, saved.cotangents)
 
 
 def need_declared(backend: Backend, saved: SavedCase) -> None:

@@ -110,7 +110,9 @@ DIFFERENTIATED: Sequence[Variant] = (  # those of them whose gradients are teste
     {"layers": 2, "biases": 2, "merge_mode": "concat"},
     {"layers": 2, "padding": "ragged", "return_sequences": False},
     {"merge_mode": "mul"},
+    {"merge_mode": "ave"},
     {"reverse": True, "padding": "ragged"},
+    {"biases": 2, "recurrent_activation": "hard_sigmoid"},
 )
 ALL = Facts("a backend that can do everything", **EVERYTHING)
 

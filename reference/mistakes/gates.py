@@ -20,7 +20,8 @@ GRU, LSTM, BOTH = ("gru",), ("lstm",), ("gru", "lstm")
 KNOWN_ORDERS = {
     "zrn": "Keras's and ONNX's",
     "iofg": "ONNX's",
-    "ifog": "the one with the candidate last",
+    "igof": "torch's, taken for ONNX's",
+    "ifog": "with the candidate last",
     "igfo": "haiku's",
 }
 
@@ -39,8 +40,8 @@ def reordered(order: Sequence[int], *names: str) -> Change:
 def in_order(cell: str, order: Sequence[int]) -> Mistake:
     """All weights have their gates in another order."""
     letters = "".join(GATES[cell][k] for k in order)
-    known = f", {KNOWN_ORDERS[letters]} order" if letters in KNOWN_ORDERS else ""
-    says = f"the gates are taken in the order {', '.join(letters)}{known}, for {', '.join(GATES[cell])}"
+    known = f" ({KNOWN_ORDERS[letters]})" if letters in KNOWN_ORDERS else ""
+    says = f"the gates are taken in the order {', '.join(letters)}{known} for {', '.join(GATES[cell])}"
     return Mistake(says, reordered(order, "W", "U", "b", "recurrent_b"), cells=(cell,))
 
 

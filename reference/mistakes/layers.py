@@ -27,6 +27,11 @@ def weights_swapped(case: Case) -> Case:
     return of_cells(case, [cells[k ^ 1] for k in range(len(cells))]) if case.merge_mode else case
 
 
+def forward_weights_for_both(case: Case) -> Case:
+    cells = [case.weights, *case.more_weights]
+    return of_cells(case, [cells[k - k % 2] for k in range(len(cells))]) if case.merge_mode else case
+
+
 def initial_swapped(name: str) -> Any:
     def change(case: Case) -> Case:
         state = getattr(case, name)
@@ -88,6 +93,9 @@ def merged_by(mode: str) -> Any:
 
 
 directions_weights_swapped = Mistake("the weights of the two directions are swapped", case=weights_swapped)
+directions_forward_weights_for_both = Mistake(
+    "the backward direction has the forward direction's weights", case=forward_weights_for_both
+)
 directions_initial_states_swapped = Mistake(
     "the initial states of the two directions are swapped", case=initial_swapped(STATE)
 )
@@ -170,6 +178,22 @@ def first_states_for_all(case: Case) -> Case:
     )
 
 
+def reshaped(state: Any) -> Any:
+    """(cells, batch, H) read as (batch, cells, H), or the other way round, of the same numbers."""
+    return state.swapaxes(0, 1).reshape(*state.shape)
+
+
+def initial_reshaped(case: Case) -> Case:
+    several = case.more_weights and case.initial_state is not None
+    return with_states(case, *map(reshaped, case.start)) if several else case
+
+
+def final_reshaped(case: Case, trace: Trace) -> Trace:
+    if not case.more_weights:
+        return trace
+    return Trace(trace.outputs, *map(reshaped, trace.states), hidden_outputs=trace.hidden_outputs)
+
+
 def ignored_above(*names: str) -> Any:
     """The case with zeros for the initial states above the first layer."""
 
@@ -221,8 +245,20 @@ stacks_layers_swapped = Mistake(
 stacks_weights_of_the_second_layer_for_all_above = Mistake(
     "all layers above the first have the second's weights", case=layers_in(lambda above: [1] * len(above))
 )
+stacks_weights_of_the_first_layer_for_all = Mistake(
+    "all layers have the first layer's weights",
+    case=lambda case: layers_in(lambda above: [0] * len(above))(case) if case.layers > 1 else case,
+)
 stacks_initial_state_of_the_first_layer_for_all = Mistake(
     "all layers begin with the first layer's initial state", case=first_states_for_all
+)
+stacks_initial_states_reshaped = Mistake(
+    "the initial states of layers and directions are reshaped where they should be transposed",
+    case=initial_reshaped,
+)
+stacks_final_states_reshaped = Mistake(
+    "the final states of layers and directions are reshaped where they should be transposed",
+    show=final_reshaped,
 )
 stacks_initial_state_ignored_above = Mistake(
     "the initial state is ignored above the first layer", case=ignored_above(STATE)

@@ -72,7 +72,11 @@ class Mistake:
 
 
 def answer(mistakes: Sequence[Mistake], case: Case, machine: Plain) -> Trace:
-    """The answer to a case of whoever makes all of these mistakes, in the machine's arithmetic."""
+    """The answer to a case of whoever makes all of these mistakes, in the machine's arithmetic.
+
+    A mistake of other cells than the case's makes no difference.
+    """
+    mistakes = [mistake for mistake in mistakes if case.cell in mistake.cells]
 
     def one(name: str) -> Any:
         return next((function for mistake in mistakes if (function := getattr(mistake, name))), None)

@@ -21,7 +21,7 @@ from adapters.bug_report.source import UNPACK, literal, packed, stored, with_str
 from adapters.memory import LAYOUTS, with_layout
 from reference import Case, Cotangents, Verdict, check, check_gradients
 from reference.gradients import gradients
-from reference.stack import run_layers
+from tests.faults.faulty import run_layers
 from tests.make_case import make_case
 
 # Runs scripts in one process, so that the framework is imported once: first as it is, then with what the

@@ -37,6 +37,12 @@ def test_what_is_kept_between_calls_is_told_from_what_is_wrong():
     assert found.cause == "something is kept between calls: a new backend answers the same case rightly"
 
 
+def test_what_is_random_is_said_to_be():
+    case = make_case(input_size=3)
+    found = examined("stacks_dropout_left_on", replace(case, more_weights=(case.weights,)))
+    assert found.cause == "the same case gives other answers the next time: something is random or kept"
+
+
 def test_what_depends_on_the_initial_state_is_said():
     case = replace(make_case(), initial_state=np.full((2, 3), 0.5, np.float32))
     assert examined("initial_state_ignored", case).notes == ("wrong with an initial state only",)

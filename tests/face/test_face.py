@@ -80,7 +80,9 @@ def test_parallel_run_prints_facts_and_keeps_a_backend_together(their_modules):
 def test_a_wrong_backend_is_told_where_it_goes_wrong(their_modules):
     run = run_pytest("tests/parity", "--backend", "theirs:Transposed", "-x", python_path=their_modules)
     assert run.returncode == 1
-    assert "theirs:Transposed: mismatch: right before step 1, wrong there" in run.stdout
+    assert "theirs:Transposed: wrong outputs: U is transposed\n" in run.stdout
+    assert "right before step 1, wrong there" in run.stdout
+    assert "theirs:Transposed, in 1 tests: U is transposed" in run.stdout
     assert re.search(
         r"first wrong step: batch \d+, time 1, unit \d+: observed \S+, expected \S+, off by", run.stdout
     )

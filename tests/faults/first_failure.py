@@ -9,8 +9,20 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import Phase, settings
 
+from tests.failure import Failure
+
+Failure.examines = False  # only that it fails is asked here
 FAILURES: dict[str, str] = {}  # backend: the first line of its first failure
+
+
+@pytest.hookimpl(trylast=True)  # after the profile that was asked for
+def pytest_configure() -> None:
+    """Look for no smaller case: that a fault is seen is enough."""
+    phases = (Phase.explicit, Phase.generate)
+    settings.register_profile("no-smaller-case", settings(), phases=phases)
+    settings.load_profile("no-smaller-case")
 
 
 def backend_of(item: pytest.Item) -> str:

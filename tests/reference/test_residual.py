@@ -130,9 +130,17 @@ def test_nan_and_infinity_are_mismatches(value):
         (None, "the backend returned NoneType, needs a Trace"),
         (lambda o, f: (o, f), "the backend returned tuple, needs a Trace"),
         (lambda o, f: Trace(o.tolist(), f), "outputs is a list, needs a NumPy array"),
-        (lambda o, f: Trace(o[:, -1], f), r"outputs has shape (3, 5), needs (3, 6, 5)"),
-        (lambda o, f: Trace(o.swapaxes(0, 1), f), r"outputs has shape (6, 3, 5), needs (3, 6, 5)"),
-        (lambda o, f: Trace(o, f[None]), r"final_state has shape (1, 3, 5), needs (3, 5)"),
+        (lambda o, f: Trace(o[:, -1], f), r"outputs has shape (3, 5), needs (3, 6, 5): the last output only"),
+        (
+            lambda o, f: Trace(o.swapaxes(0, 1), f),
+            r"outputs has shape (6, 3, 5), needs (3, 6, 5): the first two axes are swapped",
+        ),
+        (
+            lambda o, f: Trace(o[0], f),
+            r"outputs has shape (6, 5), needs (3, 6, 5): the first axis is missing",
+        ),
+        (lambda o, f: Trace(o[:, :5], f), r"outputs has shape (3, 5, 5), needs (3, 6, 5)"),
+        (lambda o, f: Trace(o, f[None]), r"final_state has shape (1, 3, 5), needs (3, 5): an axis too many"),
         (lambda o, f: Trace(o.astype(np.float64), f), "outputs has dtype float64, needs float32"),
     ],
 )

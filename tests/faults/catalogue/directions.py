@@ -15,6 +15,7 @@ def merged_by(mode: str) -> Callable[[Case], bool]:
 
 
 directions_weights_swapped = mistaken("directions", layers.directions_weights_swapped)
+directions_forward_weights_for_both = mistaken("directions", layers.directions_forward_weights_for_both)
 directions_initial_states_swapped = mistaken("directions", layers.directions_initial_states_swapped)
 directions_final_states_swapped = mistaken("directions", layers.directions_final_states_swapped)
 directions_concatenated_the_other_way = mistaken("directions", layers.directions_concatenated_the_other_way)

@@ -24,6 +24,8 @@ stacks_weights_of_the_second_layer_for_all_above = mistaken(
 stacks_initial_state_of_the_first_layer_for_all = mistaken(
     "stacks", layers.stacks_initial_state_of_the_first_layer_for_all
 )
+stacks_initial_states_reshaped = mistaken("stacks", layers.stacks_initial_states_reshaped)
+stacks_final_states_reshaped = mistaken("stacks", layers.stacks_final_states_reshaped)
 stacks_initial_state_ignored_above = mistaken("stacks", layers.stacks_initial_state_ignored_above)
 stacks_final_state_of_the_last_layer_for_all = mistaken(
     "stacks", layers.stacks_final_state_of_the_last_layer_for_all
