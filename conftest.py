@@ -106,7 +106,7 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(optionalhook=True)  # pytest-xdist's, which may not be installed
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
     """Under `-n`, keep a backend's tests in one process: import and trace its framework once."""
-    if config.getoption("dist") != "load":  # another way was asked for
+    if config.getoption("dist") != "load" or SESSION not in config.stash:  # another way, or no backends
         return None
     from tests.scheduling import ByBackend
 

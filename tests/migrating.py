@@ -53,17 +53,18 @@ def pair_of(config: pytest.Config) -> Pair:
     """Source and target as the options have them. Raises pytest.UsageError."""
     names = ("layer", "source_layer", "target_layer")
     layers = {name: config.getoption(f"--{name.replace('_', '-')}") for name in names}
-    ends = (located(config.getoption(name), config) for name in ("--source", "--target"))
+    option = config.option  # paths become absolute, for pytest-xdist's processes too
+    option.source, option.target = (located(given, config) for given in (option.source, option.target))
     try:
-        return paired(*ends, options=parsed(config.getoption("--set")), **layers)
+        return paired(option.source, option.target, options=parsed(config.getoption("--set")), **layers)
     except InvalidModel as error:
         raise pytest.UsageError(str(error)) from None
 
 
-def located(given: str, config: pytest.Config) -> str | Path:
+def located(given: str, config: pytest.Config) -> str:
     """A file as seen from where pytest was started; anything else as it is."""
     path = config.invocation_params.dir / given
-    return path if path.exists() or ":" not in given else given
+    return str(path) if path.exists() or ":" not in given else given
 
 
 class Migration:

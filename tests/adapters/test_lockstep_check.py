@@ -129,7 +129,7 @@ def test_lengths_that_are_ignored_are_named():
         return right(inputs)
 
     assert check_port(source, right)
-    assert "the padding is not known as such: every step counts" in first_line(source, port)
+    assert "the final state is that after the padding" in first_line(source, port)
 
 
 def test_the_nearest_hard_sigmoid_is_named():
