@@ -67,7 +67,7 @@ def test_a_port_of_a_models_layer_to_torch(keras):
     verdict = check_port(model, ported(layer))
     assert verdict, verdict
     assert not [note for note in verdict.notes if "the source" in note]
-    says = "mismatch: the gates are taken in the order z, r, n, Keras's and ONNX's order, for r, z, n"
+    says = "mismatch: the gates are taken in the order z, r, n (Keras's and ONNX's) for r, z, n"
     assert str(check_port(model, ported(layer, unordered=True))).startswith(says)
 
 
