@@ -1,10 +1,10 @@
 """The mistakes that are known: by name, the likeliest first."""
 
 from reference.case import Case
-from reference.mistakes import gates, layers, padding, sequence, weights
+from reference.mistakes import directions, gates, padding, sequence, stacks, weights
 from reference.mistakes.mistake import SCOPES, Mistake
 
-MODULES = (weights, sequence, gates, padding, layers)
+MODULES = (weights, sequence, gates, padding, directions, stacks)
 MISTAKES: dict[str, Mistake] = {
     name: mistake
     for module in MODULES
@@ -40,8 +40,8 @@ COMMON = {
         padding.lengths_ignored,
         padding.reverse_ignored,
         padding.reverse_outputs_not_flipped_back,
-        layers.directions_weights_swapped,
-        layers.directions_backward_outputs_not_flipped_back,
+        directions.directions_weights_swapped,
+        directions.directions_backward_outputs_not_flipped_back,
     )
 }
 

@@ -19,6 +19,8 @@ from reference.trace import Trace
 from reference.validation import Array
 
 CELLS = tuple(GATES)
+STATE, CELL_STATE = "initial_state", "initial_cell_state"
+Result = Any  # outputs and final state
 Change = Callable[[Case, Weights], Weights]
 
 # Which cells of a case a mistake is made with, by their place in torch's order.
@@ -108,7 +110,7 @@ def of_cells(case: Case, cells: Sequence[Weights]) -> Case:
 
 def with_states(case: Case, *states: Any) -> Case:
     """The case with another initial state and, of an LSTM, another initial cell state."""
-    return replace(case, **dict(zip(("initial_state", "initial_cell_state"), states, strict=False)))
+    return replace(case, **dict(zip((STATE, CELL_STATE), states, strict=False)))
 
 
 def by_gate(case: Case, array: Array, change: Callable[[Array], Array]) -> Array:

@@ -5,7 +5,7 @@ from typing import Any
 
 from adapters import Case, Trace
 from reference.case import Pass
-from reference.mistakes import gates, layers
+from reference.mistakes import directions, gates, stacks
 from reference.stack import run_cell as run_direction
 from tests.faults.faulty import Array, fault, mistaken, opaque, run_layers
 
@@ -14,34 +14,36 @@ def merged_by(mode: str) -> Callable[[Case], bool]:
     return lambda case: case.merge_mode == mode
 
 
-directions_weights_swapped = mistaken("directions", layers.directions_weights_swapped)
-directions_forward_weights_for_both = mistaken("directions", layers.directions_forward_weights_for_both)
-directions_initial_states_swapped = mistaken("directions", layers.directions_initial_states_swapped)
-directions_final_states_swapped = mistaken("directions", layers.directions_final_states_swapped)
-directions_concatenated_the_other_way = mistaken("directions", layers.directions_concatenated_the_other_way)
-directions_backward_outputs_not_flipped_back = mistaken(
-    "directions", layers.directions_backward_outputs_not_flipped_back
+directions_weights_swapped = mistaken("directions", directions.directions_weights_swapped)
+directions_forward_weights_for_both = mistaken("directions", directions.directions_forward_weights_for_both)
+directions_initial_states_swapped = mistaken("directions", directions.directions_initial_states_swapped)
+directions_final_states_swapped = mistaken("directions", directions.directions_final_states_swapped)
+directions_concatenated_the_other_way = mistaken(
+    "directions", directions.directions_concatenated_the_other_way
 )
-directions_both_forward = mistaken("directions", layers.directions_both_forward)
+directions_backward_outputs_not_flipped_back = mistaken(
+    "directions", directions.directions_backward_outputs_not_flipped_back
+)
+directions_both_forward = mistaken("directions", directions.directions_both_forward)
 directions_backward_final_state_of_the_last_column = mistaken(
-    "directions", layers.directions_backward_final_state_of_the_last_column
+    "directions", directions.directions_backward_final_state_of_the_last_column
 )
 directions_last_output_of_the_last_column = mistaken(
-    "directions", layers.directions_last_output_of_the_last_column
+    "directions", stacks.directions_last_output_of_the_last_column
 )
-directions_backward_eats_the_padding = mistaken("directions", layers.directions_backward_eats_the_padding)
-directions_lstm_cell_states_swapped = mistaken("directions", layers.directions_lstm_cell_states_swapped)
+directions_backward_eats_the_padding = mistaken("directions", directions.directions_backward_eats_the_padding)
+directions_lstm_cell_states_swapped = mistaken("directions", directions.directions_lstm_cell_states_swapped)
 directions_lstm_final_cell_states_swapped = mistaken(
-    "directions", layers.directions_lstm_final_cell_states_swapped
+    "directions", directions.directions_lstm_final_cell_states_swapped
 )
 directions_averaged_for_summed = mistaken(
-    "directions", layers.directions_merged_by_ave, among=merged_by("sum")
+    "directions", directions.directions_merged_by_ave, among=merged_by("sum")
 )
 directions_summed_for_averaged = mistaken(
-    "directions", layers.directions_merged_by_sum, among=merged_by("ave")
+    "directions", directions.directions_merged_by_sum, among=merged_by("ave")
 )
 directions_summed_for_multiplied = mistaken(
-    "directions", layers.directions_merged_by_sum, among=merged_by("mul")
+    "directions", directions.directions_merged_by_sum, among=merged_by("mul")
 )
 directions_gru_backward_gates_in_onnx_order = mistaken(
     "directions", gates.gru_zrn.scoped("in the backward direction")

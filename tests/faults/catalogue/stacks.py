@@ -8,38 +8,38 @@ import numpy as np
 
 from adapters import Case, Trace
 from reference.case import Pass
-from reference.mistakes import layers, weights
+from reference.mistakes import stacks, weights
 from reference.mistakes.mistake import filled
 from reference.stack import run_cell as run_direction
 from tests.faults.faulty import Array, Memory, fault, mistaken, opaque, run_cell, run_layers, to_bits
 
-stacks_second_layer_fed_the_inputs = mistaken("stacks", layers.stacks_second_layer_fed_the_inputs)
-stacks_relu_between_layers = mistaken("stacks", layers.stacks_relu_between_layers)
-stacks_residual_connections = mistaken("stacks", layers.stacks_residual_connections)
-stacks_layers_one_step_late = mistaken("stacks", layers.stacks_layers_one_step_late)
-stacks_layers_swapped = mistaken("stacks", layers.stacks_layers_swapped)
+stacks_second_layer_fed_the_inputs = mistaken("stacks", stacks.stacks_second_layer_fed_the_inputs)
+stacks_relu_between_layers = mistaken("stacks", stacks.stacks_relu_between_layers)
+stacks_residual_connections = mistaken("stacks", stacks.stacks_residual_connections)
+stacks_layers_one_step_late = mistaken("stacks", stacks.stacks_layers_one_step_late)
+stacks_layers_swapped = mistaken("stacks", stacks.stacks_layers_swapped)
 stacks_weights_of_the_second_layer_for_all_above = mistaken(
-    "stacks", layers.stacks_weights_of_the_second_layer_for_all_above
+    "stacks", stacks.stacks_weights_of_the_second_layer_for_all_above
 )
 stacks_initial_state_of_the_first_layer_for_all = mistaken(
-    "stacks", layers.stacks_initial_state_of_the_first_layer_for_all
+    "stacks", stacks.stacks_initial_state_of_the_first_layer_for_all
 )
-stacks_initial_states_reshaped = mistaken("stacks", layers.stacks_initial_states_reshaped)
-stacks_final_states_reshaped = mistaken("stacks", layers.stacks_final_states_reshaped)
-stacks_initial_state_ignored_above = mistaken("stacks", layers.stacks_initial_state_ignored_above)
+stacks_initial_states_reshaped = mistaken("stacks", stacks.stacks_initial_states_reshaped)
+stacks_final_states_reshaped = mistaken("stacks", stacks.stacks_final_states_reshaped)
+stacks_initial_state_ignored_above = mistaken("stacks", stacks.stacks_initial_state_ignored_above)
 stacks_final_state_of_the_last_layer_for_all = mistaken(
-    "stacks", layers.stacks_final_state_of_the_last_layer_for_all
+    "stacks", stacks.stacks_final_state_of_the_last_layer_for_all
 )
-stacks_states_ordered_by_direction = mistaken("stacks", layers.stacks_states_ordered_by_direction)
+stacks_states_ordered_by_direction = mistaken("stacks", stacks.stacks_states_ordered_by_direction)
 stacks_lstm_initial_cell_state_ignored_above = mistaken(
-    "stacks", layers.stacks_lstm_initial_cell_state_ignored_above
+    "stacks", stacks.stacks_lstm_initial_cell_state_ignored_above
 )
 stacks_u_transposed_above = mistaken("stacks", weights.u_transposed.scoped("above the first layer"))
 stacks_bias_dropped_above = mistaken("stacks", weights.bias_dropped.scoped("above the first layer"))
-last_output_is_the_first = mistaken("last output", layers.last_output_is_the_first)
-last_output_of_the_last_column = mistaken("last output", layers.last_output_of_the_last_column)
+last_output_is_the_first = mistaken("last output", stacks.last_output_is_the_first)
+last_output_of_the_last_column = mistaken("last output", stacks.last_output_of_the_last_column)
 last_output_is_the_initial_state_of_an_empty_row = mistaken(
-    "last output", layers.last_output_is_the_initial_state_of_an_empty_row
+    "last output", stacks.last_output_is_the_initial_state_of_an_empty_row
 )
 
 
