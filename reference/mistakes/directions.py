@@ -10,8 +10,6 @@ from reference.layer import MERGE_MODES
 from reference.mistakes.mistake import CELL_STATE, STATE, Mistake, Result, filled, of_cells, unpadded
 from reference.trace import Trace
 
-# Directions.
-
 
 def swapped(array: Any) -> Any:
     """States with the directions of each layer swapped."""
