@@ -1,4 +1,4 @@
-"""Options, profiles and the `backend` fixture. The hooks that print are in tests/session.py."""
+"""Options, profiles and the `backend` fixture. The hooks that print are in tests/harness/session.py."""
 
 import os
 import sys
@@ -6,12 +6,12 @@ import sys
 import pytest
 from hypothesis import HealthCheck, Phase, Verbosity, settings
 
-from adapters import UnknownBackend
-from tests import migrating
-from tests.backend import Backend
-from tests.plugins import register
-from tests.session import Session
-from tests.vectors import CASES_A_TEST
+from rnn_lockstep.adapters import UnknownBackend
+from rnn_lockstep.tests.harness import port_run
+from rnn_lockstep.tests.harness.backend import Backend
+from rnn_lockstep.tests.harness.plugins import register
+from rnn_lockstep.tests.harness.session import Session
+from rnn_lockstep.tests.harness.vectors import CASES_A_TEST
 
 DEFAULT_EXAMPLES = 200
 SESSION = pytest.StashKey[Session]()
@@ -77,7 +77,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="FILE",
         help="draft such a file of what fails in this run",
     )
-    migrating.add_options(parser.getgroup("lockstep: check a port"))
+    port_run.add_options(parser.getgroup("lockstep: check a port"))
 
 
 @pytest.hookimpl(trylast=True)  # after Hypothesis has loaded the profile that was asked for
@@ -92,8 +92,8 @@ def pytest_configure(config: pytest.Config) -> None:
         threads = max(1, (os.cpu_count() or 1) // config.workerinput["workercount"])
         os.environ.setdefault("OMP_NUM_THREADS", str(threads))
     sys.path.insert(0, str(config.invocation_params.dir))  # where --backend module:Class is looked up
-    if migrating.wanted(config):
-        config.pluginmanager.register(migrating.Migration(config), "lockstep-migration")
+    if port_run.wanted(config):
+        config.pluginmanager.register(port_run.Migration(config), "lockstep-migration")
         return
     try:
         config.stash[SESSION] = Session(config.getoption("--backend"))
@@ -108,7 +108,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
     """Under `-n`, keep a backend's tests in one process: import and trace its framework once."""
     if config.getoption("dist") != "load" or SESSION not in config.stash:  # another way, or no backends
         return None
-    from tests.scheduling import ByBackend
+    from rnn_lockstep.tests.harness.scheduling import ByBackend
 
     return ByBackend(config, log, config.stash[SESSION].names)
 

@@ -6,12 +6,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from adapters.convert import convert
-from adapters.formats import FORMATS, read_model
-from adapters.model import InvalidModel
-from adapters.options import parsed
-from adapters.show import shown
-from adapters.written import WRITABLE
+from rnn_lockstep.adapters.models.files import FORMATS, read_model
+from rnn_lockstep.adapters.models.options import parsed
+from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel
+from rnn_lockstep.adapters.models.show import shown
+from rnn_lockstep.adapters.models.written import WRITABLE
+from rnn_lockstep.adapters.port.convert import convert
 
 WIDTH_IN_A_FILE = 120  # columns of the table where there is no terminal
 

@@ -5,16 +5,19 @@ backpropagation through time (`gradients`), gradient descent (`training`).
 Imports NumPy and SciPy only; never an adapter or a framework.
 """
 
-from reference.case import Case
-from reference.cells import Weights
-from reference.comparison import Comparison, Step
-from reference.gradient_check import check_gradients
-from reference.gradients import Cotangents, gradients
-from reference.layer import simple_rnn
-from reference.residual import check
-from reference.trace import Trace
-from reference.training import check_training, training
-from reference.verdict import Verdict
+if __name__ != "rnn_lockstep.reference":  # or else there would be two copies of everything
+    raise ImportError("the import name is rnn_lockstep.reference, not reference")
+
+from rnn_lockstep.reference.check.answers import check
+from rnn_lockstep.reference.check.comparison import Comparison, Step
+from rnn_lockstep.reference.check.gradients import check_gradients
+from rnn_lockstep.reference.check.verdict import Verdict
+from rnn_lockstep.reference.oracle.case import Case
+from rnn_lockstep.reference.oracle.cells import Weights
+from rnn_lockstep.reference.oracle.gradients import Cotangents, gradients
+from rnn_lockstep.reference.oracle.layer import simple_rnn
+from rnn_lockstep.reference.oracle.trace import Trace
+from rnn_lockstep.reference.oracle.training import check_training, training
 
 __all__ = [
     "Case",

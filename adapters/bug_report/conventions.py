@@ -2,9 +2,9 @@
 
 from typing import Any, NamedTuple
 
-from adapters.keras_adapter import variables_of
-from adapters.layouts import pack
-from reference import Case, Weights
+from rnn_lockstep.adapters.backends.keras_adapter import variables_of
+from rnn_lockstep.adapters.backends.weight_layouts import pack
+from rnn_lockstep.reference import Case, Weights
 
 
 class Conventions(NamedTuple):

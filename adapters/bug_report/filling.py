@@ -5,15 +5,15 @@ from functools import cached_property
 
 import numpy as np
 
-from adapters.bug_report.conventions import FRAMEWORKS, stored_weights
-from adapters.bug_report.formula import MERGED, Formula, functions, in_jax, in_numpy
-from adapters.bug_report.source import UNPACK, literal, packed, stored, with_strides
-from adapters.bug_report.target import LAST, PARTS, Target
-from adapters.layouts import LAYOUTS
-from reference import Case, Cotangents
-from reference.cells import GATES
-from reference.gradients import filled
-from reference.validation import Array
+from rnn_lockstep.adapters.backends.weight_layouts import LAYOUTS
+from rnn_lockstep.adapters.bug_report.conventions import FRAMEWORKS, stored_weights
+from rnn_lockstep.adapters.bug_report.formula import MERGED, Formula, functions, in_jax, in_numpy
+from rnn_lockstep.adapters.bug_report.source import UNPACK, literal, packed, stored, with_strides
+from rnn_lockstep.adapters.bug_report.target import LAST, PARTS, Target
+from rnn_lockstep.reference import Case, Cotangents
+from rnn_lockstep.reference.oracle.cells import GATES
+from rnn_lockstep.reference.oracle.gradients import filled
+from rnn_lockstep.reference.oracle.validation import Array
 
 LINE = 80  # characters of a source that does not fill a line
 

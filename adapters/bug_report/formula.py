@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from reference import Case
+from rnn_lockstep.reference import Case
 
 # The body of a function in NumPy, of real numbers and, for a complex step, of complex ones.
 FUNCTIONS = {

@@ -6,12 +6,12 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from adapters import torch_adapter
-from adapters.bug_report.conventions import FRAMEWORKS
-from adapters.bug_report.filling import LINE, Filling
-from adapters.bug_report.source import wrapped
-from adapters.bug_report.target import NoScript, Target, target_of
-from reference import Case, Cotangents, Verdict
+from rnn_lockstep.adapters.backends import torch_adapter
+from rnn_lockstep.adapters.bug_report.conventions import FRAMEWORKS
+from rnn_lockstep.adapters.bug_report.filling import LINE, Filling
+from rnn_lockstep.adapters.bug_report.source import wrapped
+from rnn_lockstep.adapters.bug_report.target import NoScript, Target, target_of
+from rnn_lockstep.reference import Case, Cotangents, Verdict
 
 TEMPLATES = Path(__file__).parent / "templates"
 LINES = 59  # at most

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from adapters.memory import layout_of
-from reference.validation import Array
+from rnn_lockstep.adapters.backends.array_memory import layout_of
+from rnn_lockstep.reference.oracle.validation import Array
 
 WIDTH = 110  # columns
 HARD_SPACE = "\0"  # where no line may end

@@ -4,11 +4,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from adapters.bug_report.conventions import stored_weights
-from reference import Case, Cotangents, Verdict, Weights
-from reference.comparison import Step
-from reference.gradient_check import axes_of
-from reference.validation import Array
+from rnn_lockstep.adapters.bug_report.conventions import stored_weights
+from rnn_lockstep.reference import Case, Cotangents, Verdict, Weights
+from rnn_lockstep.reference.check.comparison import Step
+from rnn_lockstep.reference.check.gradients import axes_of
+from rnn_lockstep.reference.oracle.validation import Array
 
 PARTS = {"": "output", "final_state": "final state", "final_cell_state": "final cell state"}
 LAST = "last output"

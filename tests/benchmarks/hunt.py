@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks.hunt [--backend NAME ...] [--cases N] [--seed SEED] [--first NUMBER]
 
-Cases are made by `tests.make_case` from the tables of `tests.strategies`, as those of the suite are, but
+Cases are made as those of the suite are, by the tables and functions of `tests/harness/drawing`, but
 in all combinations and without Hypothesis, whose search takes longer than most cases do. Each has a
 number: SEED and NUMBER, and `--cases 1`, show it again. Ends with 1 if any case is a mismatch.
 """
@@ -17,10 +17,10 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
-from adapters import Adapter, Case, Facts, Refused, UnknownBackend, compare, known_backends, load
-from tests.make_case import make_case
-from tests.scoreboard import Scores, rendered
-from tests.strategies import GRID_VALUES, SHAPES, choices
+from rnn_lockstep.adapters import Adapter, Case, Facts, Refused, UnknownBackend, compare, known_backends, load
+from rnn_lockstep.tests.harness.drawing.make_case import make_case
+from rnn_lockstep.tests.harness.drawing.strategies import GRID_VALUES, SHAPES, choices
+from rnn_lockstep.tests.harness.scores import Scores, rendered
 
 PADDINGS = ({}, {"padded": True}, {"masked": True})
 LARGE = ("long", "wide")  # too large for several layers

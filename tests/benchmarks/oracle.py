@@ -10,9 +10,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from adapters import load
-from reference import Case, check, simple_rnn
-from tests.reference.test_notebook import notebook
+from rnn_lockstep.adapters import load
+from rnn_lockstep.reference import Case, check, simple_rnn
+from tests.unit.reference.test_notebook import notebook
 
 TIME, INPUT_SIZE, HIDDEN_SIZE = 100, 32, 64
 

@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from adapters import Adapter, Case
-from adapters.compare import run
+from rnn_lockstep.adapters import Adapter, Case
+from rnn_lockstep.adapters.backends.compare import run
 
 # Biases of gates that no number reaches. In every dtype sigmoid(100) and tanh(50) round to 1, and so does
 # 1 - sigmoid(-100) = 1 - 4e-44; what a shut gate is multiplied with is 0. So no product here rounds.
@@ -15,7 +15,7 @@ SHUT, OPEN = -100.0, 100.0
 class Route(NamedTuple):
     """A layer with one unit, and U = 0, that answers a number x with function(x).
 
-    W, b: a figure for each gate, in the order of `reference.cells.GATES`.
+    W, b: a figure for each gate, in the order of `reference.oracle.cells.GATES`.
     state: the figures of initial_state and initial_cell_state; zeros where it is empty.
     observed: the part of the trace that has the answer.
     """

@@ -16,9 +16,9 @@ from collections.abc import Callable
 import numpy as np
 from hypothesis import HealthCheck, Phase, given, settings
 
-from adapters import compare, load
+from rnn_lockstep.adapters import compare, load
+from rnn_lockstep.tests.harness.drawing.strategies import cases
 from tests.benchmarks.plain_harness import HARNESSES, Arrays, drawn_arrays, expected
-from tests.strategies import cases
 
 GATED = ("gru", "lstm")
 OURS, PLAIN = 1000, 150  # cases; the plain harness is too slow for as many

@@ -14,9 +14,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from adapters import Case, Trace, compare, load
-from adapters.compare import judge, run
-from reference import simple_rnn
+from rnn_lockstep.adapters import Case, Trace, compare, load
+from rnn_lockstep.adapters.backends.compare import judge, run
+from rnn_lockstep.reference import simple_rnn
 
 HIDDEN_SIZES, SCALES, DTYPES = (4, 16, 64, 256), (0.1, 0.9, 1.5, 4.0), ("float32", "float64")
 BATCH, TIME, INPUT_SIZE, CASES, ULPS = 2, 60, 8, 10, 10

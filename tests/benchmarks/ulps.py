@@ -16,10 +16,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from flint import arb, ctx
 
-from adapters import Adapter, load
-from reference import cells
-from reference.arithmetic import Arithmetic
-from reference.case import DTYPES
+from rnn_lockstep.adapters import Adapter, load
+from rnn_lockstep.reference.bound.arithmetic import Arithmetic
+from rnn_lockstep.reference.oracle import cells
+from rnn_lockstep.reference.oracle.case import DTYPES
 from tests.benchmarks.routes import Route, routes
 from tests.benchmarks.search import BATCH, Array, Span, places, search
 

@@ -6,17 +6,17 @@ from typing import Any
 
 import numpy as np
 
-from adapters import Case, Cotangents, Facts, Refused, Trace
-from adapters.contract import EVERYTHING
-from reference import stack
-from reference.case import DTYPES
-from reference.cells import ACTIVATIONS
-from reference.gradients import gradients_in
-from reference.layer import State, unroll
-from reference.machine import Plain
-from reference.mistakes.gradients import GradientMistake
-from reference.mistakes.mistake import Mistake
-from reference.mistakes.mistake import answer as answer_of
+from rnn_lockstep.adapters import Case, Cotangents, Facts, Refused, Trace
+from rnn_lockstep.adapters.backends.contract import EVERYTHING
+from rnn_lockstep.reference.check.machine import Plain
+from rnn_lockstep.reference.diagnosis.mistakes.gradients import GradientMistake
+from rnn_lockstep.reference.diagnosis.mistakes.mistake import Mistake
+from rnn_lockstep.reference.diagnosis.mistakes.mistake import answer as answer_of
+from rnn_lockstep.reference.oracle import stack
+from rnn_lockstep.reference.oracle.case import DTYPES
+from rnn_lockstep.reference.oracle.cells import ACTIVATIONS
+from rnn_lockstep.reference.oracle.gradients import gradients_in
+from rnn_lockstep.reference.oracle.layer import State, unroll
 
 Array = np.ndarray
 Memory = dict[Any, Any]
@@ -167,7 +167,7 @@ def run_cell(case: Case, step: CellStep | None = None) -> Trace:
 
 
 def run_layers(case: Case, run: stack.Run | None = None) -> Trace:
-    """`reference.stack.run_layers`, stored in the case's dtype: NumPy computes bfloat16 in float32."""
+    """`reference.oracle.stack.run_layers`, stored in the case's dtype: NumPy computes bfloat16 in float32."""
 
     def stored(array: Array | None) -> Array | None:
         return None if array is None else array.astype(case.dtype)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import Phase, settings
 
-from tests.failure import Failure
+from rnn_lockstep.tests.harness.failure import Failure
 
 Failure.examines = False  # only that it fails is asked here
 FAILURES: dict[str, str] = {}  # backend: the first line of its first failure

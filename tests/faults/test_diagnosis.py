@@ -7,15 +7,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from adapters import Case, Cotangents, load
-from adapters.compare import judge, judge_gradients, run, run_gradients
-from adapters.examination import examine, examine_gradients
-from reference.diagnosis import Answer, diagnose
+from rnn_lockstep.adapters import Case, Cotangents, load
+from rnn_lockstep.adapters.backends.compare import judge, judge_gradients, run, run_gradients
+from rnn_lockstep.adapters.backends.examination import examine, examine_gradients
+from rnn_lockstep.reference.diagnosis.diagnose import Answer, diagnose
+from rnn_lockstep.tests.harness.drawing.make_case import make_case
+from rnn_lockstep.tests.harness.drawing.strategies import without_nan
+from rnn_lockstep.tests.harness.session import DIAGNOSED
 from tests.faults.catalogue import FAULTS
 from tests.faults.faulty import Fault
-from tests.make_case import make_case
-from tests.session import DIAGNOSED
-from tests.strategies import without_nan
 
 EXPLAINABLE = {name: fault for name, fault in FAULTS.items() if fault.explained}
 FAMILIES = sorted({fault.family for fault in EXPLAINABLE.values()})

@@ -2,11 +2,11 @@
 
 import re
 
-from adapters import load
-from adapters.contract import EVERYTHING
+from rnn_lockstep.adapters import load
+from rnn_lockstep.adapters.backends.contract import EVERYTHING
+from rnn_lockstep.tests.harness.drawing.strategies import ALL
 from tests.benchmarks.hunt import drawn_case, hunt
 from tests.faults.catalogue import FAULTS
-from tests.strategies import ALL
 
 
 def test_it_draws_all_that_is_declared():

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from rnn_lockstep.tests.harness.saving import NAME
+from rnn_lockstep.tests.harness.session import FAULTS as COUNTED
 from tests.faults.catalogue import FAULTS
-from tests.saving import NAME
-from tests.session import FAULTS as COUNTED
 
 FAMILIES = sorted({fault.family for fault in FAULTS.values()})
 ROOT = Path(__file__).parents[2]

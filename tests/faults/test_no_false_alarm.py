@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapters import Case
-from tests.backend import Backend
+from rnn_lockstep.adapters import Case
+from rnn_lockstep.tests.harness.backend import Backend
+from rnn_lockstep.tests.harness.drawing.strategies import cases
 from tests.faults.correct import CORRECT, InAnotherOrder
-from tests.strategies import cases
 
 
 @settings(max_examples=1000)

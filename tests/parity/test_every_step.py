@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.backend import Backend
-from tests.make_case import REGIMES
-from tests.strategies import HALF_REGIMES, fewer
+from rnn_lockstep.tests.harness.backend import Backend
+from rnn_lockstep.tests.harness.drawing.make_case import REGIMES
+from rnn_lockstep.tests.harness.drawing.strategies import HALF_REGIMES, fewer
 
 
 @given(data=st.data())

@@ -12,8 +12,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.backend import Backend
-from tests.strategies import cotangents, fewer, without_nan
+from rnn_lockstep.tests.harness.backend import Backend
+from rnn_lockstep.tests.harness.drawing.strategies import cotangents, fewer, without_nan
 
 
 def check(backend: Backend, data: st.DataObject, cell: str, **options: Any) -> None:

@@ -11,9 +11,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters import Case, Trace
-from tests.backend import Backend
-from tests.strategies import fewer
+from rnn_lockstep.adapters import Case, Trace
+from rnn_lockstep.tests.harness.backend import Backend
+from rnn_lockstep.tests.harness.drawing.strategies import fewer
 
 
 def starting_from(case: Case, *state: np.ndarray) -> dict[str, Any]:

@@ -10,8 +10,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.backend import Backend
-from tests.strategies import fewer
+from rnn_lockstep.tests.harness.backend import Backend
+from rnn_lockstep.tests.harness.drawing.strategies import fewer
 
 
 @fewer(2)

@@ -3,15 +3,15 @@
 import numpy as np
 import pytest
 
-from adapters import Case
-from tests.backend import Backend
+from rnn_lockstep.adapters import Case
+from rnn_lockstep.tests.harness.backend import Backend
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_the_notebook(backend: Backend, dtype: str) -> None:
     """From the second step on every unit is saturated at 1, so this test alone sees little:
 
-    a backend that transposes U passes it (tests/reference/test_notebook.py shows that). The generated
+    a backend that transposes U passes it (tests/unit/reference/test_notebook.py shows that). The generated
     cases of test_every_step.py go where the weights matter.
     """
     rng = np.random.default_rng(0)

@@ -7,10 +7,10 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters import Trace
-from reference import Weights
-from tests.backend import Backend
-from tests.strategies import fewer
+from rnn_lockstep.adapters import Trace
+from rnn_lockstep.reference import Weights
+from rnn_lockstep.tests.harness.backend import Backend
+from rnn_lockstep.tests.harness.drawing.strategies import fewer
 
 
 def same_bits(a: Trace, b: Trace) -> bool:

@@ -6,10 +6,10 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters import Trace
-from tests.backend import Backend
+from rnn_lockstep.adapters import Trace
+from rnn_lockstep.tests.harness.backend import Backend
+from rnn_lockstep.tests.harness.drawing.strategies import fewer
 from tests.parity.test_laws import final
-from tests.strategies import fewer
 
 
 @fewer(2)

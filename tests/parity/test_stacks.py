@@ -10,12 +10,12 @@ import numpy as np
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from adapters import Case
-from reference.case import Pass
-from reference.stack import run_layers
-from tests.backend import Backend
+from rnn_lockstep.adapters import Case
+from rnn_lockstep.reference.oracle.case import Pass
+from rnn_lockstep.reference.oracle.stack import run_layers
+from rnn_lockstep.tests.harness.backend import Backend
+from rnn_lockstep.tests.harness.drawing.strategies import fewer
 from tests.parity.test_laws import final
-from tests.strategies import fewer
 
 
 @given(data=st.data())

@@ -8,8 +8,8 @@ A backend that declares no gradients is judged on its answers.
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.backend import Backend
-from tests.strategies import fewer, targets, without_nan
+from rnn_lockstep.tests.harness.backend import Backend
+from rnn_lockstep.tests.harness.drawing.strategies import fewer, targets, without_nan
 
 RATES = (0.1, 2.0**-6)
 UPDATES = 5

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from adapters import Case, Trace
-from reference.cells import ACTIVATIONS
-from reference.mistakes import sequence, weights
+from rnn_lockstep.adapters import Case, Trace
+from rnn_lockstep.reference.diagnosis.mistakes import sequence, weights
+from rnn_lockstep.reference.oracle.cells import ACTIVATIONS
 from tests.faults.faulty import Array, mistaken, right_step, run, simple_fault, to_bits
 
 always_tanh = mistaken("activation", sequence.always_tanh, simple=True)

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from typing import Any
 
-from adapters import Case, Trace
-from reference.case import Pass
-from reference.mistakes import directions, gates, stacks
-from reference.stack import run_cell as run_direction
+from rnn_lockstep.adapters import Case, Trace
+from rnn_lockstep.reference.diagnosis.mistakes import directions, gates, stacks
+from rnn_lockstep.reference.oracle.case import Pass
+from rnn_lockstep.reference.oracle.stack import run_cell as run_direction
 from tests.faults.faulty import Array, fault, mistaken, opaque, run_layers
 
 

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from adapters import Case, Cotangents
-from reference.mistakes import gradients
+from rnn_lockstep.adapters import Case, Cotangents
+from rnn_lockstep.reference.diagnosis.mistakes import gradients
 from tests.faults.faulty import (
     Array,
     Gradients,

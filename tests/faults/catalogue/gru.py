@@ -1,7 +1,7 @@
 """Faults of a GRU, most of them made by real ports between frameworks."""
 
-from adapters import Case, Trace
-from reference.mistakes import gates, sequence
+from rnn_lockstep.adapters import Case, Trace
+from rnn_lockstep.reference.diagnosis.mistakes import gates, sequence
 from tests.faults.faulty import fault, mistaken, run_cell, to_bits
 
 gru_gates_in_keras_order = mistaken("gru gates", gates.gru_zrn)

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from adapters import Case, Trace
-from reference.mistakes import gates, sequence, weights
+from rnn_lockstep.adapters import Case, Trace
+from rnn_lockstep.reference.diagnosis.mistakes import gates, sequence, weights
 from tests.faults.faulty import mistaken, run, simple_fault, to_bits
 
 

@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
-from adapters import Case, Trace
-from reference.mistakes import padding, sequence
-from reference.mistakes.mistake import filled
+from rnn_lockstep.adapters import Case, Trace
+from rnn_lockstep.reference.diagnosis.mistakes import padding, sequence
+from rnn_lockstep.reference.diagnosis.mistakes.mistake import filled
 from tests.faults.faulty import fault, mistaken, run_cell
 
 

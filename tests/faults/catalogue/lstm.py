@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from adapters import Case, Trace
-from reference.mistakes import gates, weights
+from rnn_lockstep.adapters import Case, Trace
+from rnn_lockstep.reference.diagnosis.mistakes import gates, weights
 from tests.faults.faulty import Memory, fault, mistaken, run_cell, to_bits
 
 lstm_gates_in_onnx_order = mistaken("lstm gates", gates.lstm_iofg)

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from adapters import Case, Trace
-from reference.mistakes import sequence, weights
+from rnn_lockstep.adapters import Case, Trace
+from rnn_lockstep.reference.diagnosis.mistakes import sequence, weights
 from tests.faults.faulty import Memory, mistaken, right_step, run, simple_fault
 
 u_transposed = mistaken("weights", weights.u_transposed, simple=True)

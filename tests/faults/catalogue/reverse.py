@@ -1,7 +1,7 @@
 """Faults of layers that run backwards."""
 
-from adapters import Case
-from reference.mistakes import gates, padding, sequence
+from rnn_lockstep.adapters import Case
+from rnn_lockstep.reference.diagnosis.mistakes import gates, padding, sequence
 from tests.faults.catalogue.lengths import has_lengths
 from tests.faults.faulty import mistaken
 

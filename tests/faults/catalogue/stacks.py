@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from adapters import Case, Trace
-from reference.case import Pass
-from reference.mistakes import stacks, weights
-from reference.mistakes.mistake import filled
-from reference.stack import run_cell as run_direction
+from rnn_lockstep.adapters import Case, Trace
+from rnn_lockstep.reference.diagnosis.mistakes import stacks, weights
+from rnn_lockstep.reference.diagnosis.mistakes.mistake import filled
+from rnn_lockstep.reference.oracle.case import Pass
+from rnn_lockstep.reference.oracle.stack import run_cell as run_direction
 from tests.faults.faulty import Array, Memory, fault, mistaken, opaque, run_cell, run_layers, to_bits
 
 stacks_second_layer_fed_the_inputs = mistaken("stacks", stacks.stacks_second_layer_fed_the_inputs)

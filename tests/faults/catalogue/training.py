@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from adapters import Case, Cotangents
-from reference.gradients import cotangents_of, forward, pulled_back
-from reference.training import cells_of, weights_of
+from rnn_lockstep.adapters import Case, Cotangents
+from rnn_lockstep.reference.oracle.gradients import cotangents_of, forward, pulled_back
+from rnn_lockstep.reference.oracle.training import cells_of, weights_of
 from tests.faults.faulty import Array, Gradients, Memory, gradient_fault, right_gradients
 
 

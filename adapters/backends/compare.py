@@ -1,0 +1,47 @@
+"""One case on one backend, judged by the oracle."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from rnn_lockstep.adapters.backends.contract import Adapter
+from rnn_lockstep.reference import Case, Cotangents, Trace, Verdict, check, check_gradients, check_training
+from rnn_lockstep.reference.oracle.validation import Array
+
+
+def run(adapter: Adapter, case: Case) -> Trace:
+    """The backend's answer to `case`. Raises `adapters.Refused` when it cannot express it."""
+    with np.errstate(all="ignore"):  # what overflows or underflows is judged, not warned of
+        return adapter.run(case)
+
+
+def judge(adapter: Adapter, case: Case, trace: Trace) -> Verdict:
+    """The verdict on `trace` as this backend's answer to `case`, with the ulps its adapter declares."""
+    facts, dtype = adapter.facts, case.dtype.name
+    return check(case, trace, facts.tanh_ulps[dtype], facts.sigmoid_ulps[dtype])
+
+
+def run_gradients(adapter: Any, case: Case, cotangents: Cotangents) -> Any:
+    """The backend's gradients. Raises `adapters.Refused` when it cannot express the case."""
+    with np.errstate(all="ignore"):
+        return adapter.gradients(case, cotangents)
+
+
+def judge_gradients(adapter: Adapter, case: Case, cotangents: Cotangents, answer: Any) -> Verdict:
+    """The verdict on `answer` as this backend's gradients, with the ulps its adapter declares."""
+    facts, dtype = adapter.facts, case.dtype.name
+    return check_gradients(case, cotangents, answer, facts.tanh_ulps[dtype], facts.sigmoid_ulps[dtype])
+
+
+def judge_training(
+    adapter: Adapter, case: Case, targets: Array, rate: float, answer: Sequence[Mapping[str, Array]]
+) -> Verdict:
+    """The verdict on `answer` as this backend's weights after each update, with the ulps it declares."""
+    facts, dtype = adapter.facts, case.dtype.name
+    return check_training(case, targets, rate, answer, facts.tanh_ulps[dtype], facts.sigmoid_ulps[dtype])
+
+
+def compare(adapter: Adapter, case: Case) -> Verdict:
+    """Run `case` on the backend and judge every step of its answer. Raises `adapters.Refused`."""
+    return judge(adapter, case, run(adapter, case))

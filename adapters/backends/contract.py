@@ -1,0 +1,124 @@
+"""What an adapter is: facts about a backend, and a way to run a case on it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from rnn_lockstep.reference import Case, Trace
+from rnn_lockstep.reference.oracle.case import DTYPES
+from rnn_lockstep.reference.oracle.cells import GATES
+from rnn_lockstep.reference.oracle.layer import MERGE_MODES
+
+CELLS = tuple(GATES)
+EVERYTHING: dict[str, Any] = {
+    "dtypes": DTYPES,
+    "cells": CELLS,
+    "biases": (0, 1, 2),
+    "lengths": True,
+    "masks": True,
+    "reverse": True,
+    "merge_modes": tuple(MERGE_MODES),
+    "layers": 3,
+    "last_output": True,
+    "gradients": True,
+}
+
+# Worst errors of tanh and sigmoid, in ulps, with room for a backend nobody has measured.
+UNMEASURED_ULPS = {"float64": 13.0, "float32": 8.0, "float16": 3.0, "bfloat16": 3.0}
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What an adapter declares about its backend.
+
+    name: as selected by `--backend`.  version: the framework's.  device: where it computes.
+    settings: threads, dtype settings and whatever else could change a result, for the header.
+    What it can run, and is tested on; `EVERYTHING` has it all:
+    dtypes: of "float64", "float32", "float16" and "bfloat16".
+    cells: of "simple_rnn", "gru" and "lstm".  biases: layers with how many of them.
+    lengths: batches of different lengths.  masks: padding anywhere.  reverse: layers that run backwards.
+    merge_modes: of bidirectional layers.  layers: up to how many.  last_output: return_sequences=False.
+    gradients: it has a method `gradients`, see `Adapter`; tested in float32 and float64.
+    compiles: a new form or shape of a layer costs it much, so the suite draws fewer of them.
+    tanh_ulps, sigmoid_ulps: by dtype name, the worst error in units in the last place.
+    function_error: of live models, what these may be off by beside that, however small their value is.
+    """
+
+    name: str
+    version: str = "unknown"
+    device: str = "cpu"
+    settings: str = ""
+    dtypes: tuple[str, ...] = ("float64", "float32")
+    cells: tuple[str, ...] = ("simple_rnn",)
+    biases: tuple[int, ...] = (1,)
+    lengths: bool = False
+    masks: bool = False
+    reverse: bool = False
+    merge_modes: tuple[str, ...] = ()
+    layers: int = 1
+    last_output: bool = False
+    gradients: bool = False
+    compiles: bool = False
+    tanh_ulps: Mapping[str, float] = field(default_factory=lambda: UNMEASURED_ULPS, hash=False)
+    sigmoid_ulps: Mapping[str, float] = field(default_factory=lambda: UNMEASURED_ULPS, hash=False)
+    function_error: float = 0.0
+
+    @property
+    def not_tested(self) -> str:
+        """What the suite has and the backend does not declare, in words; empty when it has everything."""
+        missing = [dtype for dtype in DTYPES if dtype not in self.dtypes]
+        missing += [cell for cell in CELLS if cell not in self.cells]
+        missing += [f"{n} biases" for n in EVERYTHING["biases"] if n not in self.biases]
+        missing += [name for name in ("lengths", "masks", "reverse") if not getattr(self, name)]
+        modes = [mode for mode in MERGE_MODES if mode not in self.merge_modes]
+        missing += [f"bidirectional {mode}" for mode in modes] if self.merge_modes else ["bidirectional"]
+        if self.layers < EVERYTHING["layers"]:
+            missing.append("stacks" if self.layers == 1 else f"stacks of more than {self.layers}")
+        missing += [] if self.last_output else ["the last output only"]
+        missing += [] if self.gradients else ["gradients"]
+        return ", ".join(missing)
+
+    def undeclared(self, case: Case) -> str:
+        """What a case needs and the backend does not declare, in words; empty when it has everything."""
+        biases = 2 if case.recurrent_b is not None else int(case.b is not None)
+        declared = {
+            case.dtype.name: case.dtype.name in self.dtypes,
+            case.cell: case.cell in self.cells,
+            f"{biases} biases": biases in self.biases,
+            "lengths": self.lengths or case.lengths is None,
+            "masks": self.masks or case.mask is None,
+            "reverse": self.reverse or not case.reverse,
+            f"bidirectional {case.merge_mode}": case.merge_mode in (None, *self.merge_modes),
+            f"{case.layers} layers": case.layers <= self.layers,
+            "the last output only": self.last_output or case.return_sequences,
+        }
+        return ", ".join(need for need, has in declared.items() if not has)
+
+    def __str__(self) -> str:
+        return ", ".join(part for part in (f"{self.name} {self.version}", self.device, self.settings) if part)
+
+
+class Adapter(Protocol):
+    """Drives one backend. No base class is needed: `facts` and `run` make an adapter.
+
+    One that declares gradients has a further method, `gradients(case, cotangents)`: the derivatives of
+    L = Σ cotangent · answer with respect to `case.arrays()`, by the same names, from the framework's own
+    automatic differentiation. `cotangents` is a `reference.Cotangents`; what is None there is zeros.
+    """
+
+    @property
+    def facts(self) -> Facts:
+        """What the adapter declares about its backend."""
+        ...
+
+    def run(self, case: Case) -> Trace:
+        """Load the case's W, U and b into the framework's real layer, run it, return NumPy arrays.
+
+        The trace's arrays are new, in the case's dtype; the case is left as it was. Raises `Refused`
+        when the framework cannot express the case, and only then; it never approximates.
+        """
+        ...
+
+
+class Refused(Exception):
+    """A framework cannot express a case. The message is the reason, in its own words where it has any."""

@@ -1,0 +1,240 @@
+"""Keras on TensorFlow: `keras.layers.SimpleRNN`, `GRU` and `LSTM`."""
+
+import os
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from rnn_lockstep.adapters.backends.contract import EVERYTHING, Facts, Refused
+from rnn_lockstep.adapters.backends.weight_layouts import pack, unpack_gradients
+from rnn_lockstep.reference import Case, Cotangents, Trace, Weights
+from rnn_lockstep.reference.oracle.gradients import by_name, filled
+from rnn_lockstep.reference.oracle.validation import Array
+
+
+class KerasAdapter:
+    """Runs the layer as a graph, as `fit` and `predict` do, or eagerly with the tag `eager`."""
+
+    def __init__(self, tag: str = "") -> None:
+        os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+        import keras
+        import tensorflow
+
+        if keras.backend.backend() != "tensorflow":
+            raise RuntimeError(
+                f"Keras runs on {keras.backend.backend()}; set KERAS_BACKEND=tensorflow before it is imported"
+            )
+        self.keras, self.tensorflow, self.eager = keras, tensorflow, tag == "eager"
+        threads = tensorflow.config.threading.get_intra_op_parallelism_threads() or os.cpu_count()
+        self.facts = Facts(
+            f"keras:{tag}" if tag else "keras",
+            version=f"{keras.__version__} (tensorflow {tensorflow.__version__})",
+            device=", ".join(d.device_type.lower() for d in tensorflow.config.get_visible_devices()),
+            settings=f"{threads} threads, floatx {keras.config.floatx()}, "
+            f"tf32 {'on' if tensorflow.config.experimental.tensor_float_32_execution_enabled() else 'off'}",
+            tanh_ulps={"float32": 7, "float64": 13, "float16": 1, "bfloat16": 1},
+            sigmoid_ulps={"float32": 7, "float64": 3, "float16": 3, "bfloat16": 3},
+            compiles=True,
+            **EVERYTHING,
+        )
+        self.cache = lru_cache(maxsize=128)(self._build)
+
+        # Bidirectional makes its layers anew from their configuration, so a name must tell the function.
+        def hard_sigmoid_keras2(z: Any) -> Any:
+            return keras.ops.clip(0.2 * z + 0.5, 0, 1)
+
+        named = keras.saving.register_keras_serializable("lockstep")
+        self._hard_sigmoid_keras2 = named(hard_sigmoid_keras2)
+
+    def _layer(self, form: "Form", last: bool) -> Any:
+        """A real layer, not built."""
+        layers = self.keras.layers
+        options: dict[str, Any] = {
+            "units": form.hidden_size,
+            "use_bias": form.bias,
+            "return_sequences": form.return_sequences or not last,
+            "return_state": True,
+            "go_backwards": form.reverse,
+            "dtype": form.dtype,
+            "recurrent_initializer": "zeros",  # the default one fails in bfloat16; weights are given
+        }
+        if form.cell != "simple_rnn":
+            options["recurrent_activation"] = {
+                "sigmoid": "sigmoid",
+                "hard_sigmoid": "hard_sigmoid",
+                "hard_sigmoid_keras2": self._hard_sigmoid_keras2,
+            }[form.recurrent_activation]
+        if form.cell == "simple_rnn":
+            layer = layers.SimpleRNN(activation=form.activation, **options)
+        elif form.cell == "gru":
+            layer = layers.GRU(reset_after=form.reset_after, **options)
+        else:
+            layer = layers.LSTM(**options)
+        if form.merge_mode is None:
+            return layer
+        return layers.Bidirectional(layer, merge_mode=form.merge_mode, dtype=form.dtype)
+
+    def _build(self, gradients: bool, form: "Form") -> Any:
+        """A call of real layers with their weights given: the graph is traced once for any batch and time."""
+        tf = self.tensorflow
+        layers = [self._layer(form, last=k == form.layers - 1) for k in range(form.layers)]
+        for k, layer in enumerate(layers):
+            layer.build((None, None, form.features if k else form.input_size))
+        variables = [variable for layer in layers for variable in layer.trainable_variables]
+        seeds = [[v.value for v in layer.non_trainable_variables] for layer in layers]  # dropout's
+
+        def call(inputs: Any, *arrays: Any) -> Any:
+            weights, states = list(arrays[: len(variables)]), list(arrays[len(variables) :])
+            mask = states.pop() if form.mask else None
+            outputs, finals = [inputs], []
+            for layer, seed in zip(layers, seeds, strict=True):
+                own, state = taken(weights, len(layer.trainable_variables)), taken(states, form.states)
+                (output, *final), _ = layer.stateless_call(
+                    own, seed, outputs[-1], initial_state=state or None, mask=mask
+                )
+                outputs.append(output)
+                finals += final
+            return outputs[1:], finals
+
+        def pulled_back(*arrays: Any) -> Any:
+            """The gradients of inputs, weights and states, from the cotangents of outputs and finals."""
+            given, arrays = list(arrays[: form.answers]), arrays[form.answers :]
+            differentiable = list(arrays[:-1] if form.mask else arrays)
+            with tf.GradientTape() as tape:
+                tape.watch(differentiable)
+                outputs, finals = call(*arrays)
+            answer = [outputs[-1], *finals]
+            return tape.gradient(answer, differentiable, given, unconnected_gradients="zero")
+
+        function = pulled_back if gradients else call
+        if self.eager:
+            return function
+        shapes = [(None, None, form.input_size), *(tuple(v.shape) for v in variables)]
+        shapes += [(None, form.hidden_size)] * (form.states * form.layers)
+        if gradients:
+            output = (None, None, form.features) if form.return_sequences else (None, form.features)
+            shapes = [output, *[(None, form.hidden_size)] * (form.answers - 1), *shapes]
+        signature = [tf.TensorSpec(shape, form.dtype) for shape in shapes]
+        if form.mask:
+            signature.append(tf.TensorSpec((None, None), "bool"))
+        return tf.function(function, input_signature=signature, autograph=False).get_concrete_function()
+
+    def run(self, case: Case) -> Trace:
+        outputs, finals = self._call(case, [])
+        *hidden, last = (normalised(case, output.numpy()) for output in outputs)
+        states = joined(case, [final.numpy() for final in finals])
+        return Trace(last, *states, hidden_outputs=tuple(hidden))
+
+    def gradients(self, case: Case, cotangents: Cotangents) -> dict[str, Array]:
+        """By `tensorflow.GradientTape`."""
+        outputs, *states = filled(case, cotangents)
+        if case.return_sequences and case.reverse:
+            outputs = outputs[:, ::-1]
+        by_cell = zip(*(state.reshape(case.cells_shape) for state in states), strict=True)
+        given = [outputs, *(state for cell in by_cell for state in cell)]
+        inputs, *rest = (gradient.numpy() for gradient in self._call(case, given))
+        cells = []
+        for layer in case.passes:
+            for direction in layer:
+                kernel, recurrent_kernel, *bias = taken(rest, len(variables_of(case, direction.weights)))
+                biases = [] if not bias else list(bias[0]) if bias[0].ndim == 2 else bias
+                packed = Weights(kernel, recurrent_kernel, *biases)
+                cells.append(unpack_gradients(packed, direction.weights, case.cell, "keras"))
+        return by_name(inputs, cells, joined(case, rest))
+
+    def _call(self, case: Case, given: list[Array]) -> Any:
+        """The layers' answer or, given its cotangents, their gradients."""
+        if case.time == 0:
+            raise Refused("slice index 0 of dimension 1 out of bounds")
+        if self.eager and case.batch == 0 and case.cell == "lstm":
+            # tests/unit/adapters/test_known_failures.py
+            raise Refused(f"Biases must be 1D: [0,{len(case.W)}]")
+        directions = [direction for layer in case.passes for direction in layer]
+        arrays = [*given, case.inputs]
+        arrays += [array for direction in directions for array in variables_of(case, direction.weights)]
+        if case.initial_state is not None:
+            arrays += [state for direction in directions for state in direction.start]
+        arrays += [case.valid] if case.padded else []
+        function = self.cache(bool(given), form_of(case))
+        return function(*(self.tensorflow.constant(array) for array in arrays))
+
+
+def joined(case: Case, states: list[Array]) -> list[Array]:
+    """The states of all cells, one array of each kind; those of one cell come together."""
+    count = len(case.start)
+    return [np.array(states[k::count]).reshape(case.state_shape) for k in range(count) if states]
+
+
+def taken(arrays: list[Any], count: int) -> list[Any]:
+    """The first `count` of the list, which is left without them."""
+    first, arrays[:] = arrays[:count], arrays[count:]
+    return first
+
+
+def variables_of(case: Case, weights: Weights) -> list[Array]:
+    """A cell's weights in the order and form of Keras's variables."""
+    *kernels, b, recurrent_b = pack(weights, case.cell, "keras", reset_after=case.reset_after)
+    if b is None:
+        return kernels
+    return [*kernels, b if recurrent_b is None else np.stack([b, recurrent_b])]
+
+
+def normalised(case: Case, outputs: Array) -> Array:
+    """Keras's outputs in the reference's meaning: in the order of the inputs, and zero on padding."""
+    if outputs.ndim == 3 and case.reverse:  # Keras leaves them in the order of processing
+        outputs = outputs[:, ::-1]
+    if not case.padded:
+        return outputs
+    counts = case.valid[..., None] if outputs.ndim == 3 else case.valid.any(axis=1, keepdims=True)
+    return np.where(counts, outputs, outputs.dtype.type(0))  # Keras repeats the output before
+
+
+class Form(NamedTuple):
+    """What forces a new layer or graph: all of a case but its values, batch and time."""
+
+    cell: str
+    activation: str
+    recurrent_activation: str
+    reset_after: bool
+    dtype: str
+    input_size: int
+    hidden_size: int
+    bias: bool
+    states: int  # how many initial states of each layer are given
+    mask: bool
+    reverse: bool
+    merge_mode: str | None
+    layers: int
+    return_sequences: bool
+
+    @property
+    def answers(self) -> int:
+        """How many arrays the last layer's outputs and all final states are."""
+        directions = 1 if self.merge_mode is None else 2
+        return 1 + self.layers * directions * (2 if self.cell == "lstm" else 1)
+
+    @property
+    def features(self) -> int:
+        """The size of a layer's output."""
+        return self.hidden_size * (2 if self.merge_mode == "concat" else 1)
+
+
+def form_of(case: Case) -> Form:
+    return Form(
+        case.cell,
+        case.activation,
+        case.recurrent_activation,
+        case.reset_after,
+        case.dtype.name,
+        case.input_size,
+        case.hidden_size,
+        bias=case.b is not None or case.recurrent_b is not None,
+        states=0 if case.initial_state is None else len(case.start) * case.directions,
+        mask=case.padded,
+        reverse=case.reverse,
+        merge_mode=case.merge_mode,
+        layers=case.layers,
+        return_sequences=case.return_sequences,
+    )

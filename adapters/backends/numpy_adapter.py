@@ -1,0 +1,49 @@
+"""NumPy: the oracle's own formulas, run in the case's dtype. The template for an adapter of your own."""
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from rnn_lockstep.adapters.backends.contract import EVERYTHING, Facts
+from rnn_lockstep.reference import Case, Cotangents, Trace, Weights
+from rnn_lockstep.reference.oracle.case import Pass
+from rnn_lockstep.reference.oracle.gradients import gradients_in
+from rnn_lockstep.reference.oracle.layer import State
+from rnn_lockstep.reference.oracle.stack import run_cell, run_layers
+
+
+class Stored(np.ndarray[Any, Any]):
+    """An array in a half type, as frameworks have them: each operation is run in float32, then stored.
+
+    NumPy by itself would answer a product of bfloat16 matrices in float32.
+    """
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *operands: Any, **options: Any) -> Any:
+        wide = (np.asarray(x, np.float32) if isinstance(x, np.ndarray) else x for x in operands)
+        return ufunc(*wide).astype(self.dtype).view(Stored)
+
+
+def run_stored(case: Case, direction: Pass, inputs: Any) -> tuple[Any, State]:
+    """One cell in a half type."""
+    weights = Weights(*(w if w is None else w.view(Stored) for w in direction.weights))
+    start = tuple(state.view(Stored) for state in direction.start)
+    return run_cell(case, direction._replace(weights=weights, start=start), inputs.view(Stored))
+
+
+class NumpyAdapter:
+    facts = Facts(
+        "numpy",
+        version=np.__version__,
+        tanh_ulps={"float32": 2, "float64": 2, "float16": 1, "bfloat16": 1},
+        sigmoid_ulps={"float32": 4, "float64": 3, "float16": 3, "bfloat16": 3},
+        **EVERYTHING,
+    )
+
+    def run(self, case: Case) -> Trace:
+        return run_layers(case, partial(run_stored if case.dtype.itemsize == 2 else run_cell, case))
+
+    def gradients(self, case: Case, cotangents: Cotangents) -> dict[str, Any]:
+        """Backpropagation through time in the case's dtype; in a half type some of it in a wider one."""
+        found = gradients_in(lambda array: array, case, cotangents)
+        return {name: found[name].astype(case.dtype, copy=False) for name in case.arrays()}

@@ -1,0 +1,105 @@
+"""The backends by name: what is known, what is installed, and how one is made."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import entry_points
+from importlib.util import find_spec
+from typing import Any
+
+from rnn_lockstep.adapters.backends.contract import Adapter, Facts
+
+ENTRY_POINTS = "lockstep.adapters"
+
+
+class UnknownBackend(Exception):
+    """No such backend, or something that is not an adapter; the message says what would do."""
+
+
+class NotInstalled(UnknownBackend):
+    """The backend is known but its framework is not installed; the message says how to get it."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """A backend that can be selected by name.
+
+    target: package.module:Class, called with no argument, or with the tag for name:tag.
+    needs: the modules that must be installed.  tags: its other configurations.
+    """
+
+    target: str
+    needs: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """The needed modules that are not installed. Imports nothing."""
+        return tuple(module for module in self.needs if find_spec(module) is None)
+
+
+HERE = "rnn_lockstep.adapters.backends"
+BUILT_IN = {
+    "numpy": Known(f"{HERE}.numpy_adapter:NumpyAdapter"),
+    "torch": Known(f"{HERE}.torch_adapter:TorchAdapter", needs=("torch",)),
+    "keras": Known(f"{HERE}.keras_adapter:KerasAdapter", needs=("keras", "tensorflow"), tags=("eager",)),
+    "jax": Known(f"{HERE}.jax_adapter:JaxAdapter", needs=("jax",), tags=("nojit",)),
+}
+
+
+def known_backends() -> dict[str, Known]:
+    """Every backend with a name: the built-in ones and those of the entry-point group."""
+    others = {point.name: Known(point.value) for point in entry_points(group=ENTRY_POINTS)}
+    return {**others, **BUILT_IN}
+
+
+def find(name: str) -> tuple[str, tuple[str, ...]]:
+    """The target of a backend's name and the arguments to call it with. Imports nothing.
+
+    name: a known name, name:tag, or package.module:Class.
+    Raises UnknownBackend or NotInstalled with a one-line message.
+    """
+    known = known_backends()
+    base, _, rest = name.partition(":")
+    if base not in known:
+        if rest:
+            return name, ()
+        tagged = [f"{base}:{tag}" for base, entry in known.items() for tag in entry.tags]
+        raise UnknownBackend(
+            f"unknown backend {name!r}; known: {_listed([*known, *tagged])}, or package.module:Class"
+        )
+    entry = known[base]
+    if rest and rest not in entry.tags:
+        raise UnknownBackend(f"backend {base} has no tag {rest!r}; it has: {_listed(entry.tags)}")
+    if entry.missing:
+        raise NotInstalled(
+            f"backend {name} needs {' and '.join(entry.missing)}, which is not installed: "
+            f"pip install 'rnn-lockstep[{base}]'"
+        )
+    return entry.target, (rest,) if rest else ()
+
+
+def load(name: str) -> Adapter:
+    """Make the adapter `name`, as `find` reads it. Imports its framework.
+
+    Raises UnknownBackend or NotInstalled; an error inside an import or a constructor is wrapped.
+    """
+    target, arguments = find(name)
+    module, _, attribute = target.partition(":")
+    try:
+        factory: Callable[..., Any] = getattr(import_module(module), attribute)
+        adapter = factory(*arguments)
+    except Exception as error:
+        raise UnknownBackend(f"backend {name} cannot be made: {type(error).__name__}: {error}") from error
+    if not isinstance(getattr(adapter, "facts", None), Facts) or not callable(getattr(adapter, "run", None)):
+        raise UnknownBackend(
+            f"backend {name} is not an adapter: needs `facts` (rnn_lockstep.adapters.Facts) and `run(case)`"
+        )
+    if adapter.facts.gradients and not callable(getattr(adapter, "gradients", None)):
+        raise UnknownBackend(f"backend {name} declares gradients but has no method `gradients`")
+    made: Adapter = adapter
+    return made
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(names) or "none"

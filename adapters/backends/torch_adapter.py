@@ -1,0 +1,223 @@
+"""PyTorch: `torch.nn.RNN`, `torch.nn.GRU` and `torch.nn.LSTM`."""
+
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import ml_dtypes
+import numpy as np
+
+from rnn_lockstep.adapters.backends.contract import EVERYTHING, Facts, Refused
+from rnn_lockstep.adapters.backends.weight_layouts import pack, unpack_gradients
+from rnn_lockstep.reference import Case, Cotangents, Trace, Weights
+from rnn_lockstep.reference.oracle.case import Pass
+from rnn_lockstep.reference.oracle.gradients import by_name, filled
+from rnn_lockstep.reference.oracle.validation import Array
+
+PARAMETERS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+Group = tuple[tuple[Pass, ...], ...]  # layers that are run as one module
+
+
+class TorchAdapter:
+    def __init__(self) -> None:
+        import torch
+
+        self.torch = torch
+        self.facts = Facts(
+            "torch",
+            version=str(torch.__version__),
+            settings=f"{torch.get_num_threads()} threads, "
+            f"float32 matmul precision {torch.get_float32_matmul_precision()}",
+            tanh_ulps={"float32": 2, "float64": 1, "float16": 1, "bfloat16": 1},
+            sigmoid_ulps={"float32": 5, "float64": 3, "float16": 1, "bfloat16": 1},
+            **{**EVERYTHING, "masks": False},
+        )
+        self.cache = lru_cache(maxsize=128)(self._build)
+
+    def _build(self, form: "Form") -> Any:
+        """A real layer."""
+        nn = self.torch.nn
+        options = {
+            "input_size": form.input_size,
+            "hidden_size": form.hidden_size,
+            "num_layers": form.layers,
+            "bias": form.bias,
+            "bidirectional": form.bidirectional,
+            "batch_first": True,
+            "dtype": getattr(self.torch, form.dtype),
+        }
+        if form.cell == "simple_rnn":
+            layer = nn.RNN(nonlinearity=form.activation, **options)
+        else:
+            layer = {"gru": nn.GRU, "lstm": nn.LSTM}[form.cell](**options)
+        return layer.requires_grad_(False)
+
+    def run(self, case: Case) -> Trace:
+        if reason := refusal(case):
+            raise Refused(reason)
+        layers, states, _ = self._forward(case, as_tensor(case.inputs), self._start(case))
+        states = (as_array(state).reshape(case.state_shape) for state in states)
+        *hidden, last = (as_array(output) for output in layers)
+        return Trace(last, *states, hidden_outputs=tuple(hidden))
+
+    def gradients(self, case: Case, cotangents: Cotangents) -> dict[str, Array]:
+        """By `torch.autograd`."""
+        if reason := refusal(case):
+            raise Refused(reason)
+        inputs, start = as_tensor(case.inputs).requires_grad_(), self._start(case)
+        for state in start:
+            state.requires_grad_()
+        with self.torch.enable_grad():
+            layers, states, modules = self._forward(case, inputs, start, differentiable=True)
+        of = [inputs, *start, *(weight for module in modules for weight in module.parameters())]
+        given = [as_tensor(np.ascontiguousarray(array)) for array in filled(case, cotangents)]
+        answers = [layers[-1], *(state.reshape(case.state_shape) for state in states)]
+        found = self.torch.autograd.grad(answers, of, given, allow_unused=True)
+        arrays = {
+            id(x): as_array(self.torch.zeros_like(x) if g is None else g)
+            for x, g in zip(of, found, strict=True)
+        }
+        cells = []
+        for group, module in zip(modules_of(case), modules, strict=True):
+            for k, directions in enumerate(group):
+                for direction in directions:
+                    parameters = (parameter(module, name, k, direction) for name in PARAMETERS)
+                    packed = Weights(*(None if p is None else arrays[id(p)] for p in parameters))
+                    cells.append(unpack_gradients(packed, direction.weights, case.cell, "torch"))
+            module.requires_grad_(False)
+        states = [arrays[id(state)].reshape(case.state_shape) for state in start]
+        return by_name(arrays[id(inputs)], cells, states)
+
+    def _forward(self, case: Case, inputs: Any, start: Any, differentiable: bool = False) -> Any:
+        """The outputs of each layer, the final states (layers * directions, batch, H), the modules."""
+        layers, finals, modules, first = [], [], [], 0
+        for place, group in enumerate(modules_of(case)):
+            module = self._loaded(case, group, inputs.shape[-1], place).requires_grad_(differentiable)
+            count = len(group) * case.directions
+            own = [state[first : first + count] for state in start]
+            outputs, final = self._call(module, inputs, own, case)
+            inputs = merged(case, outputs)
+            layers.append(inputs)
+            finals.append(final)
+            modules.append(module)
+            first += count
+        if not case.return_sequences:
+            layers[-1] = merged(case, self.torch.cat(list(finals[-1][0][-case.directions :]), dim=-1))
+        return layers, [self.torch.cat(parts) for parts in zip(*finals, strict=True)], modules
+
+    def _loaded(self, case: Case, group: Group, input_size: int, place: int) -> Any:
+        """A real layer with the weights of a group of the case's."""
+        module = self.cache(form_of(case, len(group), input_size, place)).requires_grad_(False)
+        for k, directions in enumerate(group):
+            for direction in directions:
+                weights = pack(direction.weights, case.cell, "torch")
+                for name, array in zip(PARAMETERS, weights, strict=True):
+                    if array is not None:
+                        parameter(module, name, k, direction).copy_(as_tensor(array))
+        return module
+
+    def _start(self, case: Case) -> Any:
+        """The initial states, (layers * directions, batch, hidden_size) each; none where they are omitted."""
+        if case.initial_state is None:
+            return []
+        return [as_tensor(state).reshape(case.cells_shape) for state in case.start]
+
+    def _call(self, module: Any, inputs: Any, start: Any, case: Case) -> Any:
+        """The layer's outputs and final states, from packed sequences where the case has lengths."""
+        rnn = self.torch.nn.utils.rnn
+        single = case.cell != "lstm"  # an LSTM takes and gives (h, c), the others h alone
+        if case.reverse:  # the first of two directions needs some state too
+            start = [self.torch.cat([state, state]) for state in start]
+        start = (start[0] if single else start) if start else None
+        if not case.padded:
+            outputs, final = module(inputs, start)
+        else:
+            lengths = self.torch.from_numpy(case.valid.sum(axis=1))
+            packed = rnn.pack_padded_sequence(inputs, lengths, batch_first=True, enforce_sorted=False)
+            outputs, final = module(packed, start)
+            outputs, _ = rnn.pad_packed_sequence(outputs, batch_first=True, total_length=case.time)
+        final = [final] if single else list(final)
+        if case.reverse:  # what the second direction says
+            return outputs[..., case.hidden_size :], [state[1:] for state in final]
+        return outputs, final
+
+
+def as_tensor(array: Array) -> Any:
+    """The array as a tensor with the same strides; one that torch has no like of is copied."""
+    import torch
+
+    if any(stride < 0 for stride in array.strides) or not array.flags.writeable:
+        array = array.copy()
+    if array.dtype.name == "bfloat16":  # which torch reads from no NumPy array, but from its bits
+        return torch.from_numpy(array.view(np.int16)).view(torch.bfloat16)
+    return torch.from_numpy(array)
+
+
+def as_array(tensor: Any) -> Array:
+    """The tensor as an array of its own dtype."""
+    import torch
+
+    if tensor.dtype == torch.bfloat16:
+        return np.asarray(tensor.contiguous().view(torch.int16).numpy().view(ml_dtypes.bfloat16))
+    return np.asarray(tensor.numpy())
+
+
+class Form(NamedTuple):
+    """What forces a new layer. To run in reverse it has two directions, since torch has no other way."""
+
+    cell: str
+    activation: str
+    dtype: str
+    input_size: int
+    hidden_size: int
+    bias: bool
+    layers: int
+    bidirectional: bool
+    place: int  # among the modules of the case
+
+
+def form_of(case: Case, layers: int, input_size: int, place: int) -> Form:
+    bias = case.b is not None or case.recurrent_b is not None
+    bidirectional = case.reverse or case.merge_mode is not None
+    sizes = (input_size, case.hidden_size)
+    return Form(case.cell, case.activation, case.dtype.name, *sizes, bias, layers, bidirectional, place)
+
+
+def parameter(module: Any, name: str, layer: int, direction: Pass) -> Any:
+    """A parameter of one layer and direction; None where there is none."""
+    return getattr(module, f"{name}_l{layer}{'_reverse' * direction.reverse}", None)
+
+
+def modules_of(case: Case) -> tuple[Group, ...]:
+    """The layers of a case by module: all in one, which concatenates directions, or else one in each."""
+    if case.merge_mode in (None, "concat"):
+        return (case.passes,)
+    return tuple((layer,) for layer in case.passes)
+
+
+def merged(case: Case, outputs: Any) -> Any:
+    """What becomes of concatenated directions; a module itself leaves them so."""
+    if case.merge_mode in (None, "concat"):
+        return outputs
+    forward, backward = outputs[..., : case.hidden_size], outputs[..., case.hidden_size :]
+    return {
+        "sum": lambda: forward + backward,
+        "mul": lambda: forward * backward,
+        "ave": lambda: (forward + backward) / 2,
+    }[case.merge_mode]()
+
+
+def refusal(case: Case) -> str:
+    """Why torch's layers cannot express the case; empty when they can."""
+    if case.time == 0:
+        return "Expected sequence length to be larger than 0 in RNN"
+    if case.padded and case.batch == 0:
+        return "Cannot pack empty tensors."
+    if not case.valid.any(axis=1).all():
+        return "Length of all samples has to be greater than 0"
+    if (case.valid[:, 1:] > case.valid[:, :-1]).any():
+        return "a packed sequence says where rows end; it has no padding before a step that counts"
+    if case.cell == "gru" and not case.reset_after:
+        return "torch.nn.GRU applies the reset gate after the matrix product; it has no other form"
+    if case.cell != "simple_rnn" and case.recurrent_activation != "sigmoid":
+        return f"the gates of torch.nn.{case.cell.upper()} are sigmoids; it has no recurrent activation"
+    return ""

@@ -1,0 +1,138 @@
+"""How each framework stores the weights of a layer, as data, and the way there and back.
+
+Checked against torch 2.13, keras 3.15, onnx 1.23 and flax 0.12.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from rnn_lockstep.reference.oracle.cells import GATES, Weights
+from rnn_lockstep.reference.oracle.validation import Array
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The conventions of one framework.
+
+    gates: by cell, the order of the gates, in the letters of `reference.oracle.cells.GATES`.
+    columns: kernels are (in, gates·H), so that inputs are multiplied from the left.
+    two_biases: b and recurrent_b are stored apart; where they are not, their sum is. A GRU with
+    reset_after always needs both, since recurrent_b is inside its reset product.
+    sides: by cell, the gates that have a bias added to the input's sum, then those that have one added to
+    the state's, where a framework does not have both or one for all gates; elsewhere there is none.
+    states: the order of an LSTM's h and c.
+    """
+
+    gates: dict[str, str]
+    columns: bool
+    two_biases: bool
+    sides: dict[str, tuple[str, str]] = field(default_factory=dict)
+    states: str = "hc"
+
+
+LAYOUTS = {
+    "torch": Layout({"gru": "rzn", "lstm": "ifgo"}, columns=False, two_biases=True),
+    "keras": Layout({"gru": "zrn", "lstm": "ifgo"}, columns=True, two_biases=False),
+    "onnx": Layout({"gru": "zrn", "lstm": "iofg"}, columns=False, two_biases=True),
+    "flax": Layout(
+        *({"gru": "rzn", "lstm": "ifgo"}, True, True),
+        sides={"simple_rnn": ("h", ""), "gru": ("rzn", "n"), "lstm": ("", "ifgo")},
+        states="ch",
+    ),
+    "flax_nnx": Layout(
+        *({"gru": "rzn", "lstm": "ifgo"}, True, True),
+        sides={"simple_rnn": ("h", ""), "gru": ("rzn", ""), "lstm": ("", "ifgo")},
+        states="ch",
+    ),
+}
+
+
+def pack(weights: Weights, cell: str, framework: str, *, reset_after: bool = False) -> Weights:
+    """Reference weights in a framework's layout. A missing bias stays None unless the other is there.
+
+    Raises ValueError where the framework has no bias in the place of one that is not zero.
+    """
+    layout = LAYOUTS[framework]
+    if layout.sides:
+        weights = weights._replace(**_on_sides(weights, cell, *layout.sides[cell]))
+        return Weights(weights.W.T, weights.U.T, weights.b, weights.recurrent_b)
+    order = _order(GATES[cell], layout.gates.get(cell, GATES[cell]))
+    W, U = _reordered(weights.W, order), _reordered(weights.U, order)
+    b, recurrent_b = (None if bias is None else _reordered(bias, order) for bias in weights[2:])
+    if b is None and recurrent_b is not None:
+        b = np.zeros_like(recurrent_b)
+    if b is not None:
+        recurrent_b = np.zeros_like(b) if recurrent_b is None else recurrent_b
+        if not layout.two_biases and not (cell == "gru" and reset_after):
+            b, recurrent_b = b + recurrent_b, None
+    return Weights(W.T, U.T, b, recurrent_b) if layout.columns else Weights(W, U, b, recurrent_b)
+
+
+def unpack(weights: Weights, cell: str, framework: str) -> Weights:
+    """A framework's weights in the reference layout."""
+    layout = LAYOUTS[framework]
+    if layout.sides:
+        sides = zip(weights[2:], layout.sides[cell], strict=True)
+        both = (_for_all_gates(bias, gates, cell) for bias, gates in sides)
+        return Weights(weights.W.T, weights.U.T, *both)
+    order = _order(layout.gates.get(cell, GATES[cell]), GATES[cell])
+    if layout.columns:
+        weights = weights._replace(W=weights.W.T, U=weights.U.T)
+    return Weights(*(None if w is None else _reordered(w, order) for w in weights))
+
+
+def unpack_gradients(packed: Weights, weights: Weights, cell: str, framework: str) -> Weights:
+    """The gradients of `weights`, in the reference layout, from those of what `pack` made of them.
+
+    Where that was the sum of both biases, its gradient is that of each.
+    """
+    W, U, b, recurrent_b = unpack(packed, cell, framework)
+    recurrent_b = b if recurrent_b is None else recurrent_b
+    return Weights(
+        W, U, None if weights.b is None else b, None if weights.recurrent_b is None else recurrent_b
+    )
+
+
+def _on_sides(weights: Weights, cell: str, inputs: str, state: str) -> dict[str, Array | None]:
+    """Both biases of those gates that have one there; the gates are in the order of the reference's."""
+    if weights.b is None and weights.recurrent_b is None:
+        return {}
+    count = len(GATES[cell])
+    zeros = np.zeros(len(weights.W), weights.W.dtype)
+    parts = (np.split(zeros if bias is None else bias, count) for bias in weights[2:])
+    found: tuple[list[Array], list[Array]] = ([], [])
+    for gate, b, recurrent_b in zip(GATES[cell], *parts, strict=True):
+        if gate in inputs and gate in state:
+            found[0].append(b)
+            found[1].append(recurrent_b)
+        elif cell == "gru" and gate == "n" and recurrent_b.any():
+            raise ValueError("it has no bias inside the reset product, and recurrent_b is not zero there")
+        else:
+            alone = recurrent_b if weights.b is None else b
+            one = weights.b is None or weights.recurrent_b is None
+            found[gate in state].append(alone if one else b + recurrent_b)
+    b, recurrent_b = (np.concatenate(side) if side else None for side in found)
+    return {"b": b, "recurrent_b": recurrent_b}
+
+
+def _for_all_gates(bias: Array | None, gates: str, cell: str) -> Array | None:
+    """A bias of some gates with zeros for the others."""
+    if bias is None:
+        return None
+    parts = dict(zip(gates, np.split(bias, len(gates)), strict=True))
+    zeros = np.zeros_like(parts[gates[0]])
+    return np.concatenate([parts.get(gate, zeros) for gate in GATES[cell]])
+
+
+def _order(source: tuple[str, ...] | str, target: tuple[str, ...] | str) -> list[int]:
+    """Where each gate of `target` is found in `source`."""
+    return [list(source).index(gate) for gate in target]
+
+
+def _reordered(array: Array, order: list[int]) -> Array:
+    """The equal parts of the first axis in another order."""
+    if order == list(range(len(order))):
+        return array
+    parts = np.split(array, len(order))
+    return np.concatenate([parts[k] for k in order])

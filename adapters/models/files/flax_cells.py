@@ -1,0 +1,109 @@
+"""One cell of flax, as dictionaries of arrays: linen's, a dictionary a gate, or nnx's, all gates in one."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from rnn_lockstep.adapters.backends.weight_layouts import LAYOUTS, pack, unpack
+from rnn_lockstep.adapters.models.files.flax_tree import Leaf, array_of
+from rnn_lockstep.reference import Weights
+from rnn_lockstep.reference.oracle.cells import GATES
+from rnn_lockstep.reference.oracle.validation import Array
+
+Tree = Mapping[str, Any]
+
+
+def cell_in(tree: Tree, where: str) -> tuple[str, Weights] | None:
+    """A cell and its weights in the reference layout; None where the tree is no cell.
+
+    Names tell which it is, or the size where all gates are in one. Raises ValueError, naming where.
+    """
+    branches = {str(key).removesuffix("_"): b for key, b in tree.items() if isinstance(b, dict)}
+    if {"dense_i", "dense_h"} <= branches.keys():
+        return _fused(branches, where)
+    if branches.keys() == {"if", "in", "hf", "hn"}:
+        raise ValueError(f"{where} is an MGUCell, which has no like in the reference")
+    for cell in GATES:
+        sides = [keys(cell, side) for side in "ih"]
+        names = {key for side in sides for key in side.values()}
+        if branches.keys() == names and all(isinstance(b.get("kernel"), Leaf) for b in branches.values()):
+            (W, b), (U, recurrent_b) = (
+                _joined(branches, side, biased, where)
+                for side, biased in zip(sides, LAYOUTS["flax"].sides[cell], strict=True)
+            )
+            return _found(Weights(W, U, b, recurrent_b), cell, "flax", where)
+    return None
+
+
+def keys(cell: str, side: str) -> dict[str, str]:
+    """linen's names of the dictionaries on the side "i" of the inputs or "h" of the state, by gate."""
+    letters = LAYOUTS["flax"].gates.get(cell, "")
+    return {gate: side + gate for gate in letters} or {"h": side}
+
+
+def _joined(branches: Tree, names: dict[str, str], biased: str, where: str) -> tuple[Any, Any]:
+    """The kernels of all gates side by side, and the biases of those gates, or None."""
+    kernels, biases = [], {}
+    for gate, name in names.items():
+        dense = branches[name]
+        kernels.append(array_of(dense["kernel"], f"{where}.{name}.kernel"))
+        if isinstance(dense.get("bias"), Leaf):
+            biases[gate] = array_of(dense["bias"], f"{where}.{name}.bias")
+    if biases and set(biases) != set(biased):
+        raise ValueError(f"{where} has biases of {', '.join(biases)}, needs those of {', '.join(biased)}")
+    if len({k.shape for k in kernels}) > 1 or kernels[0].ndim != 2 or len({k.dtype for k in kernels}) > 1:
+        raise ValueError(f"{where} has kernels that differ in shape or dtype, or are none")
+    if any(bias.shape != kernels[0].shape[1:] for bias in biases.values()):
+        raise ValueError(f"{where} has biases that do not fit its kernels")
+    return np.concatenate(kernels, 1), np.concatenate([biases[g] for g in biased]) if biases else None
+
+
+def _fused(branches: Tree, where: str) -> tuple[str, Weights]:
+    """A cell of nnx with all gates in one."""
+    W, U, b, recurrent_b = (
+        array_of(branches[name][part], f"{where}.{name}.{part}")
+        if isinstance(branches[name].get(part), Leaf)
+        else None
+        for part in ("kernel", "bias")
+        for name in ("dense_i", "dense_h")
+    )
+    if W is None or U is None or W.ndim != 2 or U.ndim != 2 or U.shape[0] == 0:
+        raise ValueError(f"{where} has no kernels of two axes in dense_i and dense_h")
+    for cell, gates in GATES.items():
+        if U.shape[1] == len(gates) * U.shape[0]:
+            sides = LAYOUTS["flax_nnx"].sides[cell]
+            for side, bias, biased in zip("ih", (b, recurrent_b), sides, strict=True):
+                if bias is not None and bias.shape != (len(biased) * U.shape[0],):
+                    raise ValueError(f"{where}.dense_{side} has a bias of shape {bias.shape}, as no {cell}")
+            return _found(Weights(W, U, b, recurrent_b), cell, "flax_nnx", where)
+    raise ValueError(f"{where} has dense_h of shape {U.shape}, that of no cell in the reference")
+
+
+def _found(packed: Weights, cell: str, layout: str, where: str) -> tuple[str, Weights]:
+    try:
+        return cell, unpack(packed, cell, layout)
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from None
+
+
+def dictionaries(weights: Weights, cell: str, layout: str) -> dict[str, Any]:
+    """One cell's dictionaries; every cell of flax has biases."""
+    if weights.b is None and weights.recurrent_b is None:
+        weights = weights._replace(b=np.zeros_like(weights.W[:, 0]))
+    packed = pack(weights, cell, layout)
+    sides = LAYOUTS[layout].sides[cell]
+    tree: dict[str, Any] = {}
+    for side, kernel, bias, biased in zip("ih", packed[:2], packed[2:], sides, strict=True):
+        if layout == "flax_nnx":
+            tree[f"dense_{side}"] = {"kernel": kernel, **_bias(bias)}
+            continue
+        names = keys(cell, side)
+        biases = dict(zip(biased, np.split(bias, len(biased)), strict=True)) if biased else {}
+        for (gate, name), part in zip(names.items(), np.split(kernel, len(names), 1), strict=True):
+            tree[name] = {"kernel": part, **_bias(biases.get(gate))}
+    return tree
+
+
+def _bias(bias: Array | None) -> dict[str, Array]:
+    return {} if bias is None else {"bias": bias}

@@ -1,0 +1,165 @@
+"""Flax's parameters as `flax.serialization.to_bytes` writes them, read and written without flax.
+
+linen: a dictionary a gate, `ii`, `if`, `ig`, `io` with `hi` ... of an LSTM cell; the layer's name is the
+way to it, without "params" and the "cell" of an `nn.RNN`.
+nnx: `nnx.to_pure_dict(nnx.state(module))`; `if_` for `if`, or `dense_i` and `dense_h` for all gates at once.
+`forward_rnn` and `backward_rnn` of a `Bidirectional` are one layer, and so are `layers_0`, `layers_1` ...
+of a `Sequential` that has nothing else. Activations and directions are in the program only.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from rnn_lockstep.adapters.models.files import reading
+from rnn_lockstep.adapters.models.files.flax_cells import Tree, cell_in, dictionaries
+from rnn_lockstep.adapters.models.files.flax_tree import packed_tree, tree_of
+from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer
+from rnn_lockstep.reference import Weights
+
+DIRECTIONS = ("forward_rnn", "backward_rnn")
+SEQUENCES = ("layers_{}", "{}")  # the names in a Sequential, of linen and nnx
+WRAPPERS = ("cell", "layers")  # names in a way that no one chose
+UNTOLD = (
+    *("activation", "recurrent_activation", "reverse", "merge_mode"),
+    *("return_sequences", "outputs_reversed"),
+)
+Way = tuple[str, ...]
+
+
+class Found(NamedTuple):
+    """Cells of one kind; with two directions or not."""
+
+    cell: str
+    weights: list[Weights]
+    directions: int
+
+
+def read(path: Path) -> list[RecurrentLayer]:
+    """The recurrent layers in a file of parameters. Raises InvalidModel."""
+    with reading.refusing(path):
+        tree = tree_of(reading.contents(path))
+        while isinstance(tree.get("params"), dict):  # beside an optimizer's state, which is alike
+            tree = tree["params"]
+        found = _all(tree, ())
+        names = reading.unique([_name(way) or layer.cell for way, layer in found])
+        return [
+            reading.layer(
+                name,
+                layer.weights,
+                cell=layer.cell,
+                merge_mode="concat" if layer.directions == 2 else None,
+                assumed=UNTOLD,
+            )
+            for name, (_, layer) in zip(names, found, strict=True)
+        ]
+
+
+def _name(way: Way) -> str:
+    return ".".join(way[:-1] if way and way[-1] in WRAPPERS else way)
+
+
+def _all(tree: Tree, way: Way) -> list[tuple[Way, Found]]:
+    """The layers in a tree that is reached this way."""
+    found = _stack(tree, way) or _directions(tree, way) or _cell(tree, way)
+    if found:
+        return [(way, found)]
+    return [
+        layer
+        for key, branch in tree.items()
+        if isinstance(branch, dict) and isinstance(key, str)
+        for layer in _all(branch, (*way, key))
+    ]
+
+
+def _stack(tree: Tree, way: Way) -> Found | None:
+    """Two layers or more of one cell and size on top of each other, if there is nothing else."""
+    for pattern in SEQUENCES:
+        keys = [pattern.format(k) for k in range(len(tree))]
+        if len(keys) > 1 and all(isinstance(tree.get(key), dict) for key in keys):
+            layers = [_layer(tree[key], (*way, key)) for key in keys]
+            found = [layer for layer in layers if layer]
+            sizes = {(f.cell, f.directions, f.weights[0].U.shape) for f in found}
+            if len(found) == len(keys) and len(sizes) == 1:
+                features = found[0].weights[0].U.shape[1] * found[0].directions
+                if all(f.weights[0].W.shape[1] == features for f in found[1:]):
+                    return found[0]._replace(weights=[w for f in found for w in f.weights])
+    return None
+
+
+def _layer(tree: Tree, way: Way) -> Found | None:
+    """A cell, that in an RNN, or those in a Bidirectional."""
+    inside = tree.get("cell")
+    found = _directions(tree, way) or _cell(tree, way)
+    return found or (_cell(inside, (*way, "cell")) if isinstance(inside, dict) else None)
+
+
+def _directions(tree: Tree, way: Way) -> Found | None:
+    """The cells of a Bidirectional."""
+    branches = [tree.get(key) for key in DIRECTIONS]
+    if not all(isinstance(branch, dict) for branch in branches):
+        return None
+    forward, backward = (_layer(b, (*way, key)) for b, key in zip(branches, DIRECTIONS, strict=True) if b)
+    if not forward or not backward:
+        return None
+    if forward.cell != backward.cell:
+        raise ValueError(f"layer {_name(way)}: its directions are a {forward.cell} and a {backward.cell}")
+    return Found(forward.cell, [*forward.weights, *backward.weights], 2)
+
+
+def _cell(tree: Tree, way: Way) -> Found | None:
+    found = cell_in(tree, ".".join(way) or "the model")
+    return Found(found[0], [found[1]], 1) if found else None
+
+
+def write(layers: Sequence[RecurrentLayer], template: Path | None = None) -> bytes:
+    """Parameters of linen, each layer's way its name's parts: of `self.NAME = nn.RNN(cell)` in `setup`.
+
+    template: a file of parameters that are nnx's, if the new one's shall be. Raises InvalidModel.
+    """
+    reading.need_one_each(layers)
+    layout = "flax" if template is None else style_of(template)
+    tree: dict[str, Any] = {}
+    for layer in layers:
+        for other in layers:
+            if other.name.startswith(f"{layer.name}."):
+                raise reading.unwritable(other, "flax", f"it would lie in the layer {layer.name}")
+        branch = tree
+        *way, last = layer.name.split(".")
+        for part in way:
+            branch = branch.setdefault(part, {})
+        branch.setdefault(last, {}).update(_written(layer, layout))
+    try:
+        return packed_tree({"params": tree} if layout == "flax" else tree)
+    except ValueError as error:
+        raise InvalidModel(f"the layers cannot be written for flax: {error}") from None
+
+
+def style_of(path: Path) -> str:
+    """The layout of a file's parameters. Raises InvalidModel."""
+    with reading.refusing(path):
+        waiting: list[Any] = [tree_of(reading.contents(path))]
+        while waiting:
+            tree = waiting.pop()
+            if {"dense_i", "if_"} & tree.keys():
+                return "flax_nnx"
+            waiting += [branch for branch in tree.values() if isinstance(branch, dict)]
+    return "flax"
+
+
+def _written(layer: RecurrentLayer, layout: str) -> dict[str, Any]:
+    """The tree of a layer: a cell in an RNN, two of them in a Bidirectional, several in a Sequential."""
+    if layer.cell == "gru" and not layer.reset_after:
+        reason = "its GRUCell applies the reset gate after the matrix product, this layer before it"
+        raise reading.unwritable(layer, "flax", reason)
+    try:
+        cells = [{"cell": dictionaries(weights, layer.cell, layout)} for weights in layer.cells]
+    except ValueError as error:
+        raise reading.unwritable(layer, layout, error) from None
+    pairs = zip(cells[::2], cells[1::2], strict=False)
+    rows = cells if layer.directions == 1 else [dict(zip(DIRECTIONS, pair, strict=True)) for pair in pairs]
+    if len(rows) == 1:
+        return rows[0]
+    if layout == "flax":
+        return {f"layers_{k}": row for k, row in enumerate(rows)}
+    return {"layers": {str(k): row for k, row in enumerate(rows)}}

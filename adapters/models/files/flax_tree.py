@@ -1,0 +1,92 @@
+"""Trees of arrays in msgpack, as `flax.serialization` has them.
+
+An array is an extension of type 1: in msgpack again, its shape, its dtype's name and its bytes in C order.
+Source: `flax.serialization.msgpack_serialize`, flax 0.12.
+"""
+
+from typing import Any, NamedTuple
+
+from rnn_lockstep.adapters.models.files import reading
+from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel
+from rnn_lockstep.reference.oracle.validation import Array
+
+NDARRAY = 1
+CHUNKS = "__msgpack_chunked_array__"  # the key of an array of more than a gigabyte
+MOST_BRANCHES = 2**18
+
+
+class Leaf(NamedTuple):
+    """An array that is not yet looked at."""
+
+    data: bytes
+
+
+def _msgpack() -> Any:
+    try:
+        import msgpack
+    except ImportError:
+        raise InvalidModel("msgpack is not installed: pip install 'rnn-lockstep[models]'") from None
+    return msgpack
+
+
+def tree_of(data: bytes) -> dict[str, Any]:
+    """The dictionaries in a file's bytes, with Leaves for arrays; a wrapped {"value": array} is the array.
+
+    Raises ValueError where they are none, or more of them than a model has: each takes memory.
+    """
+    msgpack = _msgpack()
+    left = MOST_BRANCHES
+
+    def branch(value: Any) -> Any:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise ValueError(f"it has more than {MOST_BRANCHES} dictionaries or lists")
+        if isinstance(value, dict) and CHUNKS in value:
+            raise ValueError("it has an array of more than a gigabyte, in chunks, which are not read")
+        if isinstance(value, dict) and value.keys() == {"value"} and isinstance(value["value"], Leaf):
+            return value["value"]
+        return value
+
+    def extension(code: int, content: bytes) -> Any:
+        return Leaf(content) if code == NDARRAY else None
+
+    try:
+        tree = msgpack.unpackb(
+            data,
+            object_hook=branch,
+            list_hook=branch,
+            ext_hook=extension,
+            max_array_len=MOST_BRANCHES,
+            max_map_len=MOST_BRANCHES,
+        )
+    except (ValueError, TypeError, msgpack.UnpackException) as error:
+        raise ValueError(f"it is no msgpack as flax writes it: {error}") from None
+    if not isinstance(tree, dict):
+        raise ValueError(f"it holds a {type(tree).__name__}, needs a dictionary of parameters")
+    return tree
+
+
+def array_of(leaf: Leaf, name: str) -> Array:
+    """A leaf's array. Raises ValueError."""
+    msgpack = _msgpack()
+    try:
+        shape, dtype, data = msgpack.unpackb(leaf.data, raw=True, max_array_len=64, max_map_len=0)
+        dtype = dtype.decode("ascii", "replace")
+    except (ValueError, TypeError, AttributeError, msgpack.UnpackException):
+        raise ValueError(f"{name} is no array of flax's") from None
+    if dtype not in reading.FLOATS or not isinstance(data, bytes) or not isinstance(shape, list):
+        raise ValueError(f"{name} has dtype {dtype}, needs {', '.join(reading.FLOATS)}")
+    return reading.array_in(data, reading.FLOATS[dtype], shape, name)
+
+
+def packed_tree(tree: dict[str, Any]) -> bytes:
+    """The bytes of dictionaries of arrays. Raises ValueError for what msgpack cannot hold."""
+    msgpack = _msgpack()
+
+    def extension(array: Array) -> Any:
+        content = msgpack.packb((array.shape, array.dtype.name, array.tobytes()))
+        return msgpack.ExtType(NDARRAY, content)
+
+    data: bytes = msgpack.packb(tree, default=extension)
+    return data

@@ -1,0 +1,83 @@
+"""An HDF5 file's arrays and texts, read in a process of its own.
+
+One flipped bit can make the HDF5 library crash, loop for ever or ask for all memory there is, so what it
+reads is read by `adapters/models/files/hdf5_reader.py`, which is ended when it takes too long or too much.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from safetensors import SafetensorError, deserialize
+
+from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel
+from rnn_lockstep.adapters.saved_cases.saved_case import array_of
+from rnn_lockstep.reference.oracle.validation import Array
+
+READER = Path(__file__).with_name("hdf5_reader.py")
+# What the reader may take: seconds, and more for each byte of the file.
+SECONDS = 30.0
+SECONDS_A_BYTE = 1e-7
+# BLAS reserves memory for each of its threads, and needs none here; plugins are code from elsewhere.
+ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "HDF5_PLUGIN_PRELOAD": "::"}
+Texts = dict[str, str | list[str]]
+
+
+class Contents(NamedTuple):
+    """What a file holds.
+
+    arrays: the datasets of numbers by path, as "layers/lstm/cell/vars/0".
+    attributes: by the path of their group ("" is the file), the attributes that are texts.
+    """
+
+    arrays: dict[str, Array]
+    attributes: dict[str, Texts]
+
+    def text(self, group: str, name: str) -> str:
+        """An attribute that is one text, or "" where there is none."""
+        value = self.attributes.get(group, {}).get(name, "")
+        return value if isinstance(value, str) else ""
+
+    def texts(self, group: str, name: str) -> list[str]:
+        """One that is a list of texts. Keras splits long ones: name0, name1, ..."""
+        own = self.attributes.get(group, {})
+        parts = [own[name]] if name in own else []
+        while f"{name}{len(parts)}" in own and name not in own:
+            parts.append(own[f"{name}{len(parts)}"])
+        return [text for part in parts if isinstance(part, list) for text in part]
+
+
+def contents(data: bytes) -> Contents:
+    """What is in a file's bytes, without what an optimizer keeps. Raises InvalidModel, whatever they are."""
+    need_h5py()
+    try:
+        done = subprocess.run(
+            [sys.executable, "-P", str(READER)],
+            input=data,
+            capture_output=True,
+            timeout=SECONDS + SECONDS_A_BYTE * len(data),
+            env={**os.environ, **ENVIRONMENT},
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise InvalidModel("the HDF5 library does not come to an end with it: it is damaged") from None
+    if done.returncode:
+        told = done.stderr.decode(errors="replace").strip().splitlines()
+        raise InvalidModel(told[-1] if told else "the HDF5 library crashes on it: it is damaged")
+    try:
+        size = int.from_bytes(done.stdout[:8], "little")
+        attributes = json.loads(json.loads(done.stdout[8 : 8 + size])["__metadata__"]["attributes"])
+        tensors: list[tuple[str, Any]] = deserialize(done.stdout)  # type: ignore[no-untyped-call]
+        return Contents({name: array_of(name, tensor) for name, tensor in tensors}, attributes)
+    except (ValueError, KeyError, TypeError, RecursionError, SafetensorError) as error:
+        raise InvalidModel(f"what the HDF5 library reads in it makes no sense: {error}") from None
+
+
+def need_h5py() -> None:
+    """Raise InvalidModel, telling what to install, where h5py is not."""
+    if find_spec("h5py") is None:
+        raise InvalidModel("Keras's files need h5py: pip install 'rnn-lockstep[models]'")

@@ -1,0 +1,192 @@
+"""What a Keras file can hold of layers from anywhere, and a functional model of just these.
+
+Each layer has an input and an output of its own. A stack becomes several layers, one on the other, named
+name, name_1, ...; two biases become their sum, but for a GRU with reset_after, which has both.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from rnn_lockstep.adapters.backends.weight_layouts import pack
+from rnn_lockstep.adapters.models.files.keras_config import CELLS, snake_case
+from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer
+from rnn_lockstep.reference.oracle.cells import Weights
+from rnn_lockstep.reference.oracle.validation import Array
+
+KERAS_VERSION = "3.15.1"  # whose files these are like
+CLASSES = {cell: name for name, cell in reversed(CELLS.items())}
+Graph = dict[str, Any]
+
+
+def keras_layers(layers: Sequence[RecurrentLayer]) -> list[list[RecurrentLayer]]:
+    """The Keras layers for each layer: one, or a stack's from the lowest to the highest.
+
+    What a file of them yields when it is read. Raises InvalidModel for what Keras cannot express.
+    """
+    used: Counter[str] = Counter()
+    everyone = []
+    for layer in layers:
+        need_expressible(layer)
+        pieces = []
+        for k in range(layer.layers):
+            cells = layer.cells[k * layer.directions :][: layer.directions]
+            pieces.append(
+                replace(
+                    layer,
+                    name=unique(layer, used),
+                    cells=tuple(storable(layer, weights) for weights in cells),
+                    return_sequences=layer.return_sequences or k < layer.layers - 1,
+                    assumed=(),
+                )
+            )
+        everyone.append(pieces)
+    return everyone
+
+
+def notes(layers: Sequence[RecurrentLayer]) -> list[str]:
+    """What is not bit for bit the same in a Keras file, a line for each layer."""
+    return [
+        f"{layer.name}: Keras has one bias where it has two, so their sum is stored, rounded once"
+        for layer in layers
+        if layer.biases == 2 and not (layer.cell == "gru" and layer.reset_after)
+    ]
+
+
+def need_expressible(layer: RecurrentLayer) -> None:
+    """Raise InvalidModel, with the reason, for what no layer of Keras computes."""
+    if layer.recurrent_activation == "hard_sigmoid_keras2" and layer.cell != "simple_rnn":
+        raise InvalidModel(f"layer {layer.name}: Keras 3 has no hard_sigmoid of slope 1/5, only 1/6")
+    if layer.reverse and layer.return_sequences and not layer.outputs_reversed:
+        raise InvalidModel(
+            f"layer {layer.name}: Keras's go_backwards leaves outputs in the order of the steps, "
+            "not of the inputs"
+        )
+
+
+def storable(layer: RecurrentLayer, weights: Weights) -> Weights:
+    """A cell's weights with the biases that Keras has."""
+    b, recurrent_b = weights.b, weights.recurrent_b
+    if b is None and recurrent_b is None:
+        return weights
+    b = np.zeros_like(recurrent_b) if b is None else b
+    recurrent_b = np.zeros_like(b) if recurrent_b is None else recurrent_b
+    if layer.cell == "gru" and layer.reset_after:
+        return weights._replace(b=b, recurrent_b=recurrent_b)
+    with np.errstate(over="ignore"):
+        b = b + recurrent_b
+    if not np.isfinite(b).all():
+        raise InvalidModel(f"layer {layer.name}: the sum of its biases is too large for {layer.dtype}")
+    return weights._replace(b=b, recurrent_b=None)
+
+
+def unique(layer: RecurrentLayer, used: Counter[str]) -> str:
+    """A name that Keras and TensorFlow take, and no other layer or input has."""
+    wanted = re.sub(r"[^\w.-]", "_", layer.name.replace("/", "."), flags=re.ASCII).lstrip("_-")
+    name = wanted = wanted or layer.cell
+    while used[name] or used[input_name(name)]:
+        used[wanted] += 1
+        name = f"{wanted}_{used[wanted] - 1}"
+    used.update([name, input_name(name)])
+    return name
+
+
+def input_name(name: str) -> str:
+    """That of a layer's input."""
+    return f"input_{name}"
+
+
+def in_keras_order(stacks: Sequence[Sequence[RecurrentLayer]]) -> list[RecurrentLayer]:
+    """The layers as Keras sorts those of a functional model: the farthest from their output first.
+
+    Groups of variables are numbered in this order, and weights in Keras 2's layout are stored in it.
+    """
+    longest = max((len(stack) for stack in stacks), default=0)
+    return [stack[-k] for k in range(longest, 0, -1) for stack in stacks if k <= len(stack)]
+
+
+def model_config(stacks: Sequence[Sequence[RecurrentLayer]]) -> Graph:
+    """The functional model's configuration, as in config.json."""
+    inputs, nodes = [], {}
+    for stack in stacks:
+        dtype, shape, name = stack[0].dtype.name, [None, None, stack[0].input_size], input_name(stack[0].name)
+        own = {"batch_shape": shape, "dtype": dtype, "sparse": False, "ragged": False, "name": name}
+        inputs.append({**keras_object("InputLayer", own), "name": name, "inbound_nodes": []})
+        for layer in stack:
+            tensor = {"shape": shape, "dtype": dtype, "keras_history": [name, 0, 0]}
+            call = {"args": [{"class_name": "__keras_tensor__", "config": tensor}], "kwargs": {}}
+            nodes[layer.name] = {**layer_config(layer), "name": layer.name, "inbound_nodes": [call]}
+            features = layer.hidden_size * (2 if layer.merge_mode == "concat" else 1)
+            name, shape = layer.name, [None, None, features]
+    everyone = [*inputs, *(nodes[layer.name] for layer in in_keras_order(stacks))]
+    config = {"name": "converted", "trainable": True, "layers": everyone}
+    config["input_layers"] = [[node["name"], 0, 0] for node in inputs]
+    config["output_layers"] = [[stack[-1].name, 0, 0] for stack in stacks]
+    kind = "Functional"
+    return {
+        "module": "keras.src.models.functional",
+        "class_name": kind,
+        "config": config,
+        "registered_name": kind,
+    }
+
+
+def layer_config(layer: RecurrentLayer) -> Graph:
+    """One layer's, with all that is not its class's default."""
+    config = {
+        "name": layer.name,
+        "dtype": layer.dtype.name,
+        "units": layer.hidden_size,
+        "return_sequences": layer.return_sequences,
+        "go_backwards": layer.reverse,
+        "activation": layer.activation,
+        "use_bias": layer.biases > 0,
+    }
+    if layer.cell != "simple_rnn":
+        config["recurrent_activation"] = layer.recurrent_activation
+    if layer.cell == "gru":
+        config["reset_after"] = layer.reset_after
+    if layer.dtype.name == "bfloat16":
+        config["recurrent_initializer"] = "zeros"  # the default one cannot make any
+    if layer.merge_mode is None:
+        return keras_object(CLASSES[layer.cell], config)
+    directions = {
+        key: keras_object(
+            CLASSES[layer.cell], {**config, "name": f"{word}_{layer.name}", "go_backwards": back}
+        )
+        for key, word, back in (("layer", "forward", False), ("backward_layer", "backward", True))
+    }
+    own = {"name": layer.name, "dtype": layer.dtype.name, "merge_mode": layer.merge_mode, **directions}
+    return keras_object("Bidirectional", own)
+
+
+def keras_object(kind: str, config: Graph) -> Graph:
+    return {"module": "keras.layers", "class_name": kind, "config": config, "registered_name": None}
+
+
+def weights_file(stacks: Sequence[Sequence[RecurrentLayer]]) -> dict[str, Array | str]:
+    """The arrays by their path in model.weights.h5, and each layer's name by its group's."""
+    content: dict[str, Array | str] = {}
+    used: Counter[str] = Counter()
+    for layer in in_keras_order(stacks):
+        group = snake_case(CLASSES[layer.cell] if layer.merge_mode is None else "Bidirectional")
+        path = f"layers/{group}_{used[group]}" if used[group] else f"layers/{group}"
+        used[group] += 1
+        content[f"{path}/vars"] = layer.name
+        inner = [path] if layer.merge_mode is None else [f"{path}/{w}_layer" for w in ("forward", "backward")]
+        for place, weights in zip(inner, layer.cells, strict=True):
+            for k, array in enumerate(variables_of(layer, weights)):
+                content[f"{place}/cell/vars/{k}"] = array
+    return content
+
+
+def variables_of(layer: RecurrentLayer, weights: Weights) -> list[Array]:
+    """A cell's kernel, recurrent kernel and bias."""
+    *kernels, b, recurrent_b = pack(weights, layer.cell, "keras", reset_after=layer.reset_after)
+    if b is None:
+        return kernels
+    return [*kernels, b if recurrent_b is None else np.stack([b, recurrent_b])]

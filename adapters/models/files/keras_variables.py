@@ -1,0 +1,114 @@
+"""Weights at the paths of Keras 3's variables, as in `.weights.h5` and inside `.keras`.
+
+A cell's are at its path, `layers/lstm/cell/vars/0` and so on: kernel, recurrent kernel, bias. The groups
+are named by class (`lstm`, `lstm_1`), not by the layers' own names, which newer files have as attributes.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+
+from rnn_lockstep.adapters.models.files.hdf5 import Contents
+from rnn_lockstep.adapters.models.files.keras_config import Config, Described, layer_of
+from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer
+from rnn_lockstep.reference.oracle.validation import Array
+
+CELL = re.compile(r"(?P<layer>.+?)(/(?P<direction>forward|backward)_layer)?/cell(/cells/[^/]+?(_\d+)?)?")
+OLD = "_layer_checkpoint_dependencies"  # instead of "layers", in some files of Keras 2.13
+BY_GATES = {1: "simple_rnn", 3: "gru", 4: "lstm"}
+
+
+def variables(file: Contents) -> dict[str, list[Array]]:
+    """The arrays of each group of variables by its path, in order."""
+    numbered: dict[str, dict[int, Array]] = {}
+    for name, array in file.arrays.items():
+        path, _, number = name.rpartition("/")
+        if path.endswith("/vars") and number.isdecimal() and len(number) < 9:
+            path = "/".join("layers" if part == OLD else part for part in path.split("/")[:-1])
+            numbered.setdefault(path, {})[int(number)] = array
+    return {path: [arrays[k] for k in sorted(arrays)] for path, arrays in numbered.items()}
+
+
+def described(found: Iterable[Described], file: Contents, classes: dict[str, str]) -> list[RecurrentLayer]:
+    """The layers that a configuration describes, with their weights.
+
+    classes: of all layers by path, to name one that is recurrent and not described.
+    Raises InvalidModel when something is missing, or a cell is left over.
+    """
+    left = variables(file)
+    layers = []
+    for one in found:
+        if missing := [place.path for place in one.cells if place.path not in left]:
+            raise InvalidModel(f"layer {one.name} has no weights at {missing[0]}")
+        layers.append(one.layer([left.pop(place.path) for place in one.cells]))
+    for path in left:
+        if "cell" in path.split("/"):
+            around = [own for own in classes if own == "" or f"{path}/".startswith(f"{own}/")]
+            kind = classes[max(around, key=len)] if around else "none"
+            raise InvalidModel(
+                f"recurrent weights at {path} belong to class {kind}, which does not tell what it computes; "
+                "save the weights alone, as NAME.weights.h5, to have that assumed"
+            )
+    return layers
+
+
+def by_shapes(file: Contents) -> list[RecurrentLayer]:
+    """The recurrent layers of a file without a configuration: what it does not tell is assumed."""
+    cells: dict[str, dict[str, list[Array]]] = {}
+    for path, arrays in variables(file).items():
+        if match := CELL.fullmatch(path):
+            cells.setdefault(match["layer"], {})[path] = arrays
+    names = {path: named(file, path) for path in cells}
+    if len(set(names.values())) < len(names):
+        names = {path: path for path in cells}
+    layers = []
+    for path, own in sorted(cells.items(), key=lambda item: counted(item[0])):
+        forward_first = sorted(own, key=lambda place: ("/backward_layer/" in place, counted(place)))
+        both = [f"{path}/{word}_layer/cell" for word in ("forward", "backward")]
+        layers.append(assumed(names[path], [own[p] for p in forward_first], forward_first == both))
+    return layers
+
+
+def named(file: Contents, path: str) -> str:
+    """A layer's name: those of the layers on the way to it, as far as the file tells them."""
+    parts = path.split("/")
+    ways = ["/".join(parts[: k + 1]) for k in range(len(parts)) if parts[k] not in ("layers", OLD)]
+    return "/".join(file.text(f"{way}/vars", "name") or way.rpartition("/")[2] for way in ways)
+
+
+def counted(path: str) -> list[tuple[str, int]]:
+    """To sort by: lstm_2 is before lstm_10."""
+    parts = (re.fullmatch(r"(.*?)(?:_(\d{1,9}))?", part, re.DOTALL) for part in path.split("/"))
+    return [(match[1], int(match[2] or 0)) for match in parts if match]
+
+
+def assumed(name: str, cells: Sequence[Sequence[Array]], bidirectional: bool) -> RecurrentLayer:
+    """A layer of which there are only the weights. Raises InvalidModel when they are no known cell's."""
+    kernel, *others = cells[0]
+    if kernel.ndim != 2 or len(others) not in (1, 2) or others[0].ndim != 2 or not others[0].shape[0]:
+        raise InvalidModel(f"layer {name} has other weights than a kernel, a recurrent kernel and a bias")
+    units, width = others[0].shape
+    gates, rest = divmod(width, units)
+    if rest or gates not in BY_GATES or kernel.shape[1] != width:
+        shapes = f"{kernel.shape} and {others[0].shape}"
+        raise InvalidModel(f"layer {name} has weights of shape {shapes}, which no known cell has")
+    options: Config = {"cell": BY_GATES[gates]}
+    guessed = ["activation", "return_sequences"]
+    if options["cell"] != "simple_rnn":
+        guessed.append("recurrent_activation")
+    bias = others[1].shape if len(others) == 2 else None
+    cudnn = bias == (2 * width,)
+    if options["cell"] == "gru":
+        options["reset_after"] = bias != (width,)
+        guessed += ["reset_after"] * (bias is None)
+    if bidirectional:
+        options["merge_mode"] = "concat"
+        guessed.append("merge_mode")
+    elif len(cells) == 1:
+        guessed += ["reverse", "outputs_reversed"]
+    options["assumed"] = tuple(guessed)
+    all_alike = all([a.shape for a in own[1:]] == [a.shape for a in others] for own in cells)
+    if not all_alike or any(own[0].ndim != 2 or own[0].shape[1] != width for own in cells):
+        raise InvalidModel(f"layer {name} has cells of several kinds or sizes, which is not checked")
+    if bias not in (None, (width,), (2 * width,), *([(2, width)] if gates == 3 else [])):
+        raise InvalidModel(f"layer {name} has a bias of shape {bias}, which no known cell has")
+    return layer_of(name, cells, options, cudnn)

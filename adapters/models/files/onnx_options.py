@@ -1,0 +1,105 @@
+"""What the attributes of ONNX's RNN, GRU and LSTM nodes say about a layer, and the way there and back."""
+
+from typing import Any
+
+import numpy as np
+
+from rnn_lockstep.adapters.models.files.onnx_constants import attributes_of
+from rnn_lockstep.adapters.models.recurrent_layer import RecurrentLayer
+
+CELLS = {"RNN": "simple_rnn", "GRU": "gru", "LSTM": "lstm"}
+# Of each operator, the activations where none are given. Only the first can be another.
+USUAL = {"RNN": ("Tanh",), "GRU": ("Sigmoid", "Tanh"), "LSTM": ("Sigmoid", "Tanh", "Tanh")}
+# A HardSigmoid's alpha and beta.
+HARD_SIGMOIDS = {"hard_sigmoid_keras2": (0.2, 0.5), "hard_sigmoid": (1 / 6, 0.5)}
+# What type each attribute has that decides anything; of a list, each of its values.
+TYPES = {
+    **dict.fromkeys(("direction", "activations"), bytes),
+    **dict.fromkeys(("hidden_size", "input_forget", "layout", "linear_before_reset"), int),
+    **dict.fromkeys(("activation_alpha", "activation_beta", "clip"), float),
+}
+DIRECTIONS = {"forward": 1, "reverse": 1, "bidirectional": 2}
+
+
+def options_of(node: Any) -> dict[str, Any]:
+    """The fields of a RecurrentLayer. Raises ValueError, naming the attribute that has no place there."""
+    attributes = attributes_of(node)
+    for name, value in attributes.items():
+        values = value if name.startswith("activation") and isinstance(value, list) else [value]
+        if any(not isinstance(v, TYPES.get(name, object)) for v in values):
+            raise ValueError(f"its {name} is a {type(value).__name__}")
+    if "clip" in attributes:
+        raise ValueError(f"it has clip={attributes['clip']}, which no other framework has")
+    if attributes.get("input_forget", 0):
+        raise ValueError("it has input_forget, an LSTM whose input and forget gates are one")
+    direction = attributes.get("direction", b"forward").decode("ascii", "replace")
+    if direction not in DIRECTIONS:
+        raise ValueError(f"its direction is {direction!r}, needs one of {', '.join(DIRECTIONS)}")
+    for name in ("layout", "linear_before_reset"):
+        if attributes.get(name, 0) not in (0, 1):
+            raise ValueError(f"its {name} is {attributes[name]}, needs 0 or 1")
+    field = "activation" if node.op_type == "RNN" else "recurrent_activation"
+    return {
+        "cell": CELLS[node.op_type],
+        field: _activation(node.op_type, attributes, DIRECTIONS[direction]),
+        "reset_after": node.op_type != "GRU" or attributes.get("linear_before_reset", 0) == 1,
+        "reverse": direction == "reverse",
+        "merge_mode": "concat" if direction == "bidirectional" else None,
+    }
+
+
+def _activation(op_type: str, attributes: dict[str, Any], directions: int) -> str:
+    """The first of each direction; the others must be the usual ones."""
+    usual = USUAL[op_type]
+    names: list[str] = [name.decode("ascii", "replace") for name in attributes.get("activations", ())]
+    names = names or [*usual] * directions
+    if len(names) != len(usual) * directions:
+        raise ValueError(f"it has {len(names)} activations, needs {len(usual) * directions}")
+    hard = [k for k, name in enumerate(names) if name.lower() == "hardsigmoid"]
+    slopes = _values(attributes, "activation_alpha", 0.2, hard, len(names))
+    middles = _values(attributes, "activation_beta", 0.5, hard, len(names))
+    known = [name.lower() for name in names]
+    for k, pair in zip(hard, zip(slopes, middles, strict=True), strict=True):
+        same = [name for name, other in HARD_SIGMOIDS.items() if np.allclose(pair, other, 0, 1e-6)]
+        if not same:
+            raise ValueError(f"it has a HardSigmoid of alpha={pair[0]:.6g} and beta={pair[1]:.6g}")
+        known[k] = same[0]
+    first = known[0]
+    allowed = ("tanh", "relu") if op_type == "RNN" else ("sigmoid", *HARD_SIGMOIDS)
+    if (first not in allowed) or (first in HARD_SIGMOIDS and 0 not in hard):
+        raise ValueError(f"it has the activation {names[0]}, which is none of {', '.join(allowed)}")
+    if known != [first, *(name.lower() for name in usual[1:])] * directions:
+        raise ValueError(f"it has the activations {', '.join(names)}, of which only the first may be unusual")
+    return first
+
+
+def _values(
+    attributes: dict[str, Any], name: str, default: float, users: list[int], count: int
+) -> list[float]:
+    """Those of the activations that have one; some files have a value for each of the `count` activations."""
+    values = attributes.get(name) or [default] * len(users)
+    if len(values) == len(users) or not users:
+        return [float(value) for value in values[: len(users)]]
+    if len(values) == count:
+        return [float(values[k]) for k in users]
+    raise ValueError(f"it has {len(values)} values of {name} for {len(users)} activations")
+
+
+def attributes_for(layer: RecurrentLayer, op_type: str) -> dict[str, Any]:
+    """The attributes of each of a layer's nodes."""
+    single = "reverse" if layer.reverse else "forward"
+    attributes: dict[str, Any] = {
+        "hidden_size": layer.hidden_size,
+        "direction": single if layer.directions == 1 else "bidirectional",
+    }
+    if op_type == "GRU":
+        attributes["linear_before_reset"] = int(layer.reset_after)
+    first = layer.activation.capitalize() if op_type == "RNN" else "Sigmoid"
+    if op_type != "RNN" and layer.recurrent_activation in HARD_SIGMOIDS:
+        first = "HardSigmoid"
+        alpha, beta = HARD_SIGMOIDS[layer.recurrent_activation]
+        attributes["activation_alpha"] = [alpha] * layer.directions
+        attributes["activation_beta"] = [beta] * layer.directions
+    if first != USUAL[op_type][0]:
+        attributes["activations"] = [first, *USUAL[op_type][1:]] * layer.directions
+    return attributes

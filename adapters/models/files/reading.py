@@ -1,0 +1,94 @@
+"""What the readers of model files share: a file's bytes, its arrays' dtypes, and refusals in one line."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+
+from rnn_lockstep.adapters import safe_files as files
+from rnn_lockstep.adapters.backends.weight_layouts import unpack
+from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer
+from rnn_lockstep.reference import Weights
+from rnn_lockstep.reference.oracle.validation import Array, need_weights
+
+LARGEST_FILE = 2**32
+FLOATS: dict[str, Any] = {
+    **{name: np.dtype(name) for name in ("float64", "float32", "float16")},
+    "bfloat16": np.dtype(ml_dtypes.bfloat16),
+}
+
+
+@contextmanager
+def refusing(path: Path) -> Iterator[None]:
+    """Whatever is wrong with a file becomes an InvalidModel that names it, in one line."""
+    try:
+        yield
+    except (OSError, ValueError, OverflowError, MemoryError, RecursionError) as error:
+        told = files.in_one_line(error) or type(error).__name__
+        raise InvalidModel(f"{files.printable(str(path))}: {told}") from None
+
+
+def contents(path: Path) -> bytes:
+    """A regular file's bytes. Raises OSError or ValueError."""
+    return files.read(path, LARGEST_FILE)
+
+
+def unwritable(layer: RecurrentLayer, framework: str, reason: object) -> InvalidModel:
+    """That a layer cannot be written, in one line."""
+    return InvalidModel(files.printable(f"layer {layer.name} cannot be written for {framework}: {reason}"))
+
+
+def need_one_each(layers: Sequence[RecurrentLayer]) -> None:
+    """Raise InvalidModel unless there are layers to write, each with a name of its own."""
+    names = [layer.name for layer in layers]
+    if not names:
+        raise InvalidModel("there are no recurrent layers to write")
+    for name in names:
+        if names.count(name) > 1:
+            raise InvalidModel(f"two layers have the name {files.printable(name)}; a file needs each once")
+
+
+def unique(names: Sequence[str]) -> list[str]:
+    """Names that tell layers apart; those that come again are numbered."""
+    found: list[str] = []
+    for name in names:
+        number, new = 0, name
+        while new in found:
+            number += 1
+            new = f"{name}_{number}"
+        found.append(new)
+    return found
+
+
+def unpacked(weights: Weights, cell: str, framework: str, where: str = "") -> Weights:
+    """Weights of a framework that has them as rows, in the reference layout.
+
+    where: what goes before their names in the ValueError for those of a wrong shape.
+    """
+    need_weights(cell, weights, weights.W.shape[-1] if weights.W.ndim else 0, where)
+    return unpack(weights, cell, framework)
+
+
+def layer(name: str, cells: Sequence[Weights], **options: Any) -> RecurrentLayer:
+    """A layer that was read. Raises ValueError, naming it, where its weights do not fit together."""
+    try:
+        return RecurrentLayer(name, tuple(cells), **options)
+    except ValueError as error:
+        raise ValueError(f"layer {name}: {error}") from None
+
+
+def array_in(data: bytes, dtype: Any, shape: Sequence[Any], name: str) -> Array:
+    """The array of that shape whose numbers, in C order, the bytes are: no fewer, no more, nothing copied.
+
+    Raises ValueError where they are not; so a declared shape takes no memory.
+    """
+    whole = all(type(n) is int and n >= 0 for n in shape)
+    if not whole or prod(shape) * dtype.itemsize != len(data) or len(shape) > 8:
+        raise ValueError(f"{name} has shape {tuple(shape)} of {dtype}, and {len(data)} bytes")
+    if 0 in shape:
+        raise ValueError(f"{name} is empty: it has shape {tuple(shape)}")
+    return np.frombuffer(data, dtype).reshape(shape)

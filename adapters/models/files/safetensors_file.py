@@ -1,0 +1,37 @@
+"""Files of tensors in safetensors' format, by the names that torch gives them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from safetensors import SafetensorError, deserialize
+from safetensors.numpy import save
+
+from rnn_lockstep.adapters.models.files import reading, torch_keys
+from rnn_lockstep.adapters.models.recurrent_layer import RecurrentLayer
+
+DTYPES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
+
+
+def read(path: Path) -> list[RecurrentLayer]:
+    """The recurrent layers of a file, such as `safetensors.torch.save_file` makes. Raises InvalidModel."""
+    with reading.refusing(path):
+        try:
+            tensors = dict(deserialize(reading.contents(path)))  # type: ignore[no-untyped-call]
+        except SafetensorError as error:
+            raise ValueError(str(error)) from None
+        arrays = dict.fromkeys(tensors)
+        for key in filter(torch_keys.is_recurrent, tensors):
+            code, shape, data = (tensors[key][part] for part in ("dtype", "shape", "data"))
+            if code not in DTYPES:
+                raise ValueError(f"{key} has dtype {code}, needs {', '.join(DTYPES)}")
+            arrays[key] = reading.array_in(data, reading.FLOATS[DTYPES[code]], shape, key)
+        return torch_keys.layers_of(arrays)
+
+
+def write(layers: Sequence[RecurrentLayer], template: Path | None = None) -> bytes:
+    """The weights by torch's names, as `torch.nn.Module.load_state_dict` takes them.
+
+    template: not used; the format needs none. Raises InvalidModel.
+    """
+    data: bytes = save(torch_keys.state_dict(layers), {"format": "pt"})
+    return data

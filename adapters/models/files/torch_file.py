@@ -1,0 +1,151 @@
+"""PyTorch's files of a state dict, `.pt` or `.pth`, read without torch: the pickle in them is never run.
+
+Reads what `torch.save` writes, of any version since 0.4: a zip archive, or the older stream of pickles with
+the storages behind them. A state dict may lie in a checkpoint, under one of STATE_DICTS.
+"""
+
+import struct
+from collections.abc import Callable, Sequence
+from functools import cache
+from io import BytesIO
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.lib.stride_tricks import as_strided
+
+from rnn_lockstep.adapters.models.files import reading, torch_keys
+from rnn_lockstep.adapters.models.files.archive import Archive
+from rnn_lockstep.adapters.models.files.torch_pickle import Storage, Tensor, unpickled
+from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer
+from rnn_lockstep.reference.oracle.validation import Array
+
+STATE_DICTS = ("state_dict", "model_state_dict", "model")
+MAGIC = 0x1950A86A20F9469CFC6C  # of the older format
+DTYPES = {"Double": "float64", "Float": "float32", "Half": "float16", "BFloat16": "bfloat16"}
+# Tensors may share their numbers, but not so many times that little in a file is much to look at.
+MOST_SHARED = 16
+
+
+def read(path: Path) -> list[RecurrentLayer]:
+    """The recurrent layers of a file's state dict. Raises InvalidModel."""
+    with reading.refusing(path):
+        data = reading.contents(path)
+        content, storage = _zipped(data) if data.startswith(b"PK") else _streamed(data)
+        tensors = _state_dict(content)
+        recurrent = {key: t for key, t in tensors.items() if torch_keys.is_recurrent(key)}
+        arrays = {key: array_of(key, t, storage) for key, t in recurrent.items()}
+        if sum(array.nbytes for array in arrays.values()) > MOST_SHARED * len(data):
+            raise ValueError("its tensors share too few numbers to be so large")
+        return torch_keys.layers_of({**dict.fromkeys(tensors), **arrays})
+
+
+def _zipped(data: bytes) -> tuple[Any, Callable[[Storage], Array]]:
+    """What was saved, and how its storages are found, in an archive."""
+    archive = Archive(data, compressed=False)
+    found = [name for name in archive.names if name.endswith("/data.pkl")]
+    if len(found) != 1:
+        raise ValueError(f"the archive has {len(found)} members data.pkl, needs one")
+    folder = found[0].removesuffix("data.pkl")
+    order = f"{folder}byteorder"
+    swapped = order in archive.names and archive.read(order) == b"big"
+
+    @cache
+    def numbers(storage: Storage) -> Array:
+        dtype = _dtype(storage)
+        stored = archive.read(f"{folder}data/{storage.key}")
+        array = np.frombuffer(stored, dtype)[: storage.size]
+        return array.byteswap() if swapped else array
+
+    return unpickled(BytesIO(archive.read(found[0]))), numbers
+
+
+def _streamed(data: bytes) -> tuple[Any, Callable[[Storage], Array]]:
+    """The same of the older format: five pickles, then each storage's length with its bytes."""
+    file = BytesIO(data)
+    try:
+        magic = unpickled(file)
+    except ValueError:
+        magic = None
+    if magic != MAGIC:
+        raise ValueError("it is no file that torch.save wrote: neither an archive nor the older format")
+    kinds: dict[str, Storage] = {}
+    _, system, content, keys = (unpickled(file, kinds) for _ in range(4))
+    if not isinstance(system, dict) or system.get("little_endian") is not True:
+        raise ValueError("it is not of a little-endian machine")
+    if not isinstance(keys, list) or any(not isinstance(key, str) for key in keys):
+        raise ValueError("it has no list of storages")
+    stored: dict[str, bytes] = {}
+    for key in keys:
+        if key not in kinds:
+            raise ValueError(f"it has a storage {key!r} that no tensor uses")
+        count = file.read(8)
+        size = struct.unpack("<q", count)[0] * kinds[key].itemsize if len(count) == 8 else -1
+        if not 0 <= size <= len(data) - file.tell():
+            raise ValueError(f"it ends within its storage {key!r}")
+        stored[key] = file.read(size)
+
+    def numbers(storage: Storage) -> Array:
+        if storage.key not in stored:
+            raise ValueError(f"it has no storage {storage.key!r}")
+        return np.frombuffer(stored[storage.key], _dtype(storage))
+
+    return content, numbers
+
+
+def _dtype(storage: Storage) -> Any:
+    if storage.kind not in DTYPES:
+        raise ValueError(f"its weights are {storage.kind}, needs {', '.join(DTYPES)}")
+    return reading.FLOATS[DTYPES[storage.kind]]
+
+
+def _state_dict(content: Any) -> dict[str, Any]:
+    """The state dict that a file holds, alone or in a checkpoint."""
+    if not isinstance(content, dict):
+        raise ValueError(f"it holds no state dict but {type(content).__name__}: save module.state_dict()")
+    inside = [content.get(name) for name in STATE_DICTS]
+    found = [d for d in (content, *inside) if isinstance(d, dict) and any(map(_is_weight, d.items()))]
+    if len(found) > 1:
+        raise ValueError(f"it holds several state dicts, needs one of {', '.join(STATE_DICTS)}")
+    return {key: value for key, value in (found or [content])[0].items() if isinstance(key, str)}
+
+
+def _is_weight(item: tuple[Any, Any]) -> bool:
+    return torch_keys.is_recurrent(item[0]) and isinstance(item[1], Tensor)
+
+
+def array_of(key: str, tensor: Any, storage: Callable[[Storage], Array]) -> Array:
+    """The tensor's view of its storage, nothing copied. Raises ValueError where it would leave it."""
+    if not isinstance(tensor, Tensor):
+        raise ValueError(f"{key} is no plain tensor")
+    numbers = storage(tensor.storage)
+    offset, shape, strides = tensor.storage.start + tensor.offset, tensor.shape, tensor.strides
+    size = offset + 1 + sum((n - 1) * stride for n, stride in zip(shape, strides, strict=True))
+    total = prod(shape)
+    if not total or size > len(numbers) or total > len(numbers):
+        raise ValueError(f"{key} has shape {shape}, which is empty or more than its {len(numbers)} numbers")
+    itemsize = numbers.itemsize
+    return as_strided(numbers[offset:], shape, [n * itemsize for n in strides], writeable=False)
+
+
+def write(layers: Sequence[RecurrentLayer], template: Path | None = None) -> bytes:
+    """A state dict as `torch.save` writes it, each layer's name before its keys.
+
+    template: not used; a state dict needs none. Raises InvalidModel.
+    """
+    arrays = torch_keys.state_dict(layers)
+    try:
+        import torch
+    except ImportError:
+        raise InvalidModel("torch is not installed, and writes its own files: pip install torch") from None
+    buffer = BytesIO()
+    torch.save({key: _tensor(torch, array) for key, array in arrays.items()}, buffer)
+    return buffer.getvalue()
+
+
+def _tensor(torch: Any, array: Array) -> Any:
+    """A tensor of its own; bfloat16, which torch takes from no array, by its bits."""
+    if array.dtype.name == "bfloat16":
+        return torch.from_numpy(array.view(np.int16).copy()).view(torch.bfloat16)
+    return torch.from_numpy(array.copy())

@@ -1,0 +1,116 @@
+"""The names that torch gives to the weights of recurrent layers in a state dict, and the way there and back.
+
+`encoder.rnn.weight_ih_l0_reverse` is W of the first layer of `encoder.rnn`, backward; `RNNCell` and its
+likes have no `_l0`. Names tell everything but the sizes, which tell the cell: U has 4, 3 or 1 times as
+many rows as columns in an LSTM, GRU or RNN. Source: the parameters of `torch.nn.RNNBase`.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from rnn_lockstep.adapters.backends.weight_layouts import pack
+from rnn_lockstep.adapters.models.files import reading
+from rnn_lockstep.adapters.models.recurrent_layer import RecurrentLayer
+from rnn_lockstep.reference import Weights
+from rnn_lockstep.reference.oracle.cells import GATES
+from rnn_lockstep.reference.oracle.validation import Array
+
+PARAMETERS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+KEY = re.compile(
+    r"(?:(.*)\.)?(weight_ih|weight_hh|bias_ih|bias_hh|weight_hr)(?:_l(\d{1,4})(_reverse)?)?", re.S
+)
+# What torch's state dicts do not tell: how the module is called, and the nonlinearity of an RNN.
+UNTOLD = ("return_sequences",)
+Cells = dict[tuple[int, bool], dict[str, Any]]  # by layer and whether it is the backward direction
+
+
+def is_recurrent(key: Any) -> bool:
+    return isinstance(key, str) and KEY.fullmatch(key) is not None
+
+
+def layers_of(tensors: Mapping[str, Any]) -> list[RecurrentLayer]:
+    """The layers in a state dict of arrays, in its order; other keys are left alone.
+
+    Raises ValueError, naming the layer or key.
+    """
+    modules: dict[str, Cells] = {}
+    for key, tensor in tensors.items():
+        if found := KEY.fullmatch(key):
+            prefix, parameter, number, reverse = found.groups()
+            if parameter == "weight_hr":
+                raise ValueError(f"{key} is the projection of an LSTM with proj_size, which is not compared")
+            cells = modules.setdefault(prefix or "", {})
+            cells.setdefault((int(number or 0), reverse is not None), {})[parameter] = tensor
+    wrapped = all(key.startswith("module.") for key in tensors)  # by DataParallel
+    return [_layer(_name(prefix, wrapped), prefix, cells) for prefix, cells in modules.items()]
+
+
+def _name(prefix: str, wrapped: bool) -> str:
+    """A module's name without what wraps it; empty for the outermost module."""
+    parts = prefix.split(".")[1 if wrapped else 0 :]
+    return ".".join(part for part in parts if part != "_orig_mod")  # of torch.compile
+
+
+def _layer(name: str, prefix: str, cells: Cells) -> RecurrentLayer:
+    where = prefix or "the module"
+    directions = 2 if any(reverse for _, reverse in cells) else 1
+    expected = [(k, bool(d)) for k in range(len(cells) // directions) for d in range(directions)]
+    if sorted(cells) != expected:
+        raise ValueError(f"layer {where} lacks the weights of a layer or direction between others")
+    weights = [_weights(where, cells[place]) for place in expected]
+    cell = _cell(where, weights[0].U)
+    return reading.layer(
+        name or cell,
+        [reading.unpacked(w, cell, "torch", f"layer {where}: ") for w in weights],
+        cell=cell,
+        merge_mode="concat" if directions == 2 else None,
+        assumed=("activation", *UNTOLD) if cell == "simple_rnn" else UNTOLD,
+    )
+
+
+def _weights(where: str, parameters: dict[str, Any]) -> Weights:
+    missing = [name for name in PARAMETERS[:2] if name not in parameters]
+    if missing:
+        raise ValueError(f"layer {where} has no {missing[0]} beside {', '.join(parameters)}")
+    return Weights(*(parameters.get(name) for name in PARAMETERS))
+
+
+def _cell(where: str, U: Array) -> str:
+    """The cell that has that many rows in U."""
+    for cell, gates in GATES.items():
+        if U.ndim == 2 and U.shape[0] == len(gates) * U.shape[1]:
+            return cell
+    raise ValueError(f"layer {where}: weight_hh has shape {U.shape}, that of no RNN, GRU or LSTM")
+
+
+def state_dict(layers: Sequence[RecurrentLayer]) -> dict[str, Array]:
+    """The weights of layers by torch's keys, in torch's order. Raises InvalidModel for what torch has not."""
+    reading.need_one_each(layers)
+    tensors = {}
+    for layer in layers:
+        if reason := refusal(layer):
+            raise reading.unwritable(layer, "torch", reason)
+        for k, weights in enumerate(layer.cells):
+            number, backward = divmod(k, layer.directions)
+            packed = pack(weights, layer.cell, "torch")
+            for parameter, array in zip(PARAMETERS, packed, strict=True):
+                if array is not None:
+                    key = f"{layer.name}.{parameter}_l{number}{'_reverse' * backward}"
+                    tensors[key] = np.ascontiguousarray(array)
+    return tensors
+
+
+def refusal(layer: RecurrentLayer) -> str:
+    """Why no module of torch computes what a layer does; empty where one does."""
+    if layer.reverse:
+        return "it runs backward only, and torch.nn has no such layer"
+    if layer.merge_mode not in (None, "concat"):
+        return f"its merge_mode is {layer.merge_mode}, and torch.nn's layers concatenate their directions"
+    if layer.cell == "gru" and not layer.reset_after:
+        return "torch.nn.GRU applies the reset gate after the matrix product, this layer before it"
+    if layer.cell != "simple_rnn" and layer.recurrent_activation != "sigmoid":
+        return f"its gates are {layer.recurrent_activation}, those of torch.nn.{layer.cell.upper()} sigmoid"
+    return ""

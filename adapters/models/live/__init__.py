@@ -1,0 +1,68 @@
+"""Live models: layers of torch and Keras, and functions, read and asked as they are.
+
+A function is called as `f(inputs)`, `f(inputs, initial_state)` or with `lengths` or `mask` too, by the names
+of its parameters; arrays are NumPy's, or those of the framework that it needs. inputs (batch, time, D),
+initial_state (batch, H), or (h, c) of an LSTM, lengths (batch,). It returns outputs (batch, time, H), or the
+last one, (batch, H), alone or with the final state, and that of an LSTM's cell after it.
+The errors of tanh and sigmoid are those of the framework that answers, or of its attribute `facts`.
+"""
+
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from rnn_lockstep.adapters.models.live import calling, keras_model, torch_module
+from rnn_lockstep.adapters.models.live.asking import Port, meet
+from rnn_lockstep.adapters.models.live.model import Live, Misfit
+from rnn_lockstep.adapters.models.live.signature import signature_of
+from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer
+from rnn_lockstep.reference import Case, Trace
+
+__all__ = ["Live", "Misfit", "Port", "is_live", "meet", "read_live", "run_live", "ways"]
+
+
+def framework_of(model: Any) -> Any:
+    """The module here that knows such models; None of what is a function, or nothing. Imports nothing."""
+    torch, keras = sys.modules.get("torch"), sys.modules.get("keras")
+    if torch is not None and isinstance(model, torch.nn.Module):
+        return torch_module
+    if keras is not None and hasattr(keras, "layers") and isinstance(model, keras.layers.Layer):
+        return keras_model
+    return None
+
+
+def is_live(model: Any) -> bool:
+    """Whether it can be asked."""
+    return framework_of(model) is not None or callable(model)
+
+
+def read_live(model: Any) -> list[RecurrentLayer]:
+    """The recurrent layers of a live model; none of a function. Raises InvalidModel."""
+    framework = framework_of(model)
+    found: list[RecurrentLayer] = [] if framework is None else framework.layers(model)
+    return found
+
+
+def ways(model: Any, layer: str | None = None) -> Iterator[Live]:
+    """The ways to ask a live model, the likeliest first. Raises InvalidModel.
+
+    layer: of a model's layers, the one to ask.
+    """
+    framework = framework_of(model)
+    if framework is not None:
+        yield from framework.ways(model, layer)
+    elif callable(model):
+        yield from calling.ways(model, signature_of(model), getattr(model, "__name__", type(model).__name__))
+    else:
+        raise InvalidModel(
+            f"a {type(model).__name__} is no model: needs a torch.nn.Module, a Keras layer or a function"
+        )
+
+
+def run_live(model: Any, layer: RecurrentLayer, case: Case) -> Trace:
+    """What a live model answers to a case; it must answer as `layer`, whose case it is.
+
+    The case's initial state and lengths are given where the model takes them, and final states are None
+    where it does not return them: see `Port`. Raises InvalidModel, or Misfit.
+    """
+    return meet(ways(model), layer).run(case)

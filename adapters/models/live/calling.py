@@ -1,0 +1,115 @@
+"""A callable called with a case, whatever framework its arrays are of."""
+
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from rnn_lockstep.adapters.backends.contract import Facts
+from rnn_lockstep.adapters.backends.registry import load
+from rnn_lockstep.adapters.backends.torch_adapter import as_array, as_tensor
+from rnn_lockstep.adapters.models.live.model import INITIAL_STATE, LENGTHS, Live
+from rnn_lockstep.adapters.models.live.signature import Signature
+from rnn_lockstep.reference import Case
+from rnn_lockstep.reference.oracle.validation import Array
+
+# The backend whose declared errors are those of a framework's arrays, by the name of their module.
+BACKENDS = {"torch": "torch", "jax": "jax", "jaxlib": "jax", "tensorflow": "keras"}
+
+
+class Call:
+    """Calls a function of inputs, and perhaps states, lengths or a mask.
+
+    convert: makes the framework's own of an array.
+    stacked: initial states are (layers·directions, batch, H), of one cell too, as torch has them.
+    stateless: initial states are not given, though there may be a parameter for them.
+    """
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        signature: Signature,
+        convert: Callable[[Array], Any],
+        stacked: bool = False,
+        stateless: bool = False,
+    ) -> None:
+        self.function, self.signature, self.convert = function, signature, convert
+        self.stacked, self.stateless = stacked, stateless
+        self.framework = ""
+
+    @property
+    def takes(self) -> frozenset[str]:
+        state = self.signature.state and not self.stateless
+        lengths = self.signature.lengths or self.signature.mask
+        return frozenset(name for name, has in ((INITIAL_STATE, state), (LENGTHS, lengths)) if has)
+
+    def __call__(self, case: Case) -> list[Array]:
+        answer = list(leaves(self.function(self.convert(case.inputs), **self.given(case))))
+        if answer:
+            self.framework = type(answer[0]).__module__.partition(".")[0]
+        return [plain(array) for array in answer]
+
+    def given(self, case: Case) -> dict[str, Any]:
+        """The arguments beside the inputs, by name."""
+        names, given = self.signature, {}
+        if names.state and not self.stateless and (case.initial_state is not None or names.needed):
+            shape = case.cells_shape if self.stacked else case.state_shape
+            states = [self.convert(state.reshape(shape)) for state in case.start]
+            if len(states) == 1:
+                given[names.state] = states[0]
+            elif names.cell_state:
+                given[names.state], given[names.cell_state] = states
+            else:
+                given[names.state] = tuple(states)
+        if names.lengths and case.padded:
+            given[names.lengths] = self.convert(case.valid.sum(axis=1))
+        elif names.mask and case.padded:
+            given[names.mask] = self.convert(case.valid)
+        return given
+
+    def facts(self) -> Facts:
+        """Those it has itself, or else of the framework that answered; where that is unknown, the usual."""
+        if isinstance(own := getattr(self.function, "facts", None), Facts):
+            return own
+        backend = BACKENDS.get(self.framework)
+        return load(backend).facts if backend else Facts("a function")
+
+
+def leaves(answer: Any) -> Iterator[Any]:
+    """The arrays in any nesting of tuples and lists, without None."""
+    if isinstance(answer, (tuple, list)):
+        for part in answer:
+            yield from leaves(part)
+    elif answer is not None:
+        yield answer
+
+
+def plain(array: Any) -> Array:
+    """A framework's array as NumPy's."""
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(array, torch.Tensor):
+        return as_array(array.detach().cpu())
+    return np.asarray(array.numpy() if hasattr(array, "numpy") else array)
+
+
+def conversions() -> Iterator[tuple[str, Callable[[Array], Any]]]:
+    """What a function may be called with: NumPy's arrays, or those of a framework that is in use."""
+    yield "NumPy arrays", lambda array: array
+    if (jax := sys.modules.get("jax")) is not None and hasattr(jax, "numpy"):
+        yield "JAX arrays", jax.numpy.asarray
+    if "torch" in sys.modules:
+        yield "torch tensors", as_tensor
+    if (tensorflow := sys.modules.get("tensorflow")) is not None:
+        yield "TensorFlow tensors", tensorflow.convert_to_tensor
+
+
+def ways(function: Callable[..., Any], signature: Signature, name: str) -> Iterator[Live]:
+    """The ways to call a function that may be any framework's."""
+    for what, convert in conversions():
+        forms = [{}, {"stacked": True}] if signature.state else [{}]
+        if signature.state and not signature.needed:
+            forms.append({"stateless": True})
+        for form in forms:
+            call = Call(function, signature, convert, **form)
+            yield Live(f"{name}, called with {what}", call, call.facts, call.takes)

@@ -1,0 +1,128 @@
+"""Live Keras layers and models: `SimpleRNN`, `GRU`, `LSTM`, `RNN` of one of their cells, `Bidirectional`."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from rnn_lockstep.adapters.backends.contract import Facts
+from rnn_lockstep.adapters.backends.registry import load
+from rnn_lockstep.adapters.backends.weight_layouts import unpack
+from rnn_lockstep.adapters.models.live.calling import leaves, plain
+from rnn_lockstep.adapters.models.live.model import INITIAL_STATE, LENGTHS, Live
+from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer
+from rnn_lockstep.reference import Case, Weights
+from rnn_lockstep.reference.oracle.cells import ACTIVATIONS, RECURRENT_ACTIVATIONS
+from rnn_lockstep.reference.oracle.validation import Array
+
+CELLS = {"SimpleRNNCell": "simple_rnn", "GRUCell": "gru", "LSTMCell": "lstm"}
+
+
+def layers(model: Any) -> list[RecurrentLayer]:
+    """The recurrent layers of a model, or of a layer, by name. Raises InvalidModel."""
+    return [read(layer) for layer in recurrent(model).values()]
+
+
+def recurrent(model: Any) -> dict[str, Any]:
+    """The recurrent layers in a model, or the layer itself, by name."""
+    import keras
+
+    if isinstance(model, (keras.layers.RNN, keras.layers.Bidirectional)):
+        return {model.name: model}
+    found: dict[str, Any] = {}
+    for inner in getattr(model, "layers", ()):
+        found |= recurrent(inner)
+    return found
+
+
+def read(layer: Any) -> RecurrentLayer:
+    """One of Keras's recurrent layers, built, as a layer."""
+    import keras
+
+    if not layer.built:
+        raise InvalidModel(f"{layer.name}: has no weights yet; call or build it first")
+    both = isinstance(layer, keras.layers.Bidirectional)
+    if both and layer.merge_mode is None:
+        raise InvalidModel(f"{layer.name}: has merge_mode=None, two outputs; needs concat, sum, mul or ave")
+    parts = [layer.forward_layer, layer.backward_layer] if both else [layer]
+    if any(getattr(part, "stateful", False) for part in parts):
+        raise InvalidModel(f"{layer.name}: is stateful: what it answers depends on what it was asked before")
+    cell = parts[0].cell
+    kind = CELLS.get(type(cell).__name__)
+    if kind is None or any(type(part.cell) is not type(cell) for part in parts):
+        raise InvalidModel(f"{layer.name}: has a {type(cell).__name__}; known are {', '.join(CELLS)}")
+    try:
+        return RecurrentLayer(
+            layer.name,
+            tuple(weights_of(part.cell, kind) for part in parts),
+            kind,
+            activation_of(layer.name, cell.activation, tuple(ACTIVATIONS)),
+            "sigmoid"
+            if kind == "simple_rnn"
+            else activation_of(layer.name, cell.recurrent_activation, tuple(RECURRENT_ACTIVATIONS)),
+            reset_after=bool(getattr(cell, "reset_after", True)),
+            reverse=not both and bool(layer.go_backwards),
+            merge_mode=layer.merge_mode if both else None,
+            return_sequences=bool(layer.return_sequences),
+            outputs_reversed=not both and bool(layer.go_backwards and layer.return_sequences),
+        )
+    except ValueError as error:
+        raise InvalidModel(f"{layer.name}: {error}") from None
+
+
+def weights_of(cell: Any, kind: str) -> Weights:
+    """A cell's weights; the two rows of a GRU's bias are b and recurrent_b."""
+    kernels = [plain(cell.kernel).copy(), plain(cell.recurrent_kernel).copy()]
+    bias = None if cell.bias is None else plain(cell.bias).copy()
+    biases = [] if bias is None else list(bias) if bias.ndim == 2 else [bias]
+    return unpack(Weights(*kernels, *biases), kind, "keras")
+
+
+def activation_of(name: str, function: Any, known: tuple[str, ...]) -> str:
+    """The name of one of Keras's activations in the reference."""
+    found = getattr(function, "__name__", str(function))
+    if found not in known:
+        raise InvalidModel(f"{name}: has the activation {found}; known are {', '.join(known)}")
+    return found
+
+
+def ways(model: Any, layer: str | None) -> Iterator[Live]:
+    """The ways to ask a model, the likeliest first: all of it, then its one recurrent layer alone."""
+    inner = recurrent(model)
+    chosen = inner.get(layer) if layer is not None else None
+    if chosen is None and not any(found is model for found in inner.values()):
+        own = read(next(iter(inner.values()))) if len(inner) == 1 else None
+        name = f"the model {model.name}"
+        yield Live(name, lambda case: answered(model(tensor(case.inputs), training=False)), facts, layer=own)
+    if chosen is None and len(inner) == 1:
+        [chosen] = inner.values()
+    if chosen is not None:
+        own = read(chosen)
+        name = type(chosen).__name__ if chosen is model else f"its layer {chosen.name} alone"
+        takes = frozenset({INITIAL_STATE, LENGTHS})
+        yield Live(f"keras.layers.{name}", lambda case: asked(chosen, case), facts, takes, own, bare=True)
+
+
+def asked(layer: Any, case: Case) -> list[Array]:
+    """What one of Keras's recurrent layers answers, with a mask where the case has lengths."""
+    state = None
+    if case.initial_state is not None:
+        by_cell = zip(*(state.reshape(case.cells_shape) for state in case.start), strict=True)
+        state = [tensor(state) for cell in by_cell for state in cell]
+    mask = tensor(case.valid) if case.padded else None
+    return answered(layer(tensor(case.inputs), initial_state=state, mask=mask, training=False))
+
+
+def answered(answer: Any) -> list[Array]:
+    return [plain(array) for array in leaves(answer)]
+
+
+def tensor(array: Array) -> Any:
+    import keras
+
+    return keras.ops.convert_to_tensor(array)
+
+
+def facts() -> Facts:
+    """Those of the framework below Keras."""
+    import keras
+
+    return load({"tensorflow": "keras"}.get(keras.backend.backend(), keras.backend.backend())).facts

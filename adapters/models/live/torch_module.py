@@ -1,0 +1,176 @@
+"""Live torch modules: `torch.nn.RNN`, `GRU` and `LSTM`, and modules of one's own."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from copy import deepcopy
+from typing import Any
+
+from rnn_lockstep.adapters.backends.contract import Facts
+from rnn_lockstep.adapters.backends.registry import load
+from rnn_lockstep.adapters.backends.torch_adapter import PARAMETERS, as_tensor
+from rnn_lockstep.adapters.backends.weight_layouts import unpack
+from rnn_lockstep.adapters.models.live.calling import Call, plain
+from rnn_lockstep.adapters.models.live.model import INITIAL_STATE, LENGTHS, Live
+from rnn_lockstep.adapters.models.live.signature import signature_of
+from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer
+from rnn_lockstep.reference import Case, Weights
+from rnn_lockstep.reference.oracle.validation import Array
+
+# By torch's name of the mode: the cell and its activation.
+MODES = {
+    "RNN_TANH": ("simple_rnn", "tanh"),
+    "RNN_RELU": ("simple_rnn", "relu"),
+    "GRU": ("gru", "tanh"),
+    "LSTM": ("lstm", "tanh"),
+}
+
+
+def layers(module: Any) -> list[RecurrentLayer]:
+    """The recurrent layers of a module by name, itself or in it. Raises InvalidModel."""
+    return [read(name, found) for name, found in recurrent(module).items()]
+
+
+def recurrent(module: Any) -> dict[str, Any]:
+    """The modules of torch's own recurrent classes in a module, itself among them."""
+    import torch
+
+    found = {n: m for n, m in module.named_modules() if isinstance(m, torch.nn.RNNBase)}
+    return {name or MODES[m.mode][0]: m for name, m in found.items()}
+
+
+def read(name: str, module: Any) -> RecurrentLayer:
+    """One of torch's recurrent modules as a layer. It shows all its outputs; what is used, it cannot tell."""
+    if module.proj_size:
+        raise InvalidModel(f"{name}: has proj_size={module.proj_size}; a projected LSTM cannot be compared")
+    cell, activation = MODES[module.mode]
+    cells = []
+    for k in range(module.num_layers):
+        for suffix in ("", "_reverse")[: 1 + module.bidirectional]:
+            arrays = (getattr(module, f"{p}_l{k}{suffix}", None) for p in PARAMETERS)
+            weights = Weights(*(None if a is None else plain(a).copy() for a in arrays))
+            cells.append(unpack(weights, cell, "torch"))
+    try:
+        return RecurrentLayer(
+            name,
+            tuple(cells),
+            cell,
+            activation,
+            merge_mode="concat" if module.bidirectional else None,
+            assumed=("return_sequences",),
+        )
+    except ValueError as error:
+        raise InvalidModel(f"{name}: {error}") from None
+
+
+def ways(module: Any, layer: str | None) -> Iterator[Live]:
+    """The ways to ask a module, the likeliest first: all of it, then its one recurrent layer alone."""
+    inner = recurrent(module)
+    chosen = inner.get(layer) if layer is not None else None
+    if chosen is None and not any(m is module for m in inner.values()):
+        yield from forward(module, only_one(inner))
+    if chosen is None and len(inner) == 1:
+        [(layer, chosen)] = inner.items()
+    if chosen is not None:
+        name = f"torch.nn.{type(chosen).__name__}" if chosen is module else f"its layer {layer} alone"
+        yield alone(name, str(layer), chosen)
+
+
+def alone(name: str, layer: str, module: Any) -> Live:
+    """One of torch's recurrent modules."""
+
+    def wider() -> Live:
+        return alone(f"{name} in float64", layer, deepcopy(module).double())
+
+    own, takes = read(layer, module), frozenset({INITIAL_STATE, LENGTHS})
+    return Live(
+        name, lambda case: asked(module, case), lambda: facts_of(module), takes, own, bare=True, wider=wider
+    )
+
+
+def only_one(inner: dict[str, Any]) -> RecurrentLayer | None:
+    """The one recurrent layer of a module; None where it has none or several."""
+    return read(*next(iter(inner.items()))) if len(inner) == 1 else None
+
+
+def forward(module: Any, layer: RecurrentLayer | None) -> Iterator[Live]:
+    """A module's own forward, with torch's form of initial states, another and without."""
+    signature = signature_of(module.forward)
+    place = tensors_of(module)
+    name = f"{type(module).__name__}.forward"
+    forms = [{"stacked": True}, {}] if signature.state else [{}]
+    if signature.state and not signature.needed:
+        forms.append({"stateless": True})
+    for form in forms:
+        call = Call(module, signature, place, **form)
+        yield Live(name, quietly(module, call), lambda: facts_of(module), call.takes, layer)
+
+
+def quietly(module: Any, call: Callable[[Case], list[Array]]) -> Callable[[Case], list[Array]]:
+    """The call, in evaluation mode and without gradients."""
+
+    def called(case: Case) -> list[Array]:
+        with evaluated(module):
+            return call(case)
+
+    return called
+
+
+def asked(module: Any, case: Case) -> list[Array]:
+    """What one of torch's recurrent modules answers, from packed sequences where the case has lengths."""
+    import torch
+
+    rnn, tensor = torch.nn.utils.rnn, tensors_of(module)
+    state = None
+    if case.initial_state is not None:
+        states = tuple(tensor(state.reshape(case.cells_shape)) for state in case.start)
+        state = states if len(states) > 1 else states[0]
+    with evaluated(module):
+        inputs = tensor(case.inputs)
+        if case.padded:
+            lengths = torch.from_numpy(case.valid.sum(axis=1))
+            inputs = rnn.pack_padded_sequence(inputs, lengths, batch_first=True, enforce_sorted=False)
+            outputs, final = module(inputs, state)
+            outputs, _ = rnn.pad_packed_sequence(outputs, batch_first=True, total_length=case.time)
+        elif module.batch_first:
+            outputs, final = module(inputs, state)
+        else:
+            outputs, final = module(inputs.transpose(0, 1), state)
+            outputs = outputs.transpose(0, 1)
+    return [plain(array) for array in (outputs, *(final if isinstance(final, tuple) else (final,)))]
+
+
+@contextmanager
+def evaluated(module: Any) -> Iterator[None]:
+    """The module in evaluation mode, so that nothing is dropped out, and as it was afterwards."""
+    import torch
+
+    training = [part for part in module.modules() if part.training]
+    module.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        for part in training:
+            part.training = True
+
+
+def tensors_of(module: Any) -> Callable[[Array], Any]:
+    """What makes tensors of arrays: on the module's device and, but for whole numbers, in its dtype."""
+    first = next(iter(module.parameters()), None)
+
+    def tensor(array: Array) -> Any:
+        made = as_tensor(array)
+        if first is None:
+            return made
+        return made.to(first.device, first.dtype if made.is_floating_point() else made.dtype)
+
+    return tensor
+
+
+def facts_of(module: Any) -> Facts:
+    """torch's, with errors that were measured on a CPU."""
+    first = next(iter(module.parameters()), None)
+    facts = load("torch").facts
+    if first is None or first.device.type == "cpu":
+        return facts
+    return Facts("torch", facts.version, str(first.device), facts.settings)

@@ -1,0 +1,132 @@
+"""A model's recurrent layers: weights, and all else that decides the answer, from whatever file."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+
+from rnn_lockstep.adapters.safe_files import printable
+from rnn_lockstep.reference import Case, Weights
+from rnn_lockstep.reference.oracle.validation import Array
+
+OPTIONS = (
+    *("cell", "activation", "recurrent_activation", "reset_after"),
+    *("reverse", "merge_mode", "return_sequences"),
+)
+
+
+class InvalidModel(ValueError):
+    """A file or object is no model that can be read or written. The message is one line: which, and why."""
+
+
+@dataclass(frozen=True, eq=False)
+class RecurrentLayer:
+    """One recurrent layer of a model, or a stack of them that is one object, as `torch.nn.LSTM` can be.
+
+    name: as the model has it.
+    cells: the weights of each layer and direction in the reference layout, in torch's order: layer by
+    layer, forward before backward. NumPy arrays of one dtype; all cells have the same biases.
+    cell ... return_sequences: as in `reference.Case`.
+    outputs_reversed: of a reverse layer whose outputs are in the order of its steps, the last input
+    first, as Keras's go_backwards and flax's reverse leave them.
+    assumed: the fields that the file does not tell, so that they are what is usual.
+    Raises ValueError when they do not fit together.
+    """
+
+    name: str
+    cells: tuple[Weights, ...]
+    cell: str
+    activation: str = "tanh"
+    recurrent_activation: str = "sigmoid"
+    reset_after: bool = True
+    reverse: bool = False
+    merge_mode: str | None = None
+    return_sequences: bool = True
+    outputs_reversed: bool = False
+    assumed: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.cells:
+            raise ValueError(f"layer {self.name} has no weights")
+        self.case(np.zeros((1, 0, self.input_size), self.dtype))
+
+    def case(self, inputs: Array, **more: Any) -> Case:
+        """The case of running it on inputs (batch, time, input_size), in the weights' dtype.
+
+        more: initial_state, initial_cell_state, lengths or mask, as in `reference.Case`.
+        """
+        first, *others = self.cells
+        options = {name: getattr(self, name) for name in OPTIONS}
+        return Case(inputs, **first._asdict(), more_weights=tuple(others), **options, **more)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        dtype: np.dtype[Any] = self.cells[0].W.dtype
+        return dtype
+
+    @property
+    def input_size(self) -> int:
+        return int(self.cells[0].W.shape[1])
+
+    @property
+    def hidden_size(self) -> int:
+        return int(self.cells[0].U.shape[1])
+
+    @property
+    def directions(self) -> int:
+        return 1 if self.merge_mode is None else 2
+
+    @property
+    def layers(self) -> int:
+        return len(self.cells) // self.directions
+
+    @property
+    def biases(self) -> int:
+        """How many biases each cell has."""
+        return sum(b is not None for b in self.cells[0][2:])
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers its weights are."""
+        return sum(w.size for weights in self.cells for w in weights if w is not None)
+
+    def same_options(self, other: "RecurrentLayer") -> list[str]:
+        """The names of the options in which another layer differs, those that either assumes left out."""
+        assumed = {*self.assumed, *other.assumed}
+        names = [field.name for field in fields(self) if field.name in (*OPTIONS, "outputs_reversed")]
+        return [n for n in names if n not in assumed and getattr(self, n) != getattr(other, n)]
+
+
+def only(layers: Sequence[RecurrentLayer], name: str | None, where: str) -> RecurrentLayer:
+    """The layer of that name, or the only one. Raises InvalidModel, listing what there is."""
+    found = [layer for layer in layers if name in (None, layer.name)]
+    if len(found) == 1:
+        return found[0]
+    names = printable(", ".join(layer.name for layer in layers)) or "none"
+    if name is None and layers:
+        raise InvalidModel(f"{where} has several recurrent layers, and needs the name of one: {names}")
+    raise InvalidModel(f"{where} has no recurrent layer{f' {name}' if name else ''}; it has: {names}")
+
+
+def stacked(layers: Sequence[RecurrentLayer]) -> RecurrentLayer:
+    """Layers on top of each other as one, the lowest first. Raises ValueError where they are none."""
+    *below, last = layers
+    for layer in below:
+        if not layer.return_sequences and "return_sequences" not in layer.assumed:
+            raise ValueError(f"layer {layer.name} returns its last output only, so none can be on top of it")
+    names = [name for name in OPTIONS if name != "return_sequences"]
+    for layer in below:
+        if differ := [name for name in names if getattr(layer, name) != getattr(last, name)]:
+            raise ValueError(f"layers {layer.name} and {last.name} differ in {', '.join(differ)}")
+    cells = tuple(cell for layer in layers for cell in layer.cells)
+    return replace(last, name="+".join(layer.name for layer in layers), cells=cells)
+
+
+def in_dtype(layer: RecurrentLayer, dtype: Any) -> RecurrentLayer:
+    """The layer with its weights in another dtype. Raises ValueError where they are too large for it."""
+    if layer.dtype == dtype:
+        return layer
+    with np.errstate(all="ignore"):
+        cells = (Weights(*(None if a is None else a.astype(dtype) for a in w)) for w in layer.cells)
+        return replace(layer, cells=tuple(cells))

@@ -1,0 +1,44 @@
+"""A table of a model's recurrent layers: sizes, conventions, and what is only assumed of them."""
+
+from collections.abc import Sequence
+from io import StringIO
+
+from rich.console import Console
+from rich.table import Table
+
+from rnn_lockstep.adapters.models.recurrent_layer import RecurrentLayer
+from rnn_lockstep.adapters.safe_files import printable
+
+COLUMNS = ("layer", "cell", "in -> hidden", "layers", "biases", "dtype", "parameters", "conventions")
+NUMBERS = ("layers", "biases", "parameters")
+
+
+def shown(layers: Sequence[RecurrentLayer], width: int) -> str:
+    """The table as a text of that width, with a line below for what the file does not tell."""
+    table = Table(box=None, pad_edge=False)
+    for column in COLUMNS:
+        table.add_column(column, justify="right" if column in NUMBERS else "left", overflow="fold")
+    for layer in layers:
+        sizes = f"{layer.input_size} -> {layer.hidden_size}"
+        counts = (str(layer.layers), str(layer.biases), str(layer.dtype), f"{layer.parameters:,}")
+        table.add_row(printable(layer.name), layer.cell, sizes, *counts, ", ".join(conventions(layer)))
+    text = StringIO()
+    console = Console(file=text, width=width, highlight=False, markup=False, emoji=False)
+    console.print(table)
+    if any("?" in convention for layer in layers for convention in conventions(layer)):
+        console.print("? the file does not tell: this is what is usual, and --set OPTION=VALUE another")
+    return text.getvalue()
+
+
+def conventions(layer: RecurrentLayer) -> list[str]:
+    """What decides the answer beside the weights; with a question mark what is assumed."""
+    said = {
+        "activation": layer.activation if layer.cell == "simple_rnn" else "",
+        "recurrent_activation": "" if layer.cell == "simple_rnn" else f"gates {layer.recurrent_activation}",
+        "reset_after": "" if layer.cell != "gru" else f"reset {'after' if layer.reset_after else 'before'} U",
+        "merge_mode": f"bidirectional, {layer.merge_mode}" if layer.merge_mode else "",
+        "reverse": "backwards" if layer.reverse else "",
+        "outputs_reversed": "outputs in the order of the steps" if layer.outputs_reversed else "",
+        "return_sequences": "all outputs" if layer.return_sequences else "last output only",
+    }
+    return [f"{words}{'?' * (name in layer.assumed)}" for name, words in said.items() if words]

@@ -1,0 +1,78 @@
+"""Recurrent layers moved from one model file to another framework's, which is kept only where it is right."""
+
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from rnn_lockstep.adapters.models.files import format_of, read_model
+from rnn_lockstep.adapters.models.options import assumptions, with_options
+from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer
+from rnn_lockstep.adapters.models.written import WRITABLE, loaded, read_back
+from rnn_lockstep.adapters.port.check import check_port
+from rnn_lockstep.adapters.port.endpoint import endpoint
+from rnn_lockstep.adapters.port.weights import weights_diff
+from rnn_lockstep.adapters.safe_files import in_one_line, printable
+
+
+def convert(
+    source: Path,
+    target: Path,
+    *,
+    layer: str | None = None,
+    options: Mapping[str, Any] | None = None,
+    force: bool = False,
+) -> list[str]:
+    """Write the layers of `source` to `target`, in the format of its suffix; says of each what became of it.
+
+    What was written is read back, loaded by the framework itself and walked beside the source's layers on
+    generated sequences; only then does it get its name. layer: that one only.  options: what the source
+    does not tell.  force: replace what is there.
+    Raises InvalidModel, with one line, and leaves everything as it was.
+    """
+    if target.exists() and not force:
+        raise InvalidModel(f"{printable(str(target))} is there already; --force replaces it")
+    if not target.name.endswith(WRITABLE):
+        raise InvalidModel(f"{printable(str(target))}: cannot be written; there are {', '.join(WRITABLE)}")
+    layers = chosen(source, layer, options or {})
+    data = format_of(target).write(layers, None)
+    temporary = target.with_name(f".{secrets.token_hex(8)}{target.name}")
+    try:
+        temporary.write_bytes(data)
+        said = [line for each in proved(temporary, layers) for line in each]
+        temporary.replace(target)
+    except OSError as error:
+        raise InvalidModel(f"{printable(str(target))}: {in_one_line(error)}") from None
+    finally:
+        temporary.unlink(missing_ok=True)
+    return said
+
+
+def chosen(source: Path, layer: str | None, options: Mapping[str, Any]) -> list[RecurrentLayer]:
+    """The layers to write, with the options that they assumed. Raises InvalidModel."""
+    found = read_model(source) if layer is None else [endpoint(source).layer(layer)]
+    for name in options:
+        if not any(name in each.assumed for each in found):
+            raise InvalidModel(f"option {name}: {printable(source.name)} itself tells it")
+    return [with_options(each, options) for each in found]
+
+
+def proved(path: Path, layers: Sequence[RecurrentLayer]) -> Iterator[list[str]]:
+    """What became of each layer in a file. Raises InvalidModel for the first that is not what it was."""
+    try:
+        again, live = read_back(path, layers), loaded(path, layers)
+    except InvalidModel:
+        raise
+    except Exception as error:  # a framework's, whatever it is
+        what = f"{type(error).__name__}: {in_one_line(error)}"
+        raise InvalidModel(f"nothing was written: what was to be cannot be loaded again ({what})") from None
+    for layer, copy, model in zip(layers, again, live, strict=True):
+        where = printable(layer.name)
+        diff = weights_diff(layer, replace(copy, name=layer.name))
+        verdict = check_port(layer, model)
+        if diff.cause or not verdict:
+            why = diff.cause or verdict.cause or verdict.reason
+            raise InvalidModel(f"nothing was written: {where} would not be what it is in the source: {why}")
+        told = (*diff.lines(), verdict.asked, *verdict.notes, *assumptions(layer, "source"))
+        yield [f"{where}: {line}" for line in dict.fromkeys(told)]

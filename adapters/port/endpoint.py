@@ -1,0 +1,144 @@
+"""The two ends of a migration, source and target, from whatever they are given as."""
+
+import inspect
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rnn_lockstep.adapters.backends.registry import UnknownBackend, load
+from rnn_lockstep.adapters.models.files import FORMATS, read_model
+from rnn_lockstep.adapters.models.live import Live, is_live, read_live, ways
+from rnn_lockstep.adapters.models.live.model import INITIAL_STATE, LENGTHS
+from rnn_lockstep.adapters.models.live.signature import required
+from rnn_lockstep.adapters.models.recurrent_layer import (
+    OPTIONS,
+    InvalidModel,
+    RecurrentLayer,
+    in_dtype,
+    only,
+    stacked,
+)
+from rnn_lockstep.adapters.safe_files import in_one_line, printable
+from rnn_lockstep.reference import Case
+from rnn_lockstep.reference.oracle.validation import Array
+
+# The backends that run a file's layers, by the format's module; NumPy's runs what they cannot.
+BACKENDS = {"torch_file": "torch", "keras_h5": "keras", "keras_archive": "keras", "flax_msgpack": "jax"}
+SETTABLE = (*OPTIONS, "outputs_reversed")
+
+
+@dataclass(frozen=True, eq=False)
+class Endpoint:
+    """A source or a target.
+
+    name: what it was given as.  layers: those that can be read.  model: the live one, if it is.
+    backends: what runs the layers of one that is not live, the first that can.
+    """
+
+    name: str
+    layers: tuple[RecurrentLayer, ...]
+    model: Any = None
+    backends: tuple[str, ...] = ("numpy",)
+
+    def layer(self, name: str | None) -> RecurrentLayer:
+        """The layer of that name, of a+b the layers a and on top of it b, or the only one.
+
+        Raises InvalidModel.
+        """
+        parts = [] if name is None or name in self.names else name.split("+")
+        if len(parts) < 2:
+            return only(self.layers, name, self.name)
+        try:
+            return stacked([only(self.layers, part, self.name) for part in parts])
+        except ValueError as error:
+            raise InvalidModel(f"{self.name}: {error}") from None
+
+    @property
+    def names(self) -> list[str]:
+        """Those of its layers."""
+        return [layer.name for layer in self.layers]
+
+    def ways(self, layer: RecurrentLayer | None, name: str | None) -> Iterator[Live]:
+        """The ways to ask it, as its layer where there is one."""
+        if self.model is not None:
+            yield from ways(self.model, name)
+        elif layer is not None:
+            yield from (way for backend in self.backends if (way := run_by(backend, layer)))
+
+
+def endpoint(given: Any) -> Endpoint:
+    """What was given: a file's path, package.module:attribute, a layer, or a live model.
+
+    Raises InvalidModel.
+    """
+    if isinstance(given, RecurrentLayer):
+        return Endpoint(given.name, (given,))
+    if isinstance(given, (str, Path)):
+        if not str(given).endswith(tuple(FORMATS)) and ":" in str(given):
+            return endpoint_of(imported(str(given)), str(given))
+        return of_file(Path(given))
+    return endpoint_of(given, described(given))
+
+
+def of_file(path: Path) -> Endpoint:
+    format_name = next((FORMATS[suffix] for suffix in FORMATS if path.name.endswith(suffix)), "")
+    own = (BACKENDS[format_name],) if format_name in BACKENDS else ()
+    return Endpoint(printable(path.name), tuple(read_model(path)), backends=(*own, "numpy"))
+
+
+def endpoint_of(model: Any, name: str) -> Endpoint:
+    if isinstance(model, RecurrentLayer):
+        return Endpoint(name, (model,))
+    if not is_live(model):
+        needs = "a file, a torch.nn.Module, a Keras layer or model, or a function"
+        raise InvalidModel(f"{name} is a {type(model).__name__}, needs {needs}")
+    return Endpoint(name, tuple(read_live(model)), model)
+
+
+def imported(name: str) -> Any:
+    """What package.module:attribute is, or what it returns where it needs no arguments."""
+    module, _, attribute = name.partition(":")
+    try:
+        found: Any = import_module(module)
+        for part in attribute.split("."):
+            found = getattr(found, part)
+        is_builder = inspect.isroutine(found) or inspect.isclass(found)
+        return found() if is_builder and not required(found) else found
+    except Exception as error:  # theirs, whatever it is
+        raise InvalidModel(f"{name}: {type(error).__name__}: {in_one_line(error)}") from error
+
+
+def described(model: Any) -> str:
+    """A live model in a few words."""
+    return getattr(model, "__name__", None) or type(model).__name__
+
+
+def run_by(backend: str, layer: RecurrentLayer) -> Live | None:
+    """A layer run by a backend, its framework's own layer loaded with the weights; None without it."""
+    try:
+        adapter = load(backend)
+    except UnknownBackend:
+        return None
+
+    def call(case: Case) -> list[Array]:
+        given = {name: getattr(case, name) for name in ("initial_state", "initial_cell_state")}
+        own = {name: state.astype(layer.dtype) for name, state in given.items() if state is not None}
+        shown = replace(layer, return_sequences=case.return_sequences)
+        trace = adapter.run(shown.case(case.inputs.astype(layer.dtype), lengths=case.lengths, **own))
+        outputs = trace.outputs
+        if layer.outputs_reversed and case.return_sequences:
+            outputs = outputs[:, ::-1]
+        return [outputs, *trace.states]
+
+    name = f"{backend} {adapter.facts.version}"
+    takes = frozenset({INITIAL_STATE, LENGTHS})
+
+    def wider() -> Live | None:
+        wide = in_dtype(layer, np.dtype(np.float64))
+        return None if wide is layer else run_by(backend, wide)
+
+    return Live(name, call, lambda: adapter.facts, takes, layer, bare=True, wider=wider)

@@ -1,0 +1,209 @@
+"""Weights beside weights, without running anything: what is identical, and what else became of the rest."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import reduce
+
+import numpy as np
+
+from rnn_lockstep.adapters.models.recurrent_layer import RecurrentLayer, in_dtype
+from rnn_lockstep.reference import Case, Weights
+from rnn_lockstep.reference.bound.arithmetic import Arithmetic
+from rnn_lockstep.reference.diagnosis.mistakes import COMMON, gates, possible
+from rnn_lockstep.reference.diagnosis.mistakes import weights as turning
+from rnn_lockstep.reference.diagnosis.mistakes.gates import KNOWN_ORDERS
+from rnn_lockstep.reference.diagnosis.recover_weights import Effective, described
+from rnn_lockstep.reference.oracle.cells import GATES
+from rnn_lockstep.reference.oracle.validation import Array
+
+ROUNDINGS = 4  # unit roundoffs that equal numbers may be apart: two casts, the sum of two biases
+UNRELATED = "not the source's"
+TURNED = (
+    *(turning.all_gates_in_the_other_order, turning.u_in_the_other_order),
+    *(turning.w_transposed, turning.u_transposed),
+)
+SIZES = ("cell", "input_size", "hidden_size", "layers", "directions")
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What became of one array.
+
+    cell: which of a layer's it is of; empty where there is only one.
+    name: W, U, or b for all that is added.
+    how: in which way it is the same; empty where it is not.
+    says: what it is in place of the source's.  far: the largest difference.
+    """
+
+    cell: str
+    name: str
+    how: str
+    says: str = ""
+    far: float = 0.0
+
+
+@dataclass(frozen=True)
+class WeightsDiff:
+    """A target's layer beside its source's.
+
+    options: those that are not the same, in words.  arrays: what became of each.
+    cause: what makes all of the difference, or all that is different; empty where nothing is.
+    """
+
+    options: tuple[str, ...]
+    arrays: tuple[Difference, ...]
+    cause: str
+
+    def lines(self) -> Iterator[str]:
+        """A line for the cells of which the same can be said, then one for each option."""
+        yield from told(self.arrays)
+        yield from self.options
+
+
+def told(arrays: Sequence[Difference]) -> Iterator[str]:
+    """A line for the cells of which the same can be said."""
+    cells: dict[str, list[str]] = {}
+    for cell in dict.fromkeys(each.cell for each in arrays):
+        cells.setdefault("; ".join(of_cell([a for a in arrays if a.cell == cell])), []).append(cell)
+    for what, names in cells.items():
+        yield f"{', '.join(names)}: {what}" if any(names) else what
+
+
+def of_cell(arrays: Sequence[Difference]) -> Iterator[str]:
+    """What became of a cell's arrays, told once where it is the same."""
+    groups: dict[str, list[Difference]] = {}
+    for each in arrays:
+        groups.setdefault(each.says or f"{each.name} {each.how}", []).append(each)
+    for says, group in groups.items():
+        names = ", ".join(each.name for each in group)
+        if not group[0].says:
+            yield says
+        elif says == UNRELATED:
+            yield f"{names} {says} (the largest difference is {max(each.far for each in group):.3g})"
+        else:
+            named = says.startswith((f"{names} ", f"{names}'", f"{names}["))
+            yield says if named else f"{names}: {says}"
+
+
+def weights_diff(source: RecurrentLayer, target: RecurrentLayer) -> WeightsDiff:
+    """What became of the source's options and weights in the target."""
+    if sizes := different(source, target, SIZES):
+        return WeightsDiff(tuple(sizes), (), "; ".join(sizes))
+    options = different(source, target, source.same_options(target))
+    arrays, whole = compared(in_dtype(source, target.dtype), target)
+    wrong = [whole] if whole else list(told([each for each in arrays if each.says]))
+    return WeightsDiff(tuple(options), tuple(arrays), "; ".join([*wrong, *options]))
+
+
+def different(source: RecurrentLayer, target: RecurrentLayer, names: Sequence[str]) -> list[str]:
+    """The options or sizes of these names that are not the same."""
+    pairs = ((name, getattr(source, name), getattr(target, name)) for name in names)
+    return [f"{name} is {theirs}, and {mine} in the source" for name, mine, theirs in pairs if mine != theirs]
+
+
+def compared(source: RecurrentLayer, target: RecurrentLayer) -> tuple[list[Difference], str]:
+    """Every array of every cell, and what makes all of the difference, in words."""
+    case = source.case(np.zeros((1, 0, source.input_size), source.dtype))
+    names = [direction.name for layer in case.passes for direction in layer]
+    found = {(k, n): a for k, w in enumerate(target.cells) for n, a in in_effect(target, w).items()}
+    wrong = [key for key, array in found.items() if not near(source, source.cells, *key, array)]
+    fits: dict[tuple[int, str], list[str]] = {key: [] for key in wrong}
+    whole: list[str] = []
+    for says, cells in changed(case) if wrong else ():
+        for key in (fitting := [key for key in wrong if near(source, cells, *key, found[key])]):
+            fits[key].append(says)
+        right = (near(source, cells, *key, found[key]) for key in found if key not in wrong)
+        if fitting == wrong and all(right):
+            whole.append(says)
+    differences = []
+    for (k, name), array in found.items():
+        mine = source.cells[k]
+        if (k, name) not in fits:
+            how = alike(source, mine, target.cells[k], name, array)
+            differences.append(Difference(names[k], name, how))
+            continue
+        far = float(np.max(np.abs(in_effect(source, mine)[name] - array)))
+        says = likeliest(fits[k, name]) or related(source, mine, name, array)
+        differences.append(Difference(names[k], name, "", says, far))
+    return differences, likeliest(whole)
+
+
+def changed(case: Case) -> Iterator[tuple[str, tuple[Weights, ...]]]:
+    """The mistakes that load other weights into a layer, in words, and the weights of each cell then.
+
+    Last, two at once: gates in an order that some framework has, and matrices turned wrongly.
+    """
+    count = len(GATES[case.cell])
+    known = [gates.ORDERS[f"{case.cell}_{order}"] for order in KNOWN_ORDERS if len(order) == count]
+    singles = ((mistake,) for mistake in possible(case))
+    given = (case.weights, *case.more_weights)
+    for mistakes in (*singles, *((order, turned) for turned in TURNED for order in known)):
+        try:
+            with np.errstate(all="ignore"):
+                other = reduce(lambda case, mistake: mistake.change(case), mistakes, case)
+        except (ValueError, IndexError):  # there is none with this layer, or without steps
+            continue
+        cells = (other.weights, *other.more_weights)
+        if len(cells) == len(given) and any(a is not b for a, b in zip(cells, given, strict=True)):
+            yield ", and ".join(mistake.says for mistake in mistakes), cells
+
+
+def likeliest(fits: Sequence[str]) -> str:
+    """What was done: the first of what fits, or two common mistakes that do; empty where nothing does."""
+    common = [says for says in fits if says.partition(" in the ")[0] in COMMON]
+    return "; or ".join(common[:2]) if len(common) > 1 else "".join(fits[:1])
+
+
+def in_effect(layer: RecurrentLayer, weights: Weights) -> dict[str, Array]:
+    """What matters of a cell's weights, float64: of its biases the sum, and what is not only summed."""
+    W, U = (np.asarray(w, np.float64) for w in weights[:2])
+    b, recurrent_b = (np.zeros(len(W)) if w is None else np.asarray(w, np.float64) for w in weights[2:])
+    total = b + recurrent_b
+    if layer.cell == "gru" and layer.reset_after:  # recurrent_b of n is inside the reset product
+        n = 2 * layer.hidden_size
+        total = np.concatenate([total[:n], b[n:], recurrent_b[n:]])
+    return {"W": W, "U": U, "b": total}
+
+
+def near(layer: RecurrentLayer, cells: Sequence[Weights], cell: int, name: str, found: Array) -> bool:
+    """Whether an array of one of the cells is what was found, but for rounding."""
+    weights = cells[cell]
+    if name != "b":  # a few rows tell most of what is not
+        rows = slice(None, None, max(1, len(found) // 8))
+        mine = getattr(weights, name)[rows]
+        if mine.shape != found[rows].shape or not np.allclose(mine, found[rows], 1e-1, 1e-30):
+            return False
+    mine = in_effect(layer, weights)[name]
+    if mine.shape != found.shape:
+        return False
+    return bool((np.abs(mine - found) <= doubt(layer, weights, name)).all())
+
+
+def doubt(layer: RecurrentLayer, weights: Weights, name: str) -> Array:
+    """How far off equal numbers may be."""
+    sizes = Weights(*(None if w is None else np.abs(w) for w in weights))
+    arithmetic = Arithmetic(layer.dtype)
+    least: Array = np.maximum(in_effect(layer, sizes)[name], arithmetic.smallest_normal)
+    return least * ROUNDINGS * arithmetic.unit
+
+
+def alike(layer: RecurrentLayer, mine: Weights, theirs: Weights, name: str, found: Array) -> str:
+    """In which way an array is the same."""
+    given = in_effect(layer, mine)[name].astype(layer.dtype)
+    exact = np.array_equal(given, found.astype(layer.dtype))
+    how = "identical" if exact else f"the same up to the rounding of {layer.dtype}"
+    counts = [sum(bias is not None and bool(np.any(bias)) for bias in w[2:]) for w in (mine, theirs)]
+    if name != "b" or counts[0] == counts[1]:
+        return how
+    one, two = ("the source's", "the target's") if counts[0] < counts[1] else ("it", "the source's")
+    return f"{how} ({one} is the sum of {two} two, rounded once)"
+
+
+def related(layer: RecurrentLayer, mine: Weights, name: str, found: Array) -> str:
+    """What an array is in place of another."""
+    given = in_effect(layer, mine)[name]
+    doubts = doubt(layer, mine, name)
+    if np.count_nonzero(np.abs(found - given) > doubts) <= given.size // 2:
+        return described(Effective(name, given, found, doubts))
+    says = described(Effective(name, given, found, doubts))
+    return says if "your" in says and "another" not in says else UNRELATED

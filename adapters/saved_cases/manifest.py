@@ -1,0 +1,88 @@
+"""A folder of saved cases, with the list of what belongs to it.
+
+manifest.json: {"format": 1, "cases": [{"file": "lstm-float32-0123456789ab.safetensors", "sha256": "...",
+"layer": "lstm/2layers", "dtype": "float32", "gradients": false, "sizes": {"batch": 3, ...}}, ...]}
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from rnn_lockstep.adapters.safe_files import in_one_line, read, write
+from rnn_lockstep.adapters.saved_cases.saved_case import LARGEST_FILE, InvalidCase, SavedCase, load, unpack
+
+MANIFEST = "manifest.json"
+SUFFIX = ".safetensors"
+FORMAT = 1
+LARGEST_MANIFEST = 2**26
+SIZES = ("batch", "time", "input_size", "hidden_size", "layers", "directions")
+
+
+def write_manifest(folder: Path, names: Iterable[str]) -> None:
+    """List the files of these names, which are saved cases. Raises OSError, or InvalidCase."""
+    cases = [described(folder / name) for name in sorted(names)]
+    write(folder / MANIFEST, json.dumps({"format": FORMAT, "cases": cases}, indent=1).encode())
+
+
+def described(path: Path) -> dict[str, Any]:
+    """What the manifest says of a file."""
+    data = read(path, LARGEST_FILE)
+    saved = unpack(data)
+    return {
+        "file": path.name,
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "layer": saved.case.kind,
+        "dtype": saved.case.dtype.name,
+        "gradients": saved.cotangents is not None,
+        "sizes": {name: getattr(saved.case, name) for name in SIZES},
+    }
+
+
+def load_all(path: Path) -> dict[Path, SavedCase]:
+    """The case in a file, or those in a folder: all that its manifest lists, or every *.safetensors.
+
+    Raises InvalidCase for the first that is missing, is not what the manifest says, or cannot be read.
+    """
+    if not path.is_dir():
+        return {path: load(path)}
+    if (path / MANIFEST).exists():
+        return {file: load(file, sha256=sha256) for file, sha256 in listed(path).items()}
+    files = sorted(path.glob(f"*{SUFFIX}"))
+    if not files:
+        raise InvalidCase(f"{str(path)!r} has no saved cases: neither {MANIFEST} nor *{SUFFIX}")
+    return {file: load(file) for file in files}
+
+
+def listed(folder: Path) -> dict[Path, str]:
+    """The SHA-256 of every file that the manifest lists. Raises InvalidCase."""
+    try:
+        content = json.loads(read(folder / MANIFEST, LARGEST_MANIFEST))
+        return dict(entry(folder, case) for case in entries(content))
+    except RecursionError:
+        reason = "its JSON is nested too deeply"
+    except (OSError, ValueError) as error:
+        reason = in_one_line(error)
+    raise InvalidCase(f"{str(folder / MANIFEST)!r} is not a manifest: {reason}")
+
+
+def entries(content: Any) -> list[Any]:
+    """What the list holds, if there is one."""
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise ValueError(f"it needs an object of format {FORMAT}")
+    cases = content.get("cases")
+    if not isinstance(cases, list) or not cases:
+        raise ValueError("it lists no cases")
+    return cases
+
+
+def entry(folder: Path, case: Any) -> tuple[Path, str]:
+    """The file of an entry, which must lie in the folder itself, and its hash."""
+    name, sha256 = (case.get("file"), case.get("sha256")) if isinstance(case, dict) else (None, None)
+    if not isinstance(name, str) or not isinstance(sha256, str):
+        raise ValueError("an entry needs 'file' and 'sha256', two texts")
+    file = folder / name
+    if not name.endswith(SUFFIX) or "\\" in name or file.name != name or file.is_symlink():
+        raise ValueError(f"{name!r} is not the name of a {SUFFIX} file in its folder")
+    return file, sha256

@@ -1,0 +1,293 @@
+"""Arrays that carry a bound on the rounding error of a backend computing the same formula.
+
+`Rounded` stands for every value a correct backend may hold: |backend's value - value| <= error.
+It rides through a cell's own line by NumPy's `__array_ufunc__`; no formula is written twice.
+
+A sum stays pending (value, sum of |terms|, number of terms) until a nonlinear operation closes it.
+So the bound holds for any order of summation, with or without fused multiply-add.
+
+Source: Higham, Accuracy and Stability of Numerical Algorithms (2nd ed., 2002). Its section 2.2 has the
+model: every operation is right but for a factor 1 + d with |d| <= u, and for what underflows. Sections
+3.1 and 4.2 have the sum: N rounded products, in any order, are off by at most ((1+u)^N - 1) * sum of
+|terms|, which is at most gamma_N * sum of |terms| with gamma_N = Nu / (1 - Nu). Section 3.3 has the way:
+an error bound computed beside the value (running error analysis).
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.lib.mixins import NDArrayOperatorsMixin
+from scipy.special import expit
+
+from rnn_lockstep.reference.bound.arithmetic import Arithmetic
+
+U64 = 2.0**-53  # unit roundoff of float64, the arithmetic the bound itself is computed in
+# float64 ulps of our own value: np.tanh is off by at most 1.2 and expit by 2.3 of them, measured against
+# ball arithmetic (tests/unit/reference/test_certified.py); the rest is for rounding the difference.
+OWN_ULPS = 4
+
+
+class Rounded(NDArrayOperatorsMixin):
+    """An array a backend may hold with an error of at most `error`, elementwise.
+
+    value: float64, as the oracle computes it.
+    error: float64 array or 0.0. Infinite where the backend may overflow: nothing is known there.
+    terms: the number of terms of a pending sum, whose rounding `error` does not include yet, or 0.
+    """
+
+    def __init__(
+        self, value: Any, arithmetic: Arithmetic, error: Any = 0.0, terms: int = 0, magnitude: Any = None
+    ) -> None:
+        self.value = np.asarray(value, dtype=np.float64)
+        self.arithmetic = arithmetic
+        self.error = error
+        self.terms = terms
+        self._magnitude = magnitude
+
+    @property
+    def magnitude(self) -> Any:
+        """The sum of |terms| of a pending sum; otherwise how large a backend's value may be."""
+        return np.abs(self.value) + self.error if self._magnitude is None else self._magnitude
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.value.shape
+
+    @property
+    def T(self) -> "Rounded":
+        """The transpose."""
+        return self._each(np.transpose)
+
+    def __getitem__(self, index: Any) -> "Rounded":
+        """A part, taken of a full array."""
+        return self._each(lambda array: array[index])
+
+    def __setitem__(self, index: Any, part: "Rounded") -> None:
+        """Replace a part of a full array, one that `np.empty_like` has made."""
+        part = part.closed()
+        self.value[index], self.error[index] = part.value, part.error
+
+    def reshape(self, *shape: int) -> "Rounded":
+        return self._each(lambda array: array.reshape(shape))
+
+    def swapaxes(self, a: int, b: int) -> "Rounded":
+        return self._each(lambda array: array.swapaxes(a, b))
+
+    def _each(self, change: Callable[[Any], Any]) -> "Rounded":
+        """The same change of form to value, error and magnitude."""
+        error = change(self.error) if isinstance(self.error, np.ndarray) else self.error
+        magnitude = None if self._magnitude is None else change(self._magnitude)
+        return Rounded(change(self.value), self.arithmetic, error, self.terms, magnitude)
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *operands: Any, **options: Any) -> Any:
+        if ufunc not in RULES or method != "__call__" or options:
+            return NotImplemented
+        return RULES[ufunc](*(self._wrapped(x) for x in operands))
+
+    def __array_function__(self, function: Any, types: Any, args: Any, options: Any) -> Any:
+        return FUNCTIONS[function](self, *args, **options) if function in FUNCTIONS else NotImplemented
+
+    def _wrapped(self, x: Any) -> "Rounded":
+        """x, where it is plain as numbers without an error."""
+        return x if isinstance(x, Rounded) else Rounded(x, self.arithmetic)
+
+    def closed(self) -> "Rounded":
+        """The pending sum, summed: its rounding and underflow go into the error (Higham, as above).
+
+        error = G * S + (1 + G) * (what came in + 2 N * smallest normal),  G = (1+u)^N - 1
+
+        for N terms and S = sum of |terms|. Each term may be flushed to zero once as an operand or a
+        product and once in an addition. The oracle's own float64 sum is off by the same formula with
+        u = 2^-53; two more terms there pay for the rounding of this bound.
+        In a half type with unit roundoff v, sums are accumulated in float32 and stored up to 4 times:
+        G = (1+u)^N (1+v)^4 - 1, and each store of a subnormal loses at most half of the smallest one.
+        Where S may overflow the dtype, overflow depends on the order and the error is infinite.
+        """
+        if self.terms == 0:
+            return self
+        arithmetic = self.arithmetic
+        stores = arithmetic.stores
+        growth = np.expm1(self.terms * np.log1p(arithmetic.unit_of_sums) + stores * np.log1p(arithmetic.unit))
+        own = np.expm1((self.terms + 2) * np.log1p(U64))
+        underflow = 2 * self.terms * arithmetic.flushed + stores / 2 * arithmetic.smallest_subnormal
+        error = (growth + own) * self.magnitude
+        error += (1 + growth) * (self.error + underflow)
+        fits = (self.magnitude <= arithmetic.largest / (1 + growth)) & (error < np.inf)  # False for NaN
+        return Rounded(self.value, arithmetic, np.where(fits, error, np.inf))
+
+
+def matmul(a: Rounded, b: Rounded) -> Rounded:
+    """A pending sum of products, each of them one term.
+
+    What came in: the backend's âb̂ is off ab by â(b̂ - b) + (â - a)b, so by at most the sum of
+    |â|·error_b + error_a·|b|, with |â| <= magnitude_a; and by |â||b̂| where either is read as zero.
+    Then the sum's own rounding, |a||b| times that of N terms (Higham 2002, section 3.5; see `closed`).
+    """
+    a, b = a.closed(), b.closed()
+    size_a, size_b = a.magnitude, b.magnitude
+    error = 0.0
+    if np.any(b.error):
+        error = error + size_a @ b.error
+    if np.any(a.error):
+        error = error + a.error @ np.abs(b.value)
+    # An operand below the smallest normal may be read as zero, which loses its whole product.
+    if (lost := subnormal(a)).any():
+        error = error + (size_a * lost) @ size_b
+    if (lost := subnormal(b)).any():
+        error = error + size_a @ (size_b * lost)
+    return Rounded(a.value @ b.value, a.arithmetic, error, a.value.shape[-1], size_a @ size_b)
+
+
+def subnormal(a: Rounded) -> Any:
+    """Where a backend's value may be so small that it is taken for zero, though it is not."""
+    size = a.magnitude
+    return (size < a.arithmetic.flushed) & (size > 0)
+
+
+def add(a: Rounded, b: Rounded) -> Rounded:
+    """Two sums make one sum, in which a closed array is a single term.
+
+    What came in adds up, and so do the sums of |terms| and the numbers of them.
+    """
+    terms = max(a.terms, 1) + max(b.terms, 1)
+    return Rounded(a.value + b.value, a.arithmetic, a.error + b.error, terms, a.magnitude + b.magnitude)
+
+
+def subtract(a: Rounded, b: Rounded) -> Rounded:
+    return add(a, Rounded(-b.value, b.arithmetic, b.error, b.terms, b.magnitude))
+
+
+def multiply(a: Rounded, b: Rounded) -> Rounded:
+    """A product, a pending sum of one term. What came in is as for `matmul`.
+
+    It counts as two terms, for frameworks that factor sums of products: torch's GRU computes n + z∘(h - n)
+    for (1 - z)∘n + z∘h, which takes one more rounding on the way of each term. The mirrored form
+    h + (1 - z)∘(n - h) is not covered: where z∘h is small it loses what |h| has lost.
+    """
+    a, b = a.closed(), b.closed()
+    size_a, size_b = a.magnitude, b.magnitude
+    error = np.abs(a.value) * b.error + a.error * size_b
+    lost = subnormal(a) | subnormal(b)
+    if lost.any():
+        error = error + size_a * size_b * lost
+    return Rounded(a.value * b.value, a.arithmetic, error, 2, size_a * size_b)
+
+
+def divide(a: Rounded, b: Rounded) -> Rounded:
+    """The quotient by an exact constant; some backends multiply by its rounded reciprocal.
+
+    Its two roundings are the two that a product counts for.
+    """
+    return multiply(a, Rounded(1 / b.value, b.arithmetic))
+
+
+def monotone(
+    function: Callable[[Any], Any], z: Rounded, ulps: float = 0.0, own_ulps: float = 0.0, lost: float = 0.0
+) -> Rounded:
+    """A nondecreasing function with values of at most 1 where it rounds, as a backend computes it.
+
+    P = max(f(z + error) - f(z), f(z) - f(z - error))
+    error of the result = P + (ulps + own_ulps * 2^-53 / u) * ulp(min(|f(z)| + P, 1)) + lost
+
+    The backend's argument lies in [z - error, z + error], so its exact result lies between the
+    function's values at the two ends, and no further off than P; the backend's function is off by
+    `ulps` units in the last place of its dtype, ours by `own_ulps` of float64. `lost`: what is lost of
+    a result so small that the backend gives zero, and whatever else does not shrink with the result.
+    """
+    z = z.closed()
+    value = function(z.value)
+    above = function(z.value + z.error) - value
+    below = value - function(z.value - z.error)
+    error = np.maximum(above, below)
+    if ulps:
+        top = np.minimum(np.abs(value) + error, 1.0)
+        error += (ulps + own_ulps * U64 / z.arithmetic.unit) * z.arithmetic.ulp(top)
+        error += lost
+    return Rounded(value, z.arithmetic, np.where(z.error < np.inf, error, np.inf))
+
+
+def tanh(z: Rounded) -> Rounded:
+    arithmetic = z.arithmetic
+    return monotone(
+        np.tanh, z, arithmetic.tanh_ulps, OWN_ULPS, 2 * arithmetic.flushed + arithmetic.function_error
+    )
+
+
+def sigmoid(z: Rounded) -> Rounded:
+    """Where it is computed as 1 / (1 + exp(-z)) it is zero as soon as exp overflows: in float16 at -11.1.
+
+    torch's in float32 is zero a little earlier, from 1.6e-38 down.
+    """
+    arithmetic = z.arithmetic
+    lost = 2 * arithmetic.flushed + 1 / arithmetic.largest + arithmetic.function_error
+    return monotone(expit, z, arithmetic.sigmoid_ulps, OWN_ULPS, lost)
+
+
+def maximum(z: Rounded, floor: Rounded) -> Rounded:
+    """The larger of z and an exact constant: it returns one of the two, so it does not round."""
+    return monotone(lambda x: np.maximum(x, floor.value), z)
+
+
+def minimum(z: Rounded, ceiling: Rounded) -> Rounded:
+    """The smaller of z and an exact constant."""
+    return monotone(lambda x: np.minimum(x, ceiling.value), z)
+
+
+def greater(a: Rounded, b: Rounded) -> Rounded:
+    """1 where a > b and 0 elsewhere, one of the two exact: a derivative that jumps.
+
+    The error is 1 where a backend may be on either side. A clipped number, such as relu's 0, has no
+    error, and is on no other side than its bound.
+    """
+    a, b = a.closed(), b.closed()
+    error = np.broadcast_to(a.error + b.error, np.broadcast_shapes(a.shape, b.shape))
+    known = (a.value - error > b.value) | (a.value + error <= b.value)
+    return Rounded(a.value > b.value, a.arithmetic, np.where(known, 0.0, 1.0))
+
+
+def where(like: Rounded, condition: Any, a: Any, b: Any) -> Rounded:
+    """np.where: of two pending sums a pending sum, otherwise of closed arrays."""
+    a, b = like._wrapped(a), like._wrapped(b)
+    if not (a.terms and b.terms):
+        a, b = a.closed(), b.closed()
+    value, error, magnitude = (
+        np.where(condition, x, y)
+        for x, y in ((a.value, b.value), (a.error, b.error), (a.magnitude, b.magnitude))
+    )
+    return Rounded(value, a.arithmetic, error, max(a.terms, b.terms), magnitude)
+
+
+def concatenate(like: Rounded, arrays: Sequence[Any], axis: int) -> Rounded:
+    """np.concatenate, of closed arrays."""
+    closed = [like._wrapped(array).closed() for array in arrays]
+    errors = [np.broadcast_to(array.error, array.shape) for array in closed]
+    value = np.concatenate([array.value for array in closed], axis)
+    return Rounded(value, like.arithmetic, np.concatenate(errors, axis))
+
+
+def empty_like(like: Rounded, array: Rounded, shape: tuple[int, ...]) -> Rounded:
+    """np.empty_like, to be filled part by part."""
+    return Rounded(np.empty(shape), like.arithmetic, np.empty(shape))
+
+
+RULES: dict[np.ufunc, Callable[..., Rounded]] = {
+    np.matmul: matmul,
+    np.add: add,
+    np.subtract: subtract,
+    np.multiply: multiply,
+    np.divide: divide,
+    np.tanh: tanh,
+    expit: sigmoid,
+    np.maximum: maximum,
+    np.minimum: minimum,
+    np.greater: greater,
+    np.less: lambda a, b: greater(b, a),
+}
+
+# The functions, as opposed to ufuncs, that a loop over time and layers needs.
+FUNCTIONS: dict[Any, Callable[..., Rounded]] = {
+    np.where: where,
+    np.concatenate: concatenate,
+    np.empty_like: empty_like,
+}

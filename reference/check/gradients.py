@@ -1,0 +1,101 @@
+"""The check of gradients: are they what backpropagation makes of the case, as nearly as rounding allows?
+
+No gradient can be judged from the one before, since frameworks show only the sums over all steps. So
+the error is carried through the whole forward and backward pass; it grows with every step, and where it
+has grown too far the verdict is inconclusive.
+
+In a half type every verdict is: torch, Keras and JAX store the sums over time after each step, and not
+only up to four times, as the bound has it. Over 100 to 300 equal steps they leave it, correct as they
+are, and a wider one would prove nothing: this one is too wide in a GRU or LSTM of two steps already.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from rnn_lockstep.reference.bound.arithmetic import Arithmetic
+from rnn_lockstep.reference.check.comparison import Comparison, comparison
+from rnn_lockstep.reference.check.verdict import Verdict
+from rnn_lockstep.reference.oracle.case import Case
+from rnn_lockstep.reference.oracle.gradients import Cotangents, gradients
+from rnn_lockstep.reference.oracle.validation import Array, described
+
+AXES = {
+    "inputs": ("batch", "time", "feature"),
+    "W": ("row", "column"),
+    "U": ("row", "column"),
+    "b": ("row",),
+    "recurrent_b": ("row",),
+}
+NO_BOUND = "in a half type a sum over time may be rounded at every step, and no bound here covers that"
+
+
+def check_gradients(
+    case: Case,
+    cotangents: Cotangents,
+    answer: Mapping[str, Array],
+    tanh_ulps: float,
+    sigmoid_ulps: float = 0.0,
+) -> Verdict:
+    """Judge `answer`, a backend's gradients by the names of `case.arrays()`, each in its array's form.
+
+    tanh_ulps, sigmoid_ulps: as for `reference.check`.
+    Never raises on a wrong answer; raises ValueError on cotangents that do not fit the case.
+    """
+    if wrong := wrong_form(answer, case.arrays(), "the gradient of {}"):
+        return Verdict(case, "mismatch", wrong)
+    arithmetic = Arithmetic(case.dtype, tanh_ulps, sigmoid_ulps)
+    if arithmetic.format.stored_only:
+        return Verdict(case, "inconclusive", NO_BOUND)
+    expected = gradients(case, cotangents, arithmetic)
+    comparisons = tuple(
+        comparison(
+            f"gradient of {name}", answer[name], expected[name], bounded=False, axes=axes_of(case, name)
+        )
+        for name in case.arrays()
+    )
+    return verdict_on(case, comparisons)
+
+
+def verdict_on(case: Case, comparisons: tuple[Comparison, ...]) -> Verdict:
+    """The verdict that these comparisons with carried errors make."""
+    for compared in comparisons:
+        if compared.outside.any():
+            return Verdict(case, "mismatch", _reason(compared), comparisons)
+    if not case.inputs.size:
+        return Verdict(case, "inconclusive", "the case is empty: nothing to compare", comparisons)
+    if vacuous := sum(compared.vacuous for compared in comparisons):
+        elements = sum(compared.bound.size for compared in comparisons)
+        reason = f"{vacuous} of {elements} bounds are too wide to prove anything"
+        return Verdict(case, "inconclusive", reason, comparisons)
+    return Verdict(case, "match", "", comparisons)
+
+
+def axes_of(case: Case, name: str) -> tuple[str, ...]:
+    """What the axes of an array are called."""
+    return AXES.get(
+        name.rpartition(".")[2], ("batch", "unit") if case.h0.ndim == 2 else ("cell", "batch", "unit")
+    )
+
+
+def wrong_form(answer: Any, arrays: Mapping[str, Array], what: str) -> str:
+    """What is wrong with the answer's names, types, shapes or dtypes, in one line; empty when nothing is.
+
+    arrays: what it must have the names and forms of.  what: the answer for "{}", the name of one.
+    """
+    if not isinstance(answer, Mapping):
+        return f"{what.format('every array')} is needed in a dict by name, not a {type(answer).__name__}"
+    for name, array in arrays.items():
+        own = answer.get(name)
+        if not isinstance(own, np.ndarray) or (own.shape, own.dtype) != (array.shape, array.dtype):
+            return f"{what.format(name)} is {described(own)}, needs {described(array)}"
+    return ""
+
+
+def _reason(wrong: Comparison) -> str:
+    """How a gradient is wrong."""
+    if not wrong.observed.any():
+        return f"the {wrong.name} is zero, and should not be"
+    outside = int(np.count_nonzero(wrong.outside))
+    return f"the {wrong.name} is wrong in {outside} of {wrong.outside.size} elements"

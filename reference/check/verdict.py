@@ -1,0 +1,63 @@
+"""A verdict: what the comparisons of a trace with the oracle found, and how to say it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from rnn_lockstep.reference.check.comparison import Comparison, Step
+from rnn_lockstep.reference.oracle.case import Case
+
+
+@dataclass(frozen=True, eq=False)
+class Verdict:
+    """The comparison of one trace with the oracle.
+
+    status: "match" (every element lies within a bound that means something), "mismatch" (one does not,
+    or the trace has the wrong form) or "inconclusive" (nothing is wrong, but not everything is shown).
+    reason: one line, empty for a match.
+    comparisons: of every array in the trace, in the order in which they are computed; none for a trace
+    of the wrong form.
+    """
+
+    case: Case
+    status: str
+    reason: str
+    comparisons: tuple[Comparison, ...] = ()
+
+    @property
+    def wrong(self) -> Comparison | None:
+        """The first array with an element outside its bound."""
+        return next((c for c in self.comparisons if c.outside.any()), None)
+
+    @property
+    def first(self) -> Step | None:
+        """The first element outside its bound, of the first array that has one."""
+        return self.wrong.first if self.wrong else None
+
+    @property
+    def worst(self) -> Step | None:
+        """The element with the largest deviation as a fraction of its bound."""
+        return max(self.comparisons, key=lambda c: c.ratio).worst if self.comparisons else None
+
+    @property
+    def ratio(self) -> float:
+        """The largest deviation as a fraction of its bound; 0 when nothing was compared."""
+        return max((c.ratio for c in self.comparisons), default=0.0)
+
+    @property
+    def median_bound(self) -> float:
+        """The median of the bound, absolute, over all elements that are not mere copies."""
+        bounds = [c.bound.ravel() for c in self.comparisons if c.bound.size and not c.copy]
+        return float(np.median(np.concatenate(bounds))) if bounds else np.nan
+
+    def __str__(self) -> str:
+        lines = [f"{self.status}: {self.reason}" if self.reason else self.status]
+        if self.wrong:
+            outside, of_it = self.wrong.outside, f" of {self.wrong.name}" if self.wrong.name else ""
+            what = "step" if self.wrong.outside.ndim == 3 and not self.wrong.axes else "element"
+            lines.append(f"  first wrong {what}: {self.wrong.first}")
+            if self.wrong.worst != self.wrong.first:
+                lines.append(f"  worst: {self.wrong.worst}")
+            lines.append(f"  {outside.sum()} of {outside.size} elements{of_it} are outside their bound")
+        lines.append(f"  case: {self.case}")
+        return "\n".join(lines)

@@ -1,0 +1,181 @@
+"""The diagnosis: which known mistake makes the answers that a backend has given?
+
+Every known mistake is made by the oracle, and its answer judged by the same bounds, step by step from the
+backend's own states. The mistake that leaves nothing outside them explains what is wrong; where no single
+one does, two together are tried, and then whether one explains a part: some steps, rows or units only.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations, islice
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from rnn_lockstep.reference.bound.arithmetic import FORMATS, Arithmetic
+from rnn_lockstep.reference.diagnosis.mistakes import COMMON, possible
+from rnn_lockstep.reference.diagnosis.mistakes.gradients import possible as gradient_mistakes
+from rnn_lockstep.reference.diagnosis.mistakes.mistake import Mistake
+from rnn_lockstep.reference.diagnosis.recover_weights import differences, recovered
+from rnn_lockstep.reference.diagnosis.suspect import Suspect, compared, wrong
+from rnn_lockstep.reference.oracle.case import Case
+from rnn_lockstep.reference.oracle.gradients import Cotangents, gradients
+from rnn_lockstep.reference.oracle.trace import Trace
+from rnn_lockstep.reference.oracle.validation import Array
+
+PAIRS = 1000  # so many pairs of mistakes are tried on an answer of up to a thousand outputs, fewer on others
+HALF_ULPS = 3.0, 3.0  # of tanh and sigmoid in a narrower dtype, where nobody knows who computes it
+AXES = {1: "step", 0: "batch row", 2: "unit"}  # of outputs
+SHOWN = 3  # explanations of which a diagnosis tells
+
+
+class Answer(NamedTuple):
+    """A case that was asked, and what a backend answered."""
+
+    case: Case
+    trace: Trace
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What makes an answer what it is: one or two known mistakes, or what the recovered weights say."""
+
+    says: str
+    mistakes: tuple[Mistake, ...] = ()
+
+    def __str__(self) -> str:
+        return self.says
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What explains a backend's answers, the likeliest first; `tried`: how many single mistakes were."""
+
+    explanations: tuple[Explanation, ...]
+    tried: int
+
+    def __str__(self) -> str:
+        if not self.explanations:
+            return f"none of {self.tried} known mistakes explains it"
+        return "; or ".join(str(explanation) for explanation in self.explanations[:SHOWN])
+
+
+def diagnose(
+    answers: Sequence[Answer], tanh_ulps: float, sigmoid_ulps: float = 0.0, hints: Sequence[Mistake] = ()
+) -> Diagnosis:
+    """What explains wrong answers of one backend to one or more cases, all of which it must explain.
+
+    hints: mistakes that others of the backend's answers were explained by; one that explains these too
+    ends the search.
+    tanh_ulps, sigmoid_ulps: as for `reference.check`. Right answers explain nothing, and are left out.
+    Answers of the wrong form are not for a diagnosis: the verdict says what they are.
+    """
+    suspects = [Suspect(*each, Arithmetic(each.case.dtype, tanh_ulps, sigmoid_ulps)) for each in answers]
+    suspects.sort(key=lambda suspect: suspect.trace.outputs.size)
+    known = list({mistake.says: mistake for each in answers for mistake in possible(each.case)}.values())
+    suspects = [suspect for suspect in suspects if wrong(suspect.right)]
+    if not suspects:
+        return Diagnosis((), len(known))
+    hinted = [mistake for mistake in hints if mistake.says in {each.says for each in known}]
+    found = list(islice(singles(suspects, hinted), 1)) or list(singles(suspects, known))
+    for further in (from_weights, from_precision, pairs, parts):
+        found = found or list(islice(further(suspects, known), SHOWN))
+    return Diagnosis(tuple(found), len(known))
+
+
+def diagnose_gradients(
+    case: Case,
+    cotangents: Cotangents,
+    answer: Mapping[str, Array],
+    tanh_ulps: float,
+    sigmoid_ulps: float = 0.0,
+) -> Diagnosis:
+    """What explains wrong gradients, in the form that `reference.check_gradients` takes them in."""
+    arithmetic = Arithmetic(case.dtype, tanh_ulps, sigmoid_ulps)
+
+    def run(case: Case, cotangents: Cotangents) -> dict[str, Any]:
+        return gradients(case, cotangents, arithmetic)
+
+    def left(found: dict[str, Any]) -> int:
+        return wrong([compared(name, array, found[name], False) for name, array in answer.items()])
+
+    known = gradient_mistakes(case)
+    with np.errstate(all="ignore"):
+        fits = [mistake for mistake in known if not left(mistake.answer(case, cotangents, run))]
+    return Diagnosis(tuple(Explanation(mistake.says) for mistake in fits), len(known))
+
+
+def narrower(dtype: np.dtype[Any]) -> list[str]:
+    """The dtypes with fewer bits, the most exact first."""
+    mine = FORMATS[dtype.name].bits
+    return sorted((n for n, f in FORMATS.items() if f.bits < mine), key=lambda n: -FORMATS[n].bits)
+
+
+def explained(suspects: Sequence[Suspect], *mistakes: Mistake) -> bool:
+    return all(suspect.fits(*mistakes) for suspect in suspects)
+
+
+def singles(suspects: Sequence[Suspect], known: Sequence[Mistake]) -> Iterator[Explanation]:
+    """The mistakes that explain all; of those which make the same answers, the first."""
+    made = set()
+    for mistake in known:
+        if explained(suspects, mistake):
+            answers = b"".join(suspect.made(mistake) for suspect in suspects)
+            if answers not in made:
+                yield Explanation(mistake.says, (mistake,))
+            made.add(answers)
+
+
+def pairs(suspects: Sequence[Suspect], known: Sequence[Mistake]) -> Iterator[Explanation]:
+    """Two mistakes that together explain all; the common ones, and those that leave least wrong, first."""
+    smallest, most = suspects[0], suspects[-1]
+    promising = sorted(known, key=lambda mistake: (mistake.says not in COMMON, most.left(mistake)))
+    count = PAIRS * 1000 // max(1000, smallest.trace.outputs.size)
+    for i, j in islice(sorted(combinations(range(len(known)), 2), key=sum), count):
+        both = promising[i], promising[j]
+        if explained(suspects, *both):
+            yield Explanation(", and ".join(mistake.says for mistake in both), both)
+
+
+def from_weights(suspects: Sequence[Suspect], known: Sequence[Mistake]) -> Iterator[Explanation]:
+    """What the weights are in effect, where that can be recovered from the longest answer."""
+    most = suspects[-1]
+    if different := differences(recovered(most.case, most.trace, most.machines[0].arithmetic)):
+        yield Explanation("judging by the steps, " + ", ".join(different))
+
+
+def from_precision(suspects: Sequence[Suspect], known: Sequence[Mistake]) -> Iterator[Explanation]:
+    """A narrower dtype, in whose bounds all answers lie: what computes in it can be no more exact."""
+    for name in narrower(suspects[0].case.dtype):
+        arithmetic = Arithmetic(np.dtype(name), *HALF_ULPS)
+        if all(suspect.within(arithmetic) for suspect in suspects):
+            yield Explanation(f"right, but only as exact as {name}: perhaps something is computed in it")
+            return
+
+
+def parts(suspects: Sequence[Suspect], known: Sequence[Mistake]) -> Iterator[Explanation]:
+    """Mistakes that explain outputs which are wrong at some steps, rows or units only."""
+    suspect = suspects[-1]
+    outside = suspect.right[0].outside
+    if outside.ndim != 3 or not outside.any():
+        return
+    for axis, name in AXES.items():
+        some = outside.any(axis=tuple(other for other in range(3) if other != axis))
+        if some.all():
+            continue
+        for mistake in known:
+            compared = suspect.judged(suspect.machines[0], mistake)
+            if compared and not compared[0].outside.compress(some, axis).any():
+                where = places(name, np.flatnonzero(some), some.size)
+                yield Explanation(f"at {where}, {mistake.says}", (mistake,))
+
+
+def places(name: str, some: Array, size: int) -> str:
+    """Some indices of an axis in words."""
+    first, last = int(some[0]), int(some[-1])
+    if len(some) == 1:
+        return f"{name} {first} only"
+    if len(some) == last - first + 1:
+        return f"{name} {first} and after" if last == size - 1 else f"{name}s {first} to {last}"
+    shown = ", ".join(str(k) for k in some[:8]) + (", ..." if len(some) > 8 else "")
+    return f"{name}s {shown}"

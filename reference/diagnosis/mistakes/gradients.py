@@ -1,0 +1,177 @@
+"""Mistakes with gradients, of layers whose answers are right."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from rnn_lockstep.reference.diagnosis.mistakes.mistake import CELLS
+from rnn_lockstep.reference.oracle.case import Case
+from rnn_lockstep.reference.oracle.cells import GATES
+from rnn_lockstep.reference.oracle.gradients import Cotangents
+
+Found = dict[str, Any]  # gradients by the names of the case's arrays, in any arithmetic
+Run = Callable[[Case, Cotangents], Found]
+
+
+@dataclass(frozen=True, eq=False)
+class GradientMistake:
+    """What is done in place of backpropagation. Where it makes no difference, the gradients are right.
+
+    says: what was done, as a clause.  cells: those which it can be made with.
+    answer: the mistaken gradients (case, cotangents, run), by means of `run`, which gives the right ones.
+    """
+
+    says: str
+    answer: Callable[[Case, Cotangents, Run], Found]
+    cells: Sequence[str] = CELLS
+
+
+Change = Callable[[Case, Found], Found]
+Answer = Callable[[Case, Cotangents, Run], Found]
+
+
+def after(change: Change) -> Answer:
+    """The right gradients, changed."""
+    return lambda case, cotangents, run: change(case, run(case, cotangents))
+
+
+def zeros(found: Found, *names: str) -> Found:
+    return {name: np.zeros(g.shape) if name in names else g for name, g in found.items()}
+
+
+def without(*names: str) -> Answer:
+    """No gradient of some arrays."""
+    return after(lambda case, found: zeros(found, *names))
+
+
+def ignoring(name: str) -> Answer:
+    """No part of L that comes from one array of the answer."""
+    return lambda case, cotangents, run: run(case, cotangents._replace(**{name: None}))
+
+
+def each(change: Callable[[Any], Any], *letters: str) -> Answer:
+    """The gradients of some kinds of arrays changed, of all when there are none."""
+
+    def changed(case: Case, found: Found) -> Found:
+        mine = {name: name.rpartition(".")[2] for name in found}
+        return {name: change(g) if not letters or mine[name] in letters else g for name, g in found.items()}
+
+    return after(changed)
+
+
+def only_last_output(case: Case, cotangents: Cotangents, run: Run) -> Found:
+    outputs = cotangents.outputs
+    if outputs is None or not case.return_sequences:
+        return run(case, cotangents)
+    last = np.arange(case.time)[:, None] == case.time - 1
+    return run(case, cotangents._replace(outputs=np.where(last, outputs, 0).astype(case.dtype)))
+
+
+def not_flipped(case: Case, cotangents: Cotangents, run: Run) -> Found:
+    outputs = cotangents.outputs
+    if not case.reverse or outputs is None or not case.return_sequences:
+        return run(case, cotangents)
+    return run(case, cotangents._replace(outputs=np.ascontiguousarray(outputs[:, ::-1])))
+
+
+def averaged(case: Case, found: Found) -> Found:
+    parts = ("W", "U", "b", "recurrent_b")
+    count = max(case.batch, 1)
+    return {name: g / count if name.rpartition(".")[2] in parts else g for name, g in found.items()}
+
+
+def a_step_late(case: Case, found: Found) -> Found:
+    g = found["inputs"]
+    return {**found, "inputs": np.concatenate([g[:, -1:], g[:, :-1]], axis=1)}
+
+
+def below_the_last_layer(case: Case, found: Found) -> Found:
+    return zeros(found, "inputs", "W", "U", "b", "recurrent_b") if case.layers > 1 else found
+
+
+def of_the_backward_direction(case: Case, found: Found) -> Found:
+    backward = [f"more_weights[0].{name}" for name in ("W", "U", "b", "recurrent_b")]
+    return zeros(found, *backward) if case.merge_mode else found
+
+
+def square_transposed(g: Any) -> Any:
+    return g.T if g.shape[0] == g.shape[1] else g
+
+
+def gates_in(letters: str, *names: str) -> Answer:
+    """The gates of some gradients in another order."""
+
+    def change(case: Case, found: Found) -> Found:
+        size = case.hidden_size
+        places = [GATES[case.cell].index(letter) for letter in letters]
+
+        def reordered(g: Any) -> Any:
+            return np.concatenate([g[k * size : (k + 1) * size] for k in places], axis=0)
+
+        return {name: reordered(g) if name in names else g for name, g in found.items()}
+
+    return after(change)
+
+
+def same_bias(case: Case, found: Found) -> Found:
+    both = "recurrent_b" in found and "b" in found
+    return {**found, "recurrent_b": found["b"]} if both else found
+
+
+LSTM, GRU = ("lstm",), ("gru",)
+initial_state_dropped = GradientMistake(
+    "the initial state has no gradient: it is cut off there", without("initial_state")
+)
+through_the_final_state_ignored = GradientMistake(
+    "what the final state contributes to L is ignored", ignoring("final_state")
+)
+through_the_outputs_ignored = GradientMistake(
+    "what the outputs contribute to L is ignored", ignoring("outputs")
+)
+through_the_last_output_only = GradientMistake(
+    "only the last output contributes to L; all of them must", only_last_output
+)
+through_the_final_cell_state_ignored = GradientMistake(
+    "what the final cell state contributes to L is ignored", ignoring("final_cell_state"), cells=LSTM
+)
+initial_cell_state_dropped = GradientMistake(
+    "the initial cell state has no gradient", without("initial_cell_state"), cells=LSTM
+)
+recurrent_bias_missing = GradientMistake("recurrent_b has no gradient", without("recurrent_b"))
+bias_missing = GradientMistake("b has no gradient", without("b"))
+u_transposed = GradientMistake("the gradient of U is transposed", each(square_transposed, "U"))
+averaged_over_the_batch = GradientMistake(
+    "the weights' gradients are averaged over the batch; they must be summed", after(averaged)
+)
+negated = GradientMistake("all gradients have the wrong sign", each(lambda g: -1 * g))
+doubled = GradientMistake("all gradients are doubled", each(lambda g: 2 * g))
+clipped_at_one = GradientMistake(
+    "gradients are clipped at 1", each(lambda g: np.minimum(np.maximum(g, -1), 1))
+)
+of_inputs_one_step_late = GradientMistake("the inputs' gradients are one step late", after(a_step_late))
+stop_below_the_last_layer = GradientMistake(
+    "the layers below the last have no gradients", after(below_the_last_layer)
+)
+of_the_backward_direction_missing = GradientMistake(
+    "the backward direction has no gradients", after(of_the_backward_direction)
+)
+of_a_reverse_layer_not_flipped = GradientMistake(
+    "the cotangents of a reverse layer's outputs are taken in the opposite order", not_flipped
+)
+of_gru_gates_in_keras_order = GradientMistake(
+    "the gradient of W has its gates in the order z, r, n", gates_in("zrn", "W"), cells=GRU
+)
+of_the_hidden_bias_without_the_reset_gate = GradientMistake(
+    "recurrent_b has the gradient of b: the reset gate is left out", after(same_bias), cells=GRU
+)
+of_lstm_gates_in_onnx_order = GradientMistake(
+    "the gradient of U has its gates in the order i, o, f, g", gates_in("iofg", "U"), cells=LSTM
+)
+GRADIENT_MISTAKES = [mistake for mistake in vars().values() if isinstance(mistake, GradientMistake)]
+
+
+def possible(case: Case) -> list[GradientMistake]:
+    """The mistakes that can be made with a case."""
+    return [mistake for mistake in GRADIENT_MISTAKES if case.cell in mistake.cells]

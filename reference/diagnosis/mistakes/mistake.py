@@ -1,0 +1,136 @@
+"""What a mistake is: the right layers and one thing done wrong.
+
+A mistake is written once. On a machine of plain arrays it is a backend with a fault; on machines whose
+arrays carry errors it is an explanation, which holds where a backend's answer lies within them.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial, reduce
+from typing import Any
+
+import numpy as np
+
+from rnn_lockstep.reference.check.machine import Plain
+from rnn_lockstep.reference.oracle.case import Case
+from rnn_lockstep.reference.oracle.cells import GATES, Weights
+from rnn_lockstep.reference.oracle.layer import State
+from rnn_lockstep.reference.oracle.trace import Trace
+from rnn_lockstep.reference.oracle.validation import Array
+
+CELLS = tuple(GATES)
+STATE, CELL_STATE = "initial_state", "initial_cell_state"
+Result = Any  # outputs and final state
+Change = Callable[[Case, Weights], Weights]
+
+# Which cells of a case a mistake is made with, by their place in torch's order.
+SCOPES: dict[str, Callable[[Case, int], bool]] = {
+    "": lambda case, k: True,
+    "in the first layer": lambda case, k: k < case.directions,
+    "above the first layer": lambda case, k: k >= case.directions,
+    "in the backward direction": lambda case, k: case.directions == 2 and k % 2 == 1,
+    "in the forward direction": lambda case, k: case.directions == 2 and k % 2 == 0,
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Mistake:
+    """What is done in place of the right thing. Where it makes no difference, the answer is right.
+
+    says: what was done, as a clause: "U is transposed".
+    cells: those which it can be made with.
+    weights: other weights of a cell, of those in `scope`.
+    case: the case that is run in place of the one asked for.
+    step: the step (case, t, x_t, state, weights) that is taken in place of the case's.
+    around: how a cell is run, (case, go, direction, inputs), by means of a machine's `go`.
+    states: the case from which the final states are taken, where it is another than for the outputs.
+    show: what is shown, (case, trace), of the trace.
+    """
+
+    says: str
+    cells: Sequence[str] = field(default=CELLS, kw_only=True)
+    weights: Change | None = None
+    scope: str = ""
+    case: Callable[[Case], Case] | None = None
+    step: Callable[[Case, int, Any, State, Weights], State] | None = None
+    around: Callable[..., tuple[Any, State]] | None = None
+    states: Callable[[Case], Case] | None = None
+    show: Callable[[Case, Trace], Trace] | None = None
+
+    def change(self, case: Case) -> Case:
+        """The case that is run."""
+        if self.case:
+            case = self.case(case)
+        return with_weights(case, self.weights, SCOPES[self.scope]) if self.weights else case
+
+    @property
+    def moves(self) -> bool:
+        """Whether what is shown may not be the states that the steps went on from."""
+        return bool(self.around or self.states or self.show)
+
+    def scoped(self, scope: str) -> "Mistake":
+        """The same, of the weights of some cells only."""
+        return replace(self, says=f"{self.says} {scope}", scope=scope)
+
+
+def answer(mistakes: Sequence[Mistake], case: Case, machine: Plain) -> Trace:
+    """The answer to a case of whoever makes all of these mistakes, in the machine's arithmetic.
+
+    A mistake of other cells than the case's makes no difference.
+    """
+    mistakes = [mistake for mistake in mistakes if case.cell in mistake.cells]
+
+    def one(name: str) -> Any:
+        return next((function for mistake in mistakes if (function := getattr(mistake, name))), None)
+
+    def run(case: Case) -> Trace:
+        step, around = (function and partial(function, case) for function in (one("step"), one("around")))
+        return machine.run(case, step, around)
+
+    mistaken = reduce(lambda case, mistake: mistake.change(case), mistakes, case)
+    trace = run(mistaken)
+    if states := one("states"):
+        other = run(states(case))
+        trace = replace(trace, final_state=other.final_state, final_cell_state=other.final_cell_state)
+    for mistake in mistakes:
+        trace = mistake.show(case, trace) if mistake.show else trace
+    return trace
+
+
+def with_weights(case: Case, change: Change, among: Callable[[Case, int], bool]) -> Case:
+    """The case with the weights of some of its cells changed."""
+    cells = [case.weights, *case.more_weights]
+    return of_cells(case, [change(case, w) if among(case, k) else w for k, w in enumerate(cells)])
+
+
+def of_cells(case: Case, cells: Sequence[Weights]) -> Case:
+    """The case with other weights of its cells."""
+    return replace(case, **cells[0]._asdict(), more_weights=tuple(cells[1:]))
+
+
+def with_states(case: Case, *states: Any) -> Case:
+    """The case with another initial state and, of an LSTM, another initial cell state."""
+    return replace(case, **dict(zip((STATE, CELL_STATE), states, strict=False)))
+
+
+def by_gate(case: Case, array: Array, change: Callable[[Array], Array]) -> Array:
+    """An array of weights with the part of each gate changed."""
+    return np.concatenate([change(part) for part in np.split(array, len(GATES[case.cell]))])
+
+
+def some_gate(case: Case, array: Array, gate: str, change: Callable[[Array], Array]) -> Array:
+    """An array of weights with the part of one gate changed."""
+    parts = np.split(array, len(GATES[case.cell]))
+    k = GATES[case.cell].index(gate)
+    parts[k] = change(parts[k])
+    return np.concatenate(parts)
+
+
+def filled(case: Case) -> Case:
+    """The case with zeros in its padding, for whoever does not know that it is padding."""
+    return replace(case, inputs=np.where(case.valid[..., None], case.inputs, 0).astype(case.dtype))
+
+
+def unpadded(case: Case) -> Case:
+    """The case as if every step counted."""
+    return replace(filled(case), lengths=None, mask=None) if case.padded else case

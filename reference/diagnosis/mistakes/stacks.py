@@ -1,0 +1,207 @@
+"""Mistakes with layers on top of each other, and with the last output."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from rnn_lockstep.reference.diagnosis.mistakes.mistake import (
+    CELL_STATE,
+    STATE,
+    Mistake,
+    Result,
+    filled,
+    of_cells,
+    unpadded,
+    with_states,
+)
+from rnn_lockstep.reference.oracle.case import Case, Pass
+from rnn_lockstep.reference.oracle.trace import Trace
+
+# Layers.
+
+
+def between(change: Any) -> Any:
+    """Change, (case, inputs), what each layer but the first gets from the one below."""
+
+    def around(case: Case, go: Any, direction: Pass, inputs: Any) -> Result:
+        below = direction.name.startswith("layer") and not direction.name.startswith("layer 0")
+        return go(direction, change(case, inputs) if below else inputs)
+
+    return around
+
+
+def the_inputs(case: Case, below: Any) -> Any:
+    """The inputs of the case, as many of them as there is room for."""
+    room = max(0, case.features - case.input_size)
+    return np.pad(filled(case).inputs[..., : case.features], ((0, 0), (0, 0), (0, room)))
+
+
+def residual(case: Case, below: Any) -> Any:
+    return below + the_inputs(case, below) if case.features <= case.input_size else below
+
+
+def a_step_late(case: Case, below: Any) -> Any:
+    return np.concatenate([below[:, -1:], below[:, :-1]], axis=1)
+
+
+def layers_in(order: Any) -> Any:
+    """The case with the weights of its layers above the first in another order."""
+
+    def change(case: Case) -> Case:
+        n, cells = case.directions, [case.weights, *case.more_weights]
+        places = [0, *order(range(1, case.layers))]
+        return of_cells(case, [w for k in places for w in cells[k * n : (k + 1) * n]])
+
+    return change
+
+
+def first_states_for_all(case: Case) -> Case:
+    if case.layers == 1 or case.initial_state is None:
+        return case
+    return with_states(
+        case, *(np.concatenate([state[: case.directions]] * case.layers) for state in case.start)
+    )
+
+
+def reshaped(state: Any) -> Any:
+    """(cells, batch, H) read as (batch, cells, H), or the other way round, of the same numbers."""
+    return state.swapaxes(0, 1).reshape(*state.shape)
+
+
+def initial_reshaped(case: Case) -> Case:
+    several = case.more_weights and case.initial_state is not None
+    return with_states(case, *map(reshaped, case.start)) if several else case
+
+
+def final_reshaped(case: Case, trace: Trace) -> Trace:
+    if not case.more_weights:
+        return trace
+    return Trace(trace.outputs, *map(reshaped, trace.states), hidden_outputs=trace.hidden_outputs)
+
+
+def ignored_above(*names: str) -> Any:
+    """The case with zeros for the initial states above the first layer."""
+
+    def change(case: Case) -> Case:
+        if case.layers == 1 or case.initial_state is None:
+            return case
+        states = {name: getattr(case, name).copy() for name in names if getattr(case, name) is not None}
+        for state in states.values():
+            state[case.directions :] = 0
+        return replace(case, **states)
+
+    return change
+
+
+def last_states_for_all(case: Case, trace: Trace) -> Trace:
+    if case.layers == 1:
+        return trace
+    state: Any = trace.final_state
+    last = state[-case.directions :]
+    return replace(trace, final_state=np.concatenate([last] * case.layers, axis=0))
+
+
+def by_direction(case: Case, trace: Trace) -> Trace:
+    if case.layers == 1 or not case.merge_mode:
+        return trace
+    state: Any = trace.final_state
+    return replace(trace, final_state=np.concatenate([state[::2], state[1::2]], axis=0))
+
+
+def unpadded_above(case: Case, go: Any, direction: Pass, inputs: Any) -> Result:
+    above = direction.name.startswith("layer") and not direction.name.startswith("layer 0")
+    return go(direction, inputs, None, unpadded(case)) if above and case.padded else go(direction, inputs)
+
+
+stacks_second_layer_fed_the_inputs = Mistake(
+    "the layers above the first get the inputs, and not the outputs below", around=between(the_inputs)
+)
+stacks_relu_between_layers = Mistake(
+    "relu is applied between the layers", around=between(lambda case, below: np.maximum(below, 0))
+)
+stacks_residual_connections = Mistake("the inputs are added between the layers", around=between(residual))
+stacks_layers_one_step_late = Mistake(
+    "a layer sees the outputs below of the step before", around=between(a_step_late)
+)
+stacks_layers_swapped = Mistake(
+    "the weights of the layers above the first are in the opposite order",
+    case=layers_in(lambda above: reversed(above)),
+)
+stacks_weights_of_the_second_layer_for_all_above = Mistake(
+    "all layers above the first have the second's weights", case=layers_in(lambda above: [1] * len(above))
+)
+stacks_weights_of_the_first_layer_for_all = Mistake(
+    "all layers have the first layer's weights",
+    case=lambda case: layers_in(lambda above: [0] * len(above))(case) if case.layers > 1 else case,
+)
+stacks_initial_state_of_the_first_layer_for_all = Mistake(
+    "all layers begin with the first layer's initial state", case=first_states_for_all
+)
+stacks_initial_states_reshaped = Mistake(
+    "the initial states of layers and directions are reshaped where they should be transposed",
+    case=initial_reshaped,
+)
+stacks_final_states_reshaped = Mistake(
+    "the final states of layers and directions are reshaped where they should be transposed",
+    show=final_reshaped,
+)
+stacks_initial_state_ignored_above = Mistake(
+    "the initial state is ignored above the first layer", case=ignored_above(STATE)
+)
+stacks_initial_states_ignored_above = Mistake(
+    "the initial states h and c are ignored above the first layer",
+    cells=("lstm",),
+    case=ignored_above(STATE, CELL_STATE),
+)
+stacks_lstm_initial_cell_state_ignored_above = Mistake(
+    "the initial cell state is ignored above the first layer", cells=("lstm",), case=ignored_above(CELL_STATE)
+)
+stacks_final_state_of_the_last_layer_for_all = Mistake(
+    "the final states of all layers are the last layer's", show=last_states_for_all
+)
+stacks_states_ordered_by_direction = Mistake(
+    "the final states are ordered by direction, all forward ones first; they must be ordered by layer",
+    show=by_direction,
+)
+stacks_padding_ignored_above = Mistake("the padding is known in the first layer only", around=unpadded_above)
+
+# The last output.
+
+
+def output_at(t: int, mistaken: Any) -> Any:
+    """An output that is not the last, for return_sequences=False."""
+
+    def show(case: Case, trace: Trace) -> Trace:
+        if case.return_sequences or not mistaken(case) or not case.time:
+            return trace
+        return replace(trace, outputs=trace.outputs[:, t])
+
+    def whole(case: Case) -> Case:
+        mine = not case.return_sequences and mistaken(case) and case.time
+        return replace(case, return_sequences=True) if mine else case
+
+    return {"case": whole, "show": show}
+
+
+def empty_row(case: Case, trace: Trace) -> Trace:
+    if case.return_sequences or case.more_weights:
+        return trace
+    state: Any = trace.final_state
+    return replace(trace, outputs=state)
+
+
+last_output_is_the_first = Mistake(
+    "the last output is the first one", **output_at(0, lambda case: not case.merge_mode)
+)
+last_output_of_the_last_column = Mistake(
+    "the last output is outputs[:, -1], which is not the last step of every row",
+    **output_at(-1, lambda case: case.padded),
+)
+directions_last_output_of_the_last_column = Mistake(
+    "the last output is outputs[:, -1] of both directions; the backward one ends at outputs[:, 0]",
+    **output_at(-1, lambda case: case.merge_mode and not case.padded),
+)
+last_output_is_the_initial_state_of_an_empty_row = Mistake(
+    "the last output of a row without steps is its initial state; it must be zero", show=empty_row
+)

@@ -1,0 +1,53 @@
+"""A probe: a case of the same kind as another, with values that leave mistakes nowhere to hide.
+
+The smallest case that shows a mistake is full of zeros, and many mistakes would show there. A probe has
+the same cell, options, sizes of W and U and dtype, but independent weights, more rows and more steps.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from rnn_lockstep.reference.oracle.case import Case
+from rnn_lockstep.reference.oracle.cells import Weights
+from rnn_lockstep.reference.oracle.validation import Array
+
+ROWS, STEPS = 3, 6  # at least so many
+MOST = 600  # steps of all rows together, which recovering a simple RNN's weights may need
+
+
+def probe(case: Case, seed: int) -> Case:
+    """The probe of a case that a seed determines."""
+    rng = np.random.default_rng(seed)
+    time = max(case.time, STEPS)
+    unknowns = case.input_size + case.hidden_size + 2 if case.cell == "simple_rnn" else 0
+    equations = min(MOST, 2 * unknowns)
+    batch = max(case.batch, ROWS, -(-equations // time))
+    if case.batch == case.time:  # so that an initial state fits both ways, as it does in the case
+        batch = time = max(batch, time)
+
+    def drawn(*shape: int, scale: float) -> Array:
+        return (scale * rng.normal(size=shape)).astype(case.dtype)
+
+    def weights(w: Weights) -> Weights:
+        kernels = (drawn(*kernel.shape, scale=kernel.shape[1] ** -0.5) for kernel in (w.W, w.U))
+        biases = (None if b is None else drawn(*b.shape, scale=0.5) for b in (w.b, w.recurrent_b))
+        return Weights(*kernels, *biases)
+
+    first, *more = (weights(w) for w in (case.weights, *case.more_weights))
+    changes: dict[str, Any] = {**first._asdict(), "more_weights": tuple(more)}
+    for name in ("initial_state", "initial_cell_state"):
+        if getattr(case, name) is not None:
+            shape = (*case.state_shape[:-2], batch, case.hidden_size)
+            changes[name] = np.clip(drawn(*shape, scale=0.5), -1, 1)
+    lengths = np.append(time, rng.integers(0, time + 1, batch - 1))
+    valid = np.arange(time) < lengths[:, None]
+    if case.mask is not None:
+        valid = changes["mask"] = rng.random((batch, time)) < [[1.0]] + [[0.7]] * (batch - 1)
+    elif case.lengths is not None:
+        changes["lengths"] = lengths
+    inputs = drawn(batch, time, case.input_size, scale=1.0)
+    if case.padded:
+        inputs[~valid] = np.nan
+    return replace(case, inputs=inputs, **changes)

@@ -1,0 +1,175 @@
+"""The weights that a simple RNN has in effect, recovered from its steps, beside those it was given.
+
+Where h' = tanh(z), atanh(h') is the sum z = W·x + U·h + b itself, and every step is one equation for each
+unit's row of W, U and b: linear least squares, weighted with how far off each z may be. With relu, where
+h' > 0, z is h'.
+Source: least squares by the pseudo-inverse, Golub and Van Loan, Matrix Computations (4th ed.), section 5.5;
+an error e of the right side moves the solution by at most |A⁺|·|e|.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from rnn_lockstep.reference.bound.arithmetic import Arithmetic
+from rnn_lockstep.reference.bound.rounding import Rounded
+from rnn_lockstep.reference.check.prediction import states_before, step_by_step
+from rnn_lockstep.reference.oracle.case import Case
+from rnn_lockstep.reference.oracle.trace import Trace
+from rnn_lockstep.reference.oracle.validation import Array
+
+CLEAR = 0.99  # nearer to ±1 than this, tanh does not tell its argument well enough
+
+
+class Effective(NamedTuple):
+    """An array that a layer has in effect, and how far off its recovered numbers may be."""
+
+    name: str
+    given: Array
+    found: Array
+    error: Array
+
+    def near(self, array: Array) -> Array:
+        """Where it is that array, as far as can be told."""
+        near: Array = np.abs(self.found - array) <= self.error
+        return near
+
+
+def recovered(case: Case, trace: Trace, arithmetic: Arithmetic) -> list[Effective]:
+    """W, U and b in effect; none where they cannot be told or where no such weights make the steps.
+
+    case: of one simple RNN.  b: the sum of both biases.
+    """
+    if case.cell != "simple_rnn" or case.more_weights or not case.return_sequences:
+        return []
+    [[direction]] = case.passes
+    way = slice(None, None, -1 if case.reverse else 1)
+    valid = case.valid[:, way]
+    observed = trace.outputs[:, way].astype(np.float64)
+    before = states_before(case.h0, trace.outputs[:, way], valid)[:, :-1].astype(np.float64)
+    with np.errstate(all="ignore"):
+        walk = step_by_step(case, direction, Rounded(case.inputs, arithmetic), trace.outputs, arithmetic)
+        error = np.asarray(walk.outputs.error)[:, way][valid]
+        known = [case.inputs[:, way][valid].astype(np.float64), before[valid], np.ones((int(valid.sum()), 1))]
+        rows = solved(np.concatenate(known, axis=1), observed[valid], error, case.activation)
+    if rows is None:
+        return []
+    solution, off = rows
+    ends = [case.input_size, case.input_size + case.hidden_size]
+    given = [case.W, case.U, sum(b for b in (case.b, case.recurrent_b) if b is not None)]
+    W, U, b = np.split(solution, ends, axis=1)
+    W_off, U_off, b_off = np.split(off, ends, axis=1)
+    shown = ((W, W_off), (U, U_off), (b[:, 0], b_off[:, 0]))
+    return [
+        Effective(name, np.broadcast_to(np.asarray(array, np.float64), found.shape), found, error)
+        for name, array, (found, error) in zip(("W", "U", "b"), given, shown, strict=True)
+    ]
+
+
+def solved(known: Array, outputs: Array, error: Array, activation: str) -> tuple[Array, Array] | None:
+    """Each unit's row of (W, U, b) and how far off it may be, from its steps; None where they do not tell.
+
+    known (steps, D + H + 1), outputs and their error (steps, H).
+    """
+    found, off = (np.empty((outputs.shape[1], known.shape[1])) for _ in range(2))
+    for unit, (h, slack) in enumerate(zip(outputs.T, error.T, strict=True)):
+        clear = (h > 0) & np.isfinite(slack) if activation == "relu" else np.abs(h) < CLEAR
+        if np.count_nonzero(clear) <= known.shape[1]:
+            return None
+        h, slack, A = h[clear], slack[clear], known[clear]
+        z = h if activation == "relu" else np.arctanh(h)
+        slope = 1.0 if activation == "relu" else 1 / (1 - np.minimum(np.abs(h) + slack, CLEAR) ** 2)
+        doubt = 2 * slack * slope + 1e-300
+        inverse = np.linalg.pinv(A / doubt[:, None])
+        if np.linalg.matrix_rank(A) < A.shape[1]:
+            return None
+        found[unit] = inverse @ (z / doubt)
+        off[unit] = np.abs(inverse).sum(axis=1)
+        if np.any(np.abs(A @ found[unit] - z) > doubt + np.abs(A) @ off[unit]):
+            return None
+    return found, off
+
+
+@dataclass(frozen=True)
+class Relation:
+    """What an array can be in place of the one that was given."""
+
+    says: str  # {name}: the array's
+    made: Callable[[Array], Array]
+
+
+RELATIONS = (
+    Relation("{name} is zero", np.zeros_like),
+    Relation("{name} has the wrong sign", np.negative),
+    Relation("{name} is doubled", lambda array: 2 * array),
+    Relation("{name} is halved", lambda array: array / 2),
+    Relation("{name} is your {name} transposed", np.transpose),
+    Relation("{name} is your {name} read in the other order", lambda array: array.T.reshape(array.shape)),
+)
+
+
+def differences(effective: Sequence[Effective]) -> list[str]:
+    """What of the recovered weights is not as given, and what it is instead, one clause an array."""
+    return [described(each) for each in effective if not each.near(each.given).all()]
+
+
+def described(each: Effective) -> str:
+    """What an array is in place of the one that was given."""
+    for relation in RELATIONS:
+        made = relation.made(each.given)
+        if made.shape == each.given.shape and each.near(made).all():
+            return relation.says.format(name=each.name)
+    return scaled(each) or permuted(each) or partly(each)
+
+
+def scaled(each: Effective) -> str:
+    """That it is the given array times a factor, or nothing."""
+    factor = float(np.sum(each.found * each.given) / np.sum(each.given**2))
+    return f"{each.name} is {factor:.6g} times yours" if each.near(factor * each.given).all() else ""
+
+
+def permuted(each: Effective) -> str:
+    """That its rows or columns are those of the given array in another order, or nothing."""
+    for axis, name in enumerate(("rows", "columns")[: each.given.ndim]):
+        order: list[int] = []
+        for k in range(each.given.shape[axis]):
+            if (j := matching(each, axis, k)) is None:
+                break
+            order.append(j)
+        if len(set(order)) == each.given.shape[axis]:
+            name = name if each.given.ndim == 2 else "elements"
+            shown = ", ".join(str(k) for k in order[:12]) + (", ..." if len(order) > 12 else "")
+            return f"{each.name} has your {name} {shown}"
+    return ""
+
+
+def matching(each: Effective, axis: int, k: int) -> int | None:
+    """Which of the given rows or columns is the k-th that was found."""
+    found, error = each.found.take(k, axis), each.error.take(k, axis)
+    for j in range(each.given.shape[axis]):
+        if np.all(np.abs(found - each.given.take(j, axis)) <= error):
+            return j
+    return None
+
+
+def partly(each: Effective) -> str:
+    """Which of its elements are not the given ones."""
+    wrong = ~each.near(each.given)
+    if np.count_nonzero(wrong) == 1:
+        where = tuple(int(k) for k in np.argwhere(wrong)[0])
+        shown = ", ".join(str(k) for k in where)
+        return f"{each.name}[{shown}] is {each.found[where]:.6g} and should be {each.given[where]:.6g}"
+    for axis, name in enumerate(("row", "column")[: wrong.ndim] if wrong.ndim == 2 else ()):
+        some = np.flatnonzero(wrong.any(axis=1 - axis))
+        if len(some) == 1:
+            k = int(some[0])
+            zero = np.all(np.abs(each.found.take(k, axis)) <= each.error.take(k, axis))
+            return f"{each.name}'s {name} {k} is {'zero' if zero else 'wrong'}"
+    count = int(np.count_nonzero(wrong))
+    return (
+        f"{each.name} is wrong in {count} of {wrong.size} elements"
+        if count < wrong.size
+        else (f"{each.name} is another array than yours")
+    )

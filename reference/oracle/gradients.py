@@ -1,0 +1,274 @@
+"""Backpropagation through time, by hand: the derivatives of L = Σ cotangent · answer.
+
+The steps of `reference.oracle.backward` are walked from the last to the first, each handing the cotangent of
+its state to the one before, and layers from the last to the first. Weights, shared by all steps, gather
+the derivatives of each.
+Source: Werbos (1990), "Backpropagation through time: what it does and how to do it", Proc. IEEE 78.
+
+The rounding of a backend's gradients is carried like that of its answer: through the states of the
+forward pass, which no gradient is without, and back (running error analysis: Higham 2002, section 3.3).
+Assumed is that a backend differentiates the states that it computed. A sum over batch and time stays one
+pending sum, so it may be added up in any order, step by step too (Higham 2002, section 3.1).
+"""
+
+from collections.abc import Callable, Sequence
+from functools import reduce
+from operator import add
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from rnn_lockstep.reference.bound.arithmetic import Arithmetic
+from rnn_lockstep.reference.bound.rounding import Rounded
+from rnn_lockstep.reference.oracle.backward import recurrent_operands, step_back
+from rnn_lockstep.reference.oracle.case import Case, Pass
+from rnn_lockstep.reference.oracle.cells import Weights, gates
+from rnn_lockstep.reference.oracle.layer import State, unroll
+from rnn_lockstep.reference.oracle.stack import merge
+from rnn_lockstep.reference.oracle.validation import Array, floats, need_shape
+
+Convert = Callable[[Array], Any]  # an array of the case's dtype as one of the arithmetic to compute in
+
+
+class Cotangents(NamedTuple):
+    """The derivatives of L with respect to each array of an answer, or None for zeros.
+
+    In the shapes of a `Trace` and the case's dtype: outputs (batch, time, features), or
+    (batch, features) of the last output only; final_state and, of an LSTM, final_cell_state in the
+    case's `state_shape`.  What outputs holds on padding does not matter: the answer is zero there.
+    """
+
+    outputs: Array | None = None
+    final_state: Array | None = None
+    final_cell_state: Array | None = None
+
+
+class Walk(NamedTuple):
+    """One cell's way through time.
+
+    inputs (batch, time, D), the state before each step, (h,) or (h, c) of (batch, time, H), outputs
+    (batch, time, H) and the final state.
+    """
+
+    direction: Pass
+    inputs: Any
+    before: State
+    outputs: Any
+    final: State
+
+
+class WalkGradients(NamedTuple):
+    """The derivatives of L with respect to a cell's inputs, weights and initial state."""
+
+    inputs: Any
+    weights: Weights
+    start: State
+
+
+def gradients(case: Case, cotangents: Cotangents, arithmetic: Arithmetic | None = None) -> dict[str, Any]:
+    """The derivatives of L with respect to every array of the case, by the names of `case.arrays()`.
+
+    inputs (batch, time, D), W, U, b and so on, each in the shape of its array; those of initial_state
+    and, for an LSTM, initial_cell_state also where the case omits them, since zeros have one too. On
+    padding those of inputs are exactly zero.
+    arithmetic: of a backend; each result is `Rounded` then, and what a correct backend returns lies
+    within its error. Without it, results are float64 arrays.
+    Raises ValueError when the cotangents do not fit the case.
+    """
+    with np.errstate(all="ignore"):
+        result = gradients_in(arrays_in(arithmetic), case, cotangents)
+        if arithmetic is not None:
+            result = {name: array.closed() for name, array in result.items()}
+    return result
+
+
+def arrays_in(arithmetic: Arithmetic | None) -> Convert:
+    """What makes an array one that carries the error of a backend, or plain float64."""
+    if arithmetic is None:
+        return lambda array: array.astype(np.float64)
+    return lambda array: Rounded(array, arithmetic)
+
+
+def gradients_in(convert: Convert, case: Case, cotangents: Cotangents) -> dict[str, Any]:
+    """The same, in the arithmetic of the arrays that `convert` makes."""
+    outputs, finals = cotangents_of(convert, case, cotangents)
+    return pulled_back(convert, case, forward(convert, case), outputs, finals)
+
+
+def pulled_back(
+    convert: Convert, case: Case, layers: list[list[Walk]], outputs: Any, finals: list[State]
+) -> dict[str, Any]:
+    """The gradients, from every cell's way and the cotangents of the outputs and of each final state."""
+    if not case.return_sequences:
+        finals = with_last_output(case, layers[-1], outputs, finals)
+        outputs = convert(np.zeros((case.batch, case.time, case.features), case.dtype))
+    results: list[WalkGradients] = []
+    for k, walks in reversed(list(enumerate(layers))):
+        parts = unmerge(case, outputs, [walk.outputs for walk in walks])
+        of_walks = finals[k * case.directions :]
+        layer = [back(case, *each) for each in zip(walks, parts, of_walks, strict=False)]
+        outputs = counted(case, reduce(add, (result.inputs for result in layer)))
+        results = layer + results
+    return named(case, outputs, results)
+
+
+def cotangents_of(convert: Convert, case: Case, cotangents: Cotangents) -> tuple[Any, list[State]]:
+    """The cotangents of the outputs and of each cell's final state."""
+    outputs, *finals = (convert(array) for array in filled(case, cotangents))
+    by_cell = (final.reshape(*case.cells_shape) for final in finals)
+    return outputs, list(zip(*by_cell, strict=True))
+
+
+def filled(case: Case, cotangents: Cotangents) -> list[Array]:
+    """The cotangents of outputs, final_state and, of an LSTM, final_cell_state; zeros for None.
+
+    Those of outputs on padding are zero. Raises ValueError when they do not fit the case.
+    """
+    steps = (case.time,) if case.return_sequences else ()
+    shapes = [(case.batch, *steps, case.features), *[case.state_shape] * len(case.start)]
+    if case.cell != "lstm" and cotangents.final_cell_state is not None:
+        raise ValueError("final_cell_state is for an LSTM, and no other cell has one")
+    arrays = []
+    for (name, array), shape in zip(cotangents._asdict().items(), shapes, strict=False):
+        if array is None:
+            array = np.zeros(shape, case.dtype)
+        floats(name, array, (case.dtype.name,), finite=False)
+        need_shape(name, array, shape, "that of the answer")
+        arrays.append(array)
+    counts = case.valid[..., None] if case.return_sequences else case.valid.any(axis=1, keepdims=True)
+    return [np.where(counts, arrays[0], 0), *arrays[1:]]
+
+
+def counted(case: Case, array: Any) -> Any:
+    """An array (batch, time, ...) with zeros on padding, exactly."""
+    return np.where(case.valid[..., None], array, 0) if case.padded else array
+
+
+def forward(convert: Convert, case: Case, weights: Sequence[Weights] | None = None) -> list[list[Walk]]:
+    """Every cell's way through time, by layer and direction.
+
+    weights: every cell's, in this arithmetic already; the case's when omitted.
+    """
+    if weights is None:
+        weights = [converted(convert, own) for own in (case.weights, *case.more_weights)]
+    of_cells = iter(weights)
+    inputs = convert(np.where(case.valid[..., None], case.inputs, 0))  # NaN of the padding may not leak
+    layers = []
+    for layer in case.passes:
+        walks = []
+        for direction in layer:
+            start = tuple(map(convert, direction.start))
+            walks.append(walked(case, direction._replace(weights=next(of_cells), start=start), inputs))
+        inputs = counted(case, merge(case, [walk.outputs for walk in walks]))
+        layers.append(walks)
+    return layers
+
+
+def converted(convert: Convert, weights: Weights) -> Weights:
+    return Weights(*(None if w is None else convert(w) for w in weights))
+
+
+def walked(case: Case, direction: Pass, inputs: Any) -> Walk:
+    """One cell looped over time, and what its state was before each step."""
+    h = direction.start[0]
+    shape = (case.batch, case.time, case.hidden_size)
+    before = tuple(np.empty_like(h, shape=shape) for _ in direction.start)
+    times = iter(order(case, direction.reverse))
+
+    def step(x_t: Any, state: State) -> State:
+        t = next(times)
+        for kept, part in zip(before, state, strict=True):
+            kept[:, t] = part
+        return case.step(x_t, state, direction.weights)
+
+    valid = case.valid if case.padded else None
+    return Walk(direction, inputs, before, *unroll(step, inputs, direction.start, valid, direction.reverse))
+
+
+def order(case: Case, reverse: bool) -> range:
+    """The steps in the order in which a cell takes them."""
+    return range(case.time)[::-1] if reverse else range(case.time)
+
+
+def with_last_output(case: Case, walks: list[Walk], output: Any, finals: list[State]) -> list[State]:
+    """The final states' cotangents with that of the last output, (batch, features), made of them."""
+    parts = unmerge(case, output, [walk.final[0] for walk in walks])
+    below, last = finals[: -len(walks)], finals[-len(walks) :]
+    return below + [(h + part, *c) for (h, *c), part in zip(last, parts, strict=True)]
+
+
+# The cotangents of the forward and the backward outputs from that of the merged ones, and both outputs.
+UNMERGE: dict[str, Callable[[Any, Any, Any], Any]] = {
+    "concat": lambda g, forward, backward: gates(g, 2),
+    "sum": lambda g, forward, backward: [g, g],
+    "mul": lambda g, forward, backward: [g * backward, g * forward],
+    "ave": lambda g, forward, backward: [g / 2, g / 2],
+}
+
+
+def unmerge(case: Case, cotangent: Any, outputs: list[Any]) -> list[Any]:
+    """The cotangent of each direction's outputs from that of the layer's."""
+    return UNMERGE[case.merge_mode](cotangent, *outputs) if case.merge_mode else [cotangent]
+
+
+def back(case: Case, walk: Walk, outputs: Any, final: State) -> WalkGradients:
+    """One cell backwards through time, from the cotangents of its outputs and of its final state.
+
+    On padding, where a step leaves the state as it is, so does it leave its cotangent.
+    """
+    _, weights, start, reverse = walk.direction
+    input_sums, recurrent_sums = (
+        np.empty_like(start[0], shape=(case.batch, case.time, weights.U.shape[0])) for _ in range(2)
+    )
+    state = final
+    for t in reversed(order(case, reverse)):
+        state = (state[0] + outputs[:, t], *state[1:])
+        before = tuple(part[:, t] for part in walk.before)
+        step = step_back(case, walk.inputs[:, t], before, weights, state)
+        input_sums[:, t], recurrent_sums[:, t] = step.input_sum, step.recurrent_sum
+        if case.padded:
+            counts = case.valid[:, t, None]
+            state = tuple(np.where(counts, new, old) for new, old in zip(step.state, state, strict=True))
+        else:
+            state = step.state
+    input_sums, recurrent_sums = counted(case, input_sums), counted(case, recurrent_sums)
+    of_weights = of_the_weights(case, walk, input_sums, recurrent_sums)
+    return WalkGradients(input_sums @ weights.W, of_weights, state)
+
+
+def of_the_weights(case: Case, walk: Walk, input_sums: Any, recurrent_sums: Any) -> Weights:
+    """dW = Σ dz·xᵀ, dU = Σ dz·hᵀ, db = Σ dz, over batch and time, of the cotangents dz of both sums.
+
+    input_sums, recurrent_sums: (batch, time, gates·H).
+    """
+    weights = walk.direction.weights
+    operands = recurrent_operands(case, walk.inputs, walk.before[0], weights)
+    rows = gates(recurrent_sums, len(operands))
+    ones = np.ones(case.batch * case.time, case.dtype)  # sums are products with them, and stay pending
+    return Weights(
+        flat(input_sums).T @ flat(walk.inputs),
+        np.concatenate([flat(z).T @ flat(h) for z, h in zip(rows, operands, strict=True)], axis=0),
+        None if weights.b is None else ones @ flat(input_sums),
+        None if weights.recurrent_b is None else ones @ flat(recurrent_sums),
+    )
+
+
+def flat(array: Any) -> Any:
+    """(batch·time, ...), of (batch, time, ...)."""
+    return array.reshape(-1, array.shape[-1])
+
+
+def named(case: Case, inputs: Any, results: list[WalkGradients]) -> dict[str, Any]:
+    """The gradients by the names of the case's arrays."""
+    states = zip(*(of_cell.start for of_cell in results), strict=True)
+    whole = [np.concatenate(parts, axis=0).reshape(*case.state_shape) for parts in states]
+    return by_name(inputs, [of_cell.weights for of_cell in results], whole)
+
+
+def by_name(inputs: Any, cells: Sequence[Weights], states: Sequence[Any]) -> dict[str, Any]:
+    """What belongs to the arrays of a case by their names. cells: of every cell's weights, in order."""
+    names = {"inputs": inputs, **cells[0]._asdict()}
+    names |= dict(zip(("initial_state", "initial_cell_state"), states, strict=False))
+    for k, weights in enumerate(cells[1:]):
+        names |= {f"more_weights[{k}].{name}": array for name, array in weights._asdict().items()}
+    return {name: array for name, array in names.items() if array is not None}

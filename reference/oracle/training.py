@@ -1,0 +1,134 @@
+"""Training: a few updates by gradient descent on the same data, the error carried from one to the next.
+
+    L = ½·Σ (outputs - targets)²,  w <- w - rate·dL/dw
+
+for the W, U and biases w of every cell. From the first update on neither the oracle nor a backend has
+exact weights, so these take an error into the next forward pass. It grows with every update, the more
+the larger the rate is, and where it has grown too far the verdict is inconclusive.
+Source: Cauchy (1847), "Méthode générale pour la résolution des systèmes d'équations simultanées",
+Comptes rendus 25.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from rnn_lockstep.reference.bound.arithmetic import Arithmetic
+from rnn_lockstep.reference.bound.rounding import Rounded
+from rnn_lockstep.reference.check.comparison import comparison
+from rnn_lockstep.reference.check.gradients import NO_BOUND, axes_of, verdict_on, wrong_form
+from rnn_lockstep.reference.check.verdict import Verdict
+from rnn_lockstep.reference.oracle.case import Case
+from rnn_lockstep.reference.oracle.cells import Weights
+from rnn_lockstep.reference.oracle.gradients import (
+    Convert,
+    Cotangents,
+    arrays_in,
+    cotangents_of,
+    forward,
+    pulled_back,
+)
+from rnn_lockstep.reference.oracle.stack import merge
+from rnn_lockstep.reference.oracle.validation import Array, floats, need_shape
+
+
+def training(
+    case: Case, targets: Array, rate: float, updates: int, arithmetic: Arithmetic | None = None
+) -> list[dict[str, Any]]:
+    """The weights after each of so many updates, by the names of `case.arrays()`.
+
+    targets: in the shape of the outputs and the case's dtype; what they hold on padding does not matter.
+    rate: rounded to the case's dtype.
+    arithmetic: of a backend; each result is `Rounded` then, and what a correct backend has lies within
+    its error. Without it, results are float64 arrays.
+    Raises ValueError when the targets do not fit the case.
+    """
+    with np.errstate(all="ignore"):
+        return training_in(arrays_in(arithmetic), case, targets, rate, updates)
+
+
+def training_in(
+    convert: Convert, case: Case, targets: Array, rate: float, updates: int
+) -> list[dict[str, Any]]:
+    """The same, in the arithmetic of the arrays that `convert` makes."""
+    wanted, finals = cotangents_of(convert, case, Cotangents(outputs=checked(case, targets)))
+    weights = {name: convert(array) for name, array in weights_of(case).items()}
+    results = []
+    for _ in range(updates):
+        layers = forward(convert, case, cells_of(case, weights))
+        last = [walk.outputs if case.return_sequences else walk.final[0] for walk in layers[-1]]
+        off = merge(case, last) - wanted  # on padding 0; a row without steps reaches no weights
+        weights = updated(case, weights, pulled_back(convert, case, layers, off, finals), rate)
+        results.append(weights)
+    return results
+
+
+def updated(
+    case: Case, weights: Mapping[str, Any], gradients: Mapping[str, Any], rate: float
+) -> dict[str, Any]:
+    """w - rate·dL/dw for each of the weights, in their arithmetic."""
+    rate = float(case.dtype.type(rate))
+    new = {name: w - gradients[name] * rate for name, w in weights.items()}
+    return {name: w.closed() if isinstance(w, Rounded) else w for name, w in new.items()}
+
+
+def trained(case: Case, gradients: Mapping[str, Array], rate: float) -> Case:
+    """The case with the weights after a backend's next update, from its gradients, in the case's dtype."""
+    first, *more = cells_of(case, updated(case, weights_of(case), gradients, rate))
+    return replace(case, **first._asdict(), more_weights=tuple(more))
+
+
+def loss_cotangents(case: Case, outputs: Array, targets: Array) -> Cotangents:
+    """The derivatives of L with respect to a backend's outputs, outputs - targets."""
+    return Cotangents(outputs=outputs - checked(case, targets))
+
+
+def checked(case: Case, targets: Array) -> Array:
+    """The targets. Raises ValueError when they do not fit the case."""
+    steps = (case.time,) if case.return_sequences else ()
+    floats("targets", targets, (case.dtype.name,), finite=False)
+    need_shape("targets", targets, (case.batch, *steps, case.features), "that of the outputs")
+    return targets
+
+
+def weights_of(case: Case) -> dict[str, Array]:
+    """The arrays that training changes, by the names of `case.arrays()`."""
+    arrays = case.arrays()
+    return {name: array for name, array in arrays.items() if name.rpartition(".")[2] in Weights._fields}
+
+
+def cells_of(case: Case, weights: Mapping[str, Any]) -> list[Weights]:
+    """Each cell's weights, from all of them by name."""
+    cells = ["", *(f"more_weights[{k}]." for k in range(len(case.more_weights)))]
+    return [Weights(*(weights.get(cell + name) for name in Weights._fields)) for cell in cells]
+
+
+def check_training(
+    case: Case,
+    targets: Array,
+    rate: float,
+    answer: Sequence[Mapping[str, Array]],
+    tanh_ulps: float,
+    sigmoid_ulps: float = 0.0,
+) -> Verdict:
+    """Judge `answer`, a backend's weights after each update, by the names of `case.arrays()`.
+
+    targets, rate: as for `training`.  tanh_ulps, sigmoid_ulps: as for `reference.check`.
+    Never raises on a wrong answer; raises ValueError on targets that do not fit the case.
+    """
+    names = [f"{{}} after update {k}" for k in range(1, len(answer) + 1)]
+    for name_of, weights in zip(names, answer, strict=True):
+        if wrong := wrong_form(weights, weights_of(case), name_of):
+            return Verdict(case, "mismatch", wrong)
+    arithmetic = Arithmetic(case.dtype, tanh_ulps, sigmoid_ulps)
+    if arithmetic.format.stored_only:
+        return Verdict(case, "inconclusive", NO_BOUND)
+    expected = training(case, targets, rate, len(answer), arithmetic)
+    comparisons = tuple(
+        comparison(name_of.format(name), weights[name], right, bounded=False, axes=axes_of(case, name))
+        for name_of, weights, all_right in zip(names, answer, expected, strict=True)
+        for name, right in all_right.items()
+    )
+    return verdict_on(case, comparisons)

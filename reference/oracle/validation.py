@@ -1,0 +1,94 @@
+"""The conditions a layer's arrays must meet, each failure told in one line."""
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import numpy as np
+
+from rnn_lockstep.reference.oracle.cells import GATES, Weights
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+def floats(name: str, value: Any, dtypes: Sequence[str], finite: bool = True) -> Array:
+    """`value` as an array of one of `dtypes`, `finite` or not; else a ValueError naming array and problem."""
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        raise ValueError(f"{name} is not a rectangular array: its rows differ in length") from None
+    if array.dtype.name not in dtypes:
+        raise ValueError(f"{name} has dtype {array.dtype}, needs {' or '.join(dtypes)}")
+    if finite:
+        need_finite(name, array)
+    return array
+
+
+def need_finite(name: str, array: Array, among: Any = True) -> None:
+    """Raise a ValueError where `array` is not finite; `among` tells which of its first indices matter."""
+    wrong = ~np.isfinite(array)
+    if wrong.any() and (wrong := (wrong.T & np.transpose(among)).T).any():
+        where = tuple(int(i) for i in np.argwhere(wrong)[0])
+        raise ValueError(f"{name} must be finite, but holds {array[where]} at index {where}")
+
+
+def described(value: Any) -> str:
+    """An array's dtype and shape, or anything else's type."""
+    return f"{value.dtype} {value.shape}" if isinstance(value, np.ndarray) else type(value).__name__
+
+
+def need_lengths(lengths: Any, batch: int, time: int) -> None:
+    """Raise a ValueError unless `lengths` are (batch,) integers from 0 to time."""
+    if not isinstance(lengths, np.ndarray) or lengths.dtype.kind not in "iu" or lengths.shape != (batch,):
+        raise ValueError(f"lengths is {described(lengths)}, needs integers of shape (batch,) = ({batch},)")
+    if batch and not 0 <= lengths.min() <= lengths.max() <= time:
+        raise ValueError(f"lengths is {lengths.tolist()}, needs numbers from 0 to time = {time}")
+
+
+def need_mask(mask: Any, batch: int, time: int) -> None:
+    """Raise a ValueError unless `mask` is (batch, time), bool."""
+    if not isinstance(mask, np.ndarray) or mask.dtype != bool or mask.shape != (batch, time):
+        raise ValueError(f"mask is {described(mask)}, needs bools of shape (batch, time) = ({batch}, {time})")
+
+
+def need_shape(name: str, array: Array, shape: tuple[int, ...], meaning: str) -> None:
+    """Raise a ValueError unless `array` has `shape`; `meaning` says what the axes are."""
+    if array.shape != shape:
+        raise ValueError(f"{name} has shape {array.shape}, needs {meaning} = {shape}")
+
+
+def one_of(name: str, value: str, choices: Collection[str]) -> None:
+    """Raise a ValueError unless `value` is one of `choices`."""
+    if value not in choices:
+        raise ValueError(f"{name} is {value!r}, needs one of {', '.join(choices)}")
+
+
+def need_inputs(inputs: Array) -> None:
+    """Raise a ValueError unless inputs are (time, D) or (batch, time, D)."""
+    if inputs.ndim not in (2, 3):
+        raise ValueError(
+            f"inputs has shape {inputs.shape}, needs (time, input_size) or (batch, time, input_size)"
+        )
+
+
+def need_weights(cell: str, weights: Weights, input_size: int, where: str = "") -> None:
+    """Raise a ValueError unless the arrays are the weights of one cell with inputs of this size.
+
+    W (gates·H, D), U (gates·H, H), biases (gates·H,) or None.  where: what goes before their names.
+    """
+    W, U, *biases = weights
+    if W.ndim != 2:
+        raise ValueError(f"{where}W has shape {W.shape}, needs (hidden_size, input_size)")
+    count = len(GATES[cell])
+    hidden_size, rest = divmod(W.shape[0], count)
+    if rest:
+        raise ValueError(
+            f"{where}W has shape {W.shape}, needs a multiple of {count} rows for the gates of {cell}"
+        )
+    if input_size == 0 or hidden_size == 0:
+        raise ValueError(f"{where}W has shape {W.shape}: input_size and hidden_size must be at least 1")
+    rows = "hidden_size" if count == 1 else f"{count}*hidden_size"
+    need_shape(f"{where}W", W, (W.shape[0], input_size), f"({rows}, input_size)")
+    need_shape(f"{where}U", U, (W.shape[0], hidden_size), f"({rows}, hidden_size)")
+    for name, bias in zip(("b", "recurrent_b"), biases, strict=True):
+        if bias is not None:
+            need_shape(f"{where}{name}", bias, (W.shape[0],), f"({rows},)")

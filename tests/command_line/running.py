@@ -1,0 +1,36 @@
+"""Run pytest as a user does, in a process of its own."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from rnn_lockstep.tests.harness.saving import NAME
+
+ROOT = Path(__file__).parents[2]
+
+
+def run_pytest(
+    *arguments: str, python_path: Path | str = "", root: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    """`pytest ARGUMENTS` from the top of the tree; few examples, always the same ones.
+
+    root: the folder in whose .lockstep/ failing cases are saved; without it they are not.
+    """
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-p",
+        "no:cacheprovider",
+        "--hypothesis-profile=ci",
+        *(("-p", f"no:{NAME}") if root is None else ("--rootdir", str(root))),
+        *arguments,
+    ]
+    environment = as_a_user(PYTHONPATH=str(python_path), COLUMNS="150")
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+
+
+def as_a_user(**variables: str) -> dict[str, str]:
+    """The environment without the options of the run that this test is part of, its reports among them."""
+    return {**os.environ, "PYTEST_ADDOPTS": "", **variables}

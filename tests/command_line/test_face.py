@@ -1,0 +1,150 @@
+"""What the person at the terminal sees: header, table, messages, exit codes."""
+
+import re
+
+import pytest
+
+from tests.command_line.running import run_pytest
+
+FEW = ("tests/parity", "--max-examples", "20")
+NUMPY = (*FEW, "--backend", "numpy")
+
+BACKENDS = """
+import numpy as np
+from dataclasses import replace
+from rnn_lockstep.adapters import Facts, Refused
+from rnn_lockstep.adapters.backends.numpy_adapter import NumpyAdapter
+
+class Transposed(NumpyAdapter):
+    facts = Facts("transposed")
+    def run(self, case):
+        return super().run(replace(case, U=case.U.T))
+
+class Refuses(NumpyAdapter):
+    facts = Facts("refuses")
+    def run(self, case):
+        raise Refused("no recurrent layers today")
+
+class Crashes(NumpyAdapter):
+    facts = Facts("crashes")
+    def run(self, case):
+        raise RuntimeError("segment not found")
+"""
+
+
+@pytest.fixture
+def their_modules(tmp_path):
+    """A folder to import from, with a module `theirs`, and `hidden`, which hides torch."""
+    (tmp_path / "theirs.py").write_text(BACKENDS)
+    (tmp_path / "hidden.py").write_text("import sys\nsys.modules['torch'] = None\n")
+    return tmp_path
+
+
+def rows(output):
+    """The closing table's rows of answers in two dtypes by backend, cell and dtype: the five counts."""
+    words = [line.split() for line in output.splitlines() if " float" in line]
+    return {
+        tuple(row[:3]): row[3:8] for row in words if row[2] in ("float32", "float64") and row[3].isdigit()
+    }
+
+
+def test_header_and_table_of_a_green_run():
+    run = run_pytest(*NUMPY)
+    assert run.returncode == 0, run.stdout
+    assert "lockstep: backends numpy; 20 examples" in run.stdout
+    assert re.search(r"lockstep: numpy \d+\.\d+\.\d+, cpu", run.stdout)
+    table = rows(run.stdout)
+    assert {backend for backend, _, _ in table} == {"numpy"}
+    assert {cell for _, cell, _ in table} == {"simple_rnn", "gru", "lstm"}
+    assert len(table) == 6
+    for cases, match, mismatch, inconclusive, refused in table.values():
+        assert int(cases) == int(match) + int(inconclusive) > 10
+        assert mismatch == refused == "0"
+
+
+def test_two_processes_count_the_same():
+    one, two = (rows(run_pytest(*NUMPY, *more).stdout) for more in ((), ("-n", "2")))
+    assert one == two
+    assert one
+
+
+def test_parallel_run_prints_facts_and_keeps_a_backend_together(their_modules):
+    run = run_pytest(*NUMPY, "--backend", "theirs:Transposed", "-n", "2", "-v", python_path=their_modules)
+    assert run.returncode == 1
+    assert {backend for backend, *_ in rows(run.stdout)} == {"numpy", "theirs:Transposed"}
+    assert "transposed unknown, cpu" in run.stdout
+    workers = re.findall(r"\[(gw\d)\].*\[numpy", run.stdout)
+    assert len(set(workers)) == 1
+
+
+def test_a_wrong_backend_is_told_where_it_goes_wrong(their_modules):
+    run = run_pytest("tests/parity", "--backend", "theirs:Transposed", "-x", python_path=their_modules)
+    assert run.returncode == 1
+    assert "theirs:Transposed: wrong outputs: U is transposed\n" in run.stdout
+    assert "right before step 1, wrong there" in run.stdout
+    assert "theirs:Transposed, in 1 tests: U is transposed" in run.stdout
+    assert re.search(
+        r"first wrong step: batch \d+, time 1, unit \d+: observed \S+, expected \S+, off by", run.stdout
+    )
+    assert "<Case tanh float32 batch=1 time=2 input_size=3 hidden_size=3" in run.stdout  # the minimal one
+    assert "array(" not in run.stdout
+    assert "theirs:Transposed not tested on: float16, bfloat16, gru, lstm, 0 biases, 2 biases, " in run.stdout
+
+
+def test_nothing_compared_is_a_failure(their_modules):
+    run = run_pytest(*FEW, "--backend", "theirs:Refuses", python_path=their_modules)
+    assert run.returncode == 1
+    assert " passed" not in run.stdout
+    assert "theirs:Refuses refused" in run.stdout
+    assert "no recurrent layers today" in run.stdout
+
+
+def test_a_crash_is_a_failure_with_its_own_words(their_modules):
+    run = run_pytest(*FEW, "--backend", "theirs:Crashes", "-x", python_path=their_modules)
+    assert run.returncode == 1
+    assert "RuntimeError: segment not found" in run.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--backend", "pytorch"), "unknown backend 'pytorch'; known: numpy, torch, keras, jax"),
+        (("--backend", "numpy", "--backend", "jax:fast"), "backend jax has no tag 'fast'; it has: nojit"),
+        (("--backend", "nowhere:Adapter"), "No module named 'nowhere'"),
+        (("--backend", "theirs:np"), "backend theirs:np cannot be made"),
+        (("--max-examples", "0"), "--max-examples is 0, needs at least 1"),
+        (("--max-examples", "many"), "invalid int value: 'many'"),
+        (("--backends", "numpy"), "unrecognized arguments: --backends"),
+        (("-p", "hidden", "--backend", "torch"), "backend torch needs torch, which is not installed"),
+    ],
+)
+def test_bad_options_are_usage_errors_in_one_line(arguments, message, their_modules):
+    run = run_pytest("tests/parity", *arguments, python_path=their_modules)
+    assert run.returncode == 4
+    assert message in run.stderr
+    assert "Traceback" not in run.stderr + run.stdout
+
+
+@pytest.mark.parametrize("parallel", [(), ("-n", "2")])
+def test_a_framework_that_does_not_import_is_an_error(parallel, tmp_path):
+    (tmp_path / "torch.py").write_text("raise ImportError('libtorch.so: cannot open shared object file')")
+    run = run_pytest(*FEW, "--backend", "torch", *parallel, python_path=tmp_path)
+    assert run.returncode != 0
+    assert "backend torch cannot be made: ImportError: libtorch.so: cannot open" in run.stdout + run.stderr
+    assert "Traceback" not in run.stdout + run.stderr
+    assert " passed" not in run.stdout
+
+
+def test_what_is_not_installed_and_not_asked_for_is_listed(their_modules):
+    run = run_pytest(
+        "tests/parity/test_notebook.py", "-k", "numpy", "-p", "hidden", python_path=their_modules
+    )
+    assert run.returncode == 0
+    assert "lockstep: not installed, not tested: torch" in run.stdout
+    assert "torch is not installed and was not tested" in run.stdout
+
+
+def test_a_test_file_without_backends_loads_none():
+    run = run_pytest("tests/unit/reference/test_notebook.py")
+    assert run.returncode == 0
+    assert "lockstep: every step" not in run.stdout

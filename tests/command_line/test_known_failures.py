@@ -1,0 +1,110 @@
+"""Known failures: an entry excuses what it tells of, as long as its own case fails; a draft of one works."""
+
+import pytest
+
+from rnn_lockstep.adapters.saved_cases.saved_case import SavedCase, save
+from rnn_lockstep.tests.harness.known_failures.entries import (
+    InvalidKnownFailures,
+    KnownFailure,
+    known_failures,
+)
+from tests.command_line.running import run_pytest
+from tests.unit.adapters.test_contract import make_case
+
+BIASED = "tests.faults.catalogue:bias_dropped"
+TEST = "tests/parity/test_every_step.py::test_every_step"
+ENTRY = """
+[[known_failure]]
+backend = "{backend}"
+reason = "b is dropped"
+link = "https://example.org/1"
+case = "case.safetensors"
+test = "test_every_*"
+condition = {{ cell = "simple_rnn", dtype = ["float32", "float64"], hidden_size = {{ min = 1 }} }}
+"""
+
+
+def written(folder, text):
+    """The file, with the case that entries name beside it."""
+    save(folder / "case.safetensors", SavedCase(make_case()))
+    file = folder / "known.toml"
+    file.write_text(text)
+    return file
+
+
+def run_with(file, *arguments):
+    return run_pytest("--max-examples=20", f"--known-failures={file}", "-rx", *arguments)
+
+
+def test_an_entry_excuses_what_it_tells_of_and_no_more(tmp_path):
+    file = written(tmp_path, ENTRY.format(backend=BIASED))
+    other = "tests/parity/test_notebook.py"
+    run = run_with(file, TEST, other, "--backend", BIASED, "--backend", "numpy")
+    assert "2 failed, 6 passed, 1 xfailed" in run.stdout, run.stdout
+    assert f"{BIASED} fails as is known, in " in run.stdout
+    assert "b is dropped (https://example.org/1)" in run.stdout
+    assert "in 2 tests: b is dropped" in run.stdout  # the notebook is no test of the entry
+
+
+def test_an_entry_that_no_longer_fails_fails_the_run(tmp_path):
+    file = written(tmp_path, ENTRY.format(backend="numpy"))
+    run = run_with(file, TEST, "--backend", "numpy")
+    assert run.returncode == 1
+    assert "no longer fails, remove its entry: b is dropped (https://example.org/1)" in run.stdout
+
+
+def test_a_draft_is_a_file_that_excuses_what_failed(tmp_path):
+    file = tmp_path / "known.toml"
+    first = run_pytest(
+        "--max-examples=20", f"--write-known-failures={file}", TEST, "--backend", BIASED, root=tmp_path
+    )
+    assert "1 known failures drafted" in first.stdout, first.stdout
+    [entry] = known_failures(file)
+    assert (entry.backend, entry.reason, entry.condition["cell"]) == (BIASED, "b is dropped", "simple_rnn")
+    again = run_pytest(f"--write-known-failures={file}", TEST, "--backend", BIASED)
+    assert "needs a new .toml file in a folder" in again.stderr
+    assert "1 xfailed" in run_with(file, TEST, "--backend", BIASED).stdout
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (("[[known_failure]]", "[[known]]"), "needs tables [[known_failure]], and has no others"),
+        (('reason = "b is dropped"', ""), "entry 1: needs reason"),
+        (('reason = "b is dropped"', "reason = 3"), "entry 1: reason must be a string"),
+        (("link", "url"), "entry 1: has url; there are backend, case, reason, link, test, condition"),
+        (('"numpy"', '"nunpy"'), "entry 1: unknown backend 'nunpy'"),
+        (('"case.safetensors"', '"none.safetensors"'), "none.safetensors"),
+        (('"test_every_*"', '"test_nothing"'), "entry 1: no parity test is called test_nothing"),
+        (("hidden_size =", "size ="), "entry 1: no condition size; there are cell, activation"),
+        (('"simple_rnn"', '"lstm"'), "entry 1: its condition does not hold for its own case"),
+        (("{ min = 1 }", '{ min = "x" }'), "entry 1: "),
+        (("]]", "]"), "known.toml"),
+    ],
+)
+def test_a_wrong_file_is_one_clear_line(tmp_path, change, reason):
+    text = ENTRY.format(backend="numpy")
+    file = written(tmp_path, text.replace(*change))
+    with pytest.raises(InvalidKnownFailures) as error:
+        known_failures(file)
+    assert reason in str(error.value)
+    assert "\n" not in str(error.value)
+    if change[0] == "[[known_failure]]":
+        run = run_with(file, "--backend", "numpy")
+        assert (run.returncode, run.stderr) == (4, f"ERROR: {error.value}\n\n")
+
+
+def test_neither_test_nor_condition_is_an_entry_for_everything(tmp_path):
+    text = "\n".join(line for line in ENTRY.splitlines() if not line.startswith(("test", "condition")))
+    with pytest.raises(InvalidKnownFailures, match="needs a test or a condition"):
+        known_failures(written(tmp_path, text.format(backend="numpy")))
+
+
+@pytest.mark.parametrize(
+    ("condition", "excused"),
+    [({}, True), ({"time": 3}, True), ({"time": [1, 2]}, False), ({"time": {"min": 4}}, False)],
+)
+def test_conditions(condition, excused):
+    case = make_case()
+    entry = KnownFailure("numpy", "", "", SavedCase(case), condition=condition | {"batch": 2})
+    assert entry.excuses("test_every_step", case) == excused

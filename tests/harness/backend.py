@@ -1,0 +1,163 @@
+"""A backend under test: runs cases, judges them and keeps the score."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from hypothesis import currently_in_test_context, note, reject
+from hypothesis import strategies as st
+
+from rnn_lockstep.adapters import Adapter, Case, Cotangents, Refused, Trace
+from rnn_lockstep.adapters.backends.compare import judge, judge_gradients, judge_training, run, run_gradients
+from rnn_lockstep.reference import Verdict
+from rnn_lockstep.reference.oracle.training import loss_cotangents, trained, weights_of
+from rnn_lockstep.reference.oracle.validation import Array
+from rnn_lockstep.tests.harness.drawing.strategies import cases
+from rnn_lockstep.tests.harness.failure import Failure
+from rnn_lockstep.tests.harness.scores import Scores
+
+Watch = Callable[[Failure], None]
+
+
+class Backend:
+    """Wraps an adapter for the suite. Every case that runs is counted in `scores`.
+
+    asked: the case, and cotangents where gradients were asked for, that it was given last.
+    watchers: each is shown everything that a test is judged by.
+    excused: which known failure a failure of a case is, in words; empty where it is none.
+    """
+
+    def __init__(self, name: str, adapter: Adapter) -> None:
+        self.name = name
+        self.adapter = adapter
+        self.scores = Scores()
+        self.asked: tuple[Case, Cotangents | None] | None = None
+        self.watchers: list[Watch] = []
+        self.excused: Callable[[Case], str] | None = None
+
+    def __repr__(self) -> str:
+        return f"<Backend {self.name}>"
+
+    def cases(self, cell: str, shapes: str = "usual", **options: Any) -> st.SearchStrategy[Case]:
+        """`tests.harness.drawing.strategies.cases` of what the backend declares it can run."""
+        return cases(cell, shapes, facts=self.adapter.facts, **options)
+
+    def any_cases(self, cell: str) -> st.SearchStrategy[Case]:
+        """Usual cases, padded ones and, unless new forms of a layer cost much, layers and directions."""
+        some = self.cases(cell) | self.cases(cell, "ragged", padded=True)
+        if self.adapter.facts.compiles:
+            return some
+        return some | self.cases(cell, "stacked", variants="stacked")
+
+    def in_any_way(self) -> dict[str, bool]:
+        """Options of `cases` for padding and reverse, unless new forms of a layer cost much."""
+        cheap = not self.adapter.facts.compiles
+        return {"padded": cheap, "backwards": cheap}
+
+    def run(self, case: Case) -> Trace:
+        """The backend's answer. A refusal is counted, and the example given up (a new one is drawn).
+
+        Raises `adapters.Refused` in a test that draws no examples.
+        """
+        __tracebackhide__ = True
+        self.asked = (case, None)
+        return self._timed(case, "", lambda: run(self.adapter, case))
+
+    def judge(self, case: Case, trace: Trace) -> Verdict:
+        """The verdict on an answer, counted."""
+        verdict = self._timed(case, "", lambda: judge(self.adapter, case, trace))
+        self.scores.judged(verdict)
+        return verdict
+
+    def _timed(self, case: Case, what: str, call: Callable[[], Any]) -> Any:
+        """What `call` returns, its time and a refusal counted."""
+        __tracebackhide__ = True
+        start = time.perf_counter()
+        try:
+            return call()
+        except Refused as reason:
+            self.scores.refused(case, str(reason), what)
+            if currently_in_test_context():
+                reject()
+            raise
+        except Exception:  # raised on, unless --known-failures has an entry for it, which is counted
+            if currently_in_test_context() and self._is_known(case, what):
+                reject()
+            raise
+        finally:
+            self.scores.spent(case, time.perf_counter() - start, what)
+
+    def check(self, case: Case, trace: Trace | None = None, *, claim: str = "") -> Trace:
+        """Fail the test unless `trace`, by default the backend's answer, is right for `case`.
+
+        claim: what the test shows, when it is more than that the answer is right.
+        """
+        __tracebackhide__ = True
+        if trace is None:
+            trace = self.run(case)
+        self._assert(Failure(self.name, self.adapter, self.judge(case, trace), trace, claim))
+        return trace
+
+    def check_gradients(self, case: Case, cotangents: Cotangents) -> dict[str, Any]:
+        """Fail the test unless the backend's gradients are right."""
+        __tracebackhide__ = True
+
+        def judged() -> Verdict:
+            return judge_gradients(self.adapter, case, cotangents, answer)
+
+        self.asked = (case, cotangents)
+        answer = self._timed(case, "grad", lambda: run_gradients(self.adapter, case, cotangents))
+        verdict = self._timed(case, "grad", judged)
+        self.scores.judged(verdict, "grad")
+        self._assert(Failure(self.name, self.adapter, verdict, answer, cotangents=cotangents))
+        return answer
+
+    def check_training(self, case: Case, targets: Array, rate: float, updates: int) -> None:
+        """Fail the test unless each update of the weights is right, and all of them together are."""
+        __tracebackhide__ = True
+        own, answer = case, []
+        for _ in range(updates):
+            outputs = self.check(own, claim=f"after {len(answer)} updates").outputs
+            found = self.check_gradients(own, loss_cotangents(own, outputs, targets))
+            own = trained(own, found, rate)
+            answer.append(weights_of(own))
+        verdict = self._timed(
+            case, "train", lambda: judge_training(self.adapter, case, targets, rate, answer)
+        )
+        self.scores.judged(verdict, "train")
+        self._assert(Failure(self.name, self.adapter, verdict, answer, f"after {updates} updates"))
+
+    def _assert(self, result: Failure) -> None:
+        """Fail the test where the verdict is a mismatch, with all that is known of it."""
+        __tracebackhide__ = True
+        for watch in self.watchers:
+            watch(result)
+        if result.verdict.status == "mismatch" and not self._is_known(result.verdict.case):
+            raise AssertionError(result)
+        if result.verdict.status == "inconclusive" and currently_in_test_context():
+            note(str(result.verdict))
+
+    def _is_known(self, case: Case, what: str = "") -> bool:
+        """Whether a failure of the case is a known one, which is counted."""
+        known = self.excused(case) if self.excused else ""
+        if known:
+            self.scores.known(case, known, what)
+        return bool(known)
+
+
+def backend_of(item: pytest.Item) -> Backend | None:
+    """The backend that a test is set up for, if any."""
+    return getattr(item, "funcargs", {}).get("backend")
+
+
+@contextmanager
+def watching(backend: Backend | None, watch: Watch) -> Iterator[None]:
+    """Show `watch` everything that the backend is judged by, right or wrong."""
+    watchers = backend.watchers if backend else []
+    watchers.append(watch)
+    try:
+        yield
+    finally:
+        watchers.remove(watch)

@@ -1,0 +1,238 @@
+"""Cases for Hypothesis: small shapes that trace few graphs, values that leave faults nowhere to hide.
+
+The lattice is small because compiled backends trace every shape anew. Values come from drawn bytes, on
+a grid exact in every dtype, or from a drawn seed, with full mantissas: drawing them one by one takes
+ten times as long. Both are independent and non-zero, so that no transposition or swap goes unseen.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cache
+from itertools import product
+from typing import Any
+
+import numpy as np
+from hypothesis import settings
+from hypothesis import strategies as st
+
+from rnn_lockstep.adapters import Cotangents, Facts
+from rnn_lockstep.adapters.backends.array_memory import LAYOUTS
+from rnn_lockstep.adapters.backends.contract import EVERYTHING
+from rnn_lockstep.reference import Case
+from rnn_lockstep.reference.oracle.layer import MERGE_MODES
+from rnn_lockstep.tests.harness.drawing.make_case import REGIMES, Shape, Variant, make_case
+
+# Shapes by purpose: those of the simple RNN, then those of the cells with gates, which have more
+# variants to trace. From small to large, so that Hypothesis shrinks towards the first. Few pairs of
+# input_size and hidden_size: less, as many and more inputs than units, sizes that fill a processor's
+# registers and sizes that do not.
+SHAPES: dict[str, tuple[Sequence[Shape], Sequence[Shape]]] = {
+    "usual": (
+        (
+            (1, 2, 3, 3),
+            (3, 4, 3, 3),
+            (3, 3, 1, 1),
+            (2, 3, 5, 4),
+            (1, 33, 3, 3),
+            (3, 6, 8, 17),
+            (5, 1, 8, 17),
+            (2, 66, 5, 4),
+            (2, 4, 32, 64),
+            (1, 100, 32, 64),  # the seed notebook's
+        ),
+        ((1, 2, 3, 3), (2, 3, 5, 4), (3, 6, 8, 17)),
+    ),
+    "small": (((2, 3, 5, 4),), ((2, 3, 5, 4),)),
+    "several steps": (((3, 4, 3, 3), (3, 6, 8, 17)), ((3, 6, 8, 17),)),
+    "ragged": (((3, 6, 8, 17),), ((3, 4, 3, 3),)),
+    "half": (((2, 3, 5, 4), (3, 6, 8, 17)), ((2, 3, 5, 4),)),
+    "gradients": (((2, 4, 5, 4),), ((2, 4, 5, 4),)),
+    "stacked": (((3, 5, 5, 4),), ((3, 5, 5, 4),)),
+    "empty and single": (
+        ((1, 1, 3, 3), (2, 0, 3, 3), (1, 0, 5, 4), (1, 3, 5, 1), (0, 3, 3, 3)),
+        ((1, 1, 3, 3), (2, 0, 3, 3), (1, 0, 5, 4), (0, 3, 3, 3)),
+    ),
+    "long": (
+        ((2, 257, 3, 3), (1, 1025, 3, 3), (2, 520, 8, 17)),
+        ((2, 66, 5, 4), (2, 257, 3, 3)),
+    ),
+    "wide": (
+        ((129, 3, 5, 4), (3, 4, 70, 31), (2, 3, 20, 130), (2, 2, 260, 257)),
+        ((33, 3, 5, 4), (2, 3, 20, 130)),
+    ),
+}
+
+VARIANTS: dict[str, Sequence[Variant]] = {  # the usual ones
+    "simple_rnn": ({"activation": "tanh"}, {"activation": "relu"}),
+    "gru": ({"biases": 2},),
+    "lstm": ({"biases": 2},),
+}
+HARD = [{"biases": 2, "recurrent_activation": name} for name in ("hard_sigmoid", "hard_sigmoid_keras2")]
+ALL_VARIANTS: dict[str, Sequence[Variant]] = {
+    "simple_rnn": [{"biases": n, "activation": a} for n in (1, 2, 0) for a in ("tanh", "relu")],
+    "gru": [*({"biases": n, "reset_after": after} for n in (1, 2, 0) for after in (True, False)), *HARD],
+    "lstm": [*({"biases": n} for n in (1, 2, 0)), *HARD],
+}
+# Several layers and directions, reverse, last outputs. A backend that compiles gets these few, each in
+# one dtype and with padding of one kind or without; any other gets every combination of the choices.
+SINGLE = {"dtype": "float32"}
+GATED_STACKS: Sequence[Variant] = (
+    {"layers": 2, "biases": 2, **SINGLE},
+    {"layers": 3, "biases": 2, "merge_mode": "concat", "padding": "scattered"},
+    {"merge_mode": "ave", "given_state": False, "padding": "ragged"},
+    {"merge_mode": "concat", "return_sequences": False, "padding": "in front", **SINGLE},
+    {"layers": 2, "merge_mode": "sum", "biases": 2, "return_sequences": False},
+)
+STACKS: dict[str, Sequence[Variant]] = {
+    "simple_rnn": (
+        {"layers": 2, "activation": "relu", **SINGLE},
+        {"merge_mode": "concat", "padding": "in front"},
+        {"layers": 3, "biases": 2, "padding": "one full, one empty", **SINGLE},
+        {"layers": 2, "merge_mode": "concat", "biases": 2, "padding": "scattered"},
+        {"merge_mode": "sum", "padding": "ragged", **SINGLE},
+        {"merge_mode": "mul", "activation": "relu"},
+        {"layers": 2, "merge_mode": "ave", "given_state": False},
+        {"return_sequences": False, "padding": "scattered"},
+        {"layers": 2, "merge_mode": "concat", "return_sequences": False, **SINGLE},
+        {"reverse": True, "return_sequences": False, "padding": "in front"},
+    ),
+    "gru": GATED_STACKS,
+    "lstm": GATED_STACKS,
+}
+CHOICES: dict[str, Sequence[Any]] = {
+    "layers": (1, 2, 3),
+    "merge_mode": (None, *MERGE_MODES),
+    "return_sequences": (True, False),
+    "dtype": ("float32", "float64"),
+}
+STACKED_SHAPES = ((3, 5, 5, 4), (3, 4, 4, 4), (1, 1, 5, 4), (2, 3, 8, 17), (5, 3, 3, 3), (1, 12, 3, 3))
+DIFFERENTIATED: Sequence[Variant] = (  # those of them whose gradients are tested
+    {"layers": 2, "biases": 2, "merge_mode": "concat"},
+    {"layers": 2, "padding": "ragged", "return_sequences": False},
+    {"merge_mode": "mul"},
+    {"merge_mode": "ave"},
+    {"reverse": True, "padding": "ragged"},
+    {"biases": 2, "recurrent_activation": "hard_sigmoid"},
+)
+ALL = Facts("a backend that can do everything", **EVERYTHING)
+
+# Of half types, whose bounds are wide: where states are strong nothing would be known.
+HALF_REGIMES = tuple(regime for regime in REGIMES if regime != "growing")
+# How many steps count: the kinds of `tests.harness.drawing.make_case.drawn_padding`.
+LENGTHS = ("none", "ragged", "none", "equal", "one full, one empty", "shorter", "empty")
+MASKS = ("scattered", "in front", "scattered, one empty")
+GRID_VALUES = 300  # drawn bytes for smaller cases; Hypothesis's own limit is 8 KB a case
+
+
+def fewer(divisor: int) -> settings:
+    """Hypothesis settings with the run's number of examples divided by `divisor`."""
+    return settings(max_examples=max(1, settings.default.max_examples // divisor))
+
+
+@cache
+def choices(
+    cell: str = "simple_rnn",
+    shapes: str = "usual",
+    regimes: Sequence[str] = tuple(REGIMES),
+    variants: str = "usual",
+    padded: bool = False,
+    masked: bool = False,
+    backwards: bool = False,
+    dtypes: Sequence[str] = ("float32", "float64"),
+    facts: Facts = ALL,
+) -> Mapping[str, Sequence[Any]]:
+    """What there is to choose from, for each argument of `make_case` but `source`.
+
+    Cases of a cell in the given shapes, regimes and dtypes; any initial state and memory layout.
+    To trace less, a cell with gates comes in unusual shapes only in float64, the sharper dtype.
+    variants: "usual"; "all" biases and activations; or "stacked", of several layers and
+    directions, or "differentiated", the few of these whose gradients are tested.
+    padded: most cases have lengths, and padding full of NaN.  masked: that, and anywhere in a sequence.
+    backwards: most layers run in reverse.  facts: what the backend can do; no other cases are drawn.
+    """
+    gated = cell != "simple_rnn"
+    if (gated and shapes not in ("usual", "half", "gradients")) or shapes == "stacked":
+        dtypes = dtypes[-1:]
+    paddings = LENGTHS if padded else MASKS if masked and facts.masks else ("none",)
+    shape_choices = SHAPES[shapes][gated]
+    if variants == "stacked" and not facts.compiles:
+        backwards = True
+        if shapes == "stacked":
+            shape_choices = STACKED_SHAPES
+            paddings = (*LENGTHS, *(MASKS if facts.masks else ()))
+    return {
+        "cell": (cell,),
+        "shape": shape_choices,
+        "dtype": [dtype for dtype in dtypes if dtype in facts.dtypes] or facts.dtypes,
+        "variant": possible_variants(cell, variants, facts),
+        "regime": regimes,
+        "layout": LAYOUTS,
+        "given_state": (True,) if facts.compiles and shapes == "stacked" else (False, True),
+        "reverse": (True, False, True) if backwards and facts.reverse else (False,),
+        "padding": paddings if facts.lengths else ("none",),
+    }
+
+
+@cache
+def cases(*which: str, **options: Any) -> st.SearchStrategy[Case]:
+    """Cases of the `choices` with these arguments."""
+    drawn = {name: st.sampled_from(values) for name, values in choices(*which, **options).items()}
+    source = st.binary(min_size=GRID_VALUES, max_size=GRID_VALUES) | st.integers(0, 2**32 - 1)
+    return st.builds(make_case, **drawn, source=source)
+
+
+def combinations(cell: str) -> list[Variant]:
+    """Every variant of a cell with every combination of the choices."""
+    several = [dict(zip(CHOICES, values, strict=True)) for values in product(*CHOICES.values())]
+    return [{**variant, **choice} for variant in ALL_VARIANTS[cell] for choice in several]
+
+
+def possible_variants(cell: str, variants: str, facts: Facts) -> list[Variant]:
+    """The variants of a kind that a backend can do, or else its simplest."""
+
+    def possible(variant: Variant) -> bool:
+        return (
+            variant.get("biases", 1) in facts.biases
+            and variant.get("layers", 1) <= facts.layers
+            and variant.get("merge_mode") in (None, *facts.merge_modes)
+            and (variant.get("return_sequences", True) or facts.last_output)
+            and (facts.lengths or "padding" not in variant)
+            and (facts.masks or variant.get("padding") not in MASKS)
+            and (facts.reverse or not variant.get("reverse"))
+            and variant.get("dtype", facts.dtypes[0]) in facts.dtypes
+        )
+
+    if variants == "stacked" and not facts.compiles:
+        of_kind: Sequence[Variant] = combinations(cell)
+    elif variants == "differentiated":
+        of_kind = DIFFERENTIATED
+    else:
+        of_kind = {"usual": VARIANTS, "all": ALL_VARIANTS, "stacked": STACKS}[variants][cell]
+    return [variant for variant in of_kind if possible(variant)] or [{"biases": facts.biases[0]}]
+
+
+def without_nan(case: Case) -> Case:
+    """The case with numbers in its padding."""
+    return replace(case, inputs=np.where(np.isnan(case.inputs), case.dtype.type(7), case.inputs))
+
+
+def targets(case: Case) -> st.SearchStrategy[np.ndarray]:
+    """What the outputs are to become: uniform in [-1, 1)."""
+    steps = (case.time,) if case.return_sequences else ()
+    shape = (case.batch, *steps, case.features)
+    seeds = st.integers(0, 2**32 - 1)
+    return seeds.map(lambda seed: np.random.default_rng(seed).uniform(-1, 1, shape).astype(case.dtype))
+
+
+def cotangents(case: Case) -> st.SearchStrategy[Cotangents]:
+    """The derivatives of L by an answer: random, by outputs and final states together or by one of them."""
+    names = ["outputs", "final_state", "final_cell_state"][: 1 + len(case.start)]
+    steps = (case.time,) if case.return_sequences else ()
+    shapes = dict.fromkeys(names, case.state_shape) | {"outputs": (case.batch, *steps, case.features)}
+
+    def drawn(some: str, seed: int) -> Cotangents:
+        rng = np.random.default_rng(seed)
+        arrays = {name: rng.normal(size=shape).astype(case.dtype) for name, shape in shapes.items()}
+        return Cotangents(**{name: arrays[name] for name in names if some in ("all", name)})
+
+    return st.builds(drawn, st.sampled_from(["all", *names]), st.integers(0, 2**32 - 1))

@@ -1,0 +1,114 @@
+"""Known failures: what `--known-failures` says of a backend's mistakes that are known, each with its case."""
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from rnn_lockstep.adapters import Case, UnknownBackend, find
+from rnn_lockstep.adapters.safe_files import in_one_line, read
+from rnn_lockstep.adapters.saved_cases.saved_case import InvalidCase, SavedCase, load
+
+LARGEST = 2**20  # bytes of such a file
+PARITY = Path(__file__).parents[2] / "parity"
+# What a condition may ask of a case: a value, a list of values, or {min = 17, max = 64}.
+CONDITIONS = (
+    *("cell", "activation", "recurrent_activation", "reset_after", "reverse", "merge_mode"),
+    *("return_sequences", "padded", "dtype", "batch", "time", "input_size", "hidden_size"),
+    *("layers", "directions"),
+)
+KEYS = {"backend": str, "case": str, "reason": str, "link": str, "test": str, "condition": dict}
+NEEDED = ("backend", "case", "reason")
+
+
+class InvalidKnownFailures(ValueError):
+    """The file is not what it should be. The message is one line: where, and why."""
+
+
+@dataclass(frozen=True)
+class KnownFailure:
+    """A mistake of a backend that is known.
+
+    saved: the case that pins it, from the file `case`.  reason, link: why it is known, and where from.
+    test: the name of the parity test in which it is excused; may have * in it.
+    condition: which cases it is excused for, by the names of `CONDITIONS`.
+    """
+
+    backend: str
+    case: str
+    reason: str
+    saved: SavedCase
+    link: str = ""
+    test: str = "*"
+    condition: Mapping[str, Any] = field(default_factory=dict)
+
+    def excuses(self, test: str, case: Case) -> bool:
+        """Whether a failure of this case in this test is the known one."""
+        return fnmatchcase(test, self.test) and all(
+            fits(of_case(case, name), wanted) for name, wanted in self.condition.items()
+        )
+
+    def __str__(self) -> str:
+        return f"{self.reason} ({self.link})" if self.link else self.reason
+
+
+def of_case(case: Case, name: str) -> Any:
+    value = getattr(case, name)
+    return value.name if name == "dtype" else value
+
+
+def fits(value: Any, wanted: Any) -> bool:
+    """Whether a value is one of those that a condition asks for."""
+    if isinstance(wanted, dict):
+        return bool(wanted.get("min", value) <= value <= wanted.get("max", value))
+    return value in wanted if isinstance(wanted, list) else bool(value == wanted)
+
+
+def known_failures(path: Path) -> list[KnownFailure]:
+    """The entries of a file. Raises InvalidKnownFailures."""
+    try:
+        content = tomllib.loads(read(path, LARGEST).decode())
+    except (OSError, ValueError) as error:
+        raise InvalidKnownFailures(f"{path}: {in_one_line(error)}") from None
+    entries = content.pop("known_failure", [])
+    if content or not isinstance(entries, list) or not entries:
+        raise InvalidKnownFailures(f"{path}: needs tables [[known_failure]], and has no others")
+    found = []
+    for k, entry in enumerate(entries, start=1):
+        try:
+            found.append(known_failure(entry, path.parent))
+        except (InvalidCase, UnknownBackend, ValueError, TypeError) as error:
+            raise InvalidKnownFailures(f"{path}, entry {k}: {in_one_line(error)}") from None
+    return found
+
+
+def known_failure(entry: Any, folder: Path) -> KnownFailure:
+    """One entry. Raises ValueError, InvalidCase or UnknownBackend, with one line."""
+    if not isinstance(entry, dict) or (wrong := [name for name in entry if name not in KEYS]):
+        raise ValueError(f"has {', '.join(wrong)}; there are {', '.join(KEYS)}")
+    for name in entry:
+        if not isinstance(entry[name], KEYS[name]):
+            raise ValueError(f"{name} must be a {'table' if name == 'condition' else 'string'}")
+    if missing := [name for name in NEEDED if not entry.get(name)]:
+        raise ValueError(f"needs {', '.join(missing)}")
+    if not {"test", "condition"} & entry.keys():
+        raise ValueError("needs a test or a condition, or it would excuse everything")
+    condition = entry.get("condition", {})
+    if wrong := [name for name in condition if name not in CONDITIONS]:
+        raise ValueError(f"no condition {', '.join(wrong)}; there are {', '.join(CONDITIONS)}")
+    found = KnownFailure(**entry, saved=load(folder / entry["case"]))
+    find(found.backend)
+    if not any(fnmatchcase(name, found.test) for name in parity_tests()):
+        raise ValueError(f"no parity test is called {found.test}")
+    if not all(fits(of_case(found.saved.case, name), wanted) for name, wanted in condition.items()):
+        raise ValueError(f"its condition does not hold for its own case, {found.saved.case}")
+    return found
+
+
+def parity_tests() -> list[str]:
+    """The names of all parity tests."""
+    text = "".join(file.read_text() for file in sorted(PARITY.glob("test_*.py")))
+    return re.findall(r"^def (test_\w+)", text, flags=re.MULTILINE)

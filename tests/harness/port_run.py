@@ -1,0 +1,92 @@
+"""A run that checks a port: what `--source` and `--target` collect instead of the suite, as a plugin."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rnn_lockstep.adapters.models.files import FORMATS
+from rnn_lockstep.adapters.models.options import parsed
+from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel
+from rnn_lockstep.adapters.port.check import Pair, paired
+
+FOLDER = Path(__file__).parents[1] / "port"
+PAIR = pytest.StashKey[Pair]()
+TOLD = pytest.StashKey[str]()  # the verdict's text, as a test leaves it
+USAGE = "needs --source FILE and --target FILE (or package.module:function); see the README, 'Check a port'"
+
+OTHERS = ("--backend", "--replay", "--save-cases", "--lockstep-report", "--known-failures")
+
+
+def add_options(group: pytest.OptionGroup) -> None:
+    """Those of `pytest tests/port`."""
+    what = f"a model file ({', '.join(FORMATS)}), or package.module:name of a live model or what builds one"
+    group.addoption("--source", metavar="MODEL", help=f"check a port of this model: {what}")
+    group.addoption("--target", metavar="MODEL", help="the port: the same, or a function's name")
+    group.addoption("--layer", metavar="NAME", help="the recurrent layer, where there are several")
+    group.addoption("--source-layer", metavar="NAME", help="the source's, where it has another name")
+    group.addoption("--target-layer", metavar="NAME", help="the target's, where it has another name")
+    group.addoption(
+        "--set",
+        action="append",
+        default=[],
+        metavar="OPTION=VALUE",
+        help="what a model file does not tell, activation=relu say; repeatable",
+    )
+
+
+def wanted(config: pytest.Config) -> bool:
+    """Whether a port is to be checked. Raises pytest.UsageError where it is not told which."""
+    source, target = config.getoption("--source"), config.getoption("--target")
+    if source and target:
+        if others := [name for name in OTHERS if config.getoption(name)]:
+            raise pytest.UsageError(f"checking a port goes with no {', '.join(others)}")
+        return True
+    paths = [config.invocation_params.dir / arg.partition("::")[0] for arg in config.args]
+    if source or target or any(path.resolve().is_relative_to(FOLDER) for path in paths):
+        raise pytest.UsageError(f"checking a port {USAGE}")
+    return False
+
+
+def pair_of(config: pytest.Config) -> Pair:
+    """Source and target as the options have them. Raises pytest.UsageError."""
+    names = ("layer", "source_layer", "target_layer")
+    layers = {name: config.getoption(f"--{name.replace('_', '-')}") for name in names}
+    option = config.option  # paths become absolute, for pytest-xdist's processes too
+    option.source, option.target = (located(given, config) for given in (option.source, option.target))
+    try:
+        return paired(option.source, option.target, options=parsed(config.getoption("--set")), **layers)
+    except InvalidModel as error:
+        raise pytest.UsageError(str(error)) from None
+
+
+def located(given: str, config: pytest.Config) -> str:
+    """A file as seen from where pytest was started; anything else as it is."""
+    path = config.invocation_params.dir / given
+    return str(path) if path.exists() or ":" not in given else given
+
+
+class Migration:
+    """Tells the verdict at the end, whichever it is."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        config.stash[PAIR] = pair_of(config)
+        config.args = [str(FOLDER / "port.py")]
+        self.told = ""
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self, item: pytest.Item) -> Iterator[pytest.TestReport]:
+        report = yield
+        if report.when == "call":
+            report.lockstep_told = item.stash.get(TOLD, "")
+        return report
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.passed:  # a failure shows it itself
+            self.told += getattr(report, "lockstep_told", "")
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        if self.told:
+            terminalreporter.section("lockstep: the port beside its source")
+            terminalreporter.write_line(self.told)

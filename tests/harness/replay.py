@@ -1,0 +1,86 @@
+"""Saved cases run again: what `--replay` collects instead of the suite, as a pytest plugin."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rnn_lockstep.adapters import Refused
+from rnn_lockstep.adapters.safe_files import printable
+from rnn_lockstep.adapters.saved_cases.manifest import load_all
+from rnn_lockstep.adapters.saved_cases.saved_case import SavedCase
+from rnn_lockstep.tests.harness.backend import Backend
+from rnn_lockstep.tests.harness.failure import failures
+from rnn_lockstep.tests.harness.saving import shown
+
+
+def test_replay(backend: Backend, replayed: tuple[Path, SavedCase]) -> None:
+    """The case of one file, and nothing of what was found when it was saved."""
+    _, saved = replayed
+    try:
+        check_saved(backend, saved)
+    except Refused as reason:
+        pytest.skip(f"{backend.name} refused: {reason}")
+
+
+def check_saved(backend: Backend, saved: SavedCase) -> None:
+    """Fail the test unless the backend's answer is right. Raises Refused."""
+    need_declared(backend, saved)
+    if saved.cotangents is None:
+        backend.check(saved.case)
+    else:
+        backend.check_gradients(saved.case, saved.cotangents)
+
+
+def need_declared(backend: Backend, saved: SavedCase) -> None:
+    """Raise Refused, and count it, where the backend does not declare what the case needs."""
+    facts, what = backend.adapter.facts, "" if saved.cotangents is None else "grad"
+    missing = [facts.undeclared(saved.case), "gradients" if what and not facts.gradients else ""]
+    if any(missing):
+        reason = f"it does not declare {', '.join(filter(None, missing))}"
+        backend.scores.refused(saved.case, reason, what)
+        raise Refused(reason)
+
+
+class Replay:
+    """Runs the cases of files and folders, and fails a run that compared none.
+
+    Raises InvalidCase for the first file that is not what it should be.
+    """
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self.cases = {file: saved for path in paths for file, saved in load_all(path).items()}
+        self.outcomes: set[str] = set()
+
+    @pytest.hookimpl(trylast=True)  # the backend comes first among the parameters
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        if "replayed" in metafunc.fixturenames:
+            metafunc.parametrize("replayed", self.cases.items(), ids=[file.stem for file in self.cases])
+
+    @pytest.hookimpl(wrapper=True, trylast=True)
+    def pytest_runtest_makereport(self, item: pytest.Item, call: Any) -> Iterator[pytest.TestReport]:
+        """Name the file that was replayed in the message."""
+        for failure in failures(call.excinfo.value if call.excinfo else None):
+            file, _ = item.callspec.params["replayed"]
+            failure.saved = shown(file, item.config.invocation_params.dir)
+        return (yield)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self.outcomes.add(f"{report.when} {report.outcome}")
+
+    @property
+    def compared_nothing(self) -> bool:
+        return "call skipped" in self.outcomes and not self.outcomes & {"call passed", "call failed"}
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        if self.compared_nothing and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        for file, saved in self.cases.items():
+            if saved.claim:
+                more = f"{file.name} was saved for more than its answer: {printable(saved.claim)}"
+                terminalreporter.write_line(f"lockstep: {more}")
+        if self.compared_nothing:
+            terminalreporter.write_line("lockstep: no case was compared, so this run shows nothing", red=True)

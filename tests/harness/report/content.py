@@ -1,0 +1,114 @@
+"""What a report says, as plain data: the same for a page, a summary and a program."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from rnn_lockstep.reference.oracle.case import DTYPES
+from rnn_lockstep.tests.harness.report.trends import Trends
+from rnn_lockstep.tests.harness.scores import Scores, in_order
+
+Content = dict[str, Any]  # as schema.json describes it; numbers may be infinite still
+VERSION = 1
+JUDGED = {"": "answers", "grad": "gradients", "train": "training"}
+
+
+def backend_content(name: str, facts: str, not_tested: str, scores: Scores, trends: Trends) -> dict[str, Any]:
+    """One backend: its facts, a score for each cell and dtype, and the trends of each dtype."""
+    return {
+        "name": name,
+        "facts": facts,
+        "not_tested": not_tested,
+        "scores": [score_content(layer, scores) for layer in sorted(scores, key=in_order)],
+        "trends": [
+            {
+                "dtype": dtype,
+                "time": [{"from": place, **point.numbers()} for place, point in trends.points(dtype, "time")],
+                "hidden_size": [
+                    {"hidden_size": place, **point.numbers()}
+                    for place, point in trends.points(dtype, "hidden_size")
+                ],
+            }
+            for dtype in DTYPES
+            if dtype in trends.dtypes
+        ],
+    }
+
+
+def score_content(layer: str, scores: Scores) -> dict[str, Any]:
+    """One row of the table. layer: "lstm float32", with a key of JUDGED behind."""
+    cell, dtype, *what = layer.split()
+    score = scores[layer]
+    return {
+        "cell": cell,
+        "dtype": dtype,
+        "of": JUDGED[what[0] if what else ""],
+        **score.numbers(),
+        "worst_at": score.where,
+        "cases_per_second": score.cases_per_second,
+        "refusals": dict(score.reasons),
+    }
+
+
+def grouped(failures: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Failures, as `Failure.to_json` makes them, by backend and by what they say is the cause.
+
+    Each message is there once, with the tests it came from and the files its cases were saved to.
+    """
+    groups: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
+    counts: Counter[tuple[str, str]] = Counter()
+    for failure in failures:
+        cause = failure["cause"]
+        if cause == failure["reason"]:  # none is known, and which rows and units are wrong is no cause
+            cause = cause.partition(";")[0]
+        key = (failure["backend"], cause)
+        counts[key] += 1
+        message = groups.setdefault(key, {}).setdefault(failure["message"], {"tests": [], "saved": []})
+        for place, value in (("tests", failure["test"]), ("saved", failure["saved"])):
+            if value and value not in message[place]:
+                message[place].append(value)
+    return [
+        {
+            "backend": backend,
+            "cause": cause,
+            "count": counts[backend, cause],
+            "messages": [{"message": message, **where} for message, where in messages.items()],
+        }
+        for (backend, cause), messages in groups.items()
+    ]
+
+
+def headline(content: Content) -> str:
+    """The whole in a line, such as "2 backends, 5,312 cases; wrong: torch"."""
+    scores = [score for backend in content["backends"] for score in backend["scores"]]
+    wrong = [b["name"] for b in content["backends"] if any(score["mismatch"] for score in b["scores"])]
+    if not scores:
+        found = "nothing was compared"
+    elif wrong:
+        found = f"wrong: {', '.join(wrong)}"
+    elif content["exit_status"]:
+        found = "no mismatch, but the run did not pass"
+    else:
+        found = "no mismatch"
+    cases = counted(sum(score["cases"] for score in scores), "case")
+    return f"{counted(len(content['backends']), 'backend')}, {cases}; {found}"
+
+
+def refusals(backend: dict[str, Any]) -> Counter[str]:
+    """How many cases a backend refused, of any layer, by reason."""
+    return sum((Counter(score["refusals"]) for score in backend["scores"]), Counter[str]())
+
+
+def counted(number: int, what: str) -> str:
+    """Such as "1 case" or "5,312 cases"."""
+    return f"{number:,} {what}" + ("" if number == 1 else "s")
+
+
+def ratio(number: float) -> str:
+    """A deviation as a fraction of its bound."""
+    return f"{number:.3f}" if number < 10 else f"{number:.3g}"
+
+
+def short(number: float | None) -> str:
+    """A bound, to two digits."""
+    return "-" if number is None else f"{number:.1e}"

@@ -1,0 +1,31 @@
+"""The report for people: one page that needs nothing beside it."""
+
+from pathlib import Path
+
+from rnn_lockstep.tests.harness.report.content import Content, counted, headline, ratio, refusals, short
+
+TEMPLATE = "page.html.jinja"
+
+
+def page(content: Content) -> str:
+    """The page, its plots drawn and its styles inside. Imports Jinja2 and matplotlib."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    from rnn_lockstep.tests.harness.report.plots import AXES, MARKERS, plot
+
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(counted=counted, ratio=ratio, short=short)
+    environment.globals.update(refusals=refusals)
+    plots = {
+        backend["name"]: [plot(backend["name"], backend["trends"], axis) for axis in AXES]
+        for backend in content["backends"]
+        if backend["trends"]
+    }
+    template = environment.get_template(TEMPLATE)
+    return template.render(**content, headline=headline(content), plots=plots, markers=MARKERS)

@@ -1,0 +1,107 @@
+"""A pytest plugin that collects what a report needs and writes it when the run ends."""
+
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import settings
+
+from rnn_lockstep.tests.harness.backend import backend_of, watching
+from rnn_lockstep.tests.harness.report.content import VERSION, Content, backend_content, grouped
+from rnn_lockstep.tests.harness.report.files import targets, write
+from rnn_lockstep.tests.harness.report.trends import Trends
+from rnn_lockstep.tests.harness.session import Session
+
+TRENDS = pytest.StashKey[Trends]()
+
+
+class Reports:
+    """Hooks of --lockstep-report. Raises pytest.UsageError for a path it could not write in the end.
+
+    A process of pytest-xdist's only sends what it measured with each test's report.
+    """
+
+    def __init__(self, config: pytest.Config, session: Session) -> None:
+        self.session = session
+        worker = hasattr(config, "workerinput")
+        paths = [] if worker or config.option.collectonly else config.getoption("--lockstep-report")
+        self.targets = targets(paths, config.invocation_params.dir)
+        self.started = time.time()
+        self.trends: defaultdict[str, Trends] = defaultdict(Trends)
+        self.outcomes: Counter[str] = Counter(passed=0, failed=0, skipped=0)
+        self.errors: list[dict[str, str]] = []
+        self.said: list[str] = []
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Iterator[None]:
+        trends = item.stash[TRENDS] = Trends()
+        with watching(backend_of(item), lambda result: trends.judged(result.verdict)):
+            return (yield)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self, item: pytest.Item, call: Any) -> Iterator[pytest.TestReport]:
+        report = yield
+        if call.when == "call" and (backend := backend_of(item)):
+            report.lockstep_trends = [backend.name, item.stash[TRENDS].to_json()]
+        return report
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.when == "call" or report.outcome != "passed":
+            self.outcomes[report.outcome] += 1
+        if measured := getattr(report, "lockstep_trends", None):
+            name, trends = measured
+            self.trends[name].add_json(trends)
+        if report.failed and not getattr(report, "lockstep_failures", []):
+            crash = getattr(report.longrepr, "reprcrash", None)
+            message = crash.message if crash else str(report.longrepr)
+            self.errors.append({"test": report.nodeid, "message": message})
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.failed:
+            self.errors.append({"test": report.nodeid, "message": str(report.longrepr)})
+
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        """Write the reports, also of a run that failed or was interrupted."""
+        content = self.content(int(exitstatus)) if self.targets else {}
+        for path in self.targets:
+            try:
+                write(path, content)
+                self.said.append(f"report: {path}")
+            except OSError as error:
+                self.said.append(f"report {path} cannot be written: {error.strerror}")
+                session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        for line in self.said:
+            terminalreporter.write_line(f"lockstep: {line}")
+
+    def content(self, exit_status: int) -> Content:
+        """What schema.json describes."""
+        of = self.session
+        return {
+            "lockstep_report": VERSION,
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+            "seconds": round(time.time() - self.started, 1),
+            "exit_status": exit_status,
+            "max_examples": settings().max_examples,
+            "tests": dict(self.outcomes),
+            "backends": [
+                backend_content(name, of.facts[name], of.not_tested[name], of.scores[name], self.trends[name])
+                for name in sorted(of.scores, key=of.names.index)
+            ],
+            "not_installed": of.not_installed,
+            "failures": grouped(of.failures),
+            "errors": self.errors,
+            "faults": [
+                {"family": family, "killed": killed, "planted": planted}
+                for family, (killed, planted) in of.faults.items()
+            ],
+            "diagnosed": [
+                {"family": family, "named": named, "planted": planted}
+                for family, (named, planted) in of.diagnosed.items()
+            ],
+        }

@@ -1,0 +1,164 @@
+"""The score: what each backend's comparisons found, added up over tests and processes."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from math import isnan
+from statistics import median
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from rnn_lockstep.adapters import Case
+from rnn_lockstep.reference import Verdict
+from rnn_lockstep.reference.oracle.cells import GATES
+
+COUNTED = ("cases", "match", "mis-\nmatch", "incon-\nclusive", "re-\nfused")
+MORE = ("median\nbound", "cases\n/s", "where the worst was")
+WIDE = 145  # columns from which there is room for more
+STATUSES = ("match", "mismatch", "inconclusive", "refused")
+
+
+@dataclass
+class Score:
+    """One backend, one cell, one dtype.
+
+    counts: cases by status.  reasons: refusals by reason.  known: failures
+    that are known, by why.  seconds: spent in the backend and the check.
+    bounds: how often each case's median bound occurred, by its value to two digits.
+    worst: the largest deviation as a fraction of its bound, and `where` that was.
+    """
+
+    counts: Counter[str] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=Counter)
+    known: Counter[str] = field(default_factory=Counter)
+    bounds: Counter[str] = field(default_factory=Counter)
+    seconds: float = 0.0
+    worst: float = 0.0
+    where: str = ""
+
+    def saw(self, ratio: float, where: str) -> None:
+        """Keep the worst ratio and its place."""
+        if ratio > self.worst or not self.where:
+            self.worst, self.where = ratio, where
+
+    @property
+    def compared(self) -> int:
+        """How many cases were run and judged."""
+        return self.counts.total() - self.counts["refused"]
+
+    @property
+    def median_bound(self) -> float | None:
+        """None where nothing was compared."""
+        return median(map(float, self.bounds.elements())) if self.bounds else None
+
+    @property
+    def cases_per_second(self) -> float:
+        return self.counts.total() / self.seconds if self.seconds else 0.0
+
+    def add(self, other: "Score") -> None:
+        self.counts.update(other.counts)
+        self.reasons.update(other.reasons)
+        self.known.update(other.known)
+        self.bounds.update(other.bounds)
+        self.seconds += other.seconds
+        self.saw(other.worst, other.where)
+
+    def numbers(self) -> dict[str, float | None]:
+        """By the names they have in reports."""
+        counts = {status: self.counts[status] for status in STATUSES}
+        ratios = {"worst_over_bound": self.worst, "median_bound": self.median_bound}
+        return {"cases": self.counts.total(), **counts, **ratios}
+
+    def figures(self) -> list[str]:
+        """The cases, how many of each status, and the worst ratio."""
+        return [
+            str(self.counts.total()),
+            *(str(self.counts[status]) for status in STATUSES),
+            f"{self.worst:.3f}" if self.worst < 1000 else f"{self.worst:.0e}",
+        ]
+
+
+class Scores(dict[str, Score]):
+    """The scores of one backend by cell and dtype, "lstm float32", with "grad" or "train" behind."""
+
+    def of(self, case: Case, what: str) -> Score:
+        return self.setdefault(f"{case.cell} {case.dtype} {what}".strip(), Score())
+
+    def spent(self, case: Case, seconds: float, what: str = "") -> None:
+        self.of(case, what).seconds += seconds
+
+    def refused(self, case: Case, reason: str, what: str = "") -> None:
+        score = self.of(case, what)
+        score.counts["refused"] += 1
+        score.reasons[reason] += 1
+
+    def known(self, case: Case, why: str, what: str = "") -> None:
+        self.of(case, what).known[why] += 1
+
+    def judged(self, verdict: Verdict, what: str = "") -> None:
+        case, score = verdict.case, self.of(verdict.case, what)
+        score.counts[verdict.status] += 1
+        if verdict.worst is not None:
+            if not isnan(verdict.median_bound):
+                score.bounds[f"{verdict.median_bound:.1e}"] += 1
+            sizes = f"B{case.batch} T{case.time} D{case.input_size} H{case.hidden_size}"
+            time = "" if verdict.worst.time is None else f" step {verdict.worst.time}"
+            name = verdict.worst.name.replace("gradient of", "").strip()
+            score.saw(verdict.ratio, f"{case.kind} {sizes}{name and ' ' + name}{time}")
+
+    @property
+    def compared(self) -> int:
+        return sum(score.compared for score in self.values())
+
+    @property
+    def total(self) -> Score:
+        total = Score()
+        for score in self.values():
+            total.add(score)
+        return total
+
+    def to_json(self) -> dict[str, dict[str, Any]]:
+        """Plain dicts, strings and numbers, to travel in a test report."""
+        return {
+            layer: {name: dict(v) if isinstance(v, Counter) else v for name, v in vars(score).items()}
+            for layer, score in self.items()
+        }
+
+    def add_json(self, data: dict[str, dict[str, Any]]) -> None:
+        """Add what `to_json` of another made."""
+        for layer, values in data.items():
+            self.setdefault(layer, Score()).add(Score(**values))
+
+
+def in_order(layer: str) -> tuple[int, list[str], str]:
+    """Where "lstm float32" comes in the table: by cell, answers before gradients and training, by dtype."""
+    cell, *rest = layer.split()
+    return list(GATES).index(cell), rest[1:], rest[0]
+
+
+def rendered(scores: dict[str, Scores], width: int) -> str:
+    """The closing table, a row for each backend, cell and dtype; what finds no room beside it is below."""
+    wide = width >= WIDE
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    table.add_column("backend", overflow="fold", min_width=8)  # the one column that gives way
+    table.add_column("layer", no_wrap=True)
+    for header in (*COUNTED, "worst\n/bound", *(MORE[:2] if wide else ())):
+        table.add_column(header, justify="right", no_wrap=True)
+    if wide:  # the last column takes what is left, and gives way to long names
+        longest = max(len(backend) for backend in scores)
+        table.add_column(MORE[2], no_wrap=True, max_width=max(20, width - 95 - max(longest, 8)))
+    below = []
+    for backend, by_layer in scores.items():
+        for layer, score in sorted(by_layer.items(), key=lambda item: in_order(item[0])):
+            sharp = "-" if score.median_bound is None else f"{score.median_bound:.1e}"
+            more = (sharp, f"{score.cases_per_second:.0f}", score.where)
+            table.add_row(backend, layer, *score.figures(), *(more if wide else ()))
+            below.append(
+                f"{backend} {layer}: median bound {more[0]}, {more[1]} cases/s, worst at {more[2]}\n"
+            )
+    console = Console(width=width, no_color=True)
+    with console.capture() as capture:
+        console.print(table)
+    return capture.get() + ("" if wide else "".join(below))

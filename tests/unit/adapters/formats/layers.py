@@ -1,0 +1,70 @@
+"""Layers to write and read, with weights that tell every place from every other."""
+
+import ml_dtypes
+import numpy as np
+
+from rnn_lockstep.adapters.backends.numpy_adapter import NumpyAdapter
+from rnn_lockstep.adapters.models.files import format_of
+from rnn_lockstep.adapters.models.recurrent_layer import OPTIONS, RecurrentLayer
+from rnn_lockstep.reference import Weights
+from rnn_lockstep.reference.oracle.cells import GATES
+
+DTYPES = {"bfloat16": ml_dtypes.bfloat16}
+
+
+def weights(cell, input_size, hidden_size, biases, random, dtype="float32"):
+    rows = len(GATES[cell]) * hidden_size
+
+    def array(*shape):
+        return (0.5 * random.standard_normal(shape)).astype(DTYPES.get(dtype, dtype))
+
+    both = [array(rows) if there else None for there in biases]
+    return Weights(array(rows, input_size), array(rows, hidden_size), *both)
+
+
+def make_layer(cell="lstm", layers=1, biases=(True, True), name="encoder", dtype="float32", **options):
+    """A layer of D=3 and H=4; biases: whether there is b, and recurrent_b."""
+    random = np.random.default_rng(layers)
+    directions = 2 if options.get("merge_mode") else 1
+    above = 8 if options.get("merge_mode") == "concat" else 4
+    sizes = [3 if k < directions else above for k in range(layers * directions)]
+    cells = [weights(cell, size, 4, biases, random, dtype) for size in sizes]
+    return RecurrentLayer(name, tuple(cells), cell, **options)
+
+
+def saved(path, layers, **more):
+    """The path, with the layers written to it."""
+    path.write_bytes(format_of(path).write(layers, **more))
+    return path
+
+
+def assert_same(layer, other, biases=True):
+    """Bit for bit, and in every option."""
+    for name in ("name", *OPTIONS, "outputs_reversed"):
+        assert getattr(layer, name) == getattr(other, name), name
+    assert_same_weights(layer, other, biases)
+
+
+def assert_same_weights(layer, other, biases=True):
+    """biases: whether they must be the same ones; otherwise a missing one is as good as zeros."""
+    assert len(layer.cells) == len(other.cells)
+    for mine, others in zip(layer.cells, other.cells, strict=True):
+        for array, another in zip(mine, others, strict=True):
+            if not biases:
+                zeros = np.zeros_like(mine.W[:, 0])
+                array, another = (zeros if a is None else a for a in (array, another))
+            assert (array is None) == (another is None)
+            if array is not None:
+                assert array.dtype == another.dtype
+                assert array.shape == another.shape
+                assert array.tobytes() == another.tobytes()
+
+
+def inputs(size=3, dtype="float32"):
+    return np.random.default_rng(7).standard_normal((2, 5, size)).astype(dtype)
+
+
+def answer(layer, x):
+    """What the layer's case gives in NumPy: outputs, final states."""
+    trace = NumpyAdapter().run(layer.case(x))
+    return trace.outputs, trace.final_state

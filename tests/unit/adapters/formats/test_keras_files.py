@@ -1,0 +1,298 @@
+"""Files that the installed Keras makes are read as what Keras answers, and it loads those we write."""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import ml_dtypes
+import numpy as np
+import pytest
+
+from rnn_lockstep.adapters import load
+from rnn_lockstep.adapters.models.files import format_of, read_model
+from rnn_lockstep.adapters.models.files.keras_export import keras_layers, notes
+from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer
+from rnn_lockstep.reference.oracle.cells import GATES, Weights
+from rnn_lockstep.reference.oracle.stack import run_layers
+
+pytestmark = [
+    pytest.mark.skipif(find_spec("keras") is None, reason="Keras makes the files, and is not here"),
+    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),  # Keras's own
+]
+TIME, SIZE = 5, 4
+CLOSE = 1e-5  # in float64: wrong conventions are farther apart, TensorFlow's hard_sigmoid is not
+SAVED = ("model.keras", "model.h5", "model.weights.h5")
+
+
+@pytest.fixture(scope="module")
+def keras():
+    return load("keras").keras
+
+
+def randomized(model):
+    """With other weights than the initial ones, whose biases are zeros."""
+    rng = np.random.default_rng(3)
+    model.set_weights([rng.normal(size=w.shape).astype(w.dtype) for w in model.get_weights()])
+    return model
+
+
+def save(model, path: Path) -> Path:
+    if path.name.endswith(".weights.h5"):
+        model.save_weights(path)
+    else:
+        model.save(path)
+    return path
+
+
+def sequential(keras, *layers):
+    return randomized(keras.Sequential([keras.Input((TIME, SIZE), dtype="float64"), *layers]))
+
+
+def options(**more):
+    return {"dtype": "float64", "return_sequences": True, **more}
+
+
+def built(keras, kind):
+    """A model, and its recurrent layers by the name that each has in a file."""
+    L = keras.layers
+    if kind == "stacked":
+        layers = [L.LSTM(3, **options()), L.LSTM(3, **options()), L.GRU(3, **options()), L.LSTM(2)]
+        layers = [*layers[:3], L.LSTM(2, dtype="float64", name="last")]
+        return sequential(keras, *layers), {layer.name: layer for layer in layers}
+    if kind == "cells":
+        inner = [L.GRUCell(3, dtype="float64"), L.GRUCell(3, dtype="float64")]
+        layers = [
+            L.SimpleRNN(3, activation="relu", use_bias=False, go_backwards=True, **options(name="back")),
+            L.GRU(3, reset_after=False, recurrent_activation="hard_sigmoid", **options(name="before")),
+            L.RNN(inner, **options(name="stack")),
+            L.RNN(L.LSTMCell(3, use_bias=False, dtype="float64"), go_backwards=True, dtype="float64"),
+        ]
+        return sequential(keras, *layers), {layer.name: layer for layer in layers}
+    if kind == "bidirectional":
+        backward = L.GRU(3, go_backwards=True, **options(name="other"))
+        layers = [
+            L.Bidirectional(L.LSTM(2, **options()), merge_mode="sum", dtype="float64"),
+            L.Bidirectional(L.GRU(3, **options()), backward_layer=backward, dtype="float64", name="both"),
+            L.Bidirectional(L.SimpleRNN(3, dtype="float64"), merge_mode="ave", dtype="float64"),
+        ]
+        return sequential(keras, *layers), {layer.name: layer for layer in layers}
+    own, deep = L.LSTM(2, **options(name="lstm")), L.GRU(3, **options(name="lstm_1"))
+    deepest = keras.Sequential([keras.Input((TIME, 2), dtype="float64"), deep], name="deepest")
+    inner = keras.Sequential([keras.Input((TIME, SIZE), dtype="float64"), own, deepest], name="inner")
+    apart = L.LSTM(2, **options(name="apart"))
+    start = keras.Input((TIME, SIZE), dtype="float64")
+    ends = [inner(start), L.TimeDistributed(inner)(keras.ops.stack([start] * 2, axis=1)), apart(start)]
+    model = keras.Model(start, ends)
+    return randomized(model), {"inner/lstm": own, "inner/deepest/lstm_1": deep, "apart": apart}
+
+
+def answer(keras, layer, inputs, mask=None):
+    kwargs = {} if mask is None else {"mask": keras.ops.convert_to_tensor(mask)}
+    return np.asarray(layer(keras.ops.convert_to_tensor(inputs), **kwargs))
+
+
+def in_keras_order(layer: RecurrentLayer, outputs):
+    return outputs[:, ::-1] if layer.outputs_reversed else outputs
+
+
+def same_bits(one: RecurrentLayer, other: RecurrentLayer) -> bool:
+    pairs = [zip(a, b, strict=True) for a, b in zip(one.cells, other.cells, strict=True)]
+    return all(
+        (a is None and b is None) or (a.dtype, a.tobytes()) == (b.dtype, b.tobytes())
+        for pair in pairs
+        for a, b in pair
+    )
+
+
+@pytest.mark.parametrize("kind", ["stacked", "cells", "bidirectional", "nested"])
+def test_what_keras_saves_is_what_it_answers(kind, keras, tmp_path):
+    model, expected = built(keras, kind)
+    whole = {layer.name: layer for layer in read_model(save(model, tmp_path / "model.keras"))}
+    assert list(whole) == list(expected)
+    for name, layer in expected.items():
+        read = whole[name]
+        inputs = np.random.default_rng(1).normal(size=(2, TIME, read.input_size))
+        ours = run_layers(read.case(inputs)).outputs
+        np.testing.assert_allclose(in_keras_order(read, ours), answer(keras, layer, inputs), atol=CLOSE)
+        assert read.assumed == ()
+    legacy = {layer.name: layer for layer in read_model(save(model, tmp_path / "model.h5"))}
+    for name, layer in whole.items():
+        assert same_bits(legacy[name], layer)
+        assert legacy[name].same_options(layer) == []
+    alone = {layer.name: layer for layer in read_model(save(model, tmp_path / "model.weights.h5"))}
+    for name, layer in whole.items():
+        assert same_bits(alone[name], layer)
+        assert set(alone[name].assumed) >= {"activation", "return_sequences"}
+        assert alone[name].same_options(layer) == []
+
+
+def test_masked_steps(keras, tmp_path):
+    lstm = keras.layers.LSTM(3, **options())
+    model = sequential(keras, keras.layers.Masking(dtype="float64"), lstm)
+    (layer,) = read_model(save(model, tmp_path / "model.keras"))
+    inputs = np.random.default_rng(2).normal(size=(2, TIME, SIZE))
+    mask = np.array([[True] * 3 + [False] * 2, [True, False, True, False, True]])
+    inputs[~mask] = 0
+    ours = run_layers(layer.case(inputs, mask=mask)).outputs
+    np.testing.assert_allclose(ours[mask], np.asarray(model(inputs))[mask], atol=CLOSE)
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16", "mixed_float16"])
+@pytest.mark.parametrize("name", SAVED)
+def test_dtypes(dtype, name, keras, tmp_path):
+    layer = keras.layers.GRU(3, dtype=dtype, recurrent_initializer="zeros")
+    model = keras.Sequential([keras.Input((TIME, SIZE)), layer])
+    values = np.arange(36).reshape(4, 9) / 8
+    layer.cell.kernel.assign(values)
+    (read,) = read_model(save(model, tmp_path / name))
+    assert read.dtype.name == dtype.replace("mixed_float16", "float32")
+    np.testing.assert_array_equal(read.cells[0].W[:3].astype(float), values.T[3:6])
+
+
+@pytest.mark.parametrize("name", SAVED[:2])
+def test_what_cannot_be_checked_is_told_by_name(name, keras, tmp_path):
+    L = keras.layers
+
+    @keras.saving.register_keras_serializable()
+    class Mine(L.LSTM):
+        pass
+
+    refused = {
+        "layer relu_lstm: activation is 'relu'": L.LSTM(2, activation="relu", name="relu_lstm"),
+        "layer own: activation is a function from outside": L.LSTM(2, activation=loud, name="own"),
+        "layer lists has merge_mode None": L.Bidirectional(L.GRU(2), merge_mode=None, name="lists"),
+        "layer tall has cells of several": L.RNN([L.LSTMCell(2), L.LSTMCell(3)], name="tall"),
+        "(class|layer) .*mine.*": Mine(2, name="mine"),
+    }
+    for message, layer in refused.items():
+        keras.saving.register_keras_serializable()(loud)
+        model = keras.Sequential([keras.Input((TIME, SIZE)), L.LSTM(2, return_sequences=True), layer])
+        with pytest.raises(InvalidModel, match=message.replace("mine", "(?i:mine)")):
+            read_model(save(model, tmp_path / name))
+
+
+def loud(x):
+    return 2 * x
+
+
+def test_a_model_of_ones_own_class_tells_its_weights_only(keras, tmp_path):
+    class Mine(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.blocks = [keras.layers.LSTM(3), keras.layers.LSTM(3)]
+
+        def call(self, inputs):
+            return [block(inputs) for block in self.blocks]
+
+    model = Mine()
+    model(np.ones((1, TIME, SIZE)))
+    with pytest.raises(InvalidModel, match=r"class Mine.*save the weights alone"):
+        read_model(save(model, tmp_path / "model.keras"))
+    layers = read_model(save(model, tmp_path / "model.weights.h5"))
+    for layer, block in zip(layers, model.blocks, strict=True):
+        assert layer.name.endswith(block.name)
+        np.testing.assert_array_equal(layer.cells[0].W, block.cell.kernel.numpy().T)
+
+
+def weights(cell, input_size, hidden_size, biases=2, dtype="float32"):
+    rng, gates = np.random.default_rng(input_size + biases), len(GATES[cell]) * hidden_size
+    shapes = [(gates, input_size), (gates, hidden_size), *[(gates,)] * biases]
+    return Weights(*(rng.normal(size=shape).astype(dtype) for shape in shapes))
+
+
+LAYERS = [
+    RecurrentLayer("first", (weights("lstm", 4, 3, 1),), "lstm"),  # Keras sorts it behind a stack's first
+    RecurrentLayer("net/rnn", (weights("lstm", 4, 3), weights("lstm", 3, 3)), "lstm"),
+    RecurrentLayer(
+        "net/rnn",
+        (*[weights("gru", 4, 3)] * 2, *[weights("gru", 6, 3)] * 2),
+        "gru",
+        merge_mode="concat",
+        return_sequences=False,
+    ),
+    RecurrentLayer("", (weights("simple_rnn", 2, 3, 0),), "simple_rnn", activation="relu"),
+    RecurrentLayer(
+        "é!",
+        (weights("gru", 2, 3, 1),),
+        "gru",
+        reset_after=False,
+        recurrent_activation="hard_sigmoid",
+    ),
+    RecurrentLayer("half", (weights("gru", 2, 3, 1, ml_dtypes.bfloat16),), "gru"),
+    RecurrentLayer(
+        "back", (weights("lstm", 2, 2, 1, "float64"),), "lstm", reverse=True, outputs_reversed=True
+    ),
+    RecurrentLayer("input_back", (weights("lstm", 2, 2), weights("lstm", 2, 2)), "lstm", merge_mode="mul"),
+]
+
+
+WITHOUT_BFLOAT16 = [layer for layer in LAYERS if layer.dtype != ml_dtypes.bfloat16]
+
+
+def test_keras_loads_what_is_written(keras, tmp_path):
+    for name in ("model.keras", "model.weights.h5"):
+        (tmp_path / name).write_bytes(format_of(tmp_path / name).write(LAYERS))
+    model = keras.saving.load_model(tmp_path / "model.keras")
+    rng = np.random.default_rng(1)
+    inputs = [rng.normal(size=(2, TIME, layer.input_size)).astype(layer.dtype) for layer in LAYERS]
+    answers = model([keras.ops.convert_to_tensor(x) for x in inputs])
+    for layer, x, outputs in zip(LAYERS, inputs, answers, strict=True):
+        ours = in_keras_order(layer, run_layers(layer.case(x)).outputs).astype(float)
+        np.testing.assert_allclose(
+            ours, np.asarray(outputs).astype(float), atol=float(10 * ml_dtypes.finfo(layer.dtype).eps)
+        )
+    written = model.get_weights()
+    model.set_weights([np.zeros_like(w) for w in written])
+    model.load_weights(tmp_path / "model.weights.h5")
+    for one, other in zip(written, model.get_weights(), strict=True):
+        assert one.tobytes() == other.tobytes()
+    (tmp_path / "model.h5").write_bytes(format_of(tmp_path / "model.h5").write(WITHOUT_BFLOAT16))
+    legacy = keras.saving.load_model(tmp_path / "model.h5")
+    for layer in legacy.layers:
+        for one, other in zip(layer.get_weights(), model.get_layer(layer.name).get_weights(), strict=True):
+            assert one.tobytes() == other.tobytes()
+    save(model, tmp_path / "again.keras")
+    again = {layer.name: layer for layer in read_model(tmp_path / "again.keras")}
+    for layer in read_model(tmp_path / "model.keras"):
+        assert same_bits(again[layer.name], layer)
+        assert again[layer.name].same_options(layer) == []
+
+
+def test_what_is_written_is_read_again_bit_for_bit(tmp_path):
+    for name in SAVED:
+        layers = WITHOUT_BFLOAT16 if name == "model.h5" else LAYERS
+        path = tmp_path / name
+        path.write_bytes(format_of(path).write(layers))
+        read = {layer.name: layer for layer in read_model(path)}
+        expected = [piece for pieces in keras_layers(layers) for piece in pieces]
+        assert sorted(read) == sorted(layer.name for layer in expected)
+        for layer in expected:
+            assert same_bits(read[layer.name], layer)
+            assert read[layer.name].same_options(layer) == []
+    assert [note.partition(":")[0] for note in notes(LAYERS)] == ["net/rnn", "input_back"]
+
+
+@pytest.mark.parametrize(
+    ("message", "cell", "options"),
+    [
+        ("no hard_sigmoid of slope 1/5", "gru", {"recurrent_activation": "hard_sigmoid_keras2"}),
+        ("go_backwards leaves outputs", "lstm", {"reverse": True}),
+    ],
+)
+def test_what_keras_cannot_express_is_refused(message, cell, options):
+    layer = RecurrentLayer("it", (weights(cell, 2, 3),), cell, **options)
+    for name in SAVED:
+        with pytest.raises(InvalidModel, match=f"layer it: .*{message}"):
+            format_of(Path(name)).write([layer])
+
+
+def test_keras_reads_no_bfloat16_from_its_old_files():
+    with pytest.raises(InvalidModel, match=r"layer half: Keras reads no bfloat16 from \.h5"):
+        format_of(Path("it.h5")).write(LAYERS)
+
+
+def test_a_sum_of_biases_that_overflows_is_refused():
+    large = np.full(3, 60000, np.float16)
+    cell = weights("simple_rnn", 2, 3, dtype="float16")._replace(b=large, recurrent_b=large)
+    layer = RecurrentLayer("it", (cell,), "simple_rnn")
+    with pytest.raises(InvalidModel, match="sum of its biases is too large for float16"):
+        format_of(Path("it.keras")).write([layer])

@@ -1,0 +1,285 @@
+"""Bug reports: a script agrees with a right framework, exits 1 for a wrong one, and stands alone."""
+
+import ast
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from rnn_lockstep.adapters import known_backends
+from rnn_lockstep.adapters.backends.array_memory import LAYOUTS, with_layout
+from rnn_lockstep.adapters.bug_report import NoScript, script
+from rnn_lockstep.adapters.bug_report.source import UNPACK, literal, packed, stored, with_strides, wrapped
+from rnn_lockstep.reference import Case, Cotangents, Verdict, check, check_gradients
+from rnn_lockstep.reference.oracle.gradients import gradients
+from rnn_lockstep.tests.harness.drawing.make_case import make_case
+from tests.faults.faulty import run_layers
+
+# Runs scripts in one process, so that the framework is imported once: first as it is, then with what the
+# second argument does to it. Prints the exit codes, and what the scripts said.
+RUNNER = """
+import contextlib, io, json, runpy, sys
+def codes(paths):
+    for path in paths:
+        said = io.StringIO()
+        try:
+            with contextlib.redirect_stdout(said):
+                runpy.run_path(path, run_name="__main__")
+            yield 0, said.getvalue()
+        except SystemExit as error:
+            yield error.code, said.getvalue()
+        except Exception as error:
+            yield repr(error), said.getvalue()
+paths = json.loads(sys.argv[1])
+found = list(codes(paths))
+if sys.argv[2]:
+    exec(sys.argv[2])
+    found += list(codes(paths))
+print(json.dumps(found))
+"""
+# torch with a mistake in all its layers: outputs that are too large, and states that are even larger.
+WRONG_TORCH = """
+import torch
+def wrong(right):
+    def called(*arguments):
+        outputs, *states = right(*arguments)
+        return outputs * 1.5, *(state * 2 for state in states)
+    return called
+functions = torch.nn.modules.rnn._VF
+for name in ("rnn_tanh", "rnn_relu", "gru", "lstm"):
+    setattr(functions, name, wrong(getattr(functions, name)))
+"""
+
+
+class Shown(NamedTuple):
+    """A script to be made: of a case that these options make, and of one array of the answer to it."""
+
+    backend: str
+    cell: str
+    array: str
+    options: dict[str, Any]
+    dtype: str = "float32"
+    shape: tuple[int, int, int, int] = (3, 3, 3, 2)
+
+
+def shown(backend: str, cell: str, array: str, **options: Any) -> Shown:
+    own = {name: options.pop(name) for name in ("dtype", "shape") if name in options}
+    return Shown(backend, cell, array, options, **own)
+
+
+TORCH = [
+    shown("torch", "simple_rnn", "", activation="relu", biases=0),
+    shown("torch", "simple_rnn", "", biases=2, padding="ragged", dtype="float64"),
+    shown("torch", "simple_rnn", "final_state", reverse=True, given_state=False),
+    shown("torch", "simple_rnn", "", shape=(3, 6, 8, 17)),
+    shown("torch", "gru", "", biases=2, reverse=True, padding="ragged"),
+    shown("torch", "gru", "", biases=2, dtype="float16"),
+    shown("torch", "lstm", "", dtype="bfloat16"),
+    shown("torch", "lstm", "final_cell_state", biases=2, padding="ragged"),
+    shown("torch", "lstm", "layer 1", layers=2, biases=2),
+    shown("torch", "gru", "layer 1 backward", layers=2, merge_mode="concat", dtype="float64"),
+    shown("torch", "lstm", "layer 1 outputs", layers=2, merge_mode="ave"),
+    shown("torch", "gru", "backward final_state", merge_mode="concat", return_sequences=False),
+    shown("torch", "simple_rnn", "gradient of W", activation="relu", biases=0),
+    shown("torch", "gru", "gradient of recurrent_b", biases=2, reverse=True),
+    shown("torch", "lstm", "gradient of initial_cell_state", padding="ragged", dtype="float64"),
+    shown("torch", "lstm", "gradient of inputs", merge_mode="concat", return_sequences=False),
+    shown("torch", "simple_rnn", "gradient of more_weights[1].U", layers=3, biases=2),
+]
+KERAS = [
+    shown("keras", "simple_rnn", "", activation="relu", biases=0, reverse=True),
+    shown("keras:eager", "simple_rnn", "", dtype="bfloat16"),
+    shown("keras", "gru", "", biases=2, padding="scattered"),
+    shown("keras", "gru", "outputs", reset_after=False, merge_mode="sum", biases=2),
+    shown("keras", "lstm", "layer 1", layers=2, dtype="float64", recurrent_activation="hard_sigmoid_keras2"),
+    shown("keras", "lstm", "outputs", merge_mode="mul", return_sequences=False, given_state=False),
+    shown("keras", "gru", "gradient of recurrent_b", biases=2, padding="scattered"),
+    shown("keras", "lstm", "gradient of initial_state", merge_mode="concat", reset_after=False),
+]
+JAX = [
+    shown("jax", "simple_rnn", "", activation="relu", biases=0, reverse=True, padding="scattered"),
+    shown("jax:nojit", "lstm", "", dtype="bfloat16"),
+    shown("jax", "gru", "", biases=2, reset_after=False, recurrent_activation="hard_sigmoid"),
+    shown("jax", "lstm", "layer 1 backward final_state", layers=2, merge_mode="sum", dtype="float64"),
+    shown("jax", "simple_rnn", "outputs", merge_mode="ave"),
+    shown("jax", "gru", "gradient of U", biases=2, padding="scattered", dtype="float64"),
+    shown("jax", "lstm", "gradient of more_weights[0].b", merge_mode="concat"),
+]
+EVERYTHING = TORCH + KERAS + JAX
+
+
+def case_of(one: Shown) -> Case:
+    """Its case; padding holds NaN, but for gradients numbers."""
+    fixed = {"given_state": True, "padding": "none", "reverse": False}
+    case = make_case(
+        cell=one.cell,
+        shape=one.shape,
+        dtype=one.dtype,
+        variant={**fixed, **one.options},
+        regime="critical",
+        layout="strided",
+        source=3,
+        **fixed,
+    )
+    if "gradient" in one.array:
+        return replace(case, inputs=np.where(np.isnan(case.inputs), case.dtype.type(7), case.inputs))
+    return case
+
+
+def cotangents_of(one: Shown, case: Case) -> Cotangents | None:
+    if "gradient" not in one.array:
+        return None
+    rng = np.random.default_rng(4)
+    steps = (case.time,) if case.return_sequences else ()
+    shapes = [(case.batch, *steps, case.features), *[case.state_shape] * len(case.start)]
+    return Cotangents(*(rng.normal(size=shape).astype(case.dtype) for shape in shapes))
+
+
+def mismatch(one: Shown, case: Case, cotangents: Cotangents | None) -> Verdict:
+    """The verdict on an answer that is wrong in the last element that counts of one array."""
+    if cotangents is not None:
+        exact = gradients(case, cotangents)
+        answer = {name: exact[name].astype(case.dtype) for name in case.arrays()}
+        verdict = check_gradients(case, cotangents, answer, tanh_ulps=13, sigmoid_ulps=8)
+    else:
+        trace = run_layers(case)
+        if one.backend == "torch" and case.merge_mode in (None, "concat"):
+            trace = replace(trace, hidden_outputs=())
+        verdict = check(case, trace, tanh_ulps=13, sigmoid_ulps=8)
+    assert verdict.status != "mismatch"
+    (compared,) = [c for c in verdict.comparisons if c.name == one.array]
+    observed = compared.observed.copy()
+    is_output = observed.ndim == 3 and not compared.axes
+    counts = case.valid[..., None] if is_output else True
+    observed[tuple(np.argwhere(np.broadcast_to(counts, observed.shape))[-1])] += 1
+    others = [c for c in verdict.comparisons if c is not compared]
+    return replace(verdict, status="mismatch", comparisons=(replace(compared, observed=observed), *others))
+
+
+def text_of(one: Shown) -> str:
+    case = case_of(one)
+    cotangents = cotangents_of(one, case)
+    return script(one.backend, case, mismatch(one, case, cotangents), cotangents)
+
+
+def exits(tmp_path: Path, texts: list[str], then: str = "") -> list[tuple[Any, str]]:
+    """The exit codes of the scripts and what they said; once more after the framework was changed."""
+    paths = [tmp_path / f"report{k}.py" for k in range(len(texts))]
+    for path, text in zip(paths, texts, strict=True):
+        path.write_text(text)
+    command = [sys.executable, "-I", "-c", RUNNER, json.dumps([str(path) for path in paths]), then]
+    quiet = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=120, env=quiet)
+    assert done.returncode == 0, done.stderr
+    return [tuple(each) for each in json.loads(done.stdout.splitlines()[-1])]
+
+
+def need(framework: str) -> None:
+    if known_backends()[framework].missing:
+        pytest.skip(f"{framework} is not installed")
+
+
+@pytest.mark.parametrize("one", EVERYTHING, ids=lambda one: f"{one.backend} {one.cell} {one.array}".strip())
+def test_a_script_is_short_and_stands_alone(one: Shown) -> None:
+    text = text_of(one)
+    assert text.count("\n") < 60
+    imported = set()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            imported |= {alias.name.partition(".")[0] for alias in node.names}
+        assert not isinstance(node, ast.ImportFrom)
+    framework = one.backend.partition(":")[0]
+    own = {framework, "tensorflow"} if framework == "keras" else {framework}
+    assert imported - {"base64", "os", "sys", "zlib"} == {"numpy", *own}
+    assert "sys.exit(1)" in text
+    assert text == text_of(one)
+
+
+def test_torch_agrees_and_a_wrong_torch_does_not(tmp_path: Path) -> None:
+    need("torch")
+    found = exits(tmp_path, [text_of(one) for one in TORCH], then=WRONG_TORCH)
+    right, wrong = found[: len(TORCH)], found[len(TORCH) :]
+    assert [code for code, _ in right] == [0] * len(TORCH), right
+    assert [code for code, _ in wrong] == [1] * len(TORCH), wrong
+    assert "the output at batch 2, time 2, unit 1: " in right[0][1]
+    assert right[0][1].endswith("They agree.\n")
+    assert "They agree" not in wrong[0][1]
+
+
+@pytest.mark.parametrize(("framework", "several"), [("keras", KERAS), ("jax", JAX)])
+def test_keras_and_jax_agree(framework: str, several: list[Shown], tmp_path: Path) -> None:
+    need(framework)
+    found = exits(tmp_path, [text_of(one) for one in several])
+    assert [code for code, _ in found] == [0] * len(several), found
+
+
+def test_without_a_verdict_the_error_of_the_layer_is_shown(tmp_path: Path) -> None:
+    need("torch")
+    one = shown("torch", "lstm", "gradient of W")
+    case = case_of(one)
+    texts = [script("torch", case), script("torch", case, None, cotangents_of(one, case))]
+    raising = "import torch\ndef fails(*_): raise RuntimeError('no LSTM today')\n"
+    raising += "torch.nn.modules.rnn._VF.lstm = fails"
+    (answer, _), (gradient, _), *failed = exits(tmp_path, texts, then=raising)
+    assert (answer, gradient) == (0, 0)
+    assert all("no LSTM today" in code for code, _ in failed)
+
+
+def test_a_small_array_can_be_read_and_a_large_one_is_compressed() -> None:
+    small, large = text_of(TORCH[0]), text_of(TORCH[3])
+    assert "weights = [  # weight_ih, weight_hh\n    np.array([[" in small
+    assert "base64" not in small
+    assert "unpack(" in large
+
+
+@pytest.mark.parametrize(
+    ("one", "reason"),
+    [
+        (shown("my_backend:Port", "gru", ""), "what my_backend:Port runs is not known"),
+        (shown("numpy", "gru", ""), "scripts are for torch, keras, jax"),
+        (shown("torch", "gru", "", reset_after=False), "it has no other form"),
+        (shown("jax", "gru", "outputs", return_sequences=False), "has no last output"),
+        (shown("keras", "gru", "gradient of W", layers=2), "several layers are not one in keras"),
+        (shown("jax", "lstm", "outputs", merge_mode="sum", shape=(3, 6, 8, 17)), r"more than the 59 of"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else value.backend,
+)
+def test_where_there_is_no_script_the_reason_is_one_line(one: Shown, reason: str) -> None:
+    with pytest.raises(NoScript, match=reason) as raised:
+        text_of(one)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_right_answer_has_no_script() -> None:
+    case = case_of(TORCH[0])
+    with pytest.raises(NoScript, match="no element is wrong"):
+        script("torch", case, check(case, run_layers(case), tanh_ulps=13))
+
+
+@given(data=st.data())
+@pytest.mark.parametrize("dtype", ["float64", "float32", "float16", "bfloat16"])
+def test_an_array_is_made_again_bit_for_bit(dtype: str, data: st.DataObject) -> None:
+    kind = np.dtype(stored(np.dtype(dtype)))
+    shape = data.draw(st.sampled_from([(1,), (2, 3), (2, 1, 5), (7, 9), (0, 3)]))
+    array = data.draw(arrays(kind, shape)).astype(dtype)
+    array = with_layout(array, data.draw(st.sampled_from(LAYOUTS)))
+    for source in (literal(array), packed(array)):
+        text = wrapped(f"made = {with_strides(source, array)}")
+        made: dict[str, Any] = {}
+        exec(f"import base64, zlib, numpy as np\n{UNPACK.format(kind)}\n{text}", made)
+        assert made["made"].dtype == kind
+        np.testing.assert_array_equal(made["made"], array.astype(kind))
+        numbers = ~np.isnan(array)
+        np.testing.assert_array_equal(np.signbit(made["made"])[numbers], np.signbit(array)[numbers])
+        if array.size > 1:
+            in_items = [[step // a.itemsize for step in a.strides] for a in (made["made"], array)]
+            assert in_items[0] == in_items[1]

@@ -1,0 +1,158 @@
+"""`python -m adapters`: what is shown, what is converted, and what is not left behind."""
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from torch import nn
+
+from rnn_lockstep.adapters import InvalidModel
+from rnn_lockstep.adapters.__main__ import main
+from rnn_lockstep.adapters.models.files import FORMATS, format_of, read_model
+from rnn_lockstep.adapters.models.live import read_live
+from rnn_lockstep.adapters.models.written import WRITABLE
+from rnn_lockstep.adapters.port.convert import convert
+from tests.command_line.running import ROOT
+from tests.unit.adapters.ports import module
+
+LAYERS = [
+    replace(read_live(module(nn.LSTM, seed=1))[0], name="encoder"),
+    replace(read_live(module(nn.GRU, seed=2, sizes=(3, 5), bidirectional=True))[0], name="decoder"),
+]
+
+
+@pytest.fixture
+def source(tmp_path):
+    """A file that holds all that is known of two layers."""
+    path = tmp_path / "source.npz"
+    path.write_bytes(format_of(path).write(LAYERS, None))
+    return path
+
+
+def arrays(layer):
+    return [array for cell in layer.cells for array in cell if array is not None]
+
+
+@pytest.mark.parametrize("suffix", [".pt", ".safetensors", ".npz", ".onnx"])
+def test_there_and_back_is_bit_identical_where_the_target_can_hold_it(suffix, source, tmp_path):
+    there, back = tmp_path / f"there{suffix}", tmp_path / "back.npz"
+    said = convert(source, there)
+    assert "encoder: W identical; U identical; b identical" in said
+    convert(there, back)
+    again = {layer.name: layer for layer in read_model(back)}
+    for layer in LAYERS:
+        pairs = zip(arrays(layer), arrays(again[layer.name]), strict=True)
+        assert all(np.array_equal(one, other) for one, other in pairs)
+    assert sorted(os.listdir(tmp_path)) == sorted(["source.npz", there.name, "back.npz"])
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".h5", ".weights.h5", ".msgpack"])
+def test_biases_that_are_summed_are_told_of(suffix, source, tmp_path):
+    said = convert(source, tmp_path / f"there{suffix}", layer="encoder")
+    assert (
+        "encoder: W identical; U identical; b identical (it is the sum of the source's two, rounded once)"
+        in said
+    )
+
+
+def test_what_the_target_cannot_express_is_refused_before_anything_is_written(tmp_path):
+    layer = replace(LAYERS[1], reset_after=False)
+    source = tmp_path / "source.npz"
+    source.write_bytes(format_of(source).write([layer], None))
+    with pytest.raises(InvalidModel, match="applies the reset gate after the matrix product"):
+        convert(source, tmp_path / "target.pt")
+    assert os.listdir(tmp_path) == ["source.npz"]
+
+
+def test_what_does_not_match_is_not_left(source, tmp_path, monkeypatch):
+    """Here of a writer that turns U round."""
+    target = tmp_path / "target.pt"
+    target.write_bytes(b"what was there")
+
+    class Wrong:
+        __name__ = "rnn_lockstep.adapters.models.files.torch_file"
+
+        @staticmethod
+        def write(layers, template):
+            mixed = [replace(x, cells=tuple(w._replace(U=w.U[::-1]) for w in x.cells)) for x in layers]
+            return format_of(target).write(mixed, template)
+
+    monkeypatch.setattr("rnn_lockstep.adapters.port.convert.format_of", lambda path: Wrong)
+    with pytest.raises(
+        InvalidModel, match="nothing was written: encoder would not be what it is in the source"
+    ):
+        convert(source, target, force=True)
+    assert target.read_bytes() == b"what was there"
+    assert sorted(os.listdir(tmp_path)) == ["source.npz", "target.pt"]
+
+
+def test_what_its_framework_does_not_load_is_not_left(source, tmp_path, monkeypatch):
+    def fails(path, layers):
+        raise RuntimeError("not mine\nreally")
+
+    monkeypatch.setitem(convert.__globals__, "loaded", fails)
+    with pytest.raises(InvalidModel, match=r"nothing was written: .* \(RuntimeError: not mine really\)"):
+        convert(source, tmp_path / "target.pt")
+    assert os.listdir(tmp_path) == ["source.npz"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["show", "{}/none.pt"], "none.pt: No such file or directory"),
+        (["show", "{}/source.txt"], "no known format"),
+        (["convert", "{}/source.npz", "{}/source.npz"], "source.npz is there already; --force replaces it"),
+        (
+            ["convert", "{}/source.npz", "{}/target.txt"],
+            "target.txt: cannot be written; there are",
+        ),
+        (["convert", "{}/source.npz", "{}/nowhere/target.pt"], "target.pt: No such file or directory"),
+        (
+            ["convert", "{}/source.npz", "{}/target.pt", "--layer", "x"],
+            "no recurrent layer x; it has: encoder",
+        ),
+        (
+            ["convert", "{}/source.npz", "{}/target.pt", "--set", "shape=2"],
+            "option 'shape=2': needs name=value",
+        ),
+        (["convert", "{}/source.npz", "{}/target.pt", "--set", "reverse=true"], "itself tells it"),
+    ],
+)
+def test_what_is_wrong_is_told_in_one_line(arguments, message, source, tmp_path, capsys):
+    assert main([argument.format(tmp_path) for argument in arguments]) == 1
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert message in printed.err
+    assert printed.err.startswith("error: ")
+    assert printed.err.count("\n") == 1
+    assert os.listdir(tmp_path) == ["source.npz"]
+
+
+def test_show_tells_conventions_and_what_is_assumed(source, tmp_path, capsys):
+    convert(source, target := tmp_path / "target.pt")
+    assert main(["show", str(source)]) == main(["show", str(target)]) == 0
+    known, assumed = capsys.readouterr().out.split("layer ")[1:]
+    assert "decoder  gru   3 -> 5" in known
+    assert f"{LAYERS[1].parameters:,}" in known
+    assert "reset after U, bidirectional, concat" in " ".join(known.split())
+    assert "the file does not tell" in assumed
+
+
+def test_showing_imports_no_framework(source):
+    code = (
+        "import sys; from rnn_lockstep.adapters.__main__ import main; main(sys.argv[1:]); "
+        "assert not {'torch', 'tensorflow', 'keras', 'jax'} & sys.modules.keys()"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code, "show", source], cwd=ROOT, capture_output=True, text=True
+    )
+    assert run.returncode == 0, run.stderr
+
+
+def test_every_format_that_has_a_writer_is_tried():
+    written = {suffix for suffix in FORMATS if hasattr(format_of(Path(f"model{suffix}")), "write")}
+    assert set(WRITABLE) == written

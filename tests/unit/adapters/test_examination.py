@@ -1,0 +1,81 @@
+"""The examination asks a backend again: afresh, with probes, with and without a state."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from rnn_lockstep.adapters import Case, load
+from rnn_lockstep.adapters.backends.compare import run
+from rnn_lockstep.adapters.backends.examination import examine
+from tests.faults.catalogue import FAULTS
+from tests.unit.adapters.test_contract import make_case
+
+
+def examined(name, *cases):
+    """What is found out about the last of a fault's answers."""
+    make = FAULTS[name]
+    backend = make()
+    for case in cases:
+        trace = run(backend, case)
+    return examine(make, backend, cases[-1], trace)
+
+
+def sparse(time=2):
+    """A case like the smallest that Hypothesis finds: many mistakes would explain it."""
+    case = make_case(batch=1, time=time)
+    return replace(case, inputs=0 * case.inputs, W=0 * case.W, U=np.eye(3, k=1, dtype=case.dtype))
+
+
+def test_probes_tell_mistakes_apart_that_the_case_does_not():
+    found = examined("u_transposed", sparse())
+    assert found.cause == "U is transposed"
+
+
+def test_what_is_kept_between_calls_is_told_from_what_is_wrong():
+    found = examined("first_bias_kept", make_case(batch=1), make_case(batch=2))
+    assert found.cause == "something is kept between calls: a new backend answers the same case rightly"
+
+
+def test_what_is_random_is_said_to_be():
+    case = make_case(input_size=3)
+    found = examined("stacks_dropout_left_on", replace(case, more_weights=(case.weights,)))
+    assert found.cause == "the same case gives other answers the next time: something is random or kept"
+
+
+def test_what_depends_on_the_initial_state_is_said():
+    case = replace(make_case(), initial_state=np.full((2, 3), 0.5, np.float32))
+    assert examined("initial_state_ignored", case).notes == ("wrong with an initial state only",)
+    assert examined("bias_dropped", case).notes == ("wrong with and without an initial state",)
+
+
+def test_what_depends_on_padding_is_said():
+    case = replace(make_case(), lengths=np.array([1, 3]), recurrent_b=np.ones(3, np.float32))
+    notes = examined("lengths_ignored", case).notes
+    assert "wrong with padding only" in notes
+
+
+@pytest.mark.parametrize(
+    ("factor", "cause"),
+    [
+        (1.3, "explains it: right before step 65, wrong there; suspect a size boundary"),
+        (1 + 1e-8, "right, but only as exact as float32: perhaps something is computed in it"),
+    ],
+)
+def test_what_no_mistake_explains_is_said_with_what_can_be_said(factor, cause):
+    """A backend of which steps from 65 on are too large."""
+
+    class Late:
+        facts = load("numpy").facts
+
+        def run(self, case: Case):
+            trace = load("numpy").run(case)
+            h, outputs = case.h0, []
+            for t in range(case.time):
+                h = case.step(case.inputs[:, t], (h,))[0] * (factor if t >= 65 else 1)
+                outputs.append(h.astype(case.dtype))
+                h = outputs[-1]
+            return replace(trace, outputs=np.stack(outputs, axis=1), final_state=h)
+
+    case = make_case(dtype="float64", time=70)
+    assert examine(Late, Late(), case, Late().run(case)).cause.endswith(cause)

@@ -1,0 +1,79 @@
+"""Backends are found by name, name:tag or package.module:Class; what is wrong is said in one line."""
+
+import re
+from importlib.metadata import EntryPoint
+
+import pytest
+
+from rnn_lockstep.adapters import Facts, NotInstalled, UnknownBackend, find, known_backends, load
+from rnn_lockstep.adapters.backends import registry
+from rnn_lockstep.adapters.backends.numpy_adapter import NumpyAdapter
+
+
+class OfAThirdParty(NumpyAdapter):
+    facts = Facts("theirs")
+
+
+class WithoutGradients:
+    facts = Facts("without", gradients=True)
+
+    def run(self, case):
+        raise NotImplementedError
+
+
+class WithoutRun:
+    facts = Facts("no run")
+
+
+class Broken:
+    def __init__(self):
+        raise RuntimeError("no such device")
+
+
+def test_names_tags_and_classes():
+    assert {"numpy", "torch", "keras", "jax"} <= set(known_backends())
+    assert load("numpy").facts.name == "numpy"
+    assert load(f"{__name__}:OfAThirdParty").facts.name == "theirs"
+
+
+def test_entry_points_are_known_by_name(monkeypatch):
+    point = EntryPoint("theirs", f"{__name__}:OfAThirdParty", registry.ENTRY_POINTS)
+    monkeypatch.setattr(registry, "entry_points", lambda group: [point] if group == point.group else [])
+    assert "theirs" in known_backends()
+    assert load("theirs").facts.name == "theirs"
+    with pytest.raises(UnknownBackend, match="theirs"):
+        load("nobody's")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("pytorch", "known: numpy, torch, keras, jax, keras:eager, jax:nojit, or package.module:Class"),
+        ("jax:fast", "backend jax has no tag 'fast'; it has: nojit"),
+        ("numpy:x", "backend numpy has no tag 'x'; it has: none"),
+        ("", "unknown backend ''; known: numpy"),
+        ("no_such_module:Class", "cannot be made: ModuleNotFoundError: No module named 'no_such_module'"),
+        (f"{__name__}:NoSuchClass", "cannot be made: AttributeError: module"),
+        (f"{__name__}:Broken", "cannot be made: RuntimeError: no such device"),
+        (
+            f"{__name__}:WithoutRun",
+            "is not an adapter: needs `facts` (rnn_lockstep.adapters.Facts) and `run(case)`",
+        ),
+        (f"{__name__}:WithoutGradients", "declares gradients but has no method `gradients`"),
+        (f"{__name__}:pytest", "cannot be made: TypeError"),
+        ("tests:", "unknown backend 'tests:'"),
+    ],
+)
+def test_what_cannot_be_loaded_is_said_in_one_line(name, message):
+    with pytest.raises(UnknownBackend, match=re.escape(message)) as caught:
+        load(name)
+    assert "\n" not in str(caught.value)
+
+
+def test_what_is_not_installed_says_how_to_get_it(monkeypatch):
+    monkeypatch.setattr(registry, "find_spec", lambda module: None)
+    with pytest.raises(NotInstalled, match=re.escape("pip install 'rnn-lockstep[keras]'")) as caught:
+        find("keras:eager")
+    assert str(caught.value).startswith(
+        "backend keras:eager needs keras and tensorflow, which is not installed"
+    )
