@@ -17,9 +17,8 @@ def run(adapter: Adapter, case: Case) -> Trace:
 
 
 def judge(adapter: Adapter, case: Case, trace: Trace) -> Verdict:
-    """The verdict on `trace` as this backend's answer to `case`, with the ulps its adapter declares."""
-    facts, dtype = adapter.facts, case.dtype.name
-    return check(case, trace, facts.tanh_ulps[dtype], facts.sigmoid_ulps[dtype])
+    """The verdict on `trace` as this backend's answer to `case`, in the arithmetic it declares."""
+    return check(case, trace, adapter.facts.arithmetic(case.dtype))
 
 
 def run_gradients(adapter: Any, case: Case, cotangents: Cotangents) -> Any:
@@ -29,17 +28,15 @@ def run_gradients(adapter: Any, case: Case, cotangents: Cotangents) -> Any:
 
 
 def judge_gradients(adapter: Adapter, case: Case, cotangents: Cotangents, answer: Any) -> Verdict:
-    """The verdict on `answer` as this backend's gradients, with the ulps its adapter declares."""
-    facts, dtype = adapter.facts, case.dtype.name
-    return check_gradients(case, cotangents, answer, facts.tanh_ulps[dtype], facts.sigmoid_ulps[dtype])
+    """The verdict on `answer` as this backend's gradients, in the arithmetic it declares."""
+    return check_gradients(case, cotangents, answer, adapter.facts.arithmetic(case.dtype))
 
 
 def judge_training(
     adapter: Adapter, case: Case, targets: Array, rate: float, answer: Sequence[Mapping[str, Array]]
 ) -> Verdict:
-    """The verdict on `answer` as this backend's weights after each update, with the ulps it declares."""
-    facts, dtype = adapter.facts, case.dtype.name
-    return check_training(case, targets, rate, answer, facts.tanh_ulps[dtype], facts.sigmoid_ulps[dtype])
+    """The verdict on `answer` as this backend's weights after each update, in the arithmetic it declares."""
+    return check_training(case, targets, rate, answer, adapter.facts.arithmetic(case.dtype))
 
 
 def compare(adapter: Adapter, case: Case) -> Verdict:

@@ -4,12 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from rnn_lockstep.reference import Case, Trace
-from rnn_lockstep.reference.oracle.case import DTYPES
-from rnn_lockstep.reference.oracle.cells import GATES
+import numpy as np
+
+from rnn_lockstep.reference import Arithmetic, Case, FunctionError, Trace
+from rnn_lockstep.reference.bound.arithmetic import DTYPES
+from rnn_lockstep.reference.oracle.activations import ACTIVATIONS
+from rnn_lockstep.reference.oracle.cells import CELLS as RECORDS
 from rnn_lockstep.reference.oracle.layer import MERGE_MODES
 
-CELLS = tuple(GATES)
+CELLS = tuple(RECORDS)
 EVERYTHING: dict[str, Any] = {
     "dtypes": DTYPES,
     "cells": CELLS,
@@ -21,10 +24,9 @@ EVERYTHING: dict[str, Any] = {
     "layers": 3,
     "last_output": True,
     "gradients": True,
+    "activations": tuple(name for name in ACTIVATIONS if name not in ("tanh", "relu")),
+    "projection": True,
 }
-
-# Worst errors of tanh and sigmoid, in ulps, with room for a backend nobody has measured.
-UNMEASURED_ULPS = {"float64": 13.0, "float32": 8.0, "float16": 3.0, "bfloat16": 3.0}
 
 
 @dataclass(frozen=True)
@@ -39,9 +41,13 @@ class Facts:
     lengths: batches of different lengths.  masks: padding anywhere.  reverse: layers that run backwards.
     merge_modes: of bidirectional layers.  layers: up to how many.  last_output: return_sequences=False.
     gradients: it has a method `gradients`, see `Adapter`; tested in float32 and float64.
+    activations: those that its cells take beside tanh, and beside relu in a simple RNN.
+    projection: LSTMs with a projection of their outputs.
     compiles: a new form or shape of a layer costs it much, so the suite draws fewer of them.
     tanh_ulps, sigmoid_ulps: by dtype name, the worst error in units in the last place.
-    function_error: of live models, what these may be off by beside that, however small their value is.
+    function_error: the absolute error of these two beside that, however small their value is.
+    functions: the worst errors of any activation by its name and by dtype name, in ulps and absolutely.
+    What none of these tells is taken for a function that nobody has measured.
     """
 
     name: str
@@ -58,10 +64,22 @@ class Facts:
     layers: int = 1
     last_output: bool = False
     gradients: bool = False
+    activations: tuple[str, ...] = ()
+    projection: bool = False
     compiles: bool = False
-    tanh_ulps: Mapping[str, float] = field(default_factory=lambda: UNMEASURED_ULPS, hash=False)
-    sigmoid_ulps: Mapping[str, float] = field(default_factory=lambda: UNMEASURED_ULPS, hash=False)
+    tanh_ulps: Mapping[str, float] = field(default_factory=dict, hash=False)
+    sigmoid_ulps: Mapping[str, float] = field(default_factory=dict, hash=False)
     function_error: float = 0.0
+    functions: Mapping[str, Mapping[str, FunctionError]] = field(default_factory=dict, hash=False)
+
+    def arithmetic(self, dtype: np.dtype[Any]) -> Arithmetic:
+        """The way the backend computes in a dtype, with the errors of its functions as they are declared."""
+        unmeasured, errors = Arithmetic(dtype), {}
+        for name, ulps in (("tanh", self.tanh_ulps), ("sigmoid", self.sigmoid_ulps)):
+            measured = ulps.get(dtype.name, unmeasured.error_of(name).ulps)
+            errors[name] = FunctionError(measured, self.function_error)
+        own = {name: known[dtype.name] for name, known in self.functions.items() if dtype.name in known}
+        return Arithmetic(dtype, errors | own)
 
     @property
     def not_tested(self) -> str:
@@ -76,6 +94,8 @@ class Facts:
             missing.append("stacks" if self.layers == 1 else f"stacks of more than {self.layers}")
         missing += [] if self.last_output else ["the last output only"]
         missing += [] if self.gradients else ["gradients"]
+        missing += [] if {*EVERYTHING["activations"]} <= {*self.activations} else ["other activations"]
+        missing += [] if self.projection or "lstm" not in self.cells else ["projections"]
         return ", ".join(missing)
 
     def undeclared(self, case: Case) -> str:
@@ -91,8 +111,15 @@ class Facts:
             f"bidirectional {case.merge_mode}": case.merge_mode in (None, *self.merge_modes),
             f"{case.layers} layers": case.layers <= self.layers,
             "the last output only": self.last_output or case.return_sequences,
+            f"activation {case.activation}": self.takes(case.cell, case.activation),
+            "a projection": self.projection or case.projection is None,
         }
         return ", ".join(need for need, has in declared.items() if not has)
+
+    def takes(self, cell: str, activation: str) -> bool:
+        """Whether a cell of the backend can have this activation."""
+        everywhere = ("tanh", "relu") if cell == "simple_rnn" else ("tanh",)
+        return activation in (*everywhere, *self.activations)
 
     def __str__(self) -> str:
         return ", ".join(part for part in (f"{self.name} {self.version}", self.device, self.settings) if part)

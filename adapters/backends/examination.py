@@ -54,9 +54,7 @@ def examine(
     probes = [probe(case, seed) for seed in range(PROBES)]
     answers = [(like, run_or_refuse(adapter, like)) for like in probes]
     wrong = [Answer(like, found) for like, found in answers if found and is_wrong(adapter, like, found)]
-    facts, dtype = adapter.facts, case.dtype.name
-    ulps = facts.tanh_ulps[dtype], facts.sigmoid_ulps[dtype]
-    diagnosis = diagnose([Answer(case, trace), *wrong], *ulps, hints)
+    diagnosis = diagnose([Answer(case, trace), *wrong], adapter.facts.arithmetic(case.dtype), hints)
     cause = str(diagnosis) if diagnosis.explanations else f"{diagnosis}: {verdict.reason}{boundary(verdict)}"
     return Examination(cause, diagnosis, tuple(notes(adapter, probes[0])))
 
@@ -72,19 +70,16 @@ def examine_gradients(
     adapter: Adapter, case: Case, cotangents: Cotangents, answer: Mapping[str, Array]
 ) -> Examination:
     """Find out why `answer`, gradients of `adapter`, is wrong."""
-    facts, dtype = adapter.facts, case.dtype.name
     if judge(adapter, case, run(adapter, case)).status == "mismatch":
         return Examination("the answer is wrong already, before its gradients")
-    diagnosis = diagnose_gradients(
-        case, cotangents, answer, facts.tanh_ulps[dtype], facts.sigmoid_ulps[dtype]
-    )
+    diagnosis = diagnose_gradients(case, cotangents, answer, adapter.facts.arithmetic(case.dtype))
     return Examination(str(diagnosis), diagnosis)
 
 
 def notes(adapter: Adapter, like: Case) -> Iterator[str]:
     """Whether it depends on the initial state, on padding, on the dtype."""
     zeros = replace(like, initial_state=None, initial_cell_state=None)
-    given = with_states(like, *(np.full(like.state_shape, 0.5, like.dtype) for _ in like.start))
+    given = with_states(like, *(np.full(state.shape, 0.5, like.dtype) for state in like.start))
     yield from only(adapter, "an initial state", given, zeros)
     if like.padded:
         whole = replace(like, inputs=np.nan_to_num(like.inputs), lengths=None, mask=None)

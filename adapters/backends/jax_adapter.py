@@ -8,7 +8,8 @@ import numpy as np
 
 from rnn_lockstep.adapters.backends.contract import EVERYTHING, Facts, Refused
 from rnn_lockstep.reference import Case, Cotangents, Trace, Weights
-from rnn_lockstep.reference.oracle.gradients import by_name, filled
+from rnn_lockstep.reference.oracle.cells import Options
+from rnn_lockstep.reference.oracle.gradients import by_name, given_or_zeros
 from rnn_lockstep.reference.oracle.validation import Array
 
 
@@ -35,15 +36,14 @@ class JaxAdapter:
     def _build(self, gradients: bool, form: "Form", *shapes: Any) -> Any:
         """Jitted layers of one form and these shapes, so that what is dropped here is freed."""
         jax, jnp = self.jax, self.jax.numpy
-        make_step: Any = {"simple_rnn": simple_rnn, "gru": gru, "lstm": lstm}[form.cell]
-        step = make_step(jax, *form.options)
+        step = STEPS[form.cell](jax, form.options)
 
         def scan(inputs: Any, weights: Any, start: Any, counts: Any, reverse: bool) -> Any:
             """One cell over time. counts: (batch, time), which steps count, or None."""
 
             def scanned(state: Any, step_input: Any) -> Any:
                 x_t, counts_t = step_input
-                new = step(x_t, state, *weights)
+                new = step(x_t, state, Weights(*weights))
                 if counts_t is None:
                     return new, new[0]
                 counts_t = counts_t[:, None]
@@ -83,7 +83,7 @@ class JaxAdapter:
 
     def run(self, case: Case) -> Trace:
         outputs, finals = self._call(case)
-        states = [np.array(parts).reshape(case.state_shape) for parts in zip(*finals, strict=True)]
+        states = whole(case, finals)
         *hidden, last = (np.array(array) for array in outputs)
         if not (case.return_sequences or case.time):  # there is no last output
             last = np.zeros_like(last)
@@ -91,12 +91,12 @@ class JaxAdapter:
 
     def gradients(self, case: Case, cotangents: Cotangents) -> dict[str, Array]:
         """By `jax.vjp`."""
-        outputs, *states = filled(case, cotangents)
-        by_cell = zip(*(state.reshape(case.cells_shape) for state in states), strict=True)
+        outputs, *states = given_or_zeros(case, cotangents)
+        by_cell = zip(*map(case.by_cell, states), strict=True)
         inputs, weights, starts = self._call(case, (outputs, list(by_cell)))
         cells = [Weights(*(None if w is None else np.array(w) for w in cell)) for cell in weights]
-        start = [np.array(parts).reshape(case.state_shape) for parts in zip(*starts, strict=True)]
-        return by_name(np.array(inputs), cells, [] if case.initial_state is None else start)
+        start = [] if case.initial_state is None else whole(case, starts)
+        return by_name(np.array(inputs), cells, start)
 
     def _call(self, case: Case, *cotangents: Any) -> Any:
         """The layers' answer or, given cotangents, their gradients."""
@@ -105,8 +105,8 @@ class JaxAdapter:
         directions = [direction for layer in case.passes for direction in layer]
         weights = [tuple(direction.weights) for direction in directions]
         starts = [direction.start for direction in directions]
-        shapes = (case.dtype.name, case.inputs.shape, case.U.shape, len(weights), case.padded)
-        missing = (case.b is None, case.recurrent_b is None)
+        shapes = (case.dtype.name, case.inputs.shape, case.W.shape, case.U.shape, len(weights), case.padded)
+        missing = tuple(array is None for array in case.weights)
         layers = self.cache(bool(cotangents), form_of(case), *shapes, *missing)
         double = self.jax.enable_x64(True) if case.dtype == np.float64 else nullcontext()
         slow = self.jax.disable_jit() if self.nojit else nullcontext()
@@ -117,24 +117,26 @@ class JaxAdapter:
             return layers(*arrays)
 
 
+def whole(case: Case, states: Any) -> list[Array]:
+    """The states of all cells, one array of each kind."""
+    kinds = zip(zip(*states, strict=True), case.state_shapes, strict=True)
+    return [np.array(parts).reshape(shape) for parts, shape in kinds]
+
+
 class Form(NamedTuple):
     """What the code of the layers depends on, apart from shapes."""
 
     cell: str
-    options: tuple[Any, ...]
+    options: Options
     reverse: tuple[bool, ...]  # of each direction
     merge_mode: str | None
     return_sequences: bool
 
 
 def form_of(case: Case) -> Form:
-    options = {
-        "simple_rnn": (case.activation,),
-        "gru": (case.recurrent_activation, case.reset_after),
-        "lstm": (case.recurrent_activation,),
-    }[case.cell]
+    own = {name: getattr(case, name) for name in case.record.options}
     reverse = (False, True) if case.merge_mode else (case.reverse,)
-    return Form(case.cell, options, reverse, case.merge_mode, case.return_sequences)
+    return Form(case.cell, Options(**own), reverse, case.merge_mode, case.return_sequences)
 
 
 def merging(jnp: Any, merge_mode: str | None) -> Any:
@@ -152,53 +154,64 @@ def linear(x: Any, kernel: Any, bias: Any) -> Any:
     return x @ kernel.T if bias is None else x @ kernel.T + bias
 
 
-def recurrent(jax: Any, name: str) -> Any:
-    """A recurrent activation."""
+def function(jax: Any, name: str) -> Any:
+    """An activation."""
     jnp = jax.numpy
     return {
+        "tanh": jnp.tanh,
+        "relu": jax.nn.relu,
         "sigmoid": jax.nn.sigmoid,
+        "linear": lambda z: z,
+        "softsign": jax.nn.soft_sign,
+        "elu": jax.nn.elu,
         "hard_sigmoid": jax.nn.hard_sigmoid,
         "hard_sigmoid_keras2": lambda z: jnp.clip(0.2 * z + 0.5, 0, 1),
     }[name]
 
 
-def simple_rnn(jax: Any, activation: str) -> Any:
-    activate = {"tanh": jax.numpy.tanh, "relu": jax.nn.relu}[activation]
+def simple_rnn(jax: Any, options: Options) -> Any:
+    activate = function(jax, options.activation)
 
-    def step(x_t: Any, state: Any, W: Any, U: Any, b: Any, recurrent_b: Any) -> Any:
-        return (activate(linear(x_t, W, b) + linear(state[0], U, recurrent_b)),)
+    def step(x_t: Any, state: Any, w: Weights) -> Any:
+        return (activate(linear(x_t, w.W, w.b) + linear(state[0], w.U, w.recurrent_b)),)
 
     return step
 
 
-def gru(jax: Any, recurrent_activation: str, reset_after: bool) -> Any:
-    jnp, activate = jax.numpy, recurrent(jax, recurrent_activation)
+def gru(jax: Any, options: Options) -> Any:
+    jnp, gate = jax.numpy, function(jax, options.recurrent_activation)
+    candidate = function(jax, options.activation)
 
-    def step(x_t: Any, state: Any, W: Any, U: Any, b: Any, recurrent_b: Any) -> Any:
+    def step(x_t: Any, state: Any, w: Weights) -> Any:
         (h,) = state
-        x_r, x_z, x_n = jnp.split(linear(x_t, W, b), 3, axis=-1)
-        if reset_after:
-            h_r, h_z, h_n = jnp.split(linear(h, U, recurrent_b), 3, axis=-1)
-            r, z = activate(x_r + h_r), activate(x_z + h_z)
-            n = jnp.tanh(x_n + r * h_n)
+        x_r, x_z, x_n = jnp.split(linear(x_t, w.W, w.b), 3, axis=-1)
+        if options.reset_after:
+            h_r, h_z, h_n = jnp.split(linear(h, w.U, w.recurrent_b), 3, axis=-1)
+            r, z = gate(x_r + h_r), gate(x_z + h_z)
+            n = candidate(x_n + r * h_n)
         else:
             size = h.shape[-1]
-            b_rz, b_n = (None, None) if recurrent_b is None else jnp.split(recurrent_b, [2 * size])
-            h_r, h_z = jnp.split(linear(h, U[: 2 * size], b_rz), 2, axis=-1)
-            r, z = activate(x_r + h_r), activate(x_z + h_z)
-            n = jnp.tanh(x_n + linear(r * h, U[2 * size :], b_n))
+            b_rz, b_n = (None, None) if w.recurrent_b is None else jnp.split(w.recurrent_b, [2 * size])
+            h_r, h_z = jnp.split(linear(h, w.U[: 2 * size], b_rz), 2, axis=-1)
+            r, z = gate(x_r + h_r), gate(x_z + h_z)
+            n = candidate(x_n + linear(r * h, w.U[2 * size :], b_n))
         return ((1 - z) * n + z * h,)
 
     return step
 
 
-def lstm(jax: Any, recurrent_activation: str) -> Any:
-    jnp, activate = jax.numpy, recurrent(jax, recurrent_activation)
+def lstm(jax: Any, options: Options) -> Any:
+    jnp, gate = jax.numpy, function(jax, options.recurrent_activation)
+    candidate = function(jax, options.activation)
 
-    def step(x_t: Any, state: Any, W: Any, U: Any, b: Any, recurrent_b: Any) -> Any:
+    def step(x_t: Any, state: Any, w: Weights) -> Any:
         h, c = state
-        i, f, g, o = jnp.split(linear(x_t, W, b) + linear(h, U, recurrent_b), 4, axis=-1)
-        c = activate(f) * c + activate(i) * jnp.tanh(g)
-        return activate(o) * jnp.tanh(c), c
+        i, f, g, o = jnp.split(linear(x_t, w.W, w.b) + linear(h, w.U, w.recurrent_b), 4, axis=-1)
+        c = gate(f) * c + gate(i) * candidate(g)
+        h = gate(o) * candidate(c)
+        return h if w.projection is None else h @ w.projection.T, c
 
     return step
+
+
+STEPS = {"simple_rnn": simple_rnn, "gru": gru, "lstm": lstm}

@@ -2,6 +2,7 @@
 
 import os
 from functools import lru_cache
+from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,8 +10,11 @@ import numpy as np
 from rnn_lockstep.adapters.backends.contract import EVERYTHING, Facts, Refused
 from rnn_lockstep.adapters.backends.weight_layouts import pack, unpack_gradients
 from rnn_lockstep.reference import Case, Cotangents, Trace, Weights
-from rnn_lockstep.reference.oracle.gradients import by_name, filled
+from rnn_lockstep.reference.oracle.cells import CELLS
+from rnn_lockstep.reference.oracle.gradients import by_name, given_or_zeros
 from rnn_lockstep.reference.oracle.validation import Array
+
+LAYERS = {"simple_rnn": "SimpleRNN", "gru": "GRU", "lstm": "LSTM"}
 
 
 class KerasAdapter:
@@ -37,7 +41,7 @@ class KerasAdapter:
             tanh_ulps={"float32": 7, "float64": 13, "float16": 1, "bfloat16": 1},
             sigmoid_ulps={"float32": 7, "float64": 3, "float16": 3, "bfloat16": 3},
             compiles=True,
-            **EVERYTHING,
+            **{**EVERYTHING, "projection": False},
         )
         self.cache = lru_cache(maxsize=128)(self._build)
 
@@ -60,18 +64,10 @@ class KerasAdapter:
             "dtype": form.dtype,
             "recurrent_initializer": "zeros",  # the default one fails in bfloat16; weights are given
         }
-        if form.cell != "simple_rnn":
-            options["recurrent_activation"] = {
-                "sigmoid": "sigmoid",
-                "hard_sigmoid": "hard_sigmoid",
-                "hard_sigmoid_keras2": self._hard_sigmoid_keras2,
-            }[form.recurrent_activation]
-        if form.cell == "simple_rnn":
-            layer = layers.SimpleRNN(activation=form.activation, **options)
-        elif form.cell == "gru":
-            layer = layers.GRU(reset_after=form.reset_after, **options)
-        else:
-            layer = layers.LSTM(**options)
+        for name in CELLS[form.cell].options:
+            value = getattr(form, name)
+            options[name] = self._hard_sigmoid_keras2 if value == "hard_sigmoid_keras2" else value
+        layer = getattr(layers, LAYERS[form.cell])(**options)
         if form.merge_mode is None:
             return layer
         return layers.Bidirectional(layer, merge_mode=form.merge_mode, dtype=form.dtype)
@@ -86,11 +82,12 @@ class KerasAdapter:
         seeds = [[v.value for v in layer.non_trainable_variables] for layer in layers]  # dropout's
 
         def call(inputs: Any, *arrays: Any) -> Any:
-            weights, states = list(arrays[: len(variables)]), list(arrays[len(variables) :])
-            mask = states.pop() if form.mask else None
+            weights, states = iter(arrays[: len(variables)]), iter(arrays[len(variables) :])
+            mask = arrays[-1] if form.mask else None
             outputs, finals = [inputs], []
             for layer, seed in zip(layers, seeds, strict=True):
-                own, state = taken(weights, len(layer.trainable_variables)), taken(states, form.states)
+                own = list(islice(weights, len(layer.trainable_variables)))
+                state = list(islice(states, form.states))
                 (output, *final), _ = layer.stateless_call(
                     own, seed, outputs[-1], initial_state=state or None, mask=mask
                 )
@@ -129,23 +126,27 @@ class KerasAdapter:
 
     def gradients(self, case: Case, cotangents: Cotangents) -> dict[str, Array]:
         """By `tensorflow.GradientTape`."""
-        outputs, *states = filled(case, cotangents)
+        outputs, *states = given_or_zeros(case, cotangents)
         if case.return_sequences and case.reverse:
             outputs = outputs[:, ::-1]
-        by_cell = zip(*(state.reshape(case.cells_shape) for state in states), strict=True)
+        by_cell = zip(*map(case.by_cell, states), strict=True)
         given = [outputs, *(state for cell in by_cell for state in cell)]
-        inputs, *rest = (gradient.numpy() for gradient in self._call(case, given))
+        found = (gradient.numpy() for gradient in self._call(case, given))
+        inputs = next(found)
         cells = []
         for layer in case.passes:
             for direction in layer:
-                kernel, recurrent_kernel, *bias = taken(rest, len(variables_of(case, direction.weights)))
+                count = len(variables_of(case, direction.weights))
+                kernel, recurrent_kernel, *bias = islice(found, count)
                 biases = [] if not bias else list(bias[0]) if bias[0].ndim == 2 else bias
                 packed = Weights(kernel, recurrent_kernel, *biases)
                 cells.append(unpack_gradients(packed, direction.weights, case.cell, "keras"))
-        return by_name(inputs, cells, joined(case, rest))
+        return by_name(inputs, cells, joined(case, list(found)))
 
     def _call(self, case: Case, given: list[Array]) -> Any:
         """The layers' answer or, given its cotangents, their gradients."""
+        if case.projection is not None:
+            raise Refused("keras.layers.LSTM has no projection")
         if case.time == 0:
             raise Refused("slice index 0 of dimension 1 out of bounds")
         if self.eager and case.batch == 0 and case.cell == "lstm":
@@ -164,21 +165,16 @@ class KerasAdapter:
 def joined(case: Case, states: list[Array]) -> list[Array]:
     """The states of all cells, one array of each kind; those of one cell come together."""
     count = len(case.start)
-    return [np.array(states[k::count]).reshape(case.state_shape) for k in range(count) if states]
-
-
-def taken(arrays: list[Any], count: int) -> list[Any]:
-    """The first `count` of the list, which is left without them."""
-    first, arrays[:] = arrays[:count], arrays[count:]
-    return first
+    shapes = enumerate(case.state_shapes)
+    return [np.array(states[k::count]).reshape(shape) for k, shape in shapes if states]
 
 
 def variables_of(case: Case, weights: Weights) -> list[Array]:
     """A cell's weights in the order and form of Keras's variables."""
-    *kernels, b, recurrent_b = pack(weights, case.cell, "keras", reset_after=case.reset_after)
+    W, U, b, recurrent_b, _ = pack(weights, case.cell, "keras", reset_after=case.reset_after)
     if b is None:
-        return kernels
-    return [*kernels, b if recurrent_b is None else np.stack([b, recurrent_b])]
+        return [W, U]
+    return [W, U, b if recurrent_b is None else np.stack([b, recurrent_b])]
 
 
 def normalised(case: Case, outputs: Array) -> Array:
@@ -213,7 +209,7 @@ class Form(NamedTuple):
     def answers(self) -> int:
         """How many arrays the last layer's outputs and all final states are."""
         directions = 1 if self.merge_mode is None else 2
-        return 1 + self.layers * directions * (2 if self.cell == "lstm" else 1)
+        return 1 + self.layers * directions * len(CELLS[self.cell].states)
 
     @property
     def features(self) -> int:

@@ -1,16 +1,13 @@
 """NumPy: the oracle's own formulas, run in the case's dtype. The template for an adapter of your own."""
 
-from functools import partial
 from typing import Any
 
 import numpy as np
 
 from rnn_lockstep.adapters.backends.contract import EVERYTHING, Facts
-from rnn_lockstep.reference import Case, Cotangents, Trace, Weights
-from rnn_lockstep.reference.oracle.case import Pass
+from rnn_lockstep.reference import Case, Cotangents, Trace
+from rnn_lockstep.reference.oracle.engine import PLAIN, Engine, as_arrays
 from rnn_lockstep.reference.oracle.gradients import gradients_in
-from rnn_lockstep.reference.oracle.layer import State
-from rnn_lockstep.reference.oracle.stack import run_cell, run_layers
 
 
 class Stored(np.ndarray[Any, Any]):
@@ -24,11 +21,7 @@ class Stored(np.ndarray[Any, Any]):
         return ufunc(*wide).astype(self.dtype).view(Stored)
 
 
-def run_stored(case: Case, direction: Pass, inputs: Any) -> tuple[Any, State]:
-    """One cell in a half type."""
-    weights = Weights(*(w if w is None else w.view(Stored) for w in direction.weights))
-    start = tuple(state.view(Stored) for state in direction.start)
-    return run_cell(case, direction._replace(weights=weights, start=start), inputs.view(Stored))
+STORED = Engine(lambda array: array.view(Stored))
 
 
 class NumpyAdapter:
@@ -41,7 +34,7 @@ class NumpyAdapter:
     )
 
     def run(self, case: Case) -> Trace:
-        return run_layers(case, partial(run_stored if case.dtype.itemsize == 2 else run_cell, case))
+        return as_arrays((STORED if case.dtype.itemsize == 2 else PLAIN).answer(case))
 
     def gradients(self, case: Case, cotangents: Cotangents) -> dict[str, Any]:
         """Backpropagation through time in the case's dtype; in a half type some of it in a wider one."""

@@ -9,12 +9,35 @@ import numpy as np
 from rnn_lockstep.adapters.backends.contract import EVERYTHING, Facts, Refused
 from rnn_lockstep.adapters.backends.weight_layouts import pack, unpack_gradients
 from rnn_lockstep.reference import Case, Cotangents, Trace, Weights
-from rnn_lockstep.reference.oracle.case import Pass
-from rnn_lockstep.reference.oracle.gradients import by_name, filled
+from rnn_lockstep.reference.oracle.case import Direction
+from rnn_lockstep.reference.oracle.gradients import by_name, given_or_zeros
 from rnn_lockstep.reference.oracle.validation import Array
 
-PARAMETERS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-Group = tuple[tuple[Pass, ...], ...]  # layers that are run as one module
+PARAMETERS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr")  # in the order of `Weights`
+MODULES = {"simple_rnn": "RNN", "gru": "GRU", "lstm": "LSTM"}
+# The values of options that its modules have, and what there is to say of any other.
+HAS: dict[str, dict[str, tuple[tuple[Any, ...], str]]] = {
+    "RNN": {"activation": (("tanh", "relu"), "torch.nn.RNN has tanh and relu; it has no other activation")},
+    "GRU": {
+        "activation": (("tanh",), "the candidate of torch.nn.GRU is a tanh; it has no activation"),
+        "recurrent_activation": (
+            ("sigmoid",),
+            "the gates of torch.nn.GRU are sigmoids; it has no recurrent activation",
+        ),
+        "reset_after": (
+            (True,),
+            "torch.nn.GRU applies the reset gate after the matrix product; it has no other form",
+        ),
+    },
+    "LSTM": {
+        "activation": (("tanh",), "candidate and output of torch.nn.LSTM are tanh; it has no activation"),
+        "recurrent_activation": (
+            ("sigmoid",),
+            "the gates of torch.nn.LSTM are sigmoids; it has no recurrent activation",
+        ),
+    },
+}
+Group = tuple[tuple[Direction, ...], ...]  # layers that are run as one module
 
 
 class TorchAdapter:
@@ -29,14 +52,13 @@ class TorchAdapter:
             f"float32 matmul precision {torch.get_float32_matmul_precision()}",
             tanh_ulps={"float32": 2, "float64": 1, "float16": 1, "bfloat16": 1},
             sigmoid_ulps={"float32": 5, "float64": 3, "float16": 1, "bfloat16": 1},
-            **{**EVERYTHING, "masks": False},
+            **{**EVERYTHING, "masks": False, "activations": ()},
         )
         self.cache = lru_cache(maxsize=128)(self._build)
 
     def _build(self, form: "Form") -> Any:
         """A real layer."""
-        nn = self.torch.nn
-        options = {
+        options: dict[str, Any] = {
             "input_size": form.input_size,
             "hidden_size": form.hidden_size,
             "num_layers": form.layers,
@@ -46,16 +68,17 @@ class TorchAdapter:
             "dtype": getattr(self.torch, form.dtype),
         }
         if form.cell == "simple_rnn":
-            layer = nn.RNN(nonlinearity=form.activation, **options)
-        else:
-            layer = {"gru": nn.GRU, "lstm": nn.LSTM}[form.cell](**options)
-        return layer.requires_grad_(False)
+            options["nonlinearity"] = form.activation
+        if form.output_size != form.hidden_size:
+            options["proj_size"] = form.output_size
+        return getattr(self.torch.nn, MODULES[form.cell])(**options).requires_grad_(False)
 
     def run(self, case: Case) -> Trace:
         if reason := refusal(case):
             raise Refused(reason)
         layers, states, _ = self._forward(case, as_tensor(case.inputs), self._start(case))
-        states = (as_array(state).reshape(case.state_shape) for state in states)
+        shapes = zip(states, case.state_shapes, strict=True)
+        states = (as_array(state).reshape(shape) for state, shape in shapes)
         *hidden, last = (as_array(output) for output in layers)
         return Trace(last, *states, hidden_outputs=tuple(hidden))
 
@@ -69,8 +92,9 @@ class TorchAdapter:
         with self.torch.enable_grad():
             layers, states, modules = self._forward(case, inputs, start, differentiable=True)
         of = [inputs, *start, *(weight for module in modules for weight in module.parameters())]
-        given = [as_tensor(np.ascontiguousarray(array)) for array in filled(case, cotangents)]
-        answers = [layers[-1], *(state.reshape(case.state_shape) for state in states)]
+        given = [as_tensor(np.ascontiguousarray(array)) for array in given_or_zeros(case, cotangents)]
+        shapes = case.state_shapes
+        answers = [layers[-1], *(s.reshape(shape) for s, shape in zip(states, shapes, strict=True))]
         found = self.torch.autograd.grad(answers, of, given, allow_unused=True)
         arrays = {
             id(x): as_array(self.torch.zeros_like(x) if g is None else g)
@@ -84,7 +108,7 @@ class TorchAdapter:
                     packed = Weights(*(None if p is None else arrays[id(p)] for p in parameters))
                     cells.append(unpack_gradients(packed, direction.weights, case.cell, "torch"))
             module.requires_grad_(False)
-        states = [arrays[id(state)].reshape(case.state_shape) for state in start]
+        states = [arrays[id(s)].reshape(shape) for s, shape in zip(start, shapes, strict=False)]
         return by_name(arrays[id(inputs)], cells, states)
 
     def _forward(self, case: Case, inputs: Any, start: Any, differentiable: bool = False) -> Any:
@@ -119,7 +143,7 @@ class TorchAdapter:
         """The initial states, (layers * directions, batch, hidden_size) each; none where they are omitted."""
         if case.initial_state is None:
             return []
-        return [as_tensor(state).reshape(case.cells_shape) for state in case.start]
+        return [case.by_cell(as_tensor(state)) for state in case.start]
 
     def _call(self, module: Any, inputs: Any, start: Any, case: Case) -> Any:
         """The layer's outputs and final states, from packed sequences where the case has lengths."""
@@ -137,7 +161,7 @@ class TorchAdapter:
             outputs, _ = rnn.pad_packed_sequence(outputs, batch_first=True, total_length=case.time)
         final = [final] if single else list(final)
         if case.reverse:  # what the second direction says
-            return outputs[..., case.hidden_size :], [state[1:] for state in final]
+            return outputs[..., case.output_size :], [state[1:] for state in final]
         return outputs, final
 
 
@@ -169,6 +193,7 @@ class Form(NamedTuple):
     dtype: str
     input_size: int
     hidden_size: int
+    output_size: int
     bias: bool
     layers: int
     bidirectional: bool
@@ -178,11 +203,11 @@ class Form(NamedTuple):
 def form_of(case: Case, layers: int, input_size: int, place: int) -> Form:
     bias = case.b is not None or case.recurrent_b is not None
     bidirectional = case.reverse or case.merge_mode is not None
-    sizes = (input_size, case.hidden_size)
+    sizes = (input_size, case.hidden_size, case.output_size)
     return Form(case.cell, case.activation, case.dtype.name, *sizes, bias, layers, bidirectional, place)
 
 
-def parameter(module: Any, name: str, layer: int, direction: Pass) -> Any:
+def parameter(module: Any, name: str, layer: int, direction: Direction) -> Any:
     """A parameter of one layer and direction; None where there is none."""
     return getattr(module, f"{name}_l{layer}{'_reverse' * direction.reverse}", None)
 
@@ -198,7 +223,7 @@ def merged(case: Case, outputs: Any) -> Any:
     """What becomes of concatenated directions; a module itself leaves them so."""
     if case.merge_mode in (None, "concat"):
         return outputs
-    forward, backward = outputs[..., : case.hidden_size], outputs[..., case.hidden_size :]
+    forward, backward = outputs[..., : case.output_size], outputs[..., case.output_size :]
     return {
         "sum": lambda: forward + backward,
         "mul": lambda: forward * backward,
@@ -216,8 +241,7 @@ def refusal(case: Case) -> str:
         return "Length of all samples has to be greater than 0"
     if (case.valid[:, 1:] > case.valid[:, :-1]).any():
         return "a packed sequence says where rows end; it has no padding before a step that counts"
-    if case.cell == "gru" and not case.reset_after:
-        return "torch.nn.GRU applies the reset gate after the matrix product; it has no other form"
-    if case.cell != "simple_rnn" and case.recurrent_activation != "sigmoid":
-        return f"the gates of torch.nn.{case.cell.upper()} are sigmoids; it has no recurrent activation"
-    return ""
+    if case.projection is not None and case.output_size >= case.hidden_size:
+        return "proj_size has to be a positive integer, smaller than hidden_size"
+    has = HAS[MODULES[case.cell]].items()
+    return next((why for name, (values, why) in has if getattr(case, name) not in values), "")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from rnn_lockstep.reference.oracle.cells import GATES, Weights
+from rnn_lockstep.reference.oracle.cells import CELLS, Weights
 from rnn_lockstep.reference.oracle.validation import Array
 
 
@@ -15,7 +15,7 @@ from rnn_lockstep.reference.oracle.validation import Array
 class Layout:
     """The conventions of one framework.
 
-    gates: by cell, the order of the gates, in the letters of `reference.oracle.cells.GATES`.
+    gates: by cell, the order of the gates, in the letters of `reference.oracle.cells.CELLS`.
     columns: kernels are (in, gates·H), so that inputs are multiplied from the left.
     two_biases: b and recurrent_b are stored apart; where they are not, their sum is. A GRU with
     reset_after always needs both, since recurrent_b is inside its reset product.
@@ -56,30 +56,32 @@ def pack(weights: Weights, cell: str, framework: str, *, reset_after: bool = Fal
     layout = LAYOUTS[framework]
     if layout.sides:
         weights = weights._replace(**_on_sides(weights, cell, *layout.sides[cell]))
-        return Weights(weights.W.T, weights.U.T, weights.b, weights.recurrent_b)
-    order = _order(GATES[cell], layout.gates.get(cell, GATES[cell]))
+        return weights._replace(W=weights.W.T, U=weights.U.T)
+    order = _order(CELLS[cell].gates, layout.gates.get(cell, CELLS[cell].gates))
     W, U = _reordered(weights.W, order), _reordered(weights.U, order)
-    b, recurrent_b = (None if bias is None else _reordered(bias, order) for bias in weights[2:])
+    b, recurrent_b = (None if bias is None else _reordered(bias, order) for bias in weights.biases)
     if b is None and recurrent_b is not None:
         b = np.zeros_like(recurrent_b)
     if b is not None:
         recurrent_b = np.zeros_like(b) if recurrent_b is None else recurrent_b
         if not layout.two_biases and not (cell == "gru" and reset_after):
             b, recurrent_b = b + recurrent_b, None
-    return Weights(W.T, U.T, b, recurrent_b) if layout.columns else Weights(W, U, b, recurrent_b)
+    W, U = (W.T, U.T) if layout.columns else (W, U)
+    return Weights(W, U, b, recurrent_b, weights.projection)
 
 
 def unpack(weights: Weights, cell: str, framework: str) -> Weights:
     """A framework's weights in the reference layout."""
     layout = LAYOUTS[framework]
     if layout.sides:
-        sides = zip(weights[2:], layout.sides[cell], strict=True)
+        sides = zip(weights.biases, layout.sides[cell], strict=True)
         both = (_for_all_gates(bias, gates, cell) for bias, gates in sides)
         return Weights(weights.W.T, weights.U.T, *both)
-    order = _order(layout.gates.get(cell, GATES[cell]), GATES[cell])
+    order = _order(layout.gates.get(cell, CELLS[cell].gates), CELLS[cell].gates)
     if layout.columns:
         weights = weights._replace(W=weights.W.T, U=weights.U.T)
-    return Weights(*(None if w is None else _reordered(w, order) for w in weights))
+    found = {name: _reordered(w, order) for name, w in weights._asdict().items() if w is not None}
+    return Weights(**{**found, "projection": weights.projection})
 
 
 def unpack_gradients(packed: Weights, weights: Weights, cell: str, framework: str) -> Weights:
@@ -87,22 +89,21 @@ def unpack_gradients(packed: Weights, weights: Weights, cell: str, framework: st
 
     Where that was the sum of both biases, its gradient is that of each.
     """
-    W, U, b, recurrent_b = unpack(packed, cell, framework)
-    recurrent_b = b if recurrent_b is None else recurrent_b
-    return Weights(
-        W, U, None if weights.b is None else b, None if weights.recurrent_b is None else recurrent_b
-    )
+    found = unpack(packed, cell, framework)
+    if found.recurrent_b is None:
+        found = found._replace(recurrent_b=found.b)
+    return Weights(*(None if w is None else g for w, g in zip(weights, found, strict=True)))
 
 
 def _on_sides(weights: Weights, cell: str, inputs: str, state: str) -> dict[str, Array | None]:
     """Both biases of those gates that have one there; the gates are in the order of the reference's."""
     if weights.b is None and weights.recurrent_b is None:
         return {}
-    count = len(GATES[cell])
+    count = len(CELLS[cell].gates)
     zeros = np.zeros(len(weights.W), weights.W.dtype)
-    parts = (np.split(zeros if bias is None else bias, count) for bias in weights[2:])
+    parts = (np.split(zeros if bias is None else bias, count) for bias in weights.biases)
     found: tuple[list[Array], list[Array]] = ([], [])
-    for gate, b, recurrent_b in zip(GATES[cell], *parts, strict=True):
+    for gate, b, recurrent_b in zip(CELLS[cell].gates, *parts, strict=True):
         if gate in inputs and gate in state:
             found[0].append(b)
             found[1].append(recurrent_b)
@@ -122,7 +123,7 @@ def _for_all_gates(bias: Array | None, gates: str, cell: str) -> Array | None:
         return None
     parts = dict(zip(gates, np.split(bias, len(gates)), strict=True))
     zeros = np.zeros_like(parts[gates[0]])
-    return np.concatenate([parts.get(gate, zeros) for gate in GATES[cell]])
+    return np.concatenate([parts.get(gate, zeros) for gate in CELLS[cell].gates])
 
 
 def _order(source: tuple[str, ...] | str, target: tuple[str, ...] | str) -> list[int]:

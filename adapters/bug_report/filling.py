@@ -12,7 +12,7 @@ from rnn_lockstep.adapters.bug_report.source import UNPACK, literal, packed, sto
 from rnn_lockstep.adapters.bug_report.target import LAST, PARTS, Target
 from rnn_lockstep.reference import Case, Cotangents
 from rnn_lockstep.reference.oracle.cells import GATES
-from rnn_lockstep.reference.oracle.gradients import filled
+from rnn_lockstep.reference.oracle.gradients import given_or_zeros
 from rnn_lockstep.reference.oracle.validation import Array
 
 LINE = 80  # characters of a source that does not fill a line
@@ -90,8 +90,7 @@ class Filling:
 
     def in_shape(self, states: tuple[Array, ...] | list[Array]) -> list[Array]:
         """States as the framework has them: of torch, always with an axis for cells."""
-        shape = self.case.cells_shape if self.framework == "torch" else self.case.state_shape
-        return [state.reshape(shape) for state in states]
+        return [self.case.by_cell(state) if self.framework == "torch" else state for state in states]
 
     @cached_property
     def start(self) -> dict[str, Array]:
@@ -103,7 +102,7 @@ class Filling:
         """Of outputs, h and c; none without gradients."""
         if self.given_cotangents is None:
             return {}
-        outputs, *states = filled(self.case, self.given_cotangents)
+        outputs, *states = given_or_zeros(self.case, self.given_cotangents)
         arrays = [outputs, *self.in_shape(states)]
         return dict(zip(("g_outputs", "g_h", "g_c"), arrays, strict=False))
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from rnn_lockstep.adapters.bug_report.conventions import stored_weights
 from rnn_lockstep.reference import Case, Cotangents, Verdict, Weights
-from rnn_lockstep.reference.check.comparison import Step
+from rnn_lockstep.reference.check.comparison import Element
 from rnn_lockstep.reference.check.gradients import axes_of
 from rnn_lockstep.reference.oracle.validation import Array
 
@@ -62,11 +62,11 @@ def target_of(framework: str, verdict: Verdict, cotangents: Cotangents | None) -
     return answer_target(framework, verdict, step)
 
 
-def where(step: Step) -> str:
+def where(step: Element) -> str:
     return ", ".join(f"{axis} {i}" for axis, i in step.index.items())
 
 
-def answer_target(framework: str, verdict: Verdict, step: Step) -> tuple[Target, Case]:
+def answer_target(framework: str, verdict: Verdict, step: Element) -> tuple[Target, Case]:
     """Of an element of the outputs or of a final state."""
     case = verdict.case
     layer, direction, part = place(case, step)
@@ -96,7 +96,7 @@ def answer_target(framework: str, verdict: Verdict, step: Step) -> tuple[Target,
     return target, case
 
 
-def place(case: Case, step: Step) -> tuple[int, int | None, str]:
+def place(case: Case, step: Element) -> tuple[int, int | None, str]:
     """The layer, direction and part of an answer."""
     if step.name == "outputs" and not case.return_sequences:
         return case.layers - 1, None, LAST
@@ -110,7 +110,7 @@ def place(case: Case, step: Step) -> tuple[int, int | None, str]:
     raise NoScript(f"scripts do not show {step.name}")
 
 
-def need_shown(framework: str, case: Case, step: Step, part: str) -> None:
+def need_shown(framework: str, case: Case, step: Element, part: str) -> None:
     """Raise NoScript for what the adapter makes, not the framework."""
     if part == LAST and framework != "keras":
         raise NoScript(f"{framework} has no last output; the adapter takes the final state for it")
@@ -166,7 +166,7 @@ def one_direction(case: Case, direction: int) -> Case:
     )
 
 
-def gradient_target(framework: str, case: Case, step: Step) -> Target:
+def gradient_target(framework: str, case: Case, step: Element) -> Target:
     """Of an element of a gradient: where it is among the arrays as the framework has them."""
     if case.layers > 1 and not (framework == "torch" and case.merge_mode in CONCATENATED):
         raise NoScript(f"several layers are not one in {framework}, and a script runs one")

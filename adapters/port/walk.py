@@ -42,14 +42,7 @@ def judged(port: Port, case: Case) -> Verdict:
 
 def check_of(port: Port, case: Case, trace: Trace) -> Verdict:
     """The check of what the port shows, with the errors that it declares."""
-    error = port.facts.function_error
-    return check(case, trace, *ulps(port), unobserved=port.unobserved, function_error=error)
-
-
-def ulps(port: Port) -> tuple[float, float]:
-    """The declared errors of tanh and sigmoid."""
-    dtype = port.layer.dtype.name
-    return port.facts.tanh_ulps[dtype], port.facts.sigmoid_ulps[dtype]
+    return check(case, trace, port.facts.arithmetic(case.dtype), unobserved=port.unobserved)
 
 
 def likely_cause(port: Port, wrong: Verdict, seed: int) -> str:
@@ -58,7 +51,7 @@ def likely_cause(port: Port, wrong: Verdict, seed: int) -> str:
     answers = list(wrong_answers(port, cases))
     if not answers:
         return wrong.reason
-    diagnosis = diagnose(answers, *ulps(port))
+    diagnosis = diagnose(answers, port.facts.arithmetic(port.layer.dtype))
     return str(diagnosis) if diagnosis.explanations else f"{wrong.reason} ({diagnosis})"
 
 

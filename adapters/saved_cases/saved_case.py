@@ -28,8 +28,8 @@ from safetensors.numpy import save as serialized
 from rnn_lockstep.adapters.backends.array_memory import LAYOUTS, layout_of, with_layout
 from rnn_lockstep.adapters.safe_files import in_one_line, read, write
 from rnn_lockstep.reference import Case, Cotangents, Weights
-from rnn_lockstep.reference.oracle.gradients import filled
-from rnn_lockstep.reference.oracle.validation import Array, described
+from rnn_lockstep.reference.oracle.gradients import given_or_zeros
+from rnn_lockstep.reference.oracle.validation import Array, form
 
 FORMAT = 1
 OPTIONS = (
@@ -117,7 +117,7 @@ class SavedCase:
         options = {name: getattr(self.case, name) for name in OPTIONS}
         hashed = hashlib.sha256(json.dumps([options, self.claim]).encode())
         for name, array in sorted(self.given().items()):
-            hashed.update(f"{name} {described(array)} {layout_of(array)}".encode())
+            hashed.update(f"{name} {form(array)} {layout_of(array)}".encode())
             hashed.update(array.tobytes())
         return hashed.hexdigest()[:12]
 
@@ -229,7 +229,7 @@ def saved_case(header: Mapping[str, Any], arrays: Mapping[str, Array]) -> SavedC
         cotangents = Cotangents(*(given.pop(f"cotangents.{name}", None) for name in Cotangents._fields))
     case = case_of(header, given)
     if cotangents is not None:
-        filled(case, cotangents)  # raises where they do not fit
+        given_or_zeros(case, cotangents)  # raises where they do not fit
     known: dict[str, Any] = {**parts, **{name: header[name] for name in (*TEXTS, "versions")}}
     return SavedCase(case, cotangents, **known)
 
@@ -263,6 +263,6 @@ def weights_of(given: dict[str, Array], prefix: str) -> Weights:
 def need_pairs(expected: Mapping[str, Array], bound: Mapping[str, Array]) -> None:
     """Raise a ValueError unless there is a bound for everything expected, float64 and of its shape."""
     for name in expected.keys() | bound.keys():
-        pair = [described(part[name]) if name in part else "missing" for part in (expected, bound)]
+        pair = [form(part[name]) if name in part else "missing" for part in (expected, bound)]
         if pair[0] != pair[1] or not pair[0].startswith("float64"):
             raise ValueError(f"'expected.{name}' is {pair[0]} and 'bound.{name}' {pair[1]}, needs float64")

@@ -1,6 +1,7 @@
-"""How a backend computes: the formats of numbers as data, and what its functions may be off by."""
+"""The arithmetic of a backend: the formats of numbers as data, and the errors of its functions."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -27,20 +28,37 @@ FORMATS = {
     "float16": Format(11, -14, 15, stored_only=True),
     "bfloat16": Format(8, -126, 127, stored_only=True),
 }
+DTYPES = tuple(FORMATS)
 STORES = 4  # how often a sum in a half type may be stored on its way: W·x, U·h, their sum, with the bias
+
+
+class FunctionError(NamedTuple):
+    """The worst error of a function: in ulps of its dtype at its value, and absolutely, beside that."""
+
+    ulps: float
+    absolute: float = 0.0
+
+
+# Of a backend that nobody has measured, with room to spare, by dtype; see `Arithmetic.error_of`.
+UNMEASURED_ULPS = {"float64": 13.0, "float32": 8.0, "float16": 3.0, "bfloat16": 3.0}
+# Beside that, in units of the dtype's roundoff: of those that are usually made of exp(z) - 1.
+UNMEASURED_ABSOLUTE = {"elu": 4.0}
 
 
 @dataclass(frozen=True)
 class Arithmetic:
-    """How a backend computes: its dtype, and the worst errors of its functions in ulps of that dtype.
+    """A backend's way to compute: its dtype, and the worst errors of its functions, by name.
 
-    function_error: what tanh and sigmoid may be off by beside that, however small their value is.
+    A function that is not listed is taken for one that nobody has measured.
     """
 
     dtype: np.dtype[Any]
-    tanh_ulps: float = 0.0
-    sigmoid_ulps: float = 0.0
-    function_error: float = 0.0
+    functions: Mapping[str, FunctionError] = field(default_factory=dict, hash=False)
+
+    def error_of(self, function: str) -> FunctionError:
+        """The worst error of a function in this dtype."""
+        absolute = UNMEASURED_ABSOLUTE.get(function, 0.0) * self.unit
+        return self.functions.get(function, FunctionError(UNMEASURED_ULPS[self.dtype.name], absolute))
 
     @cached_property
     def format(self) -> Format:
@@ -92,8 +110,8 @@ class Arithmetic:
         ulp *= self.unit
         return np.maximum(ulp, self.smallest_subnormal, out=ulp)
 
-    def carried(self, state: Any) -> Any:
-        """By how much a state may differ from that which a backend goes on with.
+    def kept_error(self, state: Any) -> Any:
+        """The distance of a state that is shown from the one that a backend goes on with, at most.
 
         One that computes a half type in float32 may keep the state so, and round only what it returns:
         by at most unit * |state| (Higham 2002, theorem 2.3); or by half the smallest subnormal number

@@ -14,6 +14,7 @@ an error bound computed beside the value (running error analysis).
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -91,6 +92,10 @@ class Rounded(NDArrayOperatorsMixin):
     def _wrapped(self, x: Any) -> "Rounded":
         """x, where it is plain as numbers without an error."""
         return x if isinstance(x, Rounded) else Rounded(x, self.arithmetic)
+
+    def activated(self, name: str, function: Callable[[Any], Any]) -> "Rounded":
+        """A nondecreasing function of it that backends have by this name: see `activation`."""
+        return activation(name, function, self)
 
     def closed(self) -> "Rounded":
         """The pending sum, summed: its rounding and underflow go into the error (Higham, as above).
@@ -182,46 +187,47 @@ def divide(a: Rounded, b: Rounded) -> Rounded:
     return multiply(a, Rounded(1 / b.value, b.arithmetic))
 
 
-def monotone(
-    function: Callable[[Any], Any], z: Rounded, ulps: float = 0.0, own_ulps: float = 0.0, lost: float = 0.0
-) -> Rounded:
-    """A nondecreasing function with values of at most 1 where it rounds, as a backend computes it.
+def monotone(function: Callable[[Any], Any], z: Rounded) -> Rounded:
+    """A nondecreasing function that returns one of its arguments, or a constant, and does not round.
 
     P = max(f(z + error) - f(z), f(z) - f(z - error))
-    error of the result = P + (ulps + own_ulps * 2^-53 / u) * ulp(min(|f(z)| + P, 1)) + lost
 
-    The backend's argument lies in [z - error, z + error], so its exact result lies between the
-    function's values at the two ends, and no further off than P; the backend's function is off by
-    `ulps` units in the last place of its dtype, ours by `own_ulps` of float64. `lost`: what is lost of
-    a result so small that the backend gives zero, and whatever else does not shrink with the result.
+    The backend's argument lies in [z - error, z + error], so its result lies between the function's
+    values at the two ends, and no further off than P.
     """
     z = z.closed()
     value = function(z.value)
-    above = function(z.value + z.error) - value
-    below = value - function(z.value - z.error)
-    error = np.maximum(above, below)
-    if ulps:
-        top = np.minimum(np.abs(value) + error, 1.0)
-        error += (ulps + own_ulps * U64 / z.arithmetic.unit) * z.arithmetic.ulp(top)
-        error += lost
+    error = np.maximum(function(z.value + z.error) - value, value - function(z.value - z.error))
     return Rounded(value, z.arithmetic, np.where(z.error < np.inf, error, np.inf))
 
 
-def tanh(z: Rounded) -> Rounded:
-    arithmetic = z.arithmetic
-    return monotone(
-        np.tanh, z, arithmetic.tanh_ulps, OWN_ULPS, 2 * arithmetic.flushed + arithmetic.function_error
-    )
+# What a function may lose beside its declared error, as a share of 1 / the largest number: a sigmoid that
+# is computed as 1 / (1 + exp(-z)) is zero as soon as exp overflows, in float16 at -11.1. torch's in
+# float32 is zero a little earlier, from 1.6e-38 down.
+OVERFLOWS = {"sigmoid": 1.0}
 
 
-def sigmoid(z: Rounded) -> Rounded:
-    """Where it is computed as 1 / (1 + exp(-z)) it is zero as soon as exp overflows: in float16 at -11.1.
+def activation(name: str, function: Callable[[Any], Any], z: Rounded) -> Rounded:
+    """A nondecreasing function as a backend computes it; where its value exceeds 1 it does not round.
 
-    torch's in float32 is zero a little earlier, from 1.6e-38 down.
+    error of the result = P + (k + own · 2^-53 / u) · ulp(min(|f(z)| + P, 1)) + lost
+
+    with P as for `monotone`, k the ulps that the backend's function is off by, and own those of float64
+    that ours is. `lost` does not shrink with the result: zero that is given for a number so small, and
+    the absolute error that is declared.
     """
-    arithmetic = z.arithmetic
-    lost = 2 * arithmetic.flushed + 1 / arithmetic.largest + arithmetic.function_error
-    return monotone(expit, z, arithmetic.sigmoid_ulps, OWN_ULPS, lost)
+    arithmetic, exact = z.arithmetic, monotone(function, z)
+    declared = arithmetic.error_of(name)
+    top = np.minimum(np.abs(exact.value) + exact.error, 1.0)
+    error = exact.error + (declared.ulps + OWN_ULPS * U64 / arithmetic.unit) * arithmetic.ulp(top)
+    error += 2 * arithmetic.flushed + OVERFLOWS.get(name, 0.0) / arithmetic.largest + declared.absolute
+    return Rounded(exact.value, arithmetic, np.where(exact.error < np.inf, error, np.inf))
+
+
+def absolute(z: Rounded) -> Rounded:
+    """|z|, which does not round and is as far off as z."""
+    z = z.closed()
+    return Rounded(np.abs(z.value), z.arithmetic, z.error)
 
 
 def maximum(z: Rounded, floor: Rounded) -> Rounded:
@@ -277,8 +283,9 @@ RULES: dict[np.ufunc, Callable[..., Rounded]] = {
     np.subtract: subtract,
     np.multiply: multiply,
     np.divide: divide,
-    np.tanh: tanh,
-    expit: sigmoid,
+    np.tanh: partial(activation, "tanh", np.tanh),
+    expit: partial(activation, "sigmoid", expit),
+    np.absolute: absolute,
     np.maximum: maximum,
     np.minimum: minimum,
     np.greater: greater,

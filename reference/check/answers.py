@@ -5,33 +5,29 @@ sharp at step 1000 as at step 1, and it is one evaluation over (batch, time), no
 initial state is right and every step holds, the whole sequence is right, by induction.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import numpy as np
 
 from rnn_lockstep.reference.bound.arithmetic import Arithmetic
-from rnn_lockstep.reference.check.prediction import predict
-from rnn_lockstep.reference.check.reasons import reason
-from rnn_lockstep.reference.check.verdict import Verdict
+from rnn_lockstep.reference.bound.rounding import Rounded
+from rnn_lockstep.reference.check.comparison import Comparison, comparison
+from rnn_lockstep.reference.check.verdict import Verdict, verdict_on
 from rnn_lockstep.reference.oracle.case import Case
+from rnn_lockstep.reference.oracle.cells import State
+from rnn_lockstep.reference.oracle.engine import Run, carried, from_shown_states, merge
+from rnn_lockstep.reference.oracle.gradients import zero_on_padding
 from rnn_lockstep.reference.oracle.trace import Trace
-from rnn_lockstep.reference.oracle.validation import described
+from rnn_lockstep.reference.oracle.validation import form
+
+STATES = ("final_state", "final_cell_state")
 
 
-def check(
-    case: Case,
-    trace: Trace,
-    tanh_ulps: float,
-    sigmoid_ulps: float = 0.0,
-    *,
-    unobserved: Collection[str] = (),
-    function_error: float = 0.0,
-) -> Verdict:
+def check(case: Case, trace: Trace, arithmetic: Arithmetic, *, unobserved: Collection[str] = ()) -> Verdict:
     """Judge `trace`, a backend's answer to `case`.
 
-    tanh_ulps, sigmoid_ulps: the worst errors of the backend's functions in the case's dtype, in units in
-    the last place.  function_error: what they may be off by beside that, whatever their value is.
+    arithmetic: of the backend, in the case's dtype.
     unobserved: final states that the trace does not have, "final_state" and "final_cell_state" or the
     latter alone. They are not compared: the verdict says nothing about them.
     Never raises on a wrong trace: wrong types, shapes and dtypes are mismatches too.
@@ -39,18 +35,65 @@ def check(
     if wrong := _wrong_form(case, trace, unobserved):
         return Verdict(case, "mismatch", wrong)
     with np.errstate(all="ignore"):
-        arithmetic = Arithmetic(case.dtype, tanh_ulps, sigmoid_ulps, function_error)
-        comparisons = tuple(predict(case, trace, arithmetic))
-    for k, comparison in enumerate(comparisons):
-        if comparison.outside.any():
-            return Verdict(case, "mismatch", reason(case, comparisons[: k + 1]), comparisons)
-    if not any(comparison.observed.size for comparison in comparisons):
-        return Verdict(case, "inconclusive", "the case is empty: nothing to compare", comparisons)
-    if vacuous := sum(comparison.vacuous for comparison in comparisons):
-        elements = sum(comparison.bound.size for comparison in comparisons if not comparison.copy)
-        wide = f"{vacuous} of {elements} bounds are too wide to prove anything"
-        return Verdict(case, "inconclusive", wide, comparisons)
-    return Verdict(case, "match", "", comparisons)
+        comparisons = list(compared(case, trace, arithmetic))
+    return verdict_on(case, comparisons, empty=not any(each.observed.size for each in comparisons))
+
+
+def compared(case: Case, trace: Trace, arithmetic: Arithmetic) -> Iterator[Comparison]:
+    """Every array of a trace beside what it should be, in the order in which they are computed.
+
+    Where the outputs of a direction are shown, each of its steps is predicted from the one before; where
+    they are not (the lower layers of a stack that shows its last one only, two directions that were added
+    up, a layer that returns its last output only) the whole state is carried with its error.
+    """
+    engine = from_shown_states(case, trace, arithmetic)
+    cell = 0
+    for k, runs in enumerate(engine.layers(case)):
+        shown = trace.hidden_outputs[k] if k < len(trace.hidden_outputs) else None
+        if k == case.layers - 1 and case.return_sequences:
+            shown = trace.outputs
+        if runs[0].observed is None and shown is not None:
+            merged = zero_on_padding(case, merge(case, [run.outputs for run in runs]))
+            name = f"layer {k} outputs" if case.layers > 1 else "outputs"
+            yield comparison(name, shown, merged, bounded=case.bounded)
+        for run in runs:
+            yield from of_run(case, run, state_of(trace, cell))
+            cell += 1
+    if not case.return_sequences:
+        yield comparison("outputs", trace.outputs, engine.last_output(case, runs), bounded=case.bounded)
+
+
+def of_run(case: Case, run: Run, state: State) -> Iterator[Comparison]:
+    """The outputs of a direction, if they are shown, and its final `state`, beside what they should be."""
+    name, reverse = run.direction.name, run.direction.reverse
+    if run.observed is not None:
+        yield comparison(
+            name, run.observed, run.outputs, bounded=case.bounded, reverse=reverse, one_step=True
+        )
+    for part, observed, expected in zip(STATES, state, run.final, strict=False):
+        bounded = case.bounded and part == "final_state"
+        yield comparison(f"{name} {part}".strip(), observed, expected, bounded=bounded)
+
+
+def state_of(trace: Trace, cell: int) -> State:
+    """The final state of one cell, (h,) or (h, c)."""
+    return tuple(state if state.ndim == 2 else state[cell] for state in trace.states)
+
+
+def whole_answer(case: Case, arithmetic: Arithmetic) -> dict[str, Rounded]:
+    """The whole answer of any correct backend with this arithmetic: outputs and final states, by name.
+
+    It needs no backend: the state is carried through all steps and layers with its error. That error
+    grows, so it says something of short sequences and of weights that let errors fade, and less and less
+    of others.
+    """
+    with np.errstate(all="ignore"):
+        answer = carried(arithmetic).answer(case)
+        arrays: dict[str, Any] = dict(zip(STATES, answer.states, strict=False))
+        whole: Any = answer.outputs
+        if case.return_sequences:
+            whole = zero_on_padding(case, whole)
+        return {name: array.closed() for name, array in ({"outputs": whole} | arrays).items()}
 
 
 def _wrong_form(case: Case, trace: Any, unobserved: Collection[str]) -> str:
@@ -58,11 +101,10 @@ def _wrong_form(case: Case, trace: Any, unobserved: Collection[str]) -> str:
     if not isinstance(trace, Trace):
         return f"the backend returned {type(trace).__name__}, needs a Trace"
     steps = (case.time,) if case.return_sequences else ()
-    shapes = {"outputs": (case.batch, *steps, case.features), "final_state": case.state_shape}
-    if case.cell == "lstm":
-        shapes["final_cell_state"] = case.state_shape
-    elif trace.final_cell_state is not None:
-        return f"final_cell_state is {described(trace.final_cell_state)}, needs None: only an LSTM has one"
+    shapes = {"outputs": (case.batch, *steps, case.features)}
+    shapes |= dict(zip(STATES, case.state_shapes, strict=False))
+    if "final_cell_state" not in shapes and trace.final_cell_state is not None:
+        return f"final_cell_state is {form(trace.final_cell_state)}, needs None: only an LSTM has one"
     if not isinstance(trace.hidden_outputs, tuple):
         return f"hidden_outputs is a {type(trace.hidden_outputs).__name__}, needs a tuple of arrays"
     hidden = len(trace.hidden_outputs)

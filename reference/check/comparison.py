@@ -1,7 +1,7 @@
 """One array of a trace beside what it should be: how far off it is, where first and where most."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -17,8 +17,8 @@ SHARE = {"float64": 1e-3, "float32": 1e-3, "float16": 2.0**-5, "bfloat16": 2.0**
 
 
 @dataclass(frozen=True)
-class Step:
-    """One compared element: where it is, what the backend answered and what it should have been.
+class Element:
+    """One compared element: its place, what the backend answered and what it should have been.
 
     name: which array it is of, empty for the outputs of the only cell.  index: by the name of the axis.
     """
@@ -114,15 +114,15 @@ class Comparison:
         return self.deviation > self.bound
 
     @cached_property
-    def first(self) -> Step | None:
+    def first(self) -> Element | None:
         """The first element outside its bound: the step run earliest, there the first row and unit."""
         if not self.outside.any():
             return None
         if self.axes or self.outside.ndim == 2:
-            return self.step(*np.argwhere(self.outside)[0])
+            return self.element(*np.argwhere(self.outside)[0])
         time = np.flatnonzero(self.outside.any(axis=(0, 2)))[-1 if self.reverse else 0]
         batch, unit = np.argwhere(self.outside[:, time])[0]
-        return self.step(batch, time, unit)
+        return self.element(batch, time, unit)
 
     @property
     def ratios(self) -> Array:
@@ -132,11 +132,11 @@ class Comparison:
             return np.divide(self.deviation, self.bound, out=exact, where=self.bound > 0)
 
     @cached_property
-    def worst(self) -> Step | None:
+    def worst(self) -> Element | None:
         """The element with the largest deviation as a fraction of its bound."""
         if not self.bound.size:
             return None
-        return self.step(*np.unravel_index(self.ratios.argmax(), self.bound.shape))
+        return self.element(*np.unravel_index(self.ratios.argmax(), self.bound.shape))
 
     @property
     def ratio(self) -> float:
@@ -145,7 +145,7 @@ class Comparison:
             return 0.0
         return self.worst.deviation / self.worst.bound if self.worst.bound else np.inf
 
-    def step(self, *index: "int | np.intp") -> Step:
+    def element(self, *index: "int | np.intp") -> Element:
         """One element in full."""
         observed, expected, deviation, bound = (
             float(array[index]) for array in (self.observed, self.expected, self.deviation, self.bound)
@@ -154,7 +154,7 @@ class Comparison:
             ulp = float(self.arithmetic.ulp([expected])[0])
         axes = self.axes or (("batch", "unit") if len(index) == 2 else ("batch", "time", "unit"))
         where = {axis: int(i) for axis, i in zip(axes, index, strict=True)}
-        return Step(self.name, where, observed, expected, deviation, bound, ulp)
+        return Element(self.name, where, observed, expected, deviation, bound, ulp)
 
 
 def comparison(
@@ -172,4 +172,10 @@ def comparison(
         value, error = expected.closed().value, expected.closed().error
         bound = np.where(np.isfinite(value) & (error < np.inf), error, np.inf)
         return Comparison(name, observed, value, bound, bounded, reverse, one_step, axes=axes)
-    return Comparison(name, observed, expected, np.zeros(expected.shape), bounded, copy=True)
+    return Comparison(name, observed, expected, np.zeros(expected.shape), bounded, copy=True, axes=axes)
+
+
+def mistaken(name: str, observed: Array, expected: Any, bounded: bool) -> Comparison:
+    """The comparison with a mistaken answer, which must be NaN just where the observed one is."""
+    compared = comparison(name, observed, expected, bounded=bounded)
+    return replace(compared, bound=np.where(np.isnan(compared.expected), 0.0, compared.bound))

@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 
 from rnn_lockstep.reference.bound.arithmetic import Arithmetic
-from rnn_lockstep.reference.check.comparison import Comparison, comparison
-from rnn_lockstep.reference.check.verdict import Verdict
+from rnn_lockstep.reference.check.comparison import comparison
+from rnn_lockstep.reference.check.verdict import Verdict, verdict_on
 from rnn_lockstep.reference.oracle.case import Case
 from rnn_lockstep.reference.oracle.gradients import Cotangents, gradients
-from rnn_lockstep.reference.oracle.validation import Array, described
+from rnn_lockstep.reference.oracle.validation import Array, form
 
 AXES = {
     "inputs": ("batch", "time", "feature"),
@@ -27,6 +27,7 @@ AXES = {
     "U": ("row", "column"),
     "b": ("row",),
     "recurrent_b": ("row",),
+    "projection": ("row", "column"),
 }
 NO_BOUND = "in a half type a sum over time may be rounded at every step, and no bound here covers that"
 
@@ -35,41 +36,25 @@ def check_gradients(
     case: Case,
     cotangents: Cotangents,
     answer: Mapping[str, Array],
-    tanh_ulps: float,
-    sigmoid_ulps: float = 0.0,
+    arithmetic: Arithmetic,
 ) -> Verdict:
     """Judge `answer`, a backend's gradients by the names of `case.arrays()`, each in its array's form.
 
-    tanh_ulps, sigmoid_ulps: as for `reference.check`.
+    arithmetic: of the backend, in the case's dtype.
     Never raises on a wrong answer; raises ValueError on cotangents that do not fit the case.
     """
     if wrong := wrong_form(answer, case.arrays(), "the gradient of {}"):
         return Verdict(case, "mismatch", wrong)
-    arithmetic = Arithmetic(case.dtype, tanh_ulps, sigmoid_ulps)
     if arithmetic.format.stored_only:
         return Verdict(case, "inconclusive", NO_BOUND)
     expected = gradients(case, cotangents, arithmetic)
-    comparisons = tuple(
+    comparisons = [
         comparison(
             f"gradient of {name}", answer[name], expected[name], bounded=False, axes=axes_of(case, name)
         )
         for name in case.arrays()
-    )
-    return verdict_on(case, comparisons)
-
-
-def verdict_on(case: Case, comparisons: tuple[Comparison, ...]) -> Verdict:
-    """The verdict that these comparisons with carried errors make."""
-    for compared in comparisons:
-        if compared.outside.any():
-            return Verdict(case, "mismatch", _reason(compared), comparisons)
-    if not case.inputs.size:
-        return Verdict(case, "inconclusive", "the case is empty: nothing to compare", comparisons)
-    if vacuous := sum(compared.vacuous for compared in comparisons):
-        elements = sum(compared.bound.size for compared in comparisons)
-        reason = f"{vacuous} of {elements} bounds are too wide to prove anything"
-        return Verdict(case, "inconclusive", reason, comparisons)
-    return Verdict(case, "match", "", comparisons)
+    ]
+    return verdict_on(case, comparisons, empty=not case.inputs.size)
 
 
 def axes_of(case: Case, name: str) -> tuple[str, ...]:
@@ -89,13 +74,5 @@ def wrong_form(answer: Any, arrays: Mapping[str, Array], what: str) -> str:
     for name, array in arrays.items():
         own = answer.get(name)
         if not isinstance(own, np.ndarray) or (own.shape, own.dtype) != (array.shape, array.dtype):
-            return f"{what.format(name)} is {described(own)}, needs {described(array)}"
+            return f"{what.format(name)} is {form(own)}, needs {form(array)}"
     return ""
-
-
-def _reason(wrong: Comparison) -> str:
-    """How a gradient is wrong."""
-    if not wrong.observed.any():
-        return f"the {wrong.name} is zero, and should not be"
-    outside = int(np.count_nonzero(wrong.outside))
-    return f"the {wrong.name} is wrong in {outside} of {wrong.outside.size} elements"

@@ -11,6 +11,8 @@ from rnn_lockstep.reference.oracle.case import Case
 def reason(case: Case, comparisons: Sequence[Comparison]) -> str:
     """What is wrong with the last of `comparisons`; those before it are right."""
     *right, wrong = comparisons
+    if wrong.axes:
+        return _wrong_gradient(wrong)
     if wrong.copy:
         return _wrong_copy(case, right, wrong)
     if wrong.observed.ndim == 2:
@@ -99,3 +101,11 @@ def _example(wrong: Comparison) -> str:
         f"at batch {batch}, unit {unit} it is {wrong.observed[batch, unit]:.9g}, "
         f"needs {wrong.expected[batch, unit]:.9g}"
     )
+
+
+def _wrong_gradient(wrong: Comparison) -> str:
+    """How a gradient, or a weight after training, is wrong."""
+    if not wrong.observed.any():
+        return f"the {wrong.name} is zero, and should not be"
+    outside = int(np.count_nonzero(wrong.outside))
+    return f"the {wrong.name} is wrong in {outside} of {wrong.outside.size} elements"

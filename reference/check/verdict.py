@@ -1,10 +1,12 @@
 """A verdict: what the comparisons of a trace with the oracle found, and how to say it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from rnn_lockstep.reference.check.comparison import Comparison, Step
+from rnn_lockstep.reference.check.comparison import Comparison, Element
+from rnn_lockstep.reference.check.reasons import reason
 from rnn_lockstep.reference.oracle.case import Case
 
 
@@ -30,12 +32,12 @@ class Verdict:
         return next((c for c in self.comparisons if c.outside.any()), None)
 
     @property
-    def first(self) -> Step | None:
+    def first(self) -> Element | None:
         """The first element outside its bound, of the first array that has one."""
         return self.wrong.first if self.wrong else None
 
     @property
-    def worst(self) -> Step | None:
+    def worst(self) -> Element | None:
         """The element with the largest deviation as a fraction of its bound."""
         return max(self.comparisons, key=lambda c: c.ratio).worst if self.comparisons else None
 
@@ -61,3 +63,21 @@ class Verdict:
             lines.append(f"  {outside.sum()} of {outside.size} elements{of_it} are outside their bound")
         lines.append(f"  case: {self.case}")
         return "\n".join(lines)
+
+
+def verdict_on(case: Case, comparisons: Sequence[Comparison], empty: bool) -> Verdict:
+    """The verdict that these comparisons make, in the order in which their arrays are computed.
+
+    empty: there is nothing among them that the case has anything to say of.
+    """
+    found = tuple(comparisons)
+    for k, comparison in enumerate(found):
+        if comparison.outside.any():
+            return Verdict(case, "mismatch", reason(case, found[: k + 1]), found)
+    if empty:
+        return Verdict(case, "inconclusive", "the case is empty: nothing to compare", found)
+    if vacuous := sum(comparison.vacuous for comparison in found):
+        elements = sum(comparison.bound.size for comparison in found if not comparison.copy)
+        wide = f"{vacuous} of {elements} bounds are too wide to prove anything"
+        return Verdict(case, "inconclusive", wide, found)
+    return Verdict(case, "match", "", found)

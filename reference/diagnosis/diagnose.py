@@ -12,19 +12,22 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rnn_lockstep.reference.bound.arithmetic import FORMATS, Arithmetic
+from rnn_lockstep.reference.bound.arithmetic import FORMATS, Arithmetic, FunctionError
+from rnn_lockstep.reference.check.comparison import mistaken
 from rnn_lockstep.reference.diagnosis.mistakes import COMMON, possible
 from rnn_lockstep.reference.diagnosis.mistakes.gradients import possible as gradient_mistakes
 from rnn_lockstep.reference.diagnosis.mistakes.mistake import Mistake
 from rnn_lockstep.reference.diagnosis.recover_weights import differences, recovered
-from rnn_lockstep.reference.diagnosis.suspect import Suspect, compared, wrong
+from rnn_lockstep.reference.diagnosis.suspect import Suspect, wrong
+from rnn_lockstep.reference.oracle.activations import ACTIVATIONS
 from rnn_lockstep.reference.oracle.case import Case
 from rnn_lockstep.reference.oracle.gradients import Cotangents, gradients
 from rnn_lockstep.reference.oracle.trace import Trace
 from rnn_lockstep.reference.oracle.validation import Array
 
 PAIRS = 1000  # so many pairs of mistakes are tried on an answer of up to a thousand outputs, fewer on others
-HALF_ULPS = 3.0, 3.0  # of tanh and sigmoid in a narrower dtype, where nobody knows who computes it
+# The errors of functions in a narrower dtype, where nobody knows who computes it.
+NARROWER = dict.fromkeys(ACTIVATIONS, FunctionError(3.0))
 AXES = {1: "step", 0: "batch row", 2: "unit"}  # of outputs
 SHOWN = 3  # explanations of which a diagnosis tells
 
@@ -60,17 +63,17 @@ class Diagnosis:
         return "; or ".join(str(explanation) for explanation in self.explanations[:SHOWN])
 
 
-def diagnose(
-    answers: Sequence[Answer], tanh_ulps: float, sigmoid_ulps: float = 0.0, hints: Sequence[Mistake] = ()
-) -> Diagnosis:
-    """What explains wrong answers of one backend to one or more cases, all of which it must explain.
+def diagnose(answers: Sequence[Answer], arithmetic: Arithmetic, hints: Sequence[Mistake] = ()) -> Diagnosis:
+    """Find what explains wrong answers of one backend to one or more cases, all of which it must explain.
+
+    arithmetic: of the backend, in the dtype of the cases.
 
     hints: mistakes that others of the backend's answers were explained by; one that explains these too
     ends the search.
-    tanh_ulps, sigmoid_ulps: as for `reference.check`. Right answers explain nothing, and are left out.
+    Right answers explain nothing, and are left out.
     Answers of the wrong form are not for a diagnosis: the verdict says what they are.
     """
-    suspects = [Suspect(*each, Arithmetic(each.case.dtype, tanh_ulps, sigmoid_ulps)) for each in answers]
+    suspects = [Suspect(*each, arithmetic) for each in answers]
     suspects.sort(key=lambda suspect: suspect.trace.outputs.size)
     known = list({mistake.says: mistake for each in answers for mistake in possible(each.case)}.values())
     suspects = [suspect for suspect in suspects if wrong(suspect.right)]
@@ -84,20 +87,15 @@ def diagnose(
 
 
 def diagnose_gradients(
-    case: Case,
-    cotangents: Cotangents,
-    answer: Mapping[str, Array],
-    tanh_ulps: float,
-    sigmoid_ulps: float = 0.0,
+    case: Case, cotangents: Cotangents, answer: Mapping[str, Array], arithmetic: Arithmetic
 ) -> Diagnosis:
-    """What explains wrong gradients, in the form that `reference.check_gradients` takes them in."""
-    arithmetic = Arithmetic(case.dtype, tanh_ulps, sigmoid_ulps)
+    """Find what explains wrong gradients, in the form that `reference.check_gradients` takes them in."""
 
     def run(case: Case, cotangents: Cotangents) -> dict[str, Any]:
         return gradients(case, cotangents, arithmetic)
 
     def left(found: dict[str, Any]) -> int:
-        return wrong([compared(name, array, found[name], False) for name, array in answer.items()])
+        return wrong([mistaken(name, array, found[name], False) for name, array in answer.items()])
 
     known = gradient_mistakes(case)
     with np.errstate(all="ignore"):
@@ -140,14 +138,14 @@ def pairs(suspects: Sequence[Suspect], known: Sequence[Mistake]) -> Iterator[Exp
 def from_weights(suspects: Sequence[Suspect], known: Sequence[Mistake]) -> Iterator[Explanation]:
     """What the weights are in effect, where that can be recovered from the longest answer."""
     most = suspects[-1]
-    if different := differences(recovered(most.case, most.trace, most.machines[0].arithmetic)):
+    if different := differences(recovered(most.case, most.trace, most.arithmetic)):
         yield Explanation("judging by the steps, " + ", ".join(different))
 
 
 def from_precision(suspects: Sequence[Suspect], known: Sequence[Mistake]) -> Iterator[Explanation]:
     """A narrower dtype, in whose bounds all answers lie: what computes in it can be no more exact."""
     for name in narrower(suspects[0].case.dtype):
-        arithmetic = Arithmetic(np.dtype(name), *HALF_ULPS)
+        arithmetic = Arithmetic(np.dtype(name), NARROWER)
         if all(suspect.within(arithmetic) for suspect in suspects):
             yield Explanation(f"right, but only as exact as {name}: perhaps something is computed in it")
             return
@@ -164,7 +162,7 @@ def parts(suspects: Sequence[Suspect], known: Sequence[Mistake]) -> Iterator[Exp
         if some.all():
             continue
         for mistake in known:
-            compared = suspect.judged(suspect.machines[0], mistake)
+            compared = suspect.compared(suspect.from_shown, mistake)
             if compared and not compared[0].outside.compress(some, axis).any():
                 where = places(name, np.flatnonzero(some), some.size)
                 yield Explanation(f"at {where}, {mistake.says}", (mistake,))

@@ -31,15 +31,16 @@ def probe(case: Case, seed: int) -> Case:
         return (scale * rng.normal(size=shape)).astype(case.dtype)
 
     def weights(w: Weights) -> Weights:
-        kernels = (drawn(*kernel.shape, scale=kernel.shape[1] ** -0.5) for kernel in (w.W, w.U))
-        biases = (None if b is None else drawn(*b.shape, scale=0.5) for b in (w.b, w.recurrent_b))
-        return Weights(*kernels, *biases)
+        return Weights(*(None if a is None else drawn(*a.shape, scale=scale_of(a)) for a in w))
+
+    def scale_of(array: Array) -> float:
+        return 0.5 if array.ndim == 1 else float(array.shape[1] ** -0.5)
 
     first, *more = (weights(w) for w in (case.weights, *case.more_weights))
     changes: dict[str, Any] = {**first._asdict(), "more_weights": tuple(more)}
-    for name in ("initial_state", "initial_cell_state"):
+    for name, shape in zip(case.record.states, case.state_shapes, strict=True):
         if getattr(case, name) is not None:
-            shape = (*case.state_shape[:-2], batch, case.hidden_size)
+            shape = (*shape[:-2], batch, shape[-1])
             changes[name] = np.clip(drawn(*shape, scale=0.5), -1, 1)
     lengths = np.append(time, rng.integers(0, time + 1, batch - 1))
     valid = np.arange(time) < lengths[:, None]

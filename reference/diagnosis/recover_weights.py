@@ -9,18 +9,35 @@ an error e of the right side moves the solution by at most |A⁺|·|e|.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from rnn_lockstep.reference.bound.arithmetic import Arithmetic
-from rnn_lockstep.reference.bound.rounding import Rounded
-from rnn_lockstep.reference.check.prediction import states_before, step_by_step
 from rnn_lockstep.reference.oracle.case import Case
+from rnn_lockstep.reference.oracle.engine import from_shown_states
+from rnn_lockstep.reference.oracle.shown import states_before
 from rnn_lockstep.reference.oracle.trace import Trace
 from rnn_lockstep.reference.oracle.validation import Array
 
 CLEAR = 0.99  # nearer to ±1 than this, tanh does not tell its argument well enough
+
+
+class Inverse(NamedTuple):
+    """The way back through an activation.
+
+    clear: of which outputs h the argument z can be told.  argument: z from h.  slope: dz/dh at |h|.
+    """
+
+    clear: Callable[[Array], Array]
+    argument: Callable[[Array], Array]
+    slope: Callable[[Array], Any]
+
+
+INVERSES = {
+    "tanh": Inverse(lambda h: np.abs(h) < CLEAR, np.arctanh, lambda size: 1 / (1 - size**2)),
+    "relu": Inverse(lambda h: h > 0, lambda h: h, lambda size: 1.0),
+}
 
 
 class Effective(NamedTuple):
@@ -42,18 +59,18 @@ def recovered(case: Case, trace: Trace, arithmetic: Arithmetic) -> list[Effectiv
 
     case: of one simple RNN.  b: the sum of both biases.
     """
-    if case.cell != "simple_rnn" or case.more_weights or not case.return_sequences:
+    single = len(case.record.gates) == 1 and not case.more_weights and case.return_sequences
+    if not single or case.activation not in INVERSES:
         return []
-    [[direction]] = case.passes
     way = slice(None, None, -1 if case.reverse else 1)
     valid = case.valid[:, way]
     observed = trace.outputs[:, way].astype(np.float64)
     before = states_before(case.h0, trace.outputs[:, way], valid)[:, :-1].astype(np.float64)
     with np.errstate(all="ignore"):
-        walk = step_by_step(case, direction, Rounded(case.inputs, arithmetic), trace.outputs, arithmetic)
-        error = np.asarray(walk.outputs.error)[:, way][valid]
+        [[run]] = from_shown_states(case, trace, arithmetic).layers(case)
+        error = np.asarray(run.outputs.error)[:, way][valid]
         known = [case.inputs[:, way][valid].astype(np.float64), before[valid], np.ones((int(valid.sum()), 1))]
-        rows = solved(np.concatenate(known, axis=1), observed[valid], error, case.activation)
+        rows = solved(np.concatenate(known, axis=1), observed[valid], error, INVERSES[case.activation])
     if rows is None:
         return []
     solution, off = rows
@@ -68,25 +85,24 @@ def recovered(case: Case, trace: Trace, arithmetic: Arithmetic) -> list[Effectiv
     ]
 
 
-def solved(known: Array, outputs: Array, error: Array, activation: str) -> tuple[Array, Array] | None:
-    """Each unit's row of (W, U, b) and how far off it may be, from its steps; None where they do not tell.
+def solved(known: Array, outputs: Array, error: Array, inverse: Inverse) -> tuple[Array, Array] | None:
+    """Solve for each unit's row of (W, U, b) and how far off it may be; None where the steps do not tell.
 
-    known (steps, D + H + 1), outputs and their error (steps, H).
+    known (steps, D + H + 1), outputs and their error (steps, H).  inverse: of the activation.
     """
     found, off = (np.empty((outputs.shape[1], known.shape[1])) for _ in range(2))
     for unit, (h, slack) in enumerate(zip(outputs.T, error.T, strict=True)):
-        clear = (h > 0) & np.isfinite(slack) if activation == "relu" else np.abs(h) < CLEAR
+        clear = inverse.clear(h) & np.isfinite(slack)
         if np.count_nonzero(clear) <= known.shape[1]:
             return None
         h, slack, A = h[clear], slack[clear], known[clear]
-        z = h if activation == "relu" else np.arctanh(h)
-        slope = 1.0 if activation == "relu" else 1 / (1 - np.minimum(np.abs(h) + slack, CLEAR) ** 2)
-        doubt = 2 * slack * slope + 1e-300
-        inverse = np.linalg.pinv(A / doubt[:, None])
+        z = inverse.argument(h)
+        doubt = 2 * slack * inverse.slope(np.minimum(np.abs(h) + slack, CLEAR)) + 1e-300
+        solver = np.linalg.pinv(A / doubt[:, None])
         if np.linalg.matrix_rank(A) < A.shape[1]:
             return None
-        found[unit] = inverse @ (z / doubt)
-        off[unit] = np.abs(inverse).sum(axis=1)
+        found[unit] = solver @ (z / doubt)
+        off[unit] = np.abs(solver).sum(axis=1)
         if np.any(np.abs(A @ found[unit] - z) > doubt + np.abs(A) @ off[unit]):
             return None
     return found, off

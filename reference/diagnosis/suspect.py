@@ -6,87 +6,79 @@ from functools import cached_property
 import numpy as np
 
 from rnn_lockstep.reference.bound.arithmetic import Arithmetic
-from rnn_lockstep.reference.bound.rounding import Rounded
-from rnn_lockstep.reference.check.comparison import Comparison
-from rnn_lockstep.reference.check.machine import Forced, Free, Plain
+from rnn_lockstep.reference.check.comparison import Comparison, mistaken
 from rnn_lockstep.reference.diagnosis.mistakes.mistake import Mistake, answer
 from rnn_lockstep.reference.oracle.case import Case
+from rnn_lockstep.reference.oracle.engine import PLAIN, Engine, carried, from_shown_states
 from rnn_lockstep.reference.oracle.trace import Trace
-from rnn_lockstep.reference.oracle.validation import Array
 
 
 class Suspect:
-    """A wrong answer, with what the mistakes would have made in its place."""
+    """A wrong answer `trace` to a case, of a backend with some arithmetic."""
 
     def __init__(self, case: Case, trace: Trace, arithmetic: Arithmetic) -> None:
         self.case = case
         self.trace = trace
-        self.machines = (Forced(arithmetic, case, trace), Free(arithmetic))
+        self.arithmetic = arithmetic
+        self.from_shown = from_shown_states(case, trace, arithmetic)
+        self.carried = carried(arithmetic)
 
-    def judged(self, machine: Plain, *mistakes: Mistake) -> list[Comparison]:
+    def compared(self, engine: Engine, *mistakes: Mistake) -> list[Comparison]:
         """Every array beside what the mistakes make of it; none where they cannot be made."""
         try:
             with np.errstate(all="ignore"):
-                expected = answer(mistakes, self.case, machine).arrays()
+                expected = answer(mistakes, self.case, engine).arrays()
         except ValueError:  # the mistaken case is none
             return []
         observed = self.trace.arrays()
         if any(name not in expected or expected[name].shape != observed[name].shape for name in observed):
             return []
         return [
-            compared(name, observed[name], expected[name], self.case.bounded and name != "final_cell_state")
+            mistaken(name, observed[name], expected[name], self.case.bounded and name != "final_cell_state")
             for name in observed
         ]
 
     @cached_property
     def right(self) -> list[Comparison]:
         """Every array beside what it should be."""
-        return self.judged(self.machines[0])
+        return self.compared(self.from_shown)
 
     @cached_property
     def allowed(self) -> int:
-        """How many bounds mean nothing, in the right answer too."""
+        """The number of bounds that mean nothing, in the right answer too."""
         return vacuous(self.right)
 
     def fits(self, *mistakes: Mistake) -> bool:
         """Whether the mistakes explain all of it."""
-        forced, free = self.machines
-        for machine in (forced, free) if any(mistake.moves for mistake in mistakes) else (forced,):
-            compared = self.judged(machine, *mistakes)
+        moves = any(mistake.moves for mistake in mistakes)
+        for engine in (self.from_shown, self.carried) if moves else (self.from_shown,):
+            compared = self.compared(engine, *mistakes)
             if compared and not wrong(compared) and vacuous(compared) <= self.allowed:
                 return True
         return False
 
     def within(self, arithmetic: Arithmetic) -> bool:
         """Whether it is right by the bounds of another arithmetic, which mean something."""
-        compared = self.judged(Forced(arithmetic, self.case, self.trace))
+        compared = self.compared(from_shown_states(self.case, self.trace, arithmetic))
         return not wrong(compared) and any(np.isfinite(each.bound).any() for each in compared)
 
     def made(self, mistake: Mistake) -> bytes:
         """The mistaken answer in the case's dtype."""
         with np.errstate(all="ignore"):
-            arrays = answer((mistake,), self.case, Plain()).arrays()
+            arrays = answer((mistake,), self.case, PLAIN).arrays()
         return b"".join(array.astype(self.case.dtype).tobytes() for array in arrays.values())
 
     def left(self, mistake: Mistake) -> int:
-        """How many elements stay wrong with a mistake."""
-        compared = self.judged(self.machines[0], mistake)
+        """The number of elements that stay wrong with a mistake."""
+        compared = self.compared(self.from_shown, mistake)
         return wrong(compared) if compared else wrong(self.right) + 1
 
 
-def compared(name: str, observed: Array, expected: Array | Rounded, bounded: bool) -> Comparison:
-    """The comparison with a mistaken answer, which must be NaN just where the observed is."""
-    exact = (
-        expected.closed() if isinstance(expected, Rounded) else Rounded(expected, Arithmetic(observed.dtype))
-    )
-    value, error = exact.value, exact.error
-    bound = np.where(np.isnan(value), 0.0, np.broadcast_to(error, value.shape))
-    return Comparison(name, observed, value, bound, bounded)
-
-
 def wrong(compared: Sequence[Comparison]) -> int:
+    """The number of elements outside their bounds."""
     return sum(int(np.count_nonzero(each.outside)) for each in compared)
 
 
 def vacuous(compared: Sequence[Comparison]) -> int:
+    """The number of bounds that prove nothing."""
     return sum(each.vacuous for each in compared)

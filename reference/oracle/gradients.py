@@ -12,6 +12,7 @@ pending sum, so it may be added up in any order, step by step too (Higham 2002, 
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import reduce
 from operator import add
 from typing import Any, NamedTuple
@@ -19,15 +20,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rnn_lockstep.reference.bound.arithmetic import Arithmetic
-from rnn_lockstep.reference.bound.rounding import Rounded
-from rnn_lockstep.reference.oracle.backward import recurrent_operands, step_back
-from rnn_lockstep.reference.oracle.case import Case, Pass
-from rnn_lockstep.reference.oracle.cells import Weights, gates
-from rnn_lockstep.reference.oracle.layer import State, unroll
-from rnn_lockstep.reference.oracle.stack import merge
+from rnn_lockstep.reference.oracle.case import Case, Direction
+from rnn_lockstep.reference.oracle.cells import State, Weights, split
+from rnn_lockstep.reference.oracle.engine import Convert, Engine, RunDirection, with_error
 from rnn_lockstep.reference.oracle.validation import Array, floats, need_shape
-
-Convert = Callable[[Array], Any]  # an array of the case's dtype as one of the arithmetic to compute in
 
 
 class Cotangents(NamedTuple):
@@ -43,21 +39,21 @@ class Cotangents(NamedTuple):
     final_cell_state: Array | None = None
 
 
-class Walk(NamedTuple):
-    """One cell's way through time.
+class Passed(NamedTuple):
+    """One direction of a layer after the forward pass, with all that the way back needs.
 
-    inputs (batch, time, D), the state before each step, (h,) or (h, c) of (batch, time, H), outputs
-    (batch, time, H) and the final state.
+    inputs (batch, time, D), outputs (batch, time, H) and the final state; before: the state before each
+    step, (h,) or (h, c) of (batch, time, H).
     """
 
-    direction: Pass
+    direction: Direction
     inputs: Any
-    before: State
     outputs: Any
     final: State
+    before: State
 
 
-class WalkGradients(NamedTuple):
+class DirectionGradients(NamedTuple):
     """The derivatives of L with respect to a cell's inputs, weights and initial state."""
 
     inputs: Any
@@ -76,17 +72,16 @@ def gradients(case: Case, cotangents: Cotangents, arithmetic: Arithmetic | None 
     Raises ValueError when the cotangents do not fit the case.
     """
     with np.errstate(all="ignore"):
-        result = gradients_in(arrays_in(arithmetic), case, cotangents)
+        convert = with_error(arithmetic) if arithmetic else as_float64
+        result = gradients_in(convert, case, cotangents)
         if arithmetic is not None:
             result = {name: array.closed() for name, array in result.items()}
     return result
 
 
-def arrays_in(arithmetic: Arithmetic | None) -> Convert:
-    """What makes an array one that carries the error of a backend, or plain float64."""
-    if arithmetic is None:
-        return lambda array: array.astype(np.float64)
-    return lambda array: Rounded(array, arithmetic)
+def as_float64(array: Array) -> Array:
+    """The array in float64."""
+    return array.astype(np.float64)
 
 
 def gradients_in(convert: Convert, case: Case, cotangents: Cotangents) -> dict[str, Any]:
@@ -96,37 +91,36 @@ def gradients_in(convert: Convert, case: Case, cotangents: Cotangents) -> dict[s
 
 
 def pulled_back(
-    convert: Convert, case: Case, layers: list[list[Walk]], outputs: Any, finals: list[State]
+    convert: Convert, case: Case, layers: list[list[Passed]], outputs: Any, finals: list[State]
 ) -> dict[str, Any]:
     """The gradients, from every cell's way and the cotangents of the outputs and of each final state."""
     if not case.return_sequences:
         finals = with_last_output(case, layers[-1], outputs, finals)
         outputs = convert(np.zeros((case.batch, case.time, case.features), case.dtype))
-    results: list[WalkGradients] = []
-    for k, walks in reversed(list(enumerate(layers))):
-        parts = unmerge(case, outputs, [walk.outputs for walk in walks])
-        of_walks = finals[k * case.directions :]
-        layer = [back(case, *each) for each in zip(walks, parts, of_walks, strict=False)]
-        outputs = counted(case, reduce(add, (result.inputs for result in layer)))
+    results: list[DirectionGradients] = []
+    for k, passes in reversed(list(enumerate(layers))):
+        parts = unmerge(case, outputs, [passed.outputs for passed in passes])
+        of_layer = finals[k * case.directions :]
+        layer = [back(case, *each) for each in zip(passes, parts, of_layer, strict=False)]
+        outputs = zero_on_padding(case, reduce(add, (result.inputs for result in layer)))
         results = layer + results
     return named(case, outputs, results)
 
 
 def cotangents_of(convert: Convert, case: Case, cotangents: Cotangents) -> tuple[Any, list[State]]:
     """The cotangents of the outputs and of each cell's final state."""
-    outputs, *finals = (convert(array) for array in filled(case, cotangents))
-    by_cell = (final.reshape(*case.cells_shape) for final in finals)
-    return outputs, list(zip(*by_cell, strict=True))
+    outputs, *finals = (convert(array) for array in given_or_zeros(case, cotangents))
+    return outputs, list(zip(*map(case.by_cell, finals), strict=True))
 
 
-def filled(case: Case, cotangents: Cotangents) -> list[Array]:
+def given_or_zeros(case: Case, cotangents: Cotangents) -> list[Array]:
     """The cotangents of outputs, final_state and, of an LSTM, final_cell_state; zeros for None.
 
     Those of outputs on padding are zero. Raises ValueError when they do not fit the case.
     """
     steps = (case.time,) if case.return_sequences else ()
-    shapes = [(case.batch, *steps, case.features), *[case.state_shape] * len(case.start)]
-    if case.cell != "lstm" and cotangents.final_cell_state is not None:
+    shapes = [(case.batch, *steps, case.features), *case.state_shapes]
+    if len(case.start) == 1 and cotangents.final_cell_state is not None:
         raise ValueError("final_cell_state is for an LSTM, and no other cell has one")
     arrays = []
     for (name, array), shape in zip(cotangents._asdict().items(), shapes, strict=False):
@@ -139,67 +133,54 @@ def filled(case: Case, cotangents: Cotangents) -> list[Array]:
     return [np.where(counts, arrays[0], 0), *arrays[1:]]
 
 
-def counted(case: Case, array: Any) -> Any:
+def zero_on_padding(case: Case, array: Any) -> Any:
     """An array (batch, time, ...) with zeros on padding, exactly."""
     return np.where(case.valid[..., None], array, 0) if case.padded else array
 
 
-def forward(convert: Convert, case: Case, weights: Sequence[Weights] | None = None) -> list[list[Walk]]:
-    """Every cell's way through time, by layer and direction.
+def forward(convert: Convert, case: Case, weights: Sequence[Weights] | None = None) -> list[list[Passed]]:
+    """Every cell's way through time, by layer and direction, with the state before each step.
 
     weights: every cell's, in this arithmetic already; the case's when omitted.
     """
-    if weights is None:
-        weights = [converted(convert, own) for own in (case.weights, *case.more_weights)]
-    of_cells = iter(weights)
-    inputs = convert(np.where(case.valid[..., None], case.inputs, 0))  # NaN of the padding may not leak
-    layers = []
-    for layer in case.passes:
-        walks = []
-        for direction in layer:
-            start = tuple(map(convert, direction.start))
-            walks.append(walked(case, direction._replace(weights=next(of_cells), start=start), inputs))
-        inputs = counted(case, merge(case, [walk.outputs for walk in walks]))
-        layers.append(walks)
-    return layers
+    engine, found = Engine(convert), list[Passed]()
+    inputs = np.where(case.valid[..., None], case.inputs, 0).astype(case.dtype)  # no NaN of the padding
+
+    def around(run: RunDirection, direction: Direction, inputs: Any) -> tuple[Any, State]:
+        direction = engine.converted(direction)
+        before = tuple(
+            np.empty_like(part, shape=(case.batch, case.time, part.shape[-1])) for part in direction.start
+        )
+
+        def step(t: int, x_t: Any, state: State, weights: Weights) -> State:
+            for kept, part in zip(before, state, strict=True):
+                kept[:, t] = part
+            return case.step(x_t, state, weights)
+
+        outputs, final = run(direction, inputs, step)
+        found.append(Passed(direction, inputs, outputs, final, before))
+        return outputs, final
+
+    for _ in engine.layers(replace(case, inputs=inputs), around=around, weights=weights):
+        pass
+    return [found[k : k + case.directions] for k in range(0, len(found), case.directions)]
 
 
-def converted(convert: Convert, weights: Weights) -> Weights:
-    return Weights(*(None if w is None else convert(w) for w in weights))
-
-
-def walked(case: Case, direction: Pass, inputs: Any) -> Walk:
-    """One cell looped over time, and what its state was before each step."""
-    h = direction.start[0]
-    shape = (case.batch, case.time, case.hidden_size)
-    before = tuple(np.empty_like(h, shape=shape) for _ in direction.start)
-    times = iter(order(case, direction.reverse))
-
-    def step(x_t: Any, state: State) -> State:
-        t = next(times)
-        for kept, part in zip(before, state, strict=True):
-            kept[:, t] = part
-        return case.step(x_t, state, direction.weights)
-
-    valid = case.valid if case.padded else None
-    return Walk(direction, inputs, before, *unroll(step, inputs, direction.start, valid, direction.reverse))
-
-
-def order(case: Case, reverse: bool) -> range:
+def times(case: Case, reverse: bool) -> range:
     """The steps in the order in which a cell takes them."""
     return range(case.time)[::-1] if reverse else range(case.time)
 
 
-def with_last_output(case: Case, walks: list[Walk], output: Any, finals: list[State]) -> list[State]:
+def with_last_output(case: Case, passes: list[Passed], output: Any, finals: list[State]) -> list[State]:
     """The final states' cotangents with that of the last output, (batch, features), made of them."""
-    parts = unmerge(case, output, [walk.final[0] for walk in walks])
-    below, last = finals[: -len(walks)], finals[-len(walks) :]
+    parts = unmerge(case, output, [passed.final[0] for passed in passes])
+    below, last = finals[: -len(passes)], finals[-len(passes) :]
     return below + [(h + part, *c) for (h, *c), part in zip(last, parts, strict=True)]
 
 
 # The cotangents of the forward and the backward outputs from that of the merged ones, and both outputs.
 UNMERGE: dict[str, Callable[[Any, Any, Any], Any]] = {
-    "concat": lambda g, forward, backward: gates(g, 2),
+    "concat": lambda g, forward, backward: split(g, 2),
     "sum": lambda g, forward, backward: [g, g],
     "mul": lambda g, forward, backward: [g * backward, g * forward],
     "ave": lambda g, forward, backward: [g / 2, g / 2],
@@ -211,45 +192,60 @@ def unmerge(case: Case, cotangent: Any, outputs: list[Any]) -> list[Any]:
     return UNMERGE[case.merge_mode](cotangent, *outputs) if case.merge_mode else [cotangent]
 
 
-def back(case: Case, walk: Walk, outputs: Any, final: State) -> WalkGradients:
+def back(case: Case, passed: Passed, outputs: Any, final: State) -> DirectionGradients:
     """One cell backwards through time, from the cotangents of its outputs and of its final state.
 
     On padding, where a step leaves the state as it is, so does it leave its cotangent.
     """
-    _, weights, start, reverse = walk.direction
-    input_sums, recurrent_sums = (
-        np.empty_like(start[0], shape=(case.batch, case.time, weights.U.shape[0])) for _ in range(2)
-    )
+    _, weights, start, reverse = passed.direction
+    sizes = [len(case.record.gates) * case.hidden_size] * 2
+    if weights.projection is not None:
+        sizes += [case.output_size, case.hidden_size]
+    kept = [np.empty_like(start[0], shape=(case.batch, case.time, size)) for size in sizes]
     state = final
-    for t in reversed(order(case, reverse)):
+    for t in reversed(times(case, reverse)):
         state = (state[0] + outputs[:, t], *state[1:])
-        before = tuple(part[:, t] for part in walk.before)
-        step = step_back(case, walk.inputs[:, t], before, weights, state)
-        input_sums[:, t], recurrent_sums[:, t] = step.input_sum, step.recurrent_sum
+        before = tuple(part[:, t] for part in passed.before)
+        step = case.record.step_back(passed.inputs[:, t], before, weights, state, case.options)
+        for array, part in zip(
+            kept, (step.input_sum, step.recurrent_sum, state[0], step.projected), strict=False
+        ):
+            array[:, t] = part
         if case.padded:
             counts = case.valid[:, t, None]
             state = tuple(np.where(counts, new, old) for new, old in zip(step.state, state, strict=True))
         else:
             state = step.state
-    input_sums, recurrent_sums = counted(case, input_sums), counted(case, recurrent_sums)
-    of_weights = of_the_weights(case, walk, input_sums, recurrent_sums)
-    return WalkGradients(input_sums @ weights.W, of_weights, state)
+    kept = [zero_on_padding(case, array) for array in kept]
+    return DirectionGradients(kept[0] @ weights.W, of_the_weights(case, passed, *kept), state)
 
 
-def of_the_weights(case: Case, walk: Walk, input_sums: Any, recurrent_sums: Any) -> Weights:
+def of_the_weights(
+    case: Case,
+    passed: Passed,
+    input_sums: Any,
+    recurrent_sums: Any,
+    projections: Any = None,
+    projected: Any = None,
+) -> Weights:
     """dW = Σ dz·xᵀ, dU = Σ dz·hᵀ, db = Σ dz, over batch and time, of the cotangents dz of both sums.
 
     input_sums, recurrent_sums: (batch, time, gates·H).
+    projections: (batch, time, P), the cotangents of what a projection makes of `projected`,
+    (batch, time, H); its own is the sum of their products.
     """
-    weights = walk.direction.weights
-    operands = recurrent_operands(case, walk.inputs, walk.before[0], weights)
-    rows = gates(recurrent_sums, len(operands))
+    weights = passed.direction.weights
+    operands = [passed.before[0]] * len(case.record.gates)
+    if case.record.operands is not None:
+        operands = list(case.record.operands(passed.inputs, passed.before[0], weights, case.options))
+    rows = split(recurrent_sums, len(operands))
     ones = np.ones(case.batch * case.time, case.dtype)  # sums are products with them, and stay pending
     return Weights(
-        flat(input_sums).T @ flat(walk.inputs),
+        flat(input_sums).T @ flat(passed.inputs),
         np.concatenate([flat(z).T @ flat(h) for z, h in zip(rows, operands, strict=True)], axis=0),
         None if weights.b is None else ones @ flat(input_sums),
         None if weights.recurrent_b is None else ones @ flat(recurrent_sums),
+        None if weights.projection is None else flat(projections).T @ flat(projected),
     )
 
 
@@ -258,10 +254,11 @@ def flat(array: Any) -> Any:
     return array.reshape(-1, array.shape[-1])
 
 
-def named(case: Case, inputs: Any, results: list[WalkGradients]) -> dict[str, Any]:
+def named(case: Case, inputs: Any, results: list[DirectionGradients]) -> dict[str, Any]:
     """The gradients by the names of the case's arrays."""
     states = zip(*(of_cell.start for of_cell in results), strict=True)
-    whole = [np.concatenate(parts, axis=0).reshape(*case.state_shape) for parts in states]
+    shapes = zip(states, case.state_shapes, strict=True)
+    whole = [np.concatenate(parts, axis=0).reshape(*shape) for parts, shape in shapes]
     return by_name(inputs, [of_cell.weights for of_cell in results], whole)
 
 

@@ -6,12 +6,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rnn_lockstep.reference.oracle import cells
-from rnn_lockstep.reference.oracle.cells import ACTIVATIONS, Weights
+from rnn_lockstep.reference.oracle.activations import ACTIVATIONS
+from rnn_lockstep.reference.oracle.cells import CELLS, Options, State, Weights
 from rnn_lockstep.reference.oracle.validation import floats, need_inputs, need_shape, need_weights, one_of
 
 READABLE = ("float64", "float32", "float16")  # each converts to float64 without loss
-State = tuple[Any, ...]  # (h,), or (h, c) for an LSTM
 
 # The outputs of a bidirectional layer from those of its forward and its backward direction.
 MERGE_MODES: dict[str, Callable[[Any, Any], Any]] = {
@@ -23,9 +22,13 @@ MERGE_MODES: dict[str, Callable[[Any, Any], Any]] = {
 
 
 def unroll(
-    step: Callable[[Any, State], State], inputs: Any, state: State, valid: Any = None, reverse: bool = False
+    step: Callable[[int, Any, State], State],
+    inputs: Any,
+    state: State,
+    valid: Any = None,
+    reverse: bool = False,
 ) -> tuple[Any, State]:
-    """Loop `state = step(x_t, state)` over the time axis (the last but one) of `inputs`.
+    """Loop `state = step(t, x_t, state)` over the time axis (the last but one) of `inputs`.
 
     valid: (batch, time), which steps count, or None for all. On the others the state stays as it is and
     the outputs are zero, whatever the inputs are.
@@ -36,7 +39,7 @@ def unroll(
     times = range(inputs.shape[-2])
     outputs = np.empty_like(h, shape=(*h.shape[:-1], len(times), h.shape[-1]))
     for t in reversed(times) if reverse else times:
-        new = step(inputs[..., t, :], state)
+        new = step(t, inputs[..., t, :], state)
         if valid is None:
             state, outputs[..., t, :] = new, new[0]
         else:
@@ -76,10 +79,10 @@ def simple_rnn(
     h0 = np.zeros(shape) if initial_state is None else floats("initial_state", initial_state, READABLE)
     need_shape("initial_state", h0, shape, "(batch, hidden_size)" if x.ndim == 3 else "(hidden_size,)")
     x, W, U, b, h0 = (array.astype(np.float64) for array in (x, W, U, b, h0))
-    weights = Weights(W, U, b)
+    cell, weights, options = CELLS["simple_rnn"], Weights(W, U, b), Options(activation)
 
-    def step(x_t: Any, state: State) -> State:
-        return (cells.simple_rnn(x_t, state[0], weights, activation),)
+    def step(t: int, x_t: Any, state: State) -> State:
+        return cell.step(x_t, state, weights, options)
 
     outputs, (final_state,) = unroll(step, x, (h0,))
     return (outputs, final_state) if return_state else outputs

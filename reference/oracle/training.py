@@ -9,7 +9,7 @@ Source: Cauchy (1847), "Méthode générale pour la résolution des systèmes d'
 Comptes rendus 25.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -17,20 +17,16 @@ import numpy as np
 
 from rnn_lockstep.reference.bound.arithmetic import Arithmetic
 from rnn_lockstep.reference.bound.rounding import Rounded
-from rnn_lockstep.reference.check.comparison import comparison
-from rnn_lockstep.reference.check.gradients import NO_BOUND, axes_of, verdict_on, wrong_form
-from rnn_lockstep.reference.check.verdict import Verdict
 from rnn_lockstep.reference.oracle.case import Case
 from rnn_lockstep.reference.oracle.cells import Weights
+from rnn_lockstep.reference.oracle.engine import Convert, merge, with_error
 from rnn_lockstep.reference.oracle.gradients import (
-    Convert,
     Cotangents,
-    arrays_in,
+    as_float64,
     cotangents_of,
     forward,
     pulled_back,
 )
-from rnn_lockstep.reference.oracle.stack import merge
 from rnn_lockstep.reference.oracle.validation import Array, floats, need_shape
 
 
@@ -46,7 +42,8 @@ def training(
     Raises ValueError when the targets do not fit the case.
     """
     with np.errstate(all="ignore"):
-        return training_in(arrays_in(arithmetic), case, targets, rate, updates)
+        convert = with_error(arithmetic) if arithmetic else as_float64
+        return training_in(convert, case, targets, rate, updates)
 
 
 def training_in(
@@ -58,7 +55,7 @@ def training_in(
     results = []
     for _ in range(updates):
         layers = forward(convert, case, cells_of(case, weights))
-        last = [walk.outputs if case.return_sequences else walk.final[0] for walk in layers[-1]]
+        last = [run.outputs if case.return_sequences else run.final[0] for run in layers[-1]]
         off = merge(case, last) - wanted  # on padding 0; a row without steps reaches no weights
         weights = updated(case, weights, pulled_back(convert, case, layers, off, finals), rate)
         results.append(weights)
@@ -103,32 +100,3 @@ def cells_of(case: Case, weights: Mapping[str, Any]) -> list[Weights]:
     """Each cell's weights, from all of them by name."""
     cells = ["", *(f"more_weights[{k}]." for k in range(len(case.more_weights)))]
     return [Weights(*(weights.get(cell + name) for name in Weights._fields)) for cell in cells]
-
-
-def check_training(
-    case: Case,
-    targets: Array,
-    rate: float,
-    answer: Sequence[Mapping[str, Array]],
-    tanh_ulps: float,
-    sigmoid_ulps: float = 0.0,
-) -> Verdict:
-    """Judge `answer`, a backend's weights after each update, by the names of `case.arrays()`.
-
-    targets, rate: as for `training`.  tanh_ulps, sigmoid_ulps: as for `reference.check`.
-    Never raises on a wrong answer; raises ValueError on targets that do not fit the case.
-    """
-    names = [f"{{}} after update {k}" for k in range(1, len(answer) + 1)]
-    for name_of, weights in zip(names, answer, strict=True):
-        if wrong := wrong_form(weights, weights_of(case), name_of):
-            return Verdict(case, "mismatch", wrong)
-    arithmetic = Arithmetic(case.dtype, tanh_ulps, sigmoid_ulps)
-    if arithmetic.format.stored_only:
-        return Verdict(case, "inconclusive", NO_BOUND)
-    expected = training(case, targets, rate, len(answer), arithmetic)
-    comparisons = tuple(
-        comparison(name_of.format(name), weights[name], right, bounded=False, axes=axes_of(case, name))
-        for name_of, weights, all_right in zip(names, answer, expected, strict=True)
-        for name, right in all_right.items()
-    )
-    return verdict_on(case, comparisons)

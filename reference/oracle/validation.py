@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from rnn_lockstep.reference.oracle.cells import GATES, Weights
+from rnn_lockstep.reference.oracle.cells import CELLS, Weights
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -31,15 +31,15 @@ def need_finite(name: str, array: Array, among: Any = True) -> None:
         raise ValueError(f"{name} must be finite, but holds {array[where]} at index {where}")
 
 
-def described(value: Any) -> str:
-    """An array's dtype and shape, or anything else's type."""
+def form(value: Any) -> str:
+    """The dtype and shape of an array, or the type of anything else, in words."""
     return f"{value.dtype} {value.shape}" if isinstance(value, np.ndarray) else type(value).__name__
 
 
 def need_lengths(lengths: Any, batch: int, time: int) -> None:
     """Raise a ValueError unless `lengths` are (batch,) integers from 0 to time."""
     if not isinstance(lengths, np.ndarray) or lengths.dtype.kind not in "iu" or lengths.shape != (batch,):
-        raise ValueError(f"lengths is {described(lengths)}, needs integers of shape (batch,) = ({batch},)")
+        raise ValueError(f"lengths is {form(lengths)}, needs integers of shape (batch,) = ({batch},)")
     if batch and not 0 <= lengths.min() <= lengths.max() <= time:
         raise ValueError(f"lengths is {lengths.tolist()}, needs numbers from 0 to time = {time}")
 
@@ -47,7 +47,7 @@ def need_lengths(lengths: Any, batch: int, time: int) -> None:
 def need_mask(mask: Any, batch: int, time: int) -> None:
     """Raise a ValueError unless `mask` is (batch, time), bool."""
     if not isinstance(mask, np.ndarray) or mask.dtype != bool or mask.shape != (batch, time):
-        raise ValueError(f"mask is {described(mask)}, needs bools of shape (batch, time) = ({batch}, {time})")
+        raise ValueError(f"mask is {form(mask)}, needs bools of shape (batch, time) = ({batch}, {time})")
 
 
 def need_shape(name: str, array: Array, shape: tuple[int, ...], meaning: str) -> None:
@@ -73,12 +73,12 @@ def need_inputs(inputs: Array) -> None:
 def need_weights(cell: str, weights: Weights, input_size: int, where: str = "") -> None:
     """Raise a ValueError unless the arrays are the weights of one cell with inputs of this size.
 
-    W (gates·H, D), U (gates·H, H), biases (gates·H,) or None.  where: what goes before their names.
+    where: what goes before their names in the message.
     """
-    W, U, *biases = weights
+    W, U = weights.W, weights.U
     if W.ndim != 2:
         raise ValueError(f"{where}W has shape {W.shape}, needs (hidden_size, input_size)")
-    count = len(GATES[cell])
+    count = len(CELLS[cell].gates)
     hidden_size, rest = divmod(W.shape[0], count)
     if rest:
         raise ValueError(
@@ -88,7 +88,22 @@ def need_weights(cell: str, weights: Weights, input_size: int, where: str = "") 
         raise ValueError(f"{where}W has shape {W.shape}: input_size and hidden_size must be at least 1")
     rows = "hidden_size" if count == 1 else f"{count}*hidden_size"
     need_shape(f"{where}W", W, (W.shape[0], input_size), f"({rows}, input_size)")
-    need_shape(f"{where}U", U, (W.shape[0], hidden_size), f"({rows}, hidden_size)")
-    for name, bias in zip(("b", "recurrent_b"), biases, strict=True):
+    if weights.projection is None:
+        need_shape(f"{where}U", U, (W.shape[0], hidden_size), f"({rows}, hidden_size)")
+    else:
+        need_projection(cell, weights, hidden_size, where)
+    for name, bias in zip(("b", "recurrent_b"), weights.biases, strict=True):
         if bias is not None:
             need_shape(f"{where}{name}", bias, (W.shape[0],), f"({rows},)")
+
+
+def need_projection(cell: str, weights: Weights, hidden_size: int, where: str) -> None:
+    """Raise a ValueError unless the projection is (P, H) with U (gates·H, P), of a cell that can have one."""
+    if not CELLS[cell].projects:
+        raise ValueError(f"{where}projection is given, and a {cell} has none")
+    projection, rows = weights.projection, len(weights.W)
+    if projection.ndim != 2 or projection.shape[0] == 0:
+        raise ValueError(f"{where}projection has shape {projection.shape}, needs (output_size, hidden_size)")
+    output_size = projection.shape[0]
+    need_shape(f"{where}projection", projection, (output_size, hidden_size), "(output_size, hidden_size)")
+    need_shape(f"{where}U", weights.U, (rows, output_size), "(4*hidden_size, output_size)")

@@ -17,9 +17,8 @@ import numpy as np
 from flint import arb, ctx
 
 from rnn_lockstep.adapters import Adapter, load
-from rnn_lockstep.reference.bound.arithmetic import Arithmetic
-from rnn_lockstep.reference.oracle import cells
-from rnn_lockstep.reference.oracle.case import DTYPES
+from rnn_lockstep.reference.bound.arithmetic import DTYPES, Arithmetic
+from rnn_lockstep.reference.oracle.activations import sigmoid
 from tests.benchmarks.routes import Route, routes
 from tests.benchmarks.search import BATCH, Array, Span, places, search
 
@@ -27,7 +26,7 @@ SMALLEST = 2.0**-14  # float16's smallest normal number; no backend was seen to 
 SEARCHES = 16  # by which a thorough search goes through a dtype too large to look at every number
 
 # The same lines on a wider dtype's numbers and on Arb's.
-FUNCTIONS: dict[str, Callable[[Any], Any]] = {"tanh": np.tanh, "sigmoid": cells.sigmoid}
+FUNCTIONS: dict[str, Callable[[Any], Any]] = {"tanh": np.tanh, "sigmoid": sigmoid}
 
 
 class Figure(NamedTuple):
@@ -111,7 +110,7 @@ def measured(
     with ctx.workprec(128):
         errors = ulps(route.function, x, y, balls)
     worst = np.argmax(errors)
-    declared = getattr(adapter.facts, f"{route.function}_ulps")[dtype]
+    declared = adapter.facts.arithmetic(np.dtype(dtype)).error_of(route.function).ulps
     return Figure(route, float(errors[worst]), x[worst], declared)
 
 

@@ -10,7 +10,7 @@ from math import inf
 import jsonschema
 import pytest
 
-from rnn_lockstep.reference.oracle.case import DTYPES
+from rnn_lockstep.reference.bound.arithmetic import DTYPES
 from rnn_lockstep.tests.harness.report.as_json import SCHEMA, strict
 from rnn_lockstep.tests.harness.report.page import page
 

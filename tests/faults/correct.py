@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from rnn_lockstep.adapters import Case, Facts, Trace
-from rnn_lockstep.reference.oracle.cells import ACTIVATIONS
+from rnn_lockstep.reference.oracle.activations import ACTIVATIONS
 from tests.faults.faulty import Array, run
 
 Sum = Callable[[Array, Array], Array]  # operands (batch, H, terms) -> sum of their products (batch, H)

@@ -8,15 +8,16 @@ import numpy as np
 
 from rnn_lockstep.adapters import Case, Cotangents, Facts, Refused, Trace
 from rnn_lockstep.adapters.backends.contract import EVERYTHING
-from rnn_lockstep.reference.check.machine import Plain
+from rnn_lockstep.reference.bound.arithmetic import DTYPES
 from rnn_lockstep.reference.diagnosis.mistakes.gradients import GradientMistake
 from rnn_lockstep.reference.diagnosis.mistakes.mistake import Mistake
 from rnn_lockstep.reference.diagnosis.mistakes.mistake import answer as answer_of
-from rnn_lockstep.reference.oracle import stack
-from rnn_lockstep.reference.oracle.case import DTYPES
-from rnn_lockstep.reference.oracle.cells import ACTIVATIONS
+from rnn_lockstep.reference.oracle.activations import ACTIVATIONS
+from rnn_lockstep.reference.oracle.case import Direction
+from rnn_lockstep.reference.oracle.cells import State
+from rnn_lockstep.reference.oracle.engine import PLAIN
 from rnn_lockstep.reference.oracle.gradients import gradients_in
-from rnn_lockstep.reference.oracle.layer import State, unroll
+from rnn_lockstep.reference.oracle.layer import unroll
 
 Array = np.ndarray
 Memory = dict[Any, Any]
@@ -101,7 +102,7 @@ def mistaken(
         if not among(case):
             return run_cell(case)
         with np.errstate(all="ignore"):
-            trace = answer_of([mistake], case, Plain())
+            trace = answer_of([mistake], case, PLAIN)
         arrays = (np.asarray(array).astype(case.dtype) for array in (trace.outputs, *trace.states))
         return Trace(*arrays)
 
@@ -162,19 +163,30 @@ def run_cell(case: Case, step: CellStep | None = None) -> Trace:
         return opaque(run_layers(case))
     need_one_cell(case)
     valid = case.valid if case.padded else None
-    outputs, state = unroll(step, case.inputs, case.start, valid, case.reverse)
+    outputs, state = unroll(
+        lambda t, x_t, state: step(x_t, state), case.inputs, case.start, valid, case.reverse
+    )
     return Trace(outputs, *(array.astype(case.dtype) for array in state))
 
 
-def run_layers(case: Case, run: stack.Run | None = None) -> Trace:
-    """`reference.oracle.stack.run_layers`, stored in the case's dtype: NumPy computes bfloat16 in float32."""
+def run_layers(case: Case, run: Callable[[Direction, Any], tuple[Any, State]] | None = None) -> Trace:
+    """The answer of correct layers, stored in the case's dtype: NumPy computes bfloat16 in float32.
+
+    run: how a direction is run in place of the right way.
+    """
 
     def stored(array: Array | None) -> Array | None:
         return None if array is None else array.astype(case.dtype)
 
-    trace = stack.run_layers(case, run)
+    trace = PLAIN.answer(case, around=run and (lambda right, direction, inputs: run(direction, inputs)))
     answers = map(stored, (trace.outputs, trace.final_state, trace.final_cell_state))
     return Trace(*answers, hidden_outputs=tuple(map(stored, trace.hidden_outputs)))
+
+
+def run_direction(case: Case, direction: Direction, inputs: Any) -> tuple[Any, State]:
+    """The outputs and final state of one direction, rightly run."""
+    ran = PLAIN.run(case, direction, inputs)
+    return ran.outputs, ran.final
 
 
 def opaque(trace: Trace) -> Trace:

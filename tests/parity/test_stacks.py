@@ -11,8 +11,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from rnn_lockstep.adapters import Case
-from rnn_lockstep.reference.oracle.case import Pass
-from rnn_lockstep.reference.oracle.stack import run_layers
+from rnn_lockstep.reference.oracle.case import Direction
+from rnn_lockstep.reference.oracle.engine import PLAIN
 from rnn_lockstep.tests.harness.backend import Backend
 from rnn_lockstep.tests.harness.drawing.strategies import fewer
 from tests.parity.test_laws import final
@@ -37,14 +37,14 @@ def test_stack_is_its_cells(backend: Backend, data: st.DataObject) -> None:
     """Every layer and direction run by itself: together they are the stack."""
     case = data.draw(backend.cases("simple_rnn", "stacked", variants="stacked"))
     with np.errstate(all="ignore"):
-        cells = run_layers(case, one_by_one(backend, case))
+        cells = PLAIN.answer(case, one_by_one(backend, case))
     backend.check(case, cells, claim="a stack is its layers and directions run one by one")
 
 
-def one_by_one(backend: Backend, case: Case) -> Callable[[Pass, Any], tuple[Any, Any]]:
+def one_by_one(backend: Backend, case: Case) -> Callable[[Direction, Any], tuple[Any, Any]]:
     """How a backend runs one cell of a case, given the inputs of its layer."""
 
-    def run(direction: Pass, inputs: Any) -> tuple[Any, Any]:
+    def run(direction: Direction, inputs: Any) -> tuple[Any, Any]:
         assume(np.isfinite(inputs[case.valid]).all())  # the layers below have not overflowed
         weights = direction.weights._asdict()
         start = dict(zip(("initial_state", "initial_cell_state"), direction.start, strict=False))

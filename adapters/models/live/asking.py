@@ -10,8 +10,8 @@ from rnn_lockstep.adapters.models.live.model import INITIAL_STATE, LENGTHS, Live
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer, in_dtype
 from rnn_lockstep.adapters.safe_files import in_one_line
 from rnn_lockstep.reference import Case, Trace
+from rnn_lockstep.reference.bound.arithmetic import DTYPES
 from rnn_lockstep.reference.diagnosis.mistakes.mistake import with_states
-from rnn_lockstep.reference.oracle.case import DTYPES
 from rnn_lockstep.reference.oracle.validation import Array
 
 BATCH, TIME = 2, 3  # of the first question; not the same, so that they are not mixed up

@@ -54,8 +54,8 @@ class Call:
         """The arguments beside the inputs, by name."""
         names, given = self.signature, {}
         if names.state and not self.stateless and (case.initial_state is not None or names.needed):
-            shape = case.cells_shape if self.stacked else case.state_shape
-            states = [self.convert(state.reshape(shape)) for state in case.start]
+            start = map(case.by_cell, case.start) if self.stacked else case.start
+            states = [self.convert(state) for state in start]
             if len(states) == 1:
                 given[names.state] = states[0]
             elif names.cell_state:

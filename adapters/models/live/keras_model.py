@@ -10,7 +10,7 @@ from rnn_lockstep.adapters.models.live.calling import leaves, plain
 from rnn_lockstep.adapters.models.live.model import INITIAL_STATE, LENGTHS, Live
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer
 from rnn_lockstep.reference import Case, Weights
-from rnn_lockstep.reference.oracle.cells import ACTIVATIONS, RECURRENT_ACTIVATIONS
+from rnn_lockstep.reference.oracle.activations import ACTIVATIONS
 from rnn_lockstep.reference.oracle.validation import Array
 
 CELLS = {"SimpleRNNCell": "simple_rnn", "GRUCell": "gru", "LSTMCell": "lstm"}
@@ -57,7 +57,7 @@ def read(layer: Any) -> RecurrentLayer:
             activation_of(layer.name, cell.activation, tuple(ACTIVATIONS)),
             "sigmoid"
             if kind == "simple_rnn"
-            else activation_of(layer.name, cell.recurrent_activation, tuple(RECURRENT_ACTIVATIONS)),
+            else activation_of(layer.name, cell.recurrent_activation, tuple(ACTIVATIONS)),
             reset_after=bool(getattr(cell, "reset_after", True)),
             reverse=not both and bool(layer.go_backwards),
             merge_mode=layer.merge_mode if both else None,
@@ -105,7 +105,7 @@ def asked(layer: Any, case: Case) -> list[Array]:
     """What one of Keras's recurrent layers answers, with a mask where the case has lengths."""
     state = None
     if case.initial_state is not None:
-        by_cell = zip(*(state.reshape(case.cells_shape) for state in case.start), strict=True)
+        by_cell = zip(*(case.by_cell(state) for state in case.start), strict=True)
         state = [tensor(state) for cell in by_cell for state in cell]
     mask = tensor(case.valid) if case.padded else None
     return answered(layer(tensor(case.inputs), initial_state=state, mask=mask, training=False))

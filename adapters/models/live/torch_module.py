@@ -122,7 +122,7 @@ def asked(module: Any, case: Case) -> list[Array]:
     rnn, tensor = torch.nn.utils.rnn, tensors_of(module)
     state = None
     if case.initial_state is not None:
-        states = tuple(tensor(state.reshape(case.cells_shape)) for state in case.start)
+        states = tuple(tensor(case.by_cell(state)) for state in case.start)
         state = states if len(states) > 1 else states[0]
     with evaluated(module):
         inputs = tensor(case.inputs)

@@ -14,7 +14,7 @@ from rnn_lockstep.reference.diagnosis.mistakes.mistake import (
     of_cells,
     unpadded,
 )
-from rnn_lockstep.reference.oracle.case import Case, Pass
+from rnn_lockstep.reference.oracle.case import Case, Direction
 from rnn_lockstep.reference.oracle.layer import MERGE_MODES
 from rnn_lockstep.reference.oracle.trace import Trace
 
@@ -59,26 +59,26 @@ def halves_swapped(case: Case, trace: Trace) -> Trace:
     return replace(trace, outputs=np.concatenate([second, first], axis=-1))
 
 
-def backward(case: Case, direction: Pass) -> bool:
+def backward(case: Case, direction: Direction) -> bool:
     return direction.reverse and case.merge_mode is not None
 
 
-def not_flipped_back(case: Case, go: Any, direction: Pass, inputs: Any) -> Result:
+def not_flipped_back(case: Case, go: Any, direction: Direction, inputs: Any) -> Result:
     outputs, final = go(direction, inputs)
     return outputs[:, ::-1] if backward(case, direction) else outputs, final
 
 
-def both_forward(case: Case, go: Any, direction: Pass, inputs: Any) -> Result:
+def both_forward(case: Case, go: Any, direction: Direction, inputs: Any) -> Result:
     return go(direction._replace(reverse=direction.reverse and not case.merge_mode), inputs)
 
 
-def last_column_as_state(case: Case, go: Any, direction: Pass, inputs: Any) -> Result:
+def last_column_as_state(case: Case, go: Any, direction: Direction, inputs: Any) -> Result:
     outputs, final = go(direction, inputs)
     mistaken = backward(case, direction) and not case.padded and case.time
     return outputs, (outputs[:, -1], *final[1:]) if mistaken else final
 
 
-def eats_padding(case: Case, go: Any, direction: Pass, inputs: Any) -> Result:
+def eats_padding(case: Case, go: Any, direction: Direction, inputs: Any) -> Result:
     if not backward(case, direction) or not case.padded:
         return go(direction, inputs)
     counts: Any = case.valid[..., None]

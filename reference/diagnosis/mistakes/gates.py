@@ -8,18 +8,9 @@ from typing import Any
 import numpy as np
 
 from rnn_lockstep.reference.diagnosis.mistakes.mistake import Change, Mistake, some_gate
-from rnn_lockstep.reference.oracle import cells
+from rnn_lockstep.reference.oracle.activations import ACTIVATIONS, sigmoid
 from rnn_lockstep.reference.oracle.case import Case
-from rnn_lockstep.reference.oracle.cells import (
-    GATES,
-    RECURRENT_ACTIVATIONS,
-    Weights,
-    gates,
-    input_sum,
-    recurrent_sum,
-    sigmoid,
-)
-from rnn_lockstep.reference.oracle.layer import State
+from rnn_lockstep.reference.oracle.cells import CELLS, State, Weights, input_sum, recurrent_sum, split
 from rnn_lockstep.reference.oracle.trace import Trace
 
 GRU, LSTM, BOTH = ("gru",), ("lstm",), ("gru", "lstm")
@@ -47,25 +38,25 @@ def reordered(order: Sequence[int], *names: str) -> Change:
 
 def in_order(cell: str, order: Sequence[int]) -> Mistake:
     """All weights have their gates in another order."""
-    letters = "".join(GATES[cell][k] for k in order)
+    letters = "".join(CELLS[cell].gates[k] for k in order)
     known = f" ({KNOWN_ORDERS[letters]})" if letters in KNOWN_ORDERS else ""
-    says = f"the gates are taken in the order {', '.join(letters)}{known} for {', '.join(GATES[cell])}"
+    says = f"the gates are taken in the order {', '.join(letters)}{known} for {', '.join(CELLS[cell].gates)}"
     return Mistake(says, reordered(order, "W", "U", "b", "recurrent_b"), cells=(cell,))
 
 
 def orders(cell: str) -> dict[str, Mistake]:
     """Every order but the right one, the known ones first."""
-    count = range(len(GATES[cell]))
+    count = range(len(CELLS[cell].gates))
     found = {
-        f"{cell}_{''.join(GATES[cell][k] for k in order)}": in_order(cell, order)
+        f"{cell}_{''.join(CELLS[cell].gates[k] for k in order)}": in_order(cell, order)
         for order in permutations(count)
     }
-    del found[f"{cell}_{''.join(GATES[cell])}"]
+    del found[f"{cell}_{''.join(CELLS[cell].gates)}"]
     return dict(sorted(found.items(), key=lambda item: item[0].partition("_")[2] not in KNOWN_ORDERS))
 
 
 def in_some(cell: str, order: Sequence[int], says: str, *names: str) -> Mistake:
-    letters = ", ".join(GATES[cell][k] for k in order)
+    letters = ", ".join(CELLS[cell].gates[k] for k in order)
     return Mistake(
         f"the gates of {says} are taken in the order {letters}", reordered(order, *names), cells=(cell,)
     )
@@ -74,7 +65,9 @@ def in_some(cell: str, order: Sequence[int], says: str, *names: str) -> Mistake:
 ORDERS = {**orders("gru"), **orders("lstm")}
 globals().update(ORDERS)
 PARTIAL_ORDERS = {
-    f"{cell}_{name}_in_order_{letters}": in_some(cell, [GATES[cell].index(g) for g in letters], says, *names)
+    f"{cell}_{name}_in_order_{letters}": in_some(
+        cell, [CELLS[cell].gates.index(g) for g in letters], says, *names
+    )
     for cell, letters in (("gru", "zrn"), ("lstm", "iofg"), ("lstm", "ifog"), ("lstm", "igfo"))
     for name, says, names in (
         ("w", "W alone", ("W",)),
@@ -102,7 +95,7 @@ U_OF_ONE_GATE = {
         f"U is transposed for the gate {gate} alone", of_gate(gate, np.transpose, "U"), cells=(cell,)
     )
     for cell in BOTH
-    for gate in GATES[cell]
+    for gate in CELLS[cell].gates
 }
 globals().update(U_OF_ONE_GATE)
 
@@ -132,9 +125,9 @@ def recurrent_bias_summed(case: Case, w: Weights) -> Weights:
 
 def gru_pieces(case: Case, x_t: Any, h: Any, weights: Weights) -> tuple[Any, Any, Any, Any]:
     """r, z and the two parts of the candidate, with reset_after."""
-    activate = RECURRENT_ACTIVATIONS[case.recurrent_activation]
-    x_r, x_z, x_n = gates(input_sum(x_t, weights), 3)
-    h_r, h_z, h_n = gates(recurrent_sum(h, weights), 3)
+    activate = ACTIVATIONS[case.recurrent_activation]
+    x_r, x_z, x_n = split(input_sum(x_t, weights), 3)
+    h_r, h_z, h_n = split(recurrent_sum(h, weights), 3)
     return activate(x_r + h_r), activate(x_z + h_z), x_n, h_n
 
 
@@ -151,7 +144,7 @@ def gru_step(candidate: Any) -> Any:
 
 
 def update_inverted(case: Case, t: int, x_t: Any, state: State, weights: Weights) -> State:
-    _, z, n = cells.gru_gates(x_t, state[0], weights, case.recurrent_activation, case.reset_after)
+    _, z, n = case.record.activated(x_t, state[0], weights, case.options)
     return (z * n + (1 - z) * state[0],)
 
 
@@ -189,7 +182,7 @@ def lstm_step(update: Any) -> Any:
 
     def step(case: Case, t: int, x_t: Any, state: State, weights: Weights) -> State:
         h, c = state
-        new: State = update(*cells.lstm_gates(x_t, h, weights, case.recurrent_activation), c)
+        new: State = update(*case.record.activated(x_t, h, weights, case.options), c)
         return new
 
     return step
@@ -212,8 +205,8 @@ def clipped(case: Case, t: int, x_t: Any, state: State, weights: Weights) -> Sta
 
 def candidate_with_sigmoid(case: Case, t: int, x_t: Any, state: State, weights: Weights) -> State:
     h, c = state
-    activate = RECURRENT_ACTIVATIONS[case.recurrent_activation]
-    i, f, g, o = (activate(z) for z in gates(input_sum(x_t, weights) + recurrent_sum(h, weights), 4))
+    activate = ACTIVATIONS[case.recurrent_activation]
+    i, f, g, o = (activate(z) for z in split(input_sum(x_t, weights) + recurrent_sum(h, weights), 4))
     c = f * c + i * g
     return o * np.tanh(c), c
 

@@ -8,7 +8,6 @@ import numpy as np
 
 from rnn_lockstep.reference.diagnosis.mistakes.mistake import CELLS
 from rnn_lockstep.reference.oracle.case import Case
-from rnn_lockstep.reference.oracle.cells import GATES
 from rnn_lockstep.reference.oracle.gradients import Cotangents
 
 Found = dict[str, Any]  # gradients by the names of the case's arrays, in any arithmetic
@@ -105,7 +104,7 @@ def gates_in(letters: str, *names: str) -> Answer:
 
     def change(case: Case, found: Found) -> Found:
         size = case.hidden_size
-        places = [GATES[case.cell].index(letter) for letter in letters]
+        places = [case.record.gates.index(letter) for letter in letters]
 
         def reordered(g: Any) -> Any:
             return np.concatenate([g[k * size : (k + 1) * size] for k in places], axis=0)

@@ -1,7 +1,7 @@
 """What a mistake is: the right layers and one thing done wrong.
 
-A mistake is written once. On a machine of plain arrays it is a backend with a fault; on machines whose
-arrays carry errors it is an explanation, which holds where a backend's answer lies within them.
+A mistake is written once. On plain arrays it is a backend with a fault; on arrays that carry errors
+it is an explanation, which holds where a backend's answer lies within them.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,14 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from rnn_lockstep.reference.check.machine import Plain
 from rnn_lockstep.reference.oracle.case import Case
-from rnn_lockstep.reference.oracle.cells import GATES, Weights
-from rnn_lockstep.reference.oracle.layer import State
+from rnn_lockstep.reference.oracle.cells import CELLS as RECORDS
+from rnn_lockstep.reference.oracle.cells import State, Weights
+from rnn_lockstep.reference.oracle.engine import Engine
 from rnn_lockstep.reference.oracle.trace import Trace
 from rnn_lockstep.reference.oracle.validation import Array
 
-CELLS = tuple(GATES)
+CELLS = tuple(RECORDS)
 STATE, CELL_STATE = "initial_state", "initial_cell_state"
 Result = Any  # outputs and final state
 Change = Callable[[Case, Weights], Weights]
@@ -42,7 +42,7 @@ class Mistake:
     weights: other weights of a cell, of those in `scope`.
     case: the case that is run in place of the one asked for.
     step: the step (case, t, x_t, state, weights) that is taken in place of the case's.
-    around: how a cell is run, (case, go, direction, inputs), by means of a machine's `go`.
+    around: how a direction is run, (case, go, direction, inputs), by means of the engine's `go`.
     states: the case from which the final states are taken, where it is another than for the outputs.
     show: what is shown, (case, trace), of the trace.
     """
@@ -73,8 +73,8 @@ class Mistake:
         return replace(self, says=f"{self.says} {scope}", scope=scope)
 
 
-def answer(mistakes: Sequence[Mistake], case: Case, machine: Plain) -> Trace:
-    """The answer to a case of whoever makes all of these mistakes, in the machine's arithmetic.
+def answer(mistakes: Sequence[Mistake], case: Case, engine: Engine) -> Trace:
+    """The answer to a case of whoever makes all of these mistakes, in the engine's arithmetic.
 
     A mistake of other cells than the case's makes no difference.
     """
@@ -85,7 +85,7 @@ def answer(mistakes: Sequence[Mistake], case: Case, machine: Plain) -> Trace:
 
     def run(case: Case) -> Trace:
         step, around = (function and partial(function, case) for function in (one("step"), one("around")))
-        return machine.run(case, step, around)
+        return engine.answer(case, step, around)
 
     mistaken = reduce(lambda case, mistake: mistake.change(case), mistakes, case)
     trace = run(mistaken)
@@ -115,13 +115,13 @@ def with_states(case: Case, *states: Any) -> Case:
 
 def by_gate(case: Case, array: Array, change: Callable[[Array], Array]) -> Array:
     """An array of weights with the part of each gate changed."""
-    return np.concatenate([change(part) for part in np.split(array, len(GATES[case.cell]))])
+    return np.concatenate([change(part) for part in np.split(array, len(case.record.gates))])
 
 
 def some_gate(case: Case, array: Array, gate: str, change: Callable[[Array], Array]) -> Array:
     """An array of weights with the part of one gate changed."""
-    parts = np.split(array, len(GATES[case.cell]))
-    k = GATES[case.cell].index(gate)
+    parts = np.split(array, len(case.record.gates))
+    k = case.record.gates.index(gate)
     parts[k] = change(parts[k])
     return np.concatenate(parts)
 

@@ -7,8 +7,7 @@ import numpy as np
 
 from rnn_lockstep.reference.diagnosis.mistakes.mistake import Mistake, filled, unpadded, with_states
 from rnn_lockstep.reference.oracle.case import Case
-from rnn_lockstep.reference.oracle.cells import Weights
-from rnn_lockstep.reference.oracle.layer import State
+from rnn_lockstep.reference.oracle.cells import State, Weights
 from rnn_lockstep.reference.oracle.trace import Trace
 
 # Lengths.

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 
 from rnn_lockstep.reference.diagnosis.mistakes.mistake import Mistake, filled, unpadded, with_states
+from rnn_lockstep.reference.oracle.activations import ACTIVATIONS, sigmoid
 from rnn_lockstep.reference.oracle.case import Case
-from rnn_lockstep.reference.oracle.cells import ACTIVATIONS, Weights, input_sum, recurrent_sum, sigmoid
-from rnn_lockstep.reference.oracle.layer import State
+from rnn_lockstep.reference.oracle.cells import State, Weights, input_sum, recurrent_sum
 from rnn_lockstep.reference.oracle.trace import Trace
 
 # The state.
@@ -194,7 +194,7 @@ def activated(activation: Any) -> Any:
 
 def bias_last(case: Case, t: int, x_t: Any, state: State, weights: Weights) -> State:
     none = weights._replace(b=None)
-    return (case.output(x_t, state[0], none) + (0 if weights.b is None else weights.b),)
+    return (case.step(x_t, state, none)[0] + (0 if weights.b is None else weights.b),)
 
 
 def with_activation(name: str) -> Any:
@@ -218,7 +218,9 @@ tanh_clipped = Mistake(
     "tanh is clipped at 0.9999",
     cells=SIMPLE,
     step=activated(
-        lambda z, right: np.minimum(np.maximum(np.tanh(z), -0.9999), 0.9999) if right is np.tanh else right(z)
+        lambda z, right: (
+            np.minimum(np.maximum(np.tanh(z), -0.9999), 0.9999) if right is ACTIVATIONS["tanh"] else right(z)
+        )
     ),
 )
 bias_after_the_activation = Mistake("b is added after the activation", cells=SIMPLE, step=bias_last)

@@ -15,7 +15,7 @@ from rnn_lockstep.reference.diagnosis.mistakes.mistake import (
     unpadded,
     with_states,
 )
-from rnn_lockstep.reference.oracle.case import Case, Pass
+from rnn_lockstep.reference.oracle.case import Case, Direction
 from rnn_lockstep.reference.oracle.trace import Trace
 
 # Layers.
@@ -24,7 +24,7 @@ from rnn_lockstep.reference.oracle.trace import Trace
 def between(change: Any) -> Any:
     """Change, (case, inputs), what each layer but the first gets from the one below."""
 
-    def around(case: Case, go: Any, direction: Pass, inputs: Any) -> Result:
+    def around(case: Case, go: Any, direction: Direction, inputs: Any) -> Result:
         below = direction.name.startswith("layer") and not direction.name.startswith("layer 0")
         return go(direction, change(case, inputs) if below else inputs)
 
@@ -109,7 +109,7 @@ def by_direction(case: Case, trace: Trace) -> Trace:
     return replace(trace, final_state=np.concatenate([state[::2], state[1::2]], axis=0))
 
 
-def unpadded_above(case: Case, go: Any, direction: Pass, inputs: Any) -> Result:
+def unpadded_above(case: Case, go: Any, direction: Direction, inputs: Any) -> Result:
     above = direction.name.startswith("layer") and not direction.name.startswith("layer 0")
     return go(direction, inputs, None, unpadded(case)) if above and case.padded else go(direction, inputs)
 

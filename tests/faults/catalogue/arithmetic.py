@@ -6,7 +6,7 @@ import numpy as np
 
 from rnn_lockstep.adapters import Case, Trace
 from rnn_lockstep.reference.diagnosis.mistakes import sequence, weights
-from rnn_lockstep.reference.oracle.cells import ACTIVATIONS
+from rnn_lockstep.reference.oracle.activations import ACTIVATIONS
 from tests.faults.faulty import Array, mistaken, right_step, run, simple_fault, to_bits
 
 always_tanh = mistaken("activation", sequence.always_tanh, simple=True)

@@ -5,9 +5,8 @@ from typing import Any
 
 from rnn_lockstep.adapters import Case, Trace
 from rnn_lockstep.reference.diagnosis.mistakes import directions, gates, stacks
-from rnn_lockstep.reference.oracle.case import Pass
-from rnn_lockstep.reference.oracle.stack import run_cell as run_direction
-from tests.faults.faulty import Array, fault, mistaken, opaque, run_layers
+from rnn_lockstep.reference.oracle.case import Direction
+from tests.faults.faulty import Array, fault, mistaken, opaque, run_direction, run_layers
 
 
 def merged_by(mode: str) -> Callable[[Case], bool]:
@@ -55,7 +54,7 @@ def directions_backward_fed_the_forward_outputs(case: Case) -> Trace:
     """As if the two were a stack."""
     forward: list[Array] = []
 
-    def run(direction: Pass, inputs: Array) -> Any:
+    def run(direction: Direction, inputs: Array) -> Any:
         if case.merge_mode and direction.reverse and inputs.shape[-1] == case.hidden_size:
             inputs = forward[-1]
         outputs, final = run_direction(case, direction, inputs)

@@ -9,9 +9,18 @@ import numpy as np
 from rnn_lockstep.adapters import Case, Trace
 from rnn_lockstep.reference.diagnosis.mistakes import stacks, weights
 from rnn_lockstep.reference.diagnosis.mistakes.mistake import filled
-from rnn_lockstep.reference.oracle.case import Pass
-from rnn_lockstep.reference.oracle.stack import run_cell as run_direction
-from tests.faults.faulty import Array, Memory, fault, mistaken, opaque, run_cell, run_layers, to_bits
+from rnn_lockstep.reference.oracle.case import Direction
+from tests.faults.faulty import (
+    Array,
+    Memory,
+    fault,
+    mistaken,
+    opaque,
+    run_cell,
+    run_direction,
+    run_layers,
+    to_bits,
+)
 
 stacks_second_layer_fed_the_inputs = mistaken("stacks", stacks.stacks_second_layer_fed_the_inputs)
 stacks_relu_between_layers = mistaken("stacks", stacks.stacks_relu_between_layers)
@@ -46,7 +55,7 @@ last_output_is_the_initial_state_of_an_empty_row = mistaken(
 def between(case: Case, change: Callable[[Array], Array]) -> Trace:
     """The inputs of all layers but the first changed."""
 
-    def run(direction: Pass, inputs: Array) -> Any:
+    def run(direction: Direction, inputs: Array) -> Any:
         first = inputs is case.inputs
         return run_direction(case, direction, inputs if first else change(inputs).astype(case.dtype))
 
@@ -74,7 +83,7 @@ def stacks_outputs_between_rounded_to_bfloat16(case: Case) -> Trace:
 def stacks_lengths_ignored_above(case: Case) -> Trace:
     whole = replace(filled(case), lengths=None, mask=None)
 
-    def run(direction: Pass, inputs: Array) -> Any:
+    def run(direction: Direction, inputs: Array) -> Any:
         return run_direction(case if inputs is case.inputs else whole, direction, inputs)
 
     return opaque(replace(run_layers(case, run), outputs=run_layers(case).outputs))
@@ -86,7 +95,7 @@ def stacks_lstm_layers_fed_the_cell_state(case: Case) -> Trace:
     if case.layers == 1 or case.merge_mode:
         return run_cell(case)
 
-    def run(direction: Pass, inputs: Array) -> Any:
+    def run(direction: Direction, inputs: Array) -> Any:
         _, final = run_direction(case, direction, inputs)
         return np.where(case.valid[..., None], np.tanh(final[1])[:, None], 0).astype(case.dtype), final
 

@@ -48,8 +48,8 @@ def training_backward_pass_with_the_first_weights(
     of_cells = iter(cells_of(case, kept(case, memory, *weights_of(case))))
     outputs, finals = cotangents_of(same, case, cotangents)
     layers = [
-        [walk._replace(direction=walk.direction._replace(weights=next(of_cells))) for walk in walks]
-        for walks in forward(same, case)
+        [run._replace(direction=run.direction._replace(weights=next(of_cells))) for run in runs]
+        for runs in forward(same, case)
     ]
     found = pulled_back(same, case, layers, outputs, finals)
     return {name: found[name] for name in case.arrays()}

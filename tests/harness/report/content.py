@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from rnn_lockstep.reference.oracle.case import DTYPES
+from rnn_lockstep.reference.bound.arithmetic import DTYPES
 from rnn_lockstep.tests.harness.report.trends import Trends
 from rnn_lockstep.tests.harness.scores import Scores, in_order
 

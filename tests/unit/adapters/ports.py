@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from rnn_lockstep.adapters.models.live import read_live
-from rnn_lockstep.reference.oracle.stack import run_layers
+from rnn_lockstep.reference.oracle.engine import PLAIN
 
 
 def module(kind, *, scale=1.0, seed=0, sizes=(4, 4), **options):
@@ -73,7 +73,7 @@ def function_of(source, **takes):
     [layer] = read_live(source)
 
     def answer(inputs, **more):
-        trace = run_layers(layer.case(np.asarray(inputs), **more))
+        trace = PLAIN.answer(layer.case(np.asarray(inputs), **more))
         return trace.outputs, *trace.states
 
     def plain(inputs):

@@ -20,9 +20,10 @@ from rnn_lockstep.adapters.backends.array_memory import LAYOUTS, with_layout
 from rnn_lockstep.adapters.bug_report import NoScript, script
 from rnn_lockstep.adapters.bug_report.source import UNPACK, literal, packed, stored, with_strides, wrapped
 from rnn_lockstep.reference import Case, Cotangents, Verdict, check, check_gradients
+from rnn_lockstep.reference.bound.arithmetic import Arithmetic
+from rnn_lockstep.reference.oracle.engine import PLAIN
 from rnn_lockstep.reference.oracle.gradients import gradients
 from rnn_lockstep.tests.harness.drawing.make_case import make_case
-from tests.faults.faulty import run_layers
 
 # Runs scripts in one process, so that the framework is imported once: first as it is, then with what the
 # second argument does to it. Prints the exit codes, and what the scripts said.
@@ -149,12 +150,12 @@ def mismatch(one: Shown, case: Case, cotangents: Cotangents | None) -> Verdict:
     if cotangents is not None:
         exact = gradients(case, cotangents)
         answer = {name: exact[name].astype(case.dtype) for name in case.arrays()}
-        verdict = check_gradients(case, cotangents, answer, tanh_ulps=13, sigmoid_ulps=8)
+        verdict = check_gradients(case, cotangents, answer, Arithmetic(case.dtype))
     else:
-        trace = run_layers(case)
+        trace = PLAIN.answer(case)
         if one.backend == "torch" and case.merge_mode in (None, "concat"):
             trace = replace(trace, hidden_outputs=())
-        verdict = check(case, trace, tanh_ulps=13, sigmoid_ulps=8)
+        verdict = check(case, trace, Arithmetic(case.dtype))
     assert verdict.status != "mismatch"
     (compared,) = [c for c in verdict.comparisons if c.name == one.array]
     observed = compared.observed.copy()
@@ -262,7 +263,7 @@ def test_where_there_is_no_script_the_reason_is_one_line(one: Shown, reason: str
 def test_a_right_answer_has_no_script() -> None:
     case = case_of(TORCH[0])
     with pytest.raises(NoScript, match="no element is wrong"):
-        script("torch", case, check(case, run_layers(case), tanh_ulps=13))
+        script("torch", case, check(case, PLAIN.answer(case), Arithmetic(case.dtype)))
 
 
 @given(data=st.data())

@@ -10,7 +10,7 @@ import pytest
 from rnn_lockstep.adapters import Case, Cotangents, Refused, compare, load
 from rnn_lockstep.adapters.backends.array_memory import with_layout
 from rnn_lockstep.adapters.backends.compare import judge_gradients, run_gradients
-from rnn_lockstep.reference.oracle.case import DTYPES
+from rnn_lockstep.reference.bound.arithmetic import DTYPES
 from rnn_lockstep.tests.harness.backend import Backend
 
 ROOT = Path(__file__).parents[3]

@@ -7,7 +7,9 @@ import pytest
 
 from rnn_lockstep.adapters.backends.numpy_adapter import NumpyAdapter
 from rnn_lockstep.reference import Case, Trace, check
-from rnn_lockstep.reference.oracle.cells import GATES, hard_sigmoid, hard_sigmoid_keras2
+from rnn_lockstep.reference.oracle.activations import hard_sigmoid, hard_sigmoid_keras2
+from rnn_lockstep.reference.oracle.cells import GATES
+from tests.unit.reference.arithmetics import of_numpy
 
 SIZE, INPUTS, BATCH, TIME = 3, 2, 2, 4
 
@@ -96,7 +98,7 @@ def test_the_first_wrong_step_is_named(cell):
     case = make_case(cell)
     trace = NumpyAdapter().run(case)
     trace.outputs[1, 2, 0] += 1e-9
-    verdict = check(case, trace, tanh_ulps=2, sigmoid_ulps=4)
+    verdict = check(case, trace, of_numpy(case))
     assert verdict.status == "mismatch"
     assert (verdict.first.batch, verdict.first.time, verdict.first.unit) == (1, 2, 0)
 
@@ -109,10 +111,10 @@ def test_the_final_cell_state_is_checked():
         "wrong though every step is right": right.final_cell_state + 1e-12,
     }
     for words, cell_state in wrong.items():
-        verdict = check(case, Trace(right.outputs, right.final_state, cell_state), 2, 4)
+        verdict = check(case, Trace(right.outputs, right.final_state, cell_state), of_numpy(case))
         assert verdict.status == "mismatch"
         assert words in verdict.reason
-    verdict = check(case, Trace(right.outputs, right.final_state), 2, 4)
+    verdict = check(case, Trace(right.outputs, right.final_state), of_numpy(case))
     assert verdict.reason == "final_cell_state is a NoneType, needs a NumPy array"
 
 
@@ -122,7 +124,7 @@ def test_the_error_of_the_unobserved_cell_state_stays_small():
     arrays = [rng.normal(size=s) for s in [(2, 500, 4), (4 * 32, 4), (4 * 32, 32), (4 * 32,)]]
     arrays[2] *= 4 / 32**0.5
     case = Case(*(array.astype(np.float32) for array in arrays), cell="lstm")
-    verdict = check(case, NumpyAdapter().run(case), tanh_ulps=2, sigmoid_ulps=4)
+    verdict = check(case, NumpyAdapter().run(case), of_numpy(case))
     assert verdict.status == "match"
     assert verdict.median_bound < 1e-5
     bound = verdict.comparisons[0].bound
@@ -133,8 +135,8 @@ def test_the_error_of_the_unobserved_cell_state_stays_small():
     ("cell", "options", "message"),
     [
         ("rnn", {}, "cell is 'rnn', needs one of simple_rnn, gru, lstm"),
-        ("gru", {"activation": "relu"}, "activation is 'relu', needs one of tanh"),
-        ("lstm", {"recurrent_activation": "tanh"}, "recurrent_activation is 'tanh', needs one of sigmoid"),
+        ("gru", {"activation": "swish"}, "activation is 'swish', needs one of tanh"),
+        ("lstm", {"recurrent_activation": "swish"}, "recurrent_activation is 'swish', needs one of sigmoid"),
         ("lstm", {"initial_cell_state": None}, "initial_cell_state goes with the initial_state of an LSTM"),
         ("gru", {"W": np.ones((10, 2))}, r"W has shape \(10, 2\), needs a multiple of 3 rows"),
         ("lstm", {"U": np.ones((3, 3))}, r"U has shape \(3, 3\), needs \(4\*hidden_size, hidden_size\)"),

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from rnn_lockstep.reference import check_gradients, check_training, gradients
-from rnn_lockstep.reference.bound.arithmetic import Arithmetic
+from rnn_lockstep.reference.bound.arithmetic import Arithmetic, FunctionError
 from rnn_lockstep.reference.bound.rounding import Rounded
-from rnn_lockstep.reference.oracle import backward
+from rnn_lockstep.reference.oracle.activations import ACTIVATIONS
 from rnn_lockstep.reference.oracle.gradients import gradients_in
 from rnn_lockstep.reference.oracle.training import weights_of
 from tests.unit.reference.evaluations import EVALUATIONS, Evaluation, backend_array
@@ -19,7 +19,7 @@ from tests.unit.reference.test_gradients import drawn_cotangents, every_shape, m
 
 def rounded(case, cotangents):
     """Value and error of each gradient."""
-    found = gradients(case, cotangents, Arithmetic(case.dtype, **ULPS))
+    found = gradients(case, cotangents, Arithmetic(case.dtype, ULPS))
     return {name: (gradient.value, gradient.error) for name, gradient in found.items()}
 
 
@@ -113,7 +113,7 @@ def test_other_factorings_lie_within_the_bound(factoring, dtype):
     y, g = near_one(rng, 300_000).astype(dtype), rng.normal(size=300_000).astype(dtype)
     if name == "tanh":
         y *= rng.choice([-1, 1], y.size).astype(dtype)
-    bound = backward.THROUGH[name](Rounded(g, arithmetic), Rounded(y, arithmetic)).closed()
+    bound = ACTIVATIONS[name].through(Rounded(g, arithmetic), Rounded(y, arithmetic)).closed()
     assert share({"": formula(g, y)}, {"": (bound.value, bound.error)}) <= 1
 
 
@@ -153,13 +153,13 @@ def stored_at_every_step(terms):
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 def test_a_half_type_has_no_bound(dtype):
     """The one of sums is left by a loop that stores them at every step, so no verdict rests on it."""
-    arithmetic = Arithmetic(np.dtype(dtype), tanh_ulps=1, sigmoid_ulps=3)
+    arithmetic = Arithmetic(np.dtype(dtype), {"tanh": FunctionError(1), "sigmoid": FunctionError(3)})
     terms = np.random.default_rng(0).uniform(0.5, 1, (600, 3)).astype(dtype)
     bound = (np.ones((1, 600)) @ Rounded(terms, arithmetic)).closed()
     assert share({"": stored_at_every_step(terms)[None]}, {"": (bound.value, bound.error)}) > 1
     case = make("simple_rnn", {}, dtype=dtype)
     answer = {name: np.zeros_like(array) for name, array in case.arrays().items()}
-    assert check_gradients(case, drawn_cotangents(case), answer, 1).status == "inconclusive"
+    assert check_gradients(case, drawn_cotangents(case), answer, arithmetic).status == "inconclusive"
     weights = [weights_of(case)]
     targets = np.zeros_like(case.inputs, shape=(case.batch, case.time, case.features))
-    assert check_training(case, targets, 0.1, weights, 1).status == "inconclusive"
+    assert check_training(case, targets, 0.1, weights, arithmetic).status == "inconclusive"

@@ -14,9 +14,9 @@ import pytest
 
 from rnn_lockstep.reference import Cotangents, gradients
 from rnn_lockstep.reference.bound.arithmetic import Arithmetic
-from rnn_lockstep.reference.oracle import backward
+from rnn_lockstep.reference.oracle.activations import ACTIVATIONS
 from rnn_lockstep.reference.oracle.cells import GATES
-from rnn_lockstep.reference.oracle.stack import run_layers
+from rnn_lockstep.reference.oracle.engine import PLAIN
 from tests.unit.reference.test_certified import LAYERS, ULPS, every_layer
 from tests.unit.reference.test_stacks import BATCH, TIME, make_case
 
@@ -74,7 +74,7 @@ def make(cell, options, shape="plain", dtype="float64", biases=None):
 
 def answer(case):
     """The answer's arrays, in the order of cotangents."""
-    trace = run_layers(case)
+    trace = PLAIN.answer(case)
     return [a for a in (trace.outputs, trace.final_state, trace.final_cell_state) if a is not None]
 
 
@@ -145,6 +145,8 @@ def deviation(case, derivative, several):
 def test_complex_steps_agree(cell, options, shape):
     """For all cotangents together and for each alone."""
     case = make(cell, options, shape)
+    if options.get("activation") == "linear" and shape == "3_layers_mul":  # whose products are huge
+        case = replace(case, inputs=case.inputs / 4)
     assert deviation(case, by_complex_step, parts_of(drawn_cotangents(case))) < 1e-14
 
 
@@ -172,7 +174,7 @@ def test_a_wrong_derivative_is_found(fault, monkeypatch):
     case = replace(case, inputs=4 * case.inputs)
     several = [drawn_cotangents(case)]
     assert deviation(case, witness, several) < limit
-    monkeypatch.setitem(backward.THROUGH, name, wrong)
+    monkeypatch.setitem(ACTIVATIONS, name, replace(ACTIVATIONS[name], through=wrong))
     assert deviation(case, witness, several) > limit
 
 
@@ -199,7 +201,7 @@ def test_padding_has_no_gradient(cell, shape):
     cotangents = drawn_cotangents(case)
     if case.return_sequences:
         cotangents.outputs[~case.valid] = np.nan
-    for arithmetic in (None, Arithmetic(case.dtype, **ULPS)):
+    for arithmetic in (None, Arithmetic(case.dtype, ULPS)):
         found = gradients(case, cotangents, arithmetic)
         inputs = found["inputs"]
         for array in (inputs,) if arithmetic is None else (inputs.value, inputs.error):
@@ -238,7 +240,7 @@ def test_empty_cases(cell, batch, time):
     states = {name: array[:batch] for name, array in case.arrays().items() if name.startswith("initial")}
     case = replace(case, inputs=case.inputs[:batch, :time], **states)
     cotangents = drawn_cotangents(case)
-    for arithmetic in (None, Arithmetic(case.dtype, **ULPS)):
+    for arithmetic in (None, Arithmetic(case.dtype, ULPS)):
         found = gradients(case, cotangents, arithmetic)
         for name, gradient in found.items():
             assert gradient.shape == case.arrays()[name].shape

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from rnn_lockstep.reference import simple_rnn
-from rnn_lockstep.reference.oracle.cells import Weights
-from rnn_lockstep.reference.oracle.cells import simple_rnn as cell
+from rnn_lockstep.reference.oracle.cells import CELLS, Options, Weights
 from rnn_lockstep.reference.oracle.layer import unroll
 
 RNG = np.random.default_rng(0)
@@ -66,11 +65,16 @@ def test_relu_and_float32_inputs_are_computed_in_float64():
     assert outputs.max() > 1.0
 
 
+def steps_of(weights, *options):
+    """The step of a simple RNN, as `unroll` takes it."""
+    return lambda t, x_t, state: CELLS["simple_rnn"].step(x_t, state, weights, Options(*options))
+
+
 def test_exact_arithmetic_runs_through_the_same_cell():
     """Relu on fractions: no rounding at all, and the float64 oracle agrees to its precision."""
     arrays = [np.round(a * 64) / 64 for a in (X[0], W, U, B, H0[0])]
     x, w, u, b, h0 = (np.vectorize(Fraction, otypes=[object])(a) for a in arrays)
-    exact, _ = unroll(lambda x_t, state: (cell(x_t, *state, Weights(w, u, b), "relu"),), x, (h0,))
+    exact, _ = unroll(steps_of(Weights(w, u, b), "relu"), x, (h0,))
     assert isinstance(exact[0, 0], Fraction | int)
     np.testing.assert_allclose(
         simple_rnn(*arrays, activation="relu"), exact.astype(float), rtol=1e-13, atol=1e-15
@@ -82,7 +86,7 @@ def test_complex_steps_run_through_the_same_cell():
     b = B.astype(complex)
     b[0] += 1e-30j
     h0 = H0[0].astype(complex)
-    stepped, _ = unroll(lambda x_t, state: (cell(x_t, *state, Weights(W, U, b)),), X[0], (h0,))
+    stepped, _ = unroll(steps_of(Weights(W, U, b)), X[0], (h0,))
     b_up, b_down = (B + np.eye(5)[0] * s for s in (1e-6, -1e-6))
     difference = simple_rnn(X[0], W, U, b_up, H0[0]) - simple_rnn(X[0], W, U, b_down, H0[0])
     np.testing.assert_allclose(stepped.imag / 1e-30, difference / 2e-6, rtol=1e-6, atol=1e-8)
@@ -113,7 +117,7 @@ def test_complex_steps_run_through_the_same_cell():
         ({"inputs": [[1.0, 2.0], [3.0]]}, "inputs is not a rectangular array"),
         ({"U": np.where(U[2, 1] == U, np.nan, U)}, r"U must be finite, but holds nan at index \(2, 1\)"),
         ({"initial_state": H0 * np.inf}, r"initial_state must be finite, but holds -?inf at index \(0, 0\)"),
-        ({"activation": "sigmoid"}, r"activation is 'sigmoid', needs one of tanh, relu"),
+        ({"activation": "swish"}, r"activation is 'swish', needs one of tanh, relu"),
     ],
 )
 def test_bad_arguments_are_named(changed, message):

@@ -8,6 +8,7 @@ import pytest
 from rnn_lockstep.adapters.backends.numpy_adapter import NumpyAdapter
 from rnn_lockstep.reference import Case, Trace, check
 from rnn_lockstep.reference.oracle.cells import GATES
+from tests.unit.reference.arithmetics import of_numpy
 
 LENGTHS = np.array([4, 2, 0, 1])
 
@@ -43,14 +44,14 @@ def test_each_row_ends_at_its_length(cell):
         np.testing.assert_allclose(trace.final_state[row], alone.final_state[0], rtol=1e-13)
         if cell == "lstm":
             np.testing.assert_allclose(trace.final_cell_state[row], alone.final_cell_state[0], rtol=1e-13)
-    assert check(case, trace, 2, 4).status == "match"
+    assert check(case, trace, of_numpy(case)).status == "match"
 
 
 def test_an_output_on_padding_must_be_zero():
     case = make_case()
     trace = NumpyAdapter().run(case)
     trace.outputs[1, 3, 0] = 1e-300
-    verdict = check(case, trace, 2)
+    verdict = check(case, trace, of_numpy(case))
     assert verdict.status == "mismatch"
     assert (verdict.first.batch, verdict.first.time, verdict.first.unit) == (1, 3, 0)
 
@@ -58,7 +59,7 @@ def test_an_output_on_padding_must_be_zero():
 def test_the_final_state_is_each_rows_last_that_counts():
     case = make_case()
     trace = NumpyAdapter().run(case)
-    verdict = check(case, Trace(trace.outputs, trace.outputs[:, -1].copy()), 2)
+    verdict = check(case, Trace(trace.outputs, trace.outputs[:, -1].copy()), of_numpy(case))
     assert verdict.reason == "final_state is outputs[:, 3], needs each row's output at its length - 1"
 
 

@@ -13,10 +13,9 @@ import pytest
 
 from rnn_lockstep.adapters.backends.weight_layouts import LAYOUTS, unpack
 from rnn_lockstep.reference import Case
-from rnn_lockstep.reference.bound.arithmetic import Arithmetic
-from rnn_lockstep.reference.bound.rounding import Rounded
-from rnn_lockstep.reference.check.prediction import carried
+from rnn_lockstep.reference.bound.arithmetic import Arithmetic, FunctionError
 from rnn_lockstep.reference.oracle.cells import GATES, Weights
+from rnn_lockstep.reference.oracle.engine import carried
 
 CELLS = {"RNN": "simple_rnn", "GRU": "gru", "LSTM": "lstm"}
 PEEPHOLES = "test_lstm_with_peepholes"
@@ -72,10 +71,10 @@ def readable():
 @pytest.mark.parametrize("name", readable())
 def test_final_state(name):
     case, expected = read(node_cases()[name])
-    arithmetic = Arithmetic(np.dtype("float32"), tanh_ulps=2, sigmoid_ulps=4)
-    [layer] = case.passes
-    for direction, state in zip(layer, expected, strict=True):
-        final_state = carried(case, direction, Rounded(case.inputs, arithmetic), arithmetic).final[0].closed()
+    arithmetic = Arithmetic(np.dtype("float32"), {"tanh": FunctionError(2), "sigmoid": FunctionError(4)})
+    [runs] = carried(arithmetic).layers(case)
+    for run, state in zip(runs, expected, strict=True):
+        final_state = run.final[0].closed()
         assert final_state.error.max() < 1e-5
         assert np.all(np.abs(state - final_state.value) <= final_state.error)
 

@@ -13,7 +13,7 @@ from rnn_lockstep.reference import Case, Trace, check
 from rnn_lockstep.reference.bound.arithmetic import Arithmetic
 from rnn_lockstep.reference.bound.rounding import Rounded
 from rnn_lockstep.reference.oracle.cells import GATES, Weights
-from rnn_lockstep.reference.oracle.stack import run_layers
+from rnn_lockstep.reference.oracle.engine import PLAIN
 from tests.faults.correct import CORRECT
 from tests.unit.reference.evaluations import (
     EVALUATIONS,
@@ -177,9 +177,9 @@ def test_a_state_kept_in_float32_is_no_mismatch(dtype, size):
     """Behind the one that is shown. In float16 that of 2⁻²⁶ is 0, and 64 of them add up."""
     shapes = {(1, 4, 1): size, (64, 1): size, (64, 64): 1}
     arrays = [np.full(shape, number).astype(dtype) for shape, number in shapes.items()]
-    kept = run_layers(Case(*(array.astype(np.float32) for array in arrays), b=None))
+    kept = PLAIN.answer(Case(*(array.astype(np.float32) for array in arrays), b=None))
     shown = Trace(kept.outputs.astype(dtype), kept.final_state.astype(dtype))
-    verdict = check(Case(*arrays, b=None), shown, **ULPS)
+    verdict = check(Case(*arrays, b=None), shown, Arithmetic(np.dtype(dtype), ULPS))
     assert verdict.status == "match", verdict
 
 
@@ -206,7 +206,7 @@ def test_no_evaluation_of_a_cell_leaves_the_bound(
     given_biases = (weights.b, weights.b[::-1])[:biases]
     start = (h, h) if cell == "lstm" else (h,)
     layer = Layer(cell, options, Weights(weights.W, weights.U, *given_biases), x[None], start)
-    value, error = layer.rounded(Arithmetic(np.dtype(dtype), **ULPS))
+    value, error = layer.rounded(Arithmetic(np.dtype(dtype), ULPS))
     [computed] = layer.states(backend_array(evaluation, half(dtype), stored))
     assert np.isfinite(error).all()
     assert np.all(np.abs(answered(computed, dtype) - value[0]) <= error[0])
@@ -230,7 +230,7 @@ def test_no_function_leaves_the_bound(dtype, function):
     smallest = Arithmetic(np.dtype(dtype)).smallest_subnormal
     z = np.geomspace(smallest, -2 * np.log(smallest), 4000).astype(dtype)
     z = np.concatenate([z, -z, np.linspace(np.log(smallest), 0, 4000).astype(dtype)])
-    bounded = function(Rounded(z, Arithmetic(np.dtype(dtype), **ULPS)))
+    bounded = function(Rounded(z, Arithmetic(np.dtype(dtype), ULPS)))
     for flushed in (False, True):
         convert = backend_array(Evaluation(flushed=flushed), half(dtype))
         assert share(function(convert(z)), bounded).max() <= 1

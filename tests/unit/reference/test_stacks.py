@@ -6,33 +6,37 @@ import numpy as np
 import pytest
 
 from rnn_lockstep.adapters.backends.numpy_adapter import NumpyAdapter
-from rnn_lockstep.reference import Case, Weights, check
-from rnn_lockstep.reference.oracle.cells import GATES
+from rnn_lockstep.reference import Arithmetic, Case, FunctionError, Weights, check
+from rnn_lockstep.reference.oracle.cells import CELLS, GATES
+from tests.unit.reference.arithmetics import of_numpy
 from tests.unit.reference.test_lengths import LENGTHS
 
 BATCH, TIME, INPUT_SIZE, HIDDEN_SIZE = 4, 5, 2, 3
+ROUGH = Arithmetic(np.dtype("float32"), {"tanh": FunctionError(1500)})
 
 
 def make_case(cell="simple_rnn", layers=1, merge_mode=None, scale=1.0, dtype="float64", time=TIME, **options):
     rng = np.random.default_rng(0)
     directions = 1 if merge_mode is None else 2
     rows = len(GATES[cell]) * HIDDEN_SIZE
-    features = HIDDEN_SIZE * (2 if merge_mode == "concat" else 1)
 
     def drawn(*shape):
         return rng.normal(size=shape).astype(dtype)
 
+    output_size = HIDDEN_SIZE - 1 if options.pop("projection", False) else HIDDEN_SIZE
+    features = output_size * (2 if merge_mode == "concat" else 1)
     first, *more = (
         Weights(
             drawn(rows, INPUT_SIZE if k < directions else features),
-            np.dtype(dtype).type(scale) * drawn(rows, HIDDEN_SIZE),
+            np.dtype(dtype).type(scale) * drawn(rows, output_size),
             drawn(rows),
+            projection=None if output_size == HIDDEN_SIZE else drawn(output_size, HIDDEN_SIZE),
         )
         for k in range(layers * directions)
     )
-    shape = (layers * directions, BATCH, HIDDEN_SIZE) if more else (BATCH, HIDDEN_SIZE)
-    names = ("initial_state", "initial_cell_state")[: 2 if cell == "lstm" else 1]
-    states = {name: drawn(*shape) for name in names}
+    shape = (layers * directions, BATCH) if more else (BATCH,)
+    sizes = dict(zip(CELLS[cell].states, (output_size, HIDDEN_SIZE), strict=False))
+    states = {name: drawn(*shape, size) for name, size in sizes.items()}
     inputs = drawn(BATCH, time, INPUT_SIZE)
     return Case(
         inputs,
@@ -85,9 +89,9 @@ def test_the_last_output(cell, merge_mode):
     last = trace.final_state[-case.directions :]
     wanted = {None: last[-1], "concat": np.hstack(last), "ave": sum(last) / 2}[merge_mode]
     np.testing.assert_allclose(trace.outputs, np.where(lengths[:, None] > 0, wanted, 0), rtol=1e-14)
-    assert check(case, trace, 2, 4).status == "match"
+    assert check(case, trace, of_numpy(case)).status == "match"
     trace.outputs[2] = wanted[2]
-    assert check(case, trace, 2, 4).reason.startswith("outputs is wrong")
+    assert check(case, trace, of_numpy(case)).reason.startswith("outputs is wrong")
 
 
 @pytest.mark.parametrize("cell", GATES)
@@ -105,7 +109,7 @@ def test_masked_steps_are_as_if_they_were_not_there(cell):
         np.testing.assert_allclose(trace.outputs[row, mask[row]], alone.outputs[0], rtol=1e-12)
         np.testing.assert_array_equal(trace.outputs[row, ~mask[row]], 0)
         np.testing.assert_allclose(trace.final_state[:, row], alone.final_state[:, 0], rtol=1e-12)
-    assert check(case, trace, 2, 4).status == "match"
+    assert check(case, trace, of_numpy(case)).status == "match"
 
 
 @pytest.mark.parametrize("cell", GATES)
@@ -115,11 +119,11 @@ def test_right_answers_match_and_small_errors_do_not(cell, merge_mode, observed)
     case = make_case(cell, layers=2, merge_mode=merge_mode)
     trace = NumpyAdapter().run(case)
     trace = trace if observed else replace(trace, hidden_outputs=())
-    assert check(case, trace, 2, 4).status == "match"
+    assert check(case, trace, of_numpy(case)).status == "match"
     for array in trace.arrays().values():
         kept = array.copy()
         array[..., -1, 1] += 1e-9
-        assert check(case, trace, 2, 4).status == "mismatch"
+        assert check(case, trace, of_numpy(case)).status == "mismatch"
         array[...] = kept
 
 
@@ -127,23 +131,23 @@ def test_the_wrong_layer_and_direction_are_named():
     case = make_case(layers=2, merge_mode="concat")
     trace = NumpyAdapter().run(case)
     trace.hidden_outputs[0][1, 3, HIDDEN_SIZE + 2] += 1e-6
-    verdict = check(case, trace, 2)
+    verdict = check(case, trace, of_numpy(case))
     assert verdict.reason == (
         "layer 0 backward: right after step 3, wrong there (steps run backwards); only batch rows 1 (of 4)"
     )
     assert str(verdict.first).startswith("layer 0 backward, batch 1, time 3, unit 2: ")
     backward, *above = case.more_weights
     wrong = replace(case, more_weights=(backward._replace(U=backward.U.T), *above))
-    assert check(case, NumpyAdapter().run(wrong), 2).first.name == "layer 0 backward"
+    assert check(case, NumpyAdapter().run(wrong), of_numpy(case)).first.name == "layer 0 backward"
 
 
 def test_states_of_the_other_direction_are_told():
     case = make_case(merge_mode="concat")
     trace = NumpyAdapter().run(case)
-    verdict = check(case, replace(trace, final_state=trace.final_state[::-1].copy()), 2)
+    verdict = check(case, replace(trace, final_state=trace.final_state[::-1].copy()), of_numpy(case))
     assert verdict.reason.startswith("forward final_state is not the last of the forward outputs")
     both = np.stack([trace.final_state[0]] * 2)
-    assert check(case, replace(trace, final_state=both), 2).reason == (
+    assert check(case, replace(trace, final_state=both), of_numpy(case)).reason == (
         "backward final_state is the forward final_state, needs backward outputs[:, 0], "
         "the last step of a reverse layer"
     )
@@ -153,8 +157,8 @@ def test_what_is_carried_too_far_is_inconclusive_and_what_is_observed_is_not():
     """A tanh that may be off by 1500 ulps: enough for each step, but too much when they add up."""
     case = make_case(layers=2, dtype="float32")
     trace = NumpyAdapter().run(case)
-    assert check(case, trace, tanh_ulps=1500).status == "match"
-    verdict = check(case, replace(trace, hidden_outputs=()), tanh_ulps=1500)
+    assert check(case, trace, ROUGH).status == "match"
+    verdict = check(case, replace(trace, hidden_outputs=()), ROUGH)
     assert verdict.status == "inconclusive"
     assert "bounds are too wide to prove anything" in verdict.reason
 
@@ -163,7 +167,7 @@ def test_all_zeros_are_not_too_wide_to_prove_anything():
     case = make_case(activation="relu", layers=2)
     zeros = {name: np.zeros_like(array) for name, array in case.arrays().items() if "more" not in name}
     case = replace(case, **zeros)
-    assert check(case, NumpyAdapter().run(case), 2).status == "match"
+    assert check(case, NumpyAdapter().run(case), of_numpy(case)).status == "match"
 
 
 @pytest.mark.parametrize(
@@ -177,7 +181,7 @@ def test_all_zeros_are_not_too_wide_to_prove_anything():
             {"initial_state": np.zeros((4, 3))},
             r"initial_state has shape \(4, 3\), needs \(layers\*directions,",
         ),
-        ({"b": None}, r"more_weights\[0\].b and more_weights\[0\].recurrent_b must be there where"),
+        ({"b": None}, r"more_weights\[0\].b must be there where"),
         ({"mask": np.ones((4, 5))}, r"mask is float64 \(4, 5\), needs bools of shape \(batch, time\)"),
         ({"mask": np.ones((4, 5), bool), "lengths": LENGTHS}, "lengths and mask are two ways"),
     ],
@@ -192,7 +196,10 @@ def test_hidden_outputs_have_the_form_of_the_case():
     trace = NumpyAdapter().run(case)
     one = replace(trace, hidden_outputs=trace.hidden_outputs[:1])
     assert (
-        check(case, one, 2).reason == "hidden_outputs has 1 arrays, needs 2, one for each layer but the last"
+        check(case, one, of_numpy(case)).reason
+        == "hidden_outputs has 1 arrays, needs 2, one for each layer but the last"
     )
     wide = replace(trace, hidden_outputs=(trace.outputs, trace.outputs[..., :1]))
-    assert check(case, wide, 2).reason == "hidden_outputs[1] has shape (4, 5, 1), needs (4, 5, 3)"
+    assert (
+        check(case, wide, of_numpy(case)).reason == "hidden_outputs[1] has shape (4, 5, 1), needs (4, 5, 3)"
+    )

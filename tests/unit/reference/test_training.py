@@ -8,7 +8,7 @@ import pytest
 
 from rnn_lockstep.reference import Case, check_training, gradients, training
 from rnn_lockstep.reference.bound.arithmetic import Arithmetic
-from rnn_lockstep.reference.oracle.stack import run_layers
+from rnn_lockstep.reference.oracle.engine import PLAIN
 from rnn_lockstep.reference.oracle.training import loss_cotangents, trained, training_in, weights_of
 from tests.unit.reference.test_certified import SMALL, ULPS, balls, every_layer, inside, radii
 from tests.unit.reference.test_gradients import changed, every_shape, make
@@ -22,12 +22,12 @@ some_shapes = pytest.mark.parametrize(
 
 def drawn_targets(case):
     rng = np.random.default_rng(3)
-    return rng.uniform(-1, 1, run_layers(case).outputs.shape).astype(case.dtype)
+    return rng.uniform(-1, 1, PLAIN.answer(case).outputs.shape).astype(case.dtype)
 
 
 def rounded(case, rate=RATE, updates=UPDATES):
     """Value and error of each of the weights after each update."""
-    arithmetic = Arithmetic(case.dtype, **ULPS)
+    arithmetic = Arithmetic(case.dtype, ULPS)
     found = training(case, drawn_targets(case), rate, updates, arithmetic)
     return [{name: (w.value, w.error) for name, w in weights.items()} for weights in found]
 
@@ -36,7 +36,7 @@ def by_a_backend(case, gradients_of, updates=UPDATES):
     """The weights after each update of one that computes its gradients of a case and cotangents so."""
     targets, own, answer = drawn_targets(case), case, []
     for _ in range(updates):
-        found = gradients_of(own, loss_cotangents(own, run_layers(own).outputs, targets))
+        found = gradients_of(own, loss_cotangents(own, PLAIN.answer(own).outputs, targets))
         own = trained(own, found, RATE)
         answer.append(weights_of(own))
     return answer
@@ -48,7 +48,7 @@ def share(weights, bounds):
 
 
 def verdict(case, answer):
-    return check_training(case, drawn_targets(case), RATE, answer, **ULPS)
+    return check_training(case, drawn_targets(case), RATE, answer, Arithmetic(case.dtype, ULPS))
 
 
 def test_one_unit_by_hand():
@@ -68,7 +68,7 @@ def test_an_update_goes_against_the_slope_of_the_loss(cell, options, shape):
     clean = replace(case, inputs=np.nan_to_num(case.inputs))
 
     def loss(name, array):
-        off = run_layers(changed(clean, name, array)).outputs - targets
+        off = PLAIN.answer(changed(clean, name, array)).outputs - targets
         padding = ~case.valid[..., None] if case.return_sequences else ~case.valid.any(axis=1)[:, None]
         return np.sum(np.where(padding, 0, off) ** 2) / 2
 
@@ -135,7 +135,7 @@ def test_errors_that_have_grown_too_far_prove_nothing():
     case = replace(case, U=8 * case.U)
     targets = drawn_targets(case)
     answer = training_in(np.asarray, case, targets, 4.0, 5)
-    found = check_training(case, targets, 4.0, answer, **ULPS)
+    found = check_training(case, targets, 4.0, answer, Arithmetic(case.dtype, ULPS))
     assert found.status == "inconclusive"
     assert "too wide to prove anything" in found.reason
 

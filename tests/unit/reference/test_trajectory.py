@@ -7,19 +7,18 @@ from hypothesis import strategies as st
 
 from rnn_lockstep.adapters import Case, load
 from rnn_lockstep.adapters.backends.compare import run
-from rnn_lockstep.adapters.backends.contract import UNMEASURED_ULPS
 from rnn_lockstep.reference.bound.arithmetic import Arithmetic
-from rnn_lockstep.reference.check.trajectory import trajectory
+from rnn_lockstep.reference.check.answers import whole_answer
 from rnn_lockstep.tests.harness.drawing.strategies import cases, fewer
 
 
 def unmeasured(dtype):
-    return Arithmetic(np.dtype(dtype), UNMEASURED_ULPS[dtype], UNMEASURED_ULPS[dtype])
+    return Arithmetic(np.dtype(dtype))
 
 
 def deviations(case):
     """How far off NumPy's own answer is, and how far it may be, by array."""
-    trace, whole = run(load("numpy"), case).arrays(), trajectory(case, unmeasured(case.dtype.name))
+    trace, whole = run(load("numpy"), case).arrays(), whole_answer(case, unmeasured(case.dtype.name))
     assert set(whole) == {name for name in trace if not name.startswith("hidden")}
     for name, expected in whole.items():
         assert trace[name].shape == expected.value.shape == expected.error.shape
@@ -34,7 +33,7 @@ def test_answers_lie_within_it(cell, data):
     stacked = cases(cell, "stacked", variants="stacked", masked=True)
     padded = cases(cell, "ragged", padded=True, backwards=True)
     case = data.draw(half | stacked | padded | cases(cell, "empty and single"))
-    outputs = trajectory(case, unmeasured(case.dtype.name))["outputs"]
+    outputs = whole_answer(case, unmeasured(case.dtype.name))["outputs"]
     padding = ~(case.valid if case.return_sequences else case.valid.any(axis=1))
     assert not outputs.value[padding].any()
     assert not outputs.error[padding].any()  # exactly zero there
@@ -49,5 +48,5 @@ def test_it_is_sharp_where_errors_fade_and_sees_a_wrong_weight():
     case = Case(*(array.astype(np.float32) for array in arrays))
     assert max(error.max() for _, error in deviations(case)) < 1e-5
     wrong = Case(case.inputs, case.W, case.U.T, case.b)
-    expected = trajectory(case, unmeasured("float32"))["outputs"]
+    expected = whole_answer(case, unmeasured("float32"))["outputs"]
     assert (np.abs(run(load("numpy"), wrong).outputs - expected.value) > expected.error).any()

@@ -12,7 +12,7 @@ from rnn_lockstep.adapters.models.files import format_of, read_model
 from rnn_lockstep.adapters.models.files.keras_export import keras_layers, notes
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer
 from rnn_lockstep.reference.oracle.cells import GATES, Weights
-from rnn_lockstep.reference.oracle.stack import run_layers
+from rnn_lockstep.reference.oracle.engine import PLAIN
 
 pytestmark = [
     pytest.mark.skipif(find_spec("keras") is None, reason="Keras makes the files, and is not here"),
@@ -111,7 +111,7 @@ def test_what_keras_saves_is_what_it_answers(kind, keras, tmp_path):
     for name, layer in expected.items():
         read = whole[name]
         inputs = np.random.default_rng(1).normal(size=(2, TIME, read.input_size))
-        ours = run_layers(read.case(inputs)).outputs
+        ours = PLAIN.answer(read.case(inputs)).outputs
         np.testing.assert_allclose(in_keras_order(read, ours), answer(keras, layer, inputs), atol=CLOSE)
         assert read.assumed == ()
     legacy = {layer.name: layer for layer in read_model(save(model, tmp_path / "model.h5"))}
@@ -132,7 +132,7 @@ def test_masked_steps(keras, tmp_path):
     inputs = np.random.default_rng(2).normal(size=(2, TIME, SIZE))
     mask = np.array([[True] * 3 + [False] * 2, [True, False, True, False, True]])
     inputs[~mask] = 0
-    ours = run_layers(layer.case(inputs, mask=mask)).outputs
+    ours = PLAIN.answer(layer.case(inputs, mask=mask)).outputs
     np.testing.assert_allclose(ours[mask], np.asarray(model(inputs))[mask], atol=CLOSE)
 
 
@@ -236,7 +236,7 @@ def test_keras_loads_what_is_written(keras, tmp_path):
     inputs = [rng.normal(size=(2, TIME, layer.input_size)).astype(layer.dtype) for layer in LAYERS]
     answers = model([keras.ops.convert_to_tensor(x) for x in inputs])
     for layer, x, outputs in zip(LAYERS, inputs, answers, strict=True):
-        ours = in_keras_order(layer, run_layers(layer.case(x)).outputs).astype(float)
+        ours = in_keras_order(layer, PLAIN.answer(layer.case(x)).outputs).astype(float)
         np.testing.assert_allclose(
             ours, np.asarray(outputs).astype(float), atol=float(10 * ml_dtypes.finfo(layer.dtype).eps)
         )

@@ -1,0 +1,142 @@
+"""The activations: nondecreasing functions, and the way back through each, as a table.
+
+Each function is written once, and runs on float arrays, on `Rounded` arrays (the bound), on object arrays
+(exact numbers) and on complex arrays (derivatives by a complex step).
+
+Derivatives are written with the activations' values, tanh' = 1 - y² and sigmoid' = y(1 - y), because that
+is how all frameworks compute them. On `Rounded` arrays the bound also covers other factorings:
+(1 - y)(1 + y) and JAX's (g + g·y)(1 - y); y - y² and torch's (g(1 - y))y. Each term of 1 - y² counts as
+rounded three times, and its size as 1 + y², which is more than any of these lose (Higham 2002, lemma 3.1).
+It does not cover derivatives computed afresh from the sum that was activated, such as 1/cosh², whose error
+has another form; for softsign it does. Where a kink may have been crossed, either derivative is right: see
+`bound.rounding.greater`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.special import expit
+
+from rnn_lockstep.reference.bound.rounding import Rounded
+
+Function = Callable[[Any], Any]
+
+
+def relu(z: Any) -> Any:
+    """max(z, 0), elementwise."""
+    return np.maximum(z, 0)
+
+
+def linear(z: Any) -> Any:
+    """z itself."""
+    return z
+
+
+def sigmoid(z: Any) -> Any:
+    """1 / (1 + exp(-z)), elementwise."""
+    if getattr(z, "dtype", np.dtype(float)).kind in "Oc":  # exact and complex numbers
+        return 1 / (1 + np.exp(-z))
+    return expit(z)
+
+
+def hard_sigmoid(z: Any) -> Any:
+    """Keras 3's: z/6 + 1/2, clipped to [0, 1]."""
+    return np.minimum(np.maximum(z / 6 + 0.5, 0), 1)
+
+
+def hard_sigmoid_keras2(z: Any) -> Any:
+    """The one of Keras 2 and ONNX: z/5 + 1/2, clipped to [0, 1]."""
+    return np.minimum(np.maximum(z / 5 + 0.5, 0), 1)
+
+
+def softsign(z: Any) -> Any:
+    """z / (1 + |z|), elementwise.
+
+    Source: Bergstra et al. (2009), "Quadratic polynomials learn better image features".
+    """
+    if isinstance(z, Rounded):
+        return z.activated("softsign", softsign)
+    return z / (1 + np.maximum(z, -z))  # the maximum is |z|, of complex numbers too
+
+
+def elu(z: Any) -> Any:
+    """z where it is positive, exp(z) - 1 elsewhere.
+
+    Source: Clevert et al. (2015), arXiv:1511.07289, with alpha = 1.
+    """
+    if isinstance(z, Rounded):
+        return z.activated("elu", elu)
+    return np.maximum(z, 0) + np.expm1(np.minimum(z, 0))
+
+
+def through_tanh(g: Any, y: Any) -> Any:
+    """g·(1 - y²), for y = tanh(z)."""
+    return g * (1 - y * y)
+
+
+def through_relu(g: Any, y: Any) -> Any:
+    """g where y > 0, otherwise 0, as at the kink in torch, Keras and JAX."""
+    return g * (y > 0)
+
+
+def through_linear(g: Any, y: Any) -> Any:
+    """g itself."""
+    return g
+
+
+def through_sigmoid(g: Any, y: Any) -> Any:
+    """g·y(1 - y), for y = 1 / (1 + exp(-z))."""
+    return g * (y * (1 - y))
+
+
+def through_hard_sigmoid(g: Any, y: Any) -> Any:
+    """g/6 where y is not clipped, otherwise 0."""
+    return g * (y > 0) * (y < 1) / 6
+
+
+def through_hard_sigmoid_keras2(g: Any, y: Any) -> Any:
+    """g/5 where y is not clipped, otherwise 0."""
+    return g * (y > 0) * (y < 1) / 5
+
+
+def through_softsign(g: Any, y: Any) -> Any:
+    """g·(1 - |y|)², for y = z / (1 + |z|)."""
+    slope = 1 - np.absolute(y)
+    return g * (slope * slope)
+
+
+def through_elu(g: Any, y: Any) -> Any:
+    """g where y > 0, otherwise g·(y + 1), which is g·exp(z)."""
+    return g * (np.minimum(y, 0) + 1)
+
+
+@dataclass(frozen=True)
+class Activation:
+    """A function of a cell.
+
+    function: z -> y.  through: (g, y) -> the cotangent of z, from y = function(z) and y's cotangent g.
+    least, most: between which its values lie.
+    """
+
+    function: Function
+    through: Callable[[Any, Any], Any]
+    least: float
+    most: float
+
+    def __call__(self, z: Any) -> Any:
+        """The function's value, elementwise, in the arithmetic of z."""
+        return self.function(z)
+
+
+ACTIVATIONS: dict[str, Activation] = {
+    "tanh": Activation(np.tanh, through_tanh, -1, 1),
+    "relu": Activation(relu, through_relu, 0, np.inf),
+    "sigmoid": Activation(sigmoid, through_sigmoid, 0, 1),
+    "linear": Activation(linear, through_linear, -np.inf, np.inf),
+    "softsign": Activation(softsign, through_softsign, -1, 1),
+    "elu": Activation(elu, through_elu, -1, np.inf),
+    "hard_sigmoid": Activation(hard_sigmoid, through_hard_sigmoid, 0, 1),
+    "hard_sigmoid_keras2": Activation(hard_sigmoid_keras2, through_hard_sigmoid_keras2, 0, 1),
+}

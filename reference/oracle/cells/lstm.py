@@ -1,0 +1,88 @@
+"""Long short-term memory, with an optional projection of its output.
+
+i, f, o = recurrent_activation(W·x_t + b + U·h + recurrent_b),  g = activation of its own part
+c' = f∘c + i∘g
+h' = o∘activation(c'), or projection·(o∘activation(c'))
+
+Source: Hochreiter and Schmidhuber (1997), with the forget gate of Gers et al. (2000); the projection of
+Sak et al. (2014), arXiv:1402.1128.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from rnn_lockstep.reference.oracle.activations import ACTIVATIONS
+from rnn_lockstep.reference.oracle.cells.parts import (
+    Cell,
+    Gates,
+    Options,
+    State,
+    StepCotangents,
+    Weights,
+    bounded,
+    input_sum,
+    names,
+    recurrent_sum,
+    split,
+)
+
+
+def activated(x_t: Any, h: Any, weights: Weights, options: Options) -> Gates:
+    """i, f, g, o."""
+    gate, candidate = ACTIVATIONS[options.recurrent_activation], ACTIVATIONS[options.activation]
+    i, f, g, o = split(input_sum(x_t, weights) + recurrent_sum(h, weights), 4)
+    return [gate(i), gate(f), candidate(g), gate(o)]
+
+
+def next_cell_state(gates: Gates, c: Any) -> Any:
+    """f∘c + i∘g."""
+    i, f, g, _ = gates
+    return f * c + i * g
+
+
+def output(gates: Gates, h: Any, c: Any, weights: Weights, options: Options) -> Any:
+    """o∘activation(c), projected where there is a projection."""
+    hidden = gates[3] * ACTIVATIONS[options.activation](c)
+    return hidden if weights.projection is None else hidden @ weights.projection.T
+
+
+def step_back(x_t: Any, state: State, weights: Weights, cotangent: State, options: Options) -> StepCotangents:
+    """One step backwards, from c' to c and from h' to h, with s = activation(c').
+
+    dh' = projectionᵀ·dh' where there is a projection
+    dc' gains dh'∘o∘s', by way of h'; then, with the derivatives of the gates' activations,
+    di = dc'∘g∘i',  df = dc'∘c∘f',  dg = dc'∘i∘g',  do = dh'∘s∘o'
+    dc = dc'∘f,  dh = Uᵀ·(di, df, dg, do)
+    """
+    h, c = state
+    gate, candidate = ACTIVATIONS[options.recurrent_activation], ACTIVATIONS[options.activation]
+    gates = activated(x_t, h, weights, options)
+    i, f, g, o = gates
+    squashed = candidate(next_cell_state(gates, c))
+    of_h, of_c = cotangent
+    projected = None
+    if weights.projection is not None:
+        of_h, projected = of_h @ weights.projection, o * squashed
+    of_c = of_c + candidate.through(of_h * o, squashed)
+    parts = [
+        gate.through(of_c * g, i),
+        gate.through(of_c * c, f),
+        candidate.through(of_c * i, g),
+        gate.through(of_h * squashed, o),
+    ]
+    sums = np.concatenate(parts, axis=-1)
+    return StepCotangents((sums @ weights.U, of_c * f), sums, sums, projected)
+
+
+CELL = Cell(
+    "lstm",
+    ("i", "f", "g", "o"),
+    {"activation": names("tanh"), "recurrent_activation": names("sigmoid")},
+    activated,
+    output,
+    step_back,
+    next_cell_state,
+    bounded=lambda options: bounded(options.activation) and bounded(options.recurrent_activation),
+    projects=True,
+)

@@ -1,0 +1,73 @@
+"""The states that a backend has shown in an answer, from which its next steps can be predicted."""
+
+from typing import Any
+
+import numpy as np
+
+from rnn_lockstep.reference.bound.arithmetic import Arithmetic
+from rnn_lockstep.reference.bound.rounding import Rounded
+from rnn_lockstep.reference.oracle.case import Case, Direction
+from rnn_lockstep.reference.oracle.trace import Trace
+from rnn_lockstep.reference.oracle.validation import Array
+
+
+class Shown:
+    """The outputs of each layer and direction, and the last states, that a backend answered to a case.
+
+    Each can be asked for a changed case too; what has another form there is None.
+    """
+
+    def __init__(self, case: Case, trace: Trace, arithmetic: Arithmetic) -> None:
+        self.arithmetic = arithmetic
+        self.final_state = trace.final_state
+        outputs: list[Any] = list(trace.hidden_outputs) or [None] * (case.layers - 1)
+        outputs.append(trace.outputs if case.return_sequences else None)
+        self.by_layer = outputs
+        self.by_direction: dict[str, Array] = {}
+        if case.merge_mode in (None, "concat"):  # or else the directions cannot be told apart
+            for layer, shown in zip(case.passes, outputs, strict=True):
+                if shown is not None:
+                    parts = np.split(shown, case.directions, axis=-1)
+                    self.by_direction |= {d.name: part for d, part in zip(layer, parts, strict=True)}
+
+    def outputs(self, case: Case, direction: Direction) -> Array | None:
+        """The outputs of one direction, (batch, time, H)."""
+        return fitting(self.by_direction.get(direction.name), (case.batch, case.time, case.output_size))
+
+    def layer_outputs(self, case: Case, layer: int) -> Rounded | None:
+        """The outputs of a layer, (batch, time, features), as the next one has them."""
+        shown = self.by_layer[layer] if layer < len(self.by_layer) else None
+        shown = fitting(shown, (case.batch, case.time, case.features))
+        return None if shown is None else kept(shown, self.arithmetic)
+
+    def last_states(self, case: Case) -> list[Any] | None:
+        """The final states h of the last layer's directions; exact where they are copied to the output."""
+        if fitting(self.final_state, case.state_shape) is None:
+            return None
+        states = case.by_cell(self.final_state)[-case.directions :]
+        rounds = case.merge_mode not in (None, "concat")
+        convert = kept if rounds else Rounded
+        return [convert(state, self.arithmetic) for state in states]
+
+
+def kept(state: Array, arithmetic: Arithmetic) -> Rounded:
+    """The state that a backend goes on with, of which it has shown a rounded copy."""
+    return Rounded(state, arithmetic, arithmetic.kept_error(np.asarray(state, np.float64)))
+
+
+def fitting(array: Any, shape: tuple[int, ...]) -> Array | None:
+    """An array of this shape; None for any other."""
+    return array if array is not None and array.shape == shape else None
+
+
+def states_before(h0: Array, outputs: Array, valid: Array) -> Array:
+    """The state before each step and, last, the final one, (batch, time + 1, H).
+
+    That is the output of the last step before that counts, or the initial state.
+    """
+    states = np.concatenate([h0[:, None], outputs], axis=1)
+    if valid.all():
+        return states
+    counted = np.where(valid, np.arange(1, valid.shape[1] + 1), 0)
+    last = np.maximum.accumulate(np.pad(counted, ((0, 0), (1, 0))), axis=1)
+    return np.take_along_axis(states, last[..., None], axis=1)
