@@ -1,5 +1,6 @@
 """PyTorch: `torch.nn.RNN`, `torch.nn.GRU` and `torch.nn.LSTM`."""
 
+import warnings
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -152,13 +153,15 @@ class TorchAdapter:
         if case.reverse:  # the first of two directions needs some state too
             start = [self.torch.cat([state, state]) for state in start]
         start = (start[0] if single else start) if start else None
-        if not case.padded:
-            outputs, final = module(inputs, start)
-        else:
-            lengths = self.torch.from_numpy(case.valid.sum(axis=1))
-            packed = rnn.pack_padded_sequence(inputs, lengths, batch_first=True, enforce_sorted=False)
-            outputs, final = module(packed, start)
-            outputs, _ = rnn.pad_packed_sequence(outputs, batch_first=True, total_length=case.time)
+        with warnings.catch_warnings():  # of a slower way to compute the same
+            warnings.filterwarnings("ignore", message="LSTM with projections is not supported with oneDNN")
+            if not case.padded:
+                outputs, final = module(inputs, start)
+            else:
+                lengths = self.torch.from_numpy(case.valid.sum(axis=1))
+                packed = rnn.pack_padded_sequence(inputs, lengths, batch_first=True, enforce_sorted=False)
+                outputs, final = module(packed, start)
+                outputs, _ = rnn.pad_packed_sequence(outputs, batch_first=True, total_length=case.time)
         final = [final] if single else list(final)
         if case.reverse:  # what the second direction says
             return outputs[..., case.output_size :], [state[1:] for state in final]

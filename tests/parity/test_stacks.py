@@ -3,7 +3,6 @@
 A backend that declares none of them is judged on single layers.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ from hypothesis import strategies as st
 
 from rnn_lockstep.adapters import Case
 from rnn_lockstep.reference.oracle.case import Direction
-from rnn_lockstep.reference.oracle.engine import PLAIN
+from rnn_lockstep.reference.oracle.engine import PLAIN, Around, RunDirection
 from rnn_lockstep.tests.harness.backend import Backend
 from rnn_lockstep.tests.harness.drawing.strategies import fewer
 from tests.parity.test_laws import final
@@ -37,14 +36,14 @@ def test_stack_is_its_cells(backend: Backend, data: st.DataObject) -> None:
     """Every layer and direction run by itself: together they are the stack."""
     case = data.draw(backend.cases("simple_rnn", "stacked", variants="stacked"))
     with np.errstate(all="ignore"):
-        cells = PLAIN.answer(case, one_by_one(backend, case))
+        cells = PLAIN.answer(case, around=one_by_one(backend, case))
     backend.check(case, cells, claim="a stack is its layers and directions run one by one")
 
 
-def one_by_one(backend: Backend, case: Case) -> Callable[[Direction, Any], tuple[Any, Any]]:
+def one_by_one(backend: Backend, case: Case) -> Around:
     """How a backend runs one cell of a case, given the inputs of its layer."""
 
-    def run(direction: Direction, inputs: Any) -> tuple[Any, Any]:
+    def run(_: RunDirection, direction: Direction, inputs: Any) -> tuple[Any, Any]:
         assume(np.isfinite(inputs[case.valid]).all())  # the layers below have not overflowed
         weights = direction.weights._asdict()
         start = dict(zip(("initial_state", "initial_cell_state"), direction.start, strict=False))

@@ -12,7 +12,8 @@ import numpy as np
 from rnn_lockstep.adapters.backends.array_memory import with_layout
 from rnn_lockstep.reference import Case, Weights
 from rnn_lockstep.reference.bound.arithmetic import Arithmetic
-from rnn_lockstep.reference.oracle.cells import GATES
+from rnn_lockstep.reference.oracle.activations import ACTIVATIONS
+from rnn_lockstep.reference.oracle.cells import CELLS, GATES
 
 Shape = tuple[int, int, int, int]  # batch, time, input_size, hidden_size
 Variant = Mapping[str, Any]  # a case's options, and how many biases and layers it has
@@ -64,18 +65,19 @@ def make_case(
     The variant may decide dtype, given_state, padding and reverse, whatever else was chosen.
     """
     rng = np.random.default_rng(source if isinstance(source, int) else list(source[:8]))
-    options = {"biases": 1, "layers": 1, **variant}
+    options = {"biases": 1, "layers": 1, "projection": False, **variant}
     biases, layers, dtype = options.pop("biases"), options.pop("layers"), options.pop("dtype", dtype)
     several = layers > 1 or options.get("merge_mode") is not None
     given_state, padding = options.pop("given_state", given_state), options.pop("padding", padding)
     reverse = options.pop("reverse", reverse and not several)
-    shapes = array_shapes(cell, shape, biases, layers, options.get("merge_mode"), given_state)
+    merge_mode, projection = options.get("merge_mode"), options.pop("projection")
+    shapes = array_shapes(cell, shape, biases, layers, merge_mode, given_state, projection)
     arithmetic = Arithmetic(np.dtype(dtype))
     arrays = scaled(values(shapes, source, rng), REGIMES[regime], least=arithmetic.smallest_normal**0.5)
-    activation = options.get("activation", "tanh")
+    grows = ACTIVATIONS[options.get("activation", "tanh")].most > 1
     if regime == "special":
-        add_special_values(arrays, arithmetic, activation, rng)
-    if activation == "relu":
+        add_special_values(arrays, arithmetic, grows, rng)
+    if grows:
         squared = 2**layers if options.get("merge_mode") == "mul" else 1  # once in every layer
         limit_growth(arrays, min(arithmetic.largest, 1e38) ** 0.4, steps=shape[1] * layers * squared)
     if padding != "none":  # whatever reads the padding shows it
@@ -89,23 +91,30 @@ def make_case(
 
 
 def array_shapes(
-    cell: str, shape: Shape, biases: int, layers: int, merge_mode: str | None, given_state: bool
+    cell: str,
+    shape: Shape,
+    biases: int,
+    layers: int,
+    merge_mode: str | None,
+    given_state: bool,
+    projection: bool,
 ) -> dict[str, tuple[int, ...]]:
     """The arrays of a case and their shapes; those of cell k have names that end in k."""
     batch, time, input_size, hidden_size = shape
     rows = len(GATES[cell]) * hidden_size
     directions = 1 if merge_mode is None else 2
-    features = hidden_size * (2 if merge_mode == "concat" else 1)
+    output_size = hidden_size - hidden_size // 3 if projection else hidden_size
+    features = output_size * (2 if merge_mode == "concat" else 1)
     shapes: dict[str, tuple[int, ...]] = {"inputs": (batch, time, input_size)}
     for k in range(layers * directions):
         shapes[f"W{k}"] = (rows, input_size if k < directions else features)
-        shapes[f"U{k}"] = (rows, hidden_size)
+        shapes[f"U{k}"] = (rows, output_size)
         shapes |= {f"{name}{k}": (rows,) for name in ("b", "recurrent_b")[:biases]}
+        shapes |= {f"projection{k}": (output_size, hidden_size)} if projection else {}
     if given_state:
         cells = () if layers * directions == 1 else (layers * directions,)
-        shapes["initial_state"] = (*cells, batch, hidden_size)
-        if cell == "lstm":
-            shapes["initial_cell_state"] = (*cells, batch, hidden_size)
+        sizes = zip(CELLS[cell].states, (output_size, hidden_size), strict=False)
+        shapes |= {name: (*cells, batch, size) for name, size in sizes}
     return shapes
 
 
@@ -145,7 +154,7 @@ def scaled(arrays: dict[str, Array], regime: Regime, least: float) -> dict[str, 
 def factor(name: str, array: Array, regime: Regime, least: float) -> float:
     """What an array is multiplied by."""
     factor = max(regime.size, least)
-    if name.startswith("W"):
+    if name.startswith(("W", "projection")):
         factor = 0.5 if regime.positive else array.shape[1] ** -0.5
     elif name.startswith("U"):
         scale = regime.spectral_scale
@@ -154,7 +163,7 @@ def factor(name: str, array: Array, regime: Regime, least: float) -> float:
 
 
 def limit_growth(arrays: dict[str, Array], most: float, steps: int) -> None:
-    """Keep a relu network from growing by more than `most` in all its steps.
+    """Keep a network whose activation grows from growing by more than `most` in all its steps.
 
     It may grow a great deal, but not overflow: the order of a sum that overflows decides its result.
     """
@@ -166,10 +175,13 @@ def limit_growth(arrays: dict[str, Array], most: float, steps: int) -> None:
 
 
 def add_special_values(
-    arrays: dict[str, Array], arithmetic: Arithmetic, activation: str, rng: np.random.Generator
+    arrays: dict[str, Array], arithmetic: Arithmetic, grows: bool, rng: np.random.Generator
 ) -> None:
-    """Put signed zeros, subnormal and huge values, whole steps of zeros and constants in some places."""
-    huge = min(arithmetic.largest, 1e38) ** (0.3 if activation == "relu" else 0.78)
+    """Put signed zeros, subnormal and huge values, whole steps of zeros and constants in some places.
+
+    grows: whether the states may be larger than 1, so that huge values are less huge.
+    """
+    huge = min(arithmetic.largest, 1e38) ** (0.3 if grows else 0.78)
     small = arithmetic.smallest_normal
     values = [0.0, -0.0, arithmetic.smallest_subnormal, -small / 3, small, 9.0, -13.0]
     for array in arrays.values():

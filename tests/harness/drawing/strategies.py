@@ -19,6 +19,7 @@ from rnn_lockstep.adapters import Cotangents, Facts
 from rnn_lockstep.adapters.backends.array_memory import LAYOUTS
 from rnn_lockstep.adapters.backends.contract import EVERYTHING
 from rnn_lockstep.reference import Case
+from rnn_lockstep.reference.oracle.activations import ACTIVATIONS
 from rnn_lockstep.reference.oracle.layer import MERGE_MODES
 from rnn_lockstep.tests.harness.drawing.make_case import REGIMES, Shape, Variant, make_case
 
@@ -68,10 +69,18 @@ VARIANTS: dict[str, Sequence[Variant]] = {  # the usual ones
     "lstm": ({"biases": 2},),
 }
 HARD = [{"biases": 2, "recurrent_activation": name} for name in ("hard_sigmoid", "hard_sigmoid_keras2")]
+OTHERS = [{"biases": 2, "activation": name} for name in ("relu", "softsign", "elu", "linear")]
 ALL_VARIANTS: dict[str, Sequence[Variant]] = {
-    "simple_rnn": [{"biases": n, "activation": a} for n in (1, 2, 0) for a in ("tanh", "relu")],
-    "gru": [*({"biases": n, "reset_after": after} for n in (1, 2, 0) for after in (True, False)), *HARD],
-    "lstm": [*({"biases": n} for n in (1, 2, 0)), *HARD],
+    "simple_rnn": [
+        *({"biases": n, "activation": a} for n in (1, 2, 0) for a in ("tanh", "relu")),
+        *({"activation": name} for name in ACTIVATIONS if name not in ("tanh", "relu")),
+    ],
+    "gru": [
+        *({"biases": n, "reset_after": after} for n in (1, 2, 0) for after in (True, False)),
+        *HARD,
+        *OTHERS,
+    ],
+    "lstm": [*({"biases": n} for n in (1, 2, 0)), *HARD, *OTHERS, {"biases": 2, "projection": True}],
 }
 # Several layers and directions, reverse, last outputs. A backend that compiles gets these few, each in
 # one dtype and with padding of one kind or without; any other gets every combination of the choices.
@@ -97,7 +106,10 @@ STACKS: dict[str, Sequence[Variant]] = {
         {"reverse": True, "return_sequences": False, "padding": "in front"},
     ),
     "gru": GATED_STACKS,
-    "lstm": GATED_STACKS,
+    "lstm": (
+        *GATED_STACKS,
+        {"layers": 2, "biases": 2, "merge_mode": "concat", "projection": True, "padding": "ragged"},
+    ),
 }
 CHOICES: dict[str, Sequence[Any]] = {
     "layers": (1, 2, 3),
@@ -113,6 +125,7 @@ DIFFERENTIATED: Sequence[Variant] = (  # those of them whose gradients are teste
     {"merge_mode": "ave"},
     {"reverse": True, "padding": "ragged"},
     {"biases": 2, "recurrent_activation": "hard_sigmoid"},
+    {"biases": 2, "activation": "elu"},
 )
 ALL = Facts("a backend that can do everything", **EVERYTHING)
 
@@ -199,6 +212,8 @@ def possible_variants(cell: str, variants: str, facts: Facts) -> list[Variant]:
             and (facts.lengths or "padding" not in variant)
             and (facts.masks or variant.get("padding") not in MASKS)
             and (facts.reverse or not variant.get("reverse"))
+            and facts.takes(cell, variant.get("activation", "tanh"))
+            and (facts.projection or not variant.get("projection"))
             and variant.get("dtype", facts.dtypes[0]) in facts.dtypes
         )
 
@@ -228,7 +243,7 @@ def cotangents(case: Case) -> st.SearchStrategy[Cotangents]:
     """The derivatives of L by an answer: random, by outputs and final states together or by one of them."""
     names = ["outputs", "final_state", "final_cell_state"][: 1 + len(case.start)]
     steps = (case.time,) if case.return_sequences else ()
-    shapes = dict.fromkeys(names, case.state_shape) | {"outputs": (case.batch, *steps, case.features)}
+    shapes = dict(zip(names, ((case.batch, *steps, case.features), *case.state_shapes), strict=True))
 
     def drawn(some: str, seed: int) -> Cotangents:
         rng = np.random.default_rng(seed)
