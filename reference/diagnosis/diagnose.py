@@ -143,7 +143,12 @@ def from_weights(suspects: Sequence[Suspect], known: Sequence[Mistake]) -> Itera
 
 
 def from_precision(suspects: Sequence[Suspect], known: Sequence[Mistake]) -> Iterator[Explanation]:
-    """A narrower dtype, in whose bounds all answers lie: what computes in it can be no more exact."""
+    """A narrower dtype, in whose bounds all answers lie: what computes in it can be no more exact.
+
+    Then most steps are wrong. A few wrong ones among right ones have another cause.
+    """
+    if not suspects[-1].wrong_at_most_steps:
+        return
     for name in narrower(suspects[0].case.dtype):
         arithmetic = Arithmetic(np.dtype(name), NARROWER)
         if all(suspect.within(arithmetic) for suspect in suspects):

@@ -48,6 +48,13 @@ class Suspect:
         """The number of bounds that mean nothing, in the right answer too."""
         return vacuous(self.right)
 
+    @property
+    def wrong_at_most_steps(self) -> bool:
+        """Whether an array that is wrong is so at half its steps or more, or in half its rows."""
+        outside = next(each.outside for each in self.right if each.outside.any())
+        along = (0, 2) if outside.ndim == 3 else tuple(range(1, outside.ndim))
+        return bool(2 * np.count_nonzero(outside.any(axis=along)) >= outside.any(axis=along).size)
+
     def fits(self, *mistakes: Mistake) -> bool:
         """Whether the mistakes explain all of it."""
         moves = any(mistake.moves for mistake in mistakes)

@@ -1,0 +1,72 @@
+"""The import arrows: in `reference` each folder imports only those before it, and nothing goes in circles."""
+
+import ast
+import graphlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = "rnn_lockstep."
+# What the modules of each folder may import: itself and these.
+MAY_IMPORT = {
+    "reference.bound": (),
+    "reference.oracle": ("reference.bound",),
+    "reference.check": ("reference.bound", "reference.oracle"),
+    "reference.diagnosis": ("reference.bound", "reference.oracle", "reference.check"),
+    "adapters.backends": ("reference",),
+    "adapters.models": ("reference", "adapters.backends", "adapters.saved_cases"),
+    "adapters.saved_cases": ("reference", "adapters.backends"),
+    "adapters.bug_report": ("reference", "adapters.backends"),
+    "adapters.port": ("reference", "adapters.backends", "adapters.models"),
+}
+# Small tools that every folder of adapters may use.
+TOOLS = ("adapters.safe_files", "adapters.one_line")
+
+
+def modules() -> dict[str, Path]:
+    """Every module of reference and adapters by its name, without that of the package."""
+    files = [path for top in ("reference", "adapters") for path in (ROOT / top).rglob("*.py")]
+    return {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in files}
+
+
+def imported(path: Path) -> Iterator[str]:
+    """The modules of ours that a file imports at its top level, not counting those for types only."""
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith(PACKAGE):
+            yield node.module.removeprefix(PACKAGE)
+            yield from (f"{node.module}.{name.name}".removeprefix(PACKAGE) for name in node.names)
+
+
+ARROWS = {
+    name: {module for module in imported(path) if module in modules() or f"{module}.__init__" in modules()}
+    for name, path in modules().items()
+}
+
+
+@pytest.mark.parametrize("folder", MAY_IMPORT)
+def test_a_folder_imports_only_those_before_it(folder):
+    allowed = (folder, *MAY_IMPORT[folder], *TOOLS)
+    wrong = {
+        f"{name} imports {module}"
+        for name, its in ARROWS.items()
+        for module in its
+        if name.startswith(folder) and not module.startswith(allowed)
+    }
+    assert not wrong
+    assert any(name.startswith(folder) for name in ARROWS)
+
+
+def test_no_module_imports_itself_by_way_of_others():
+    inner = {name: {module for module in its if module in ARROWS} for name, its in ARROWS.items()}
+    graphlib.TopologicalSorter(inner).prepare()  # raises on a circle, and names it
+
+
+def test_the_reference_imports_numpy_and_scipy_only():
+    allowed = {"numpy", "scipy", "rnn_lockstep", *__import__("sys").stdlib_module_names}
+    for path in (ROOT / "reference").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            assert {name.partition(".")[0] for name in names} <= allowed, path
