@@ -1,4 +1,4 @@
-"""The conventions of a framework: what it calls its layers and their weights, and how it stores them."""
+"""The conventions of a framework: what it calls a layer and its weights, and how it stores them."""
 
 from typing import Any, NamedTuple
 
@@ -10,13 +10,13 @@ CONCATENATED = (None, "concat")  # merge modes that show the outputs of each dir
 
 
 class NoScript(Exception):
-    """No script shows the discrepancy; the message says why, in one line."""
+    """The reason, in one line, why no script shows the discrepancy."""
 
 
 class Framework(NamedTuple):
-    """A framework's names: of its layers before the cell's, of a simple RNN, and of a cell's weights."""
+    """A framework's name of a layer, to be followed by the cell's, of a simple RNN, and of a cell's weights."""
 
-    layers: str
+    layer: str
     simple_rnn: str
     weights: tuple[str, ...]
 
@@ -28,36 +28,13 @@ FRAMEWORKS = {
 }
 
 
-def layer_name(framework: str, cell: str) -> str:
-    """Name the framework's layer of a cell."""
-    own = FRAMEWORKS[framework]
-    return own.layers + (own.simple_rnn if cell == "simple_rnn" else cell.upper())
-
-
-def stored(framework: str, case: Case, weights: Weights) -> list[Any]:
-    """List a cell's arrays as the framework has them."""
+def stored(framework: str, case: Case, weights: Weights) -> dict[str, Any]:
+    """Convert a cell's weights to the framework's arrays, by its names."""
+    names = FRAMEWORKS[framework].weights
     if framework == "keras":
-        return variables_of(case, weights)
-    packed = pack(weights, case.cell, "torch") if framework == "torch" else weights
-    return [array for array in packed if array is not None]
-
-
-def names(framework: str, case: Case) -> list[str]:
-    """Name each array of `stored`."""
-    own = FRAMEWORKS[framework].weights
-    if framework == "jax":  # which has either bias alone
-        return [name for name, w in zip(own, case.weights, strict=False) if w is not None]
-    return list(own[: len(stored(framework, case, case.weights))])
-
-
-def named(framework: str, case: Case, cell: int) -> list[str]:
-    """Name each array of one of several cells, as a user of the framework finds it."""
-    layer, backward = divmod(cell, case.directions)
-    if framework == "torch":
-        suffix = f"_l{layer}{'_reverse' if backward or case.reverse else ''}"
-    else:
-        suffix = (" (backward)" if backward else " (forward)") if case.directions == 2 else ""
-    return [name + suffix for name in names(framework, case)]
+        return dict(zip(names, variables_of(case, weights), strict=False))
+    arrays = pack(weights, case.cell, "torch") if framework == "torch" else weights
+    return {name: w for name, w in zip(names, arrays, strict=False) if w is not None}
 
 
 def need_one_layer(framework: str, case: Case) -> None:

@@ -36,36 +36,27 @@ def script(
     if framework == "torch" and (reason := torch_adapter.refusal(case)):
         raise NoScript(reason)
     target: Target | None = None
-    if verdict is not None:
-        target, case = target_of(framework, verdict, cotangents)
-    else:
+    if verdict is None:
         need_one_layer(framework, case)
+    else:
+        target, case = target_of(framework, verdict, cotangents)
     # Beside a gradient that is too long for its formula stands the number that the formula gives.
-    formulas = (True, False) if target and target.gradient else (target is not None,)
+    formulas = (True, False) if target and cotangents else (target is not None,)
     for formula, longest, tight in product(formulas, LONGEST, (False, True)):
-        values = filling(framework, case, target, cotangents, longest)
-        text = rendered(framework, tag=tag, formula=formula, **values)
-        text = re.sub(r"\n{2,}", "\n" if tight else "\n\n", text)
+        values = filling(framework, case, cotangents, longest)
+        text = wrapped(template(framework).render(t=target, tag=tag, formula=formula, **values))
+        gaps = (r"(?<!\n)\n\n(?!\n)", "\n") if tight else ("", "")  # all but those between sections
+        text = re.sub(r"\n{3,}", "\n\n", re.sub(*gaps, text))
         if (lines := text.count("\n")) <= LINES:
             return text
     raise NoScript(f"the script would have {lines} lines, more than the {LINES} of a report")
 
 
 @cache
-def environment() -> Any:
-    """Load the templates; a name that is not filled raises an error."""
+def template(framework: str) -> Any:
+    """Load the template of a framework; a name in it that is not filled raises an error."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    return Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-
-
-def rendered(framework: str, **values: Any) -> str:
-    """Fill the template of the framework."""
-    template = environment().get_template(f"{framework}.jinja")
-    return wrapped(template.render(framework=framework, **values))
+    loader = FileSystemLoader(Path(__file__).parent / "templates")
+    environment = Environment(loader=loader, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    return environment.get_template(f"{framework}.jinja")

@@ -18,14 +18,14 @@ def unpack(text, *shape):
     return np.frombuffer(bytearray(zlib.decompress(base64.b64decode(text))), np.{}).reshape(shape)"""
 
 
-def stored(dtype: np.dtype[np.generic]) -> str:
+def numpy_dtype(dtype: np.dtype[np.generic]) -> str:
     """Name the dtype in which NumPy by itself holds such numbers: float32 has all those of bfloat16."""
     return "float32" if dtype.name == "bfloat16" else dtype.name
 
 
 def literal(array: Array) -> str:
     """Write `np.array([...], dtype=...)`, or `np.zeros`, in one line, for `wrapped`."""
-    dtype = stored(array.dtype)
+    dtype = numpy_dtype(array.dtype)
     array = array.astype(dtype)
     if not (array.any() or np.signbit(array).any()):
         return f"np.zeros({array.shape}, dtype=np.{dtype})"
@@ -33,13 +33,13 @@ def literal(array: Array) -> str:
     if not np.array_equal(short.astype(float).astype(dtype), array, equal_nan=True):  # Python rounds first
         short = array.astype(float).astype(str)
     numbers = re.sub("nan|inf", r"np.\g<0>", str(short.tolist()).replace("'", ""))
-    whole_rows = re.sub(r"\[[^][]{,78}]", lambda row: row[0].replace(" ", HARD_SPACE), numbers)
+    whole_rows = re.sub(r"\[[^][]{,70}]", lambda row: row[0].replace(" ", HARD_SPACE), numbers)
     return f"np.array({whole_rows}, dtype=np.{dtype})"
 
 
 def packed(array: Array) -> str:
     """Write `unpack("...", *shape)` with the array compressed, for `UNPACK`."""
-    raw = np.ascontiguousarray(array, stored(array.dtype)).tobytes()
+    raw = np.ascontiguousarray(array, numpy_dtype(array.dtype)).tobytes()
     text = base64.b64encode(zlib.compress(raw, 9)).decode()
     return f'unpack("{text}", {", ".join(map(str, array.shape))})'
 
@@ -52,17 +52,14 @@ def with_strides(text: str, array: Array) -> str:
 
 
 def wrapped(text: str) -> str:
-    """Wrap the lines that hold a literal, between its rows where that is possible."""
-    return "\n".join(map(wrapped_line, text.split("\n"))).replace(HARD_SPACE, " ")
-
-
-def wrapped_line(line: str) -> str:
-    """Wrap one line, its comment apart."""
-    code, mark, comment = line.partition("  # ")
-    if "np.array([" in code and len(line) > WIDTH:
-        indent = " " * (len(code) - len(code.lstrip()) + 4)
-        code = code.replace(" = ", f"{HARD_SPACE}={HARD_SPACE}")
-        code = textwrap.fill(
-            code, WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
-        )
-    return code + mark + comment
+    """Wrap the lines that hold a literal, between its rows where that is possible, and leave comments."""
+    lines = text.split("\n")
+    for k, line in enumerate(lines):
+        code, mark, comment = line.partition("  # ")
+        if "np.array([" in code and len(line) > WIDTH:
+            indent = " " * (len(code) - len(code.lstrip()) + 4)
+            rows = textwrap.wrap(
+                code, WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+            )
+            lines[k] = "\n".join(rows) + mark + comment
+    return "\n".join(lines).replace(HARD_SPACE, " ")

@@ -5,13 +5,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from rnn_lockstep.adapters.bug_report.conventions import CONCATENATED, NoScript, named, need_one_layer, stored
+from rnn_lockstep.adapters.bug_report.conventions import CONCATENATED, NoScript, need_one_layer, stored
 from rnn_lockstep.reference import Case, Cotangents, Verdict, Weights
 from rnn_lockstep.reference.check.comparison import Step
-from rnn_lockstep.reference.oracle.validation import Array
 
-STATES = {"final_state": "h_n", "final_cell_state": "c_n"}
-PARTS = {"": "output", "final_state": "final state", "final_cell_state": "final cell state"}
+# The parts of an answer by their names in a comparison, in words, and in the script.
+PARTS = {
+    "": ("output", "outputs"),
+    "outputs": ("output", "outputs"),
+    "final_state": ("final state", "h_n"),
+    "final_cell_state": ("final cell state", "c_n"),
+}
 
 
 @dataclass(frozen=True)
@@ -19,11 +23,9 @@ class Target:
     """An element of an answer or of a gradient, by the names that the script has for them.
 
     words: what and where it is.  bound: how far it may be off.  expected: what it should be.
-    array: outputs, h_n or c_n of one cell; for a gradient, inputs, h0, c0 or weights[k].
-    at: the index in the array.
-    layer, direction: the cell's; direction is None for both, merged.
-    last: it is in the last output alone.
-    shown: the layer's outputs are compared step by step, each from the layer's own output before.
+    array, at: the array that it is in, and the index there; of an answer, outputs, h_n or c_n of one cell;
+    of a gradient, inputs, h0, c0 or weights[k].
+    layer, direction: the cell's, of an answer; direction is None for both, merged.
     note: how the script's case comes from the whole one.
     """
 
@@ -32,11 +34,8 @@ class Target:
     expected: float
     array: str
     at: tuple[int, ...]
-    gradient: bool = False
     layer: int = 0
-    direction: int | None = 0
-    last: bool = False
-    shown: bool = False
+    direction: int | None = None
     note: str = ""
 
 
@@ -56,48 +55,32 @@ def target_of(framework: str, verdict: Verdict, cotangents: Cotangents | None) -
 
 def answer_target(framework: str, verdict: Verdict, step: Step) -> tuple[Target, Case]:
     """Find an element of the outputs or of a final state."""
-    case = verdict.case
-    found = re.fullmatch(r"(layer (\d+))? ?(forward|backward)? ?(outputs|final_state|final_cell_state)?", step.name)
+    case, note = verdict.case, ""
+    found = re.fullmatch(rf"(layer (\d+))? ?(forward|backward)? ?({'|'.join(PARTS)})", step.name)
     if not found:
         raise NoScript(f"scripts do not show {step.name}")
     layer = int(found[2] or case.layers - 1)
-    part = (found[4] or "").removesuffix("outputs")
-    last = step.name == "outputs" and not case.return_sequences
-    need_shown(framework, case, step, part, last)
-    shown = case.return_sequences and case.merge_mode in CONCATENATED and layer == case.layers - 1
-    of_all = case.layers
-    if of_all > 1 and not (framework == "torch" and case.merge_mode in CONCATENATED):
+    words, array = PARTS[found[4]]
+    if step.name == "outputs" and not case.return_sequences:
+        words = "last output"
+        if framework != "keras":
+            raise NoScript(f"{framework} has no last output; the adapter takes the final state for it")
+    counts = case.valid[step.batch].any() if step.time is None else case.valid[step.batch, step.time]
+    if framework == "keras" and array == "outputs" and not counts:
+        raise NoScript("Keras repeats outputs on padding; the adapter makes them zero")
+    if case.layers > 1 and not (framework == "torch" and case.merge_mode in CONCATENATED):
         case = one_layer(verdict, layer)
-    whose = "last output" if last else PARTS[part]
-    target = Target(
-        " ".join(filter(None, ("the", found[1], found[3], whose, "at", where(step)))),
-        step.bound,
-        step.expected,
-        STATES.get(part, "outputs"),
-        tuple(step.index.values()),
-        layer=layer if case.layers > 1 else 0,
-        direction=None if found[4] == "outputs" else int(found[3] == "backward"),
-        last=last,
-        shown=shown,
-    )
-    if case is not verdict.case:
-        below = ", on what the layer below gave. " if layer else ". "
-        target = replace(target, note=f"Layer {layer} of {of_all}{below}")
-    return target, case
+        below = ", on what the layer below gave" if layer else ""
+        note, layer = f"Layer {layer} of {verdict.case.layers}{below}. ", 0
+    words = " ".join(filter(None, ("the", found[1], found[3], words, "at", where(step))))
+    direction = None if found[4] == "outputs" else int(found[3] == "backward")
+    at = tuple(step.index.values())
+    return Target(words, step.bound, step.expected, array, at, layer, direction, note), case
 
 
 def where(step: Step) -> str:
-    """Say the index in words."""
+    """Write the index in words."""
     return ", ".join(f"{axis} {i}" for axis, i in step.index.items())
-
-
-def need_shown(framework: str, case: Case, step: Step, part: str, last: bool) -> None:
-    """Raise NoScript for what the adapter makes, not the framework."""
-    if last and framework != "keras":
-        raise NoScript(f"{framework} has no last output; the adapter takes the final state for it")
-    counts = case.valid[step.batch].any() if step.time is None else case.valid[step.batch, step.time]
-    if framework == "keras" and not part and not counts:
-        raise NoScript("Keras repeats outputs on padding; the adapter makes them zero")
 
 
 def one_layer(verdict: Verdict, layer: int) -> Case:
@@ -105,28 +88,21 @@ def one_layer(verdict: Verdict, layer: int) -> Case:
     case = verdict.case
     inputs = case.inputs
     if layer:
-        observed = {comparison.name: comparison.observed for comparison in verdict.comparisons}
-        below = [direction.name for direction in case.passes[layer - 1]]
-        names = below if case.merge_mode in CONCATENATED else [f"layer {layer - 1} outputs"]
-        if any(name not in observed for name in names):
-            raise NoScript(f"the inputs of layer {layer} are not shown")
-        inputs = np.concatenate([observed[name] for name in names], axis=-1)
-        if not np.isfinite(inputs[case.valid].astype(np.float64)).all():
-            raise NoScript(f"the inputs of layer {layer} are not finite")
+        name = rf"layer {layer - 1}( forward| backward| outputs)?"
+        below = [each.observed for each in verdict.comparisons if re.fullmatch(name, each.name)]
+        if not below or not all(np.isfinite(each[case.valid].astype(np.float64)).all() for each in below):
+            raise NoScript(f"the inputs of layer {layer} are not shown, or not finite")
+        inputs = np.concatenate(below, axis=-1)
     first, *more = (direction.weights for direction in case.passes[layer])
-
-    def own(state: Array | None) -> Array | None:
-        if state is None:
-            return None
-        return state[2 * layer : 2 * layer + 2] if case.directions == 2 else state[layer]
-
+    cells = slice(2 * layer, 2 * layer + 2) if case.directions == 2 else layer
+    h0, c0 = case.initial_state, case.initial_cell_state
     return replace(
         case,
         **first._asdict(),
         inputs=inputs,
         more_weights=tuple(more),
-        initial_state=own(case.initial_state),
-        initial_cell_state=own(case.initial_cell_state),
+        initial_state=None if h0 is None else h0[cells],
+        initial_cell_state=None if c0 is None else c0[cells],
         return_sequences=case.return_sequences or layer < case.layers - 1,
     )
 
@@ -139,22 +115,21 @@ def gradient_target(framework: str, case: Case, step: Step) -> Target:
     if case.dtype.name == "bfloat16":
         raise NoScript("scripts do not show gradients in bfloat16")
     name = step.name.removeprefix("gradient of ")
-    at = tuple(step.index.values())
-    words = f"the {step.name} at {where(step)}"
-    if name == "inputs":
-        return Target(words, step.bound, step.expected, name, at, gradient=True)
-    if name in ("initial_state", "initial_cell_state"):
-        array = "h0" if name == "initial_state" else "c0"
-        at = at if len(at) == 3 else (0, *at)
-        return Target(words, step.bound, step.expected, array, at, gradient=True)
+    words, at = f"the {step.name} at {where(step)}", tuple(step.index.values())
+    arrays = {"inputs": "inputs", "initial_state": "h0", "initial_cell_state": "c0"}
+    if name in arrays:
+        at = (0, *at) if name != "inputs" and len(at) == 2 else at
+        return Target(words, step.bound, step.expected, arrays[name], at)
     several, _, field = name.rpartition(".")
     cell = int(several.removeprefix("more_weights[").removesuffix("]")) + 1 if several else 0
     weights = (case.weights, *case.more_weights)[cell]._asdict()
     marked = {name: None if w is None else np.zeros(w.shape) for name, w in weights.items()}
     marked[field][at] = 1.0  # type: ignore[index]  # it is there, since it has a gradient
-    arrays = stored(framework, case, Weights(**marked))
-    which = next(k for k, array in enumerate(arrays) if array.any())
-    at = tuple(int(i) for i in np.argwhere(arrays[which])[0])
-    words = f"the gradient of {named(framework, case, cell)[which]} at {list(at)}"
-    array = f"weights[{cell * len(arrays) + which}]"
-    return Target(words, step.bound, step.expected, array, at, gradient=True)
+    own = stored(framework, case, Weights(**marked))
+    which, (name, array) = next(each for each in enumerate(own.items()) if each[1][1].any())
+    at = tuple(int(i) for i in np.argwhere(array)[0])
+    layer, backward = divmod(cell, case.directions)
+    of_torch = f"_l{layer}_reverse" if backward or case.reverse else f"_l{layer}"
+    name += of_torch if framework == "torch" else " (backward)" * backward
+    words = f"the gradient of {name} at {list(at)}"
+    return Target(words, step.bound, step.expected, f"weights[{cell * len(own) + which}]", at)
