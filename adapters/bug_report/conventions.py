@@ -1,10 +1,12 @@
 """The conventions of a framework: what it calls a layer and its weights, and how it stores them."""
 
-from typing import Any, NamedTuple
+from itertools import chain
+from typing import NamedTuple
 
 from rnn_lockstep.adapters.backends.keras_adapter import variables_of
 from rnn_lockstep.adapters.backends.weight_layouts import pack
 from rnn_lockstep.reference import Case, Weights
+from rnn_lockstep.reference.oracle.validation import Array
 
 CONCATENATED = (None, "concat")  # merge modes that show the outputs of each direction
 
@@ -14,27 +16,43 @@ class NoScript(Exception):
 
 
 class Framework(NamedTuple):
-    """A framework's name of a layer, to be followed by the cell's, of a simple RNN, and of a cell's weights."""
+    """The lines that import a framework, and its names: of a layer, a simple RNN and a cell's weights."""
 
+    imports: str
     layer: str
     simple_rnn: str
     weights: tuple[str, ...]
 
 
-FRAMEWORKS = {
-    "torch": Framework("torch.nn.", "RNN", ("weight_ih", "weight_hh", "bias_ih", "bias_hh")),
-    "keras": Framework("keras.layers.", "SimpleRNN", ("kernel", "recurrent_kernel", "bias")),
-    "jax": Framework("jax.lax.scan of ", "RNN", ("W", "U", "b", "recurrent_b")),
-}
+TORCH = Framework("import torch", "torch.nn.{}", "RNN", ("weight_ih", "weight_hh", "bias_ih", "bias_hh"))
+KERAS = Framework(
+    'import os\nos.environ["KERAS_BACKEND"] = "tensorflow"\nimport keras\nimport tensorflow as tf',
+    *("keras.layers.{}", "SimpleRNN", ("kernel", "recurrent_kernel", "bias")),
+)
+JAX = Framework(
+    "import jax\nimport jax.numpy as jnp", "{} in jax.lax.scan", "RNN", ("W", "U", "b", "recurrent_b")
+)
+FRAMEWORKS = {"torch": TORCH, "keras": KERAS, "jax": JAX}
 
 
-def stored(framework: str, case: Case, weights: Weights) -> dict[str, Any]:
+def stored(framework: str, case: Case, weights: Weights) -> dict[str, Array]:
     """Convert a cell's weights to the framework's arrays, by its names."""
     names = FRAMEWORKS[framework].weights
     if framework == "keras":
         return dict(zip(names, variables_of(case, weights), strict=False))
     arrays = pack(weights, case.cell, "torch") if framework == "torch" else weights
     return {name: w for name, w in zip(names, arrays, strict=False) if w is not None}
+
+
+def arrays_of(framework: str, case: Case) -> dict[str, Array]:
+    """List a case's arrays by their names in a script: inputs, h0, c0 and weights[k].
+
+    States are (cells, batch, H), of a single cell too; the weights of all cells are in one row.
+    """
+    states = [state.reshape(case.cells_shape) for state in case.start]
+    cells = [stored(framework, case, run.weights).values() for layer in case.passes for run in layer]
+    arrays = {"inputs": case.inputs, **dict(zip(("h0", "c0"), states, strict=False))}
+    return arrays | {f"weights[{k}]": w for k, w in enumerate(chain(*cells))}
 
 
 def need_one_layer(framework: str, case: Case) -> None:

@@ -1,18 +1,18 @@
 """The words that fill the templates: a case's arrays, names and sums as a framework has them."""
 
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 from rnn_lockstep.adapters.backends.weight_layouts import LAYOUTS
-from rnn_lockstep.adapters.bug_report.conventions import FRAMEWORKS, stored
+from rnn_lockstep.adapters.bug_report.conventions import FRAMEWORKS, arrays_of, stored
 from rnn_lockstep.adapters.bug_report.source import UNPACK, literal, numpy_dtype, packed, with_strides
 from rnn_lockstep.reference import Case, Cotangents
 from rnn_lockstep.reference.oracle.cells import GATES
 from rnn_lockstep.reference.oracle.gradients import filled
 from rnn_lockstep.reference.oracle.validation import Array
 
+GIVEN = ("inputs", "h0", "c0")  # what a framework is handed as it lies in memory
 # The functions that NumPy does not have, of real and of complex numbers.
 FUNCTIONS = {
     "relu": "np.where(z.real > 0, z, 0)",
@@ -36,49 +36,37 @@ def filling(framework: str, case: Case, cotangents: Cotangents | None, longest: 
     longest: how many characters the source of an array may have before it is compressed.
     """
 
-    def source(array: Array) -> str:
+    def source(name: str, array: Array) -> str:
         text = literal(array)
-        return text if len(text) <= longest else packed(array)
-
-    def given(array: Array) -> str:
-        return with_strides(source(array), array) if framework == "torch" else source(array)
-
-    def by_cell(states: Iterable[Array]) -> list[Array]:
-        return [state.reshape(case.cells_shape) for state in states]
+        text = text if len(text) <= longest else packed(array)
+        return with_strides(text, array) if framework == "torch" and name in GIVEN else text
 
     def merged(module: str, *outputs: str) -> str:
         return MERGED[case.merge_mode].format(*outputs[-case.directions :], np=module)
 
-    own = FRAMEWORKS[framework]
-    cells = [stored(framework, case, run.weights) for layer in case.passes for run in layer]
-    state = ["h", "c"][: len(case.start)]
-    start = dict(zip(("h0", "c0"), map(given, by_cell(case.start)), strict=False))
-    all_given = case.initial_state is not None
-    pulled: dict[str, str] = {}
+    own, names = FRAMEWORKS[framework], list(stored(framework, case, case.weights))
+    arrays, pulled = arrays_of(framework, case), dict[str, Array]()
     if cotangents is not None:
         outputs, *states = filled(case, cotangents)
-        names = ("g_outputs", "g_h", "g_c")
-        pulled = dict(zip(names, map(source, [outputs, *by_cell(states)]), strict=False))
+        in_cells = [outputs, *(state.reshape(case.cells_shape) for state in states)]
+        pulled = dict(zip(("g_outputs", "g_h", "g_c"), in_cells, strict=False))
+    sources = {name: source(name, array) for name, array in (arrays | pulled).items()}
     function = case.activation if case.cell == "simple_rnn" else case.recurrent_activation
     return {
-        "framework": framework,
-        "case": case,
-        "layer": own.layer + (own.simple_rnn if case.cell == "simple_rnn" else case.cell.upper()),
-        "unpack": UNPACK.format(numpy_dtype(case.dtype)),
-        "inputs": given(case.inputs),
+        **{"framework": framework, "imports": own.imports, "case": case, "names": names, "merged": merged},
+        "layer": own.layer.format(own.simple_rnn if case.cell == "simple_rnn" else case.cell.upper()),
+        "unpack": UNPACK.format(numpy_dtype(case.dtype)) if "unpack(" in "".join(sources.values()) else "",
         "has_nan": bool(np.isnan(case.inputs.astype(np.float64)).any()),
-        "names": list(cells[0]),
-        "weights": [[source(array) for array in cell.values()] for cell in cells],
-        "start": start,
-        "cotangents": pulled,
-        "state": state,
-        "finals": ", ".join(f"{name}_n" for name in state),
-        "sources": ["inputs", *start] if all_given else ["inputs"],
-        "tensors": ["x", *state] if all_given else ["x"],  # made of them
+        "arrays": sources,
+        "weights": [text for name, text in sources.items() if name.startswith("weights")],
+        "cells": case.cells_shape[0],
+        "cotangents": list(pulled),
+        "state": ["h", "c"][: len(case.start)],
+        "start": [name for name in arrays if name in ("h0", "c0")],
+        "given": case.initial_state is not None,
         "function": function.removesuffix("_keras2"),
-        "function_body": FUNCTIONS.get(function, "").replace("z.real", "z.real" if cotangents else "z"),
-        "merged": merged,
-        **sums(framework, case, list(cells[0])),
+        "function_body": FUNCTIONS.get(function, "").replace("z.real", "z.real" if pulled else "z"),
+        **sums(framework, case, names),
     }
 
 

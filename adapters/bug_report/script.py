@@ -44,7 +44,7 @@ def script(
     formulas = (True, False) if target and cotangents else (target is not None,)
     for formula, longest, tight in product(formulas, LONGEST, (False, True)):
         values = filling(framework, case, cotangents, longest)
-        text = wrapped(template(framework).render(t=target, tag=tag, formula=formula, **values))
+        text = wrapped(template().render(t=target, tag=tag, formula=formula, **values))
         gaps = (r"(?<!\n)\n\n(?!\n)", "\n") if tight else ("", "")  # all but those between sections
         text = re.sub(r"\n{3,}", "\n\n", re.sub(*gaps, text))
         if (lines := text.count("\n")) <= LINES:
@@ -53,10 +53,10 @@ def script(
 
 
 @cache
-def template(framework: str) -> Any:
-    """Load the template of a framework; a name in it that is not filled raises an error."""
+def template() -> Any:
+    """Load the template; a name in it that is not filled raises an error."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     loader = FileSystemLoader(Path(__file__).parent / "templates")
     environment = Environment(loader=loader, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    return environment.get_template(f"{framework}.jinja")
+    return environment.get_template("script.jinja")

@@ -58,6 +58,7 @@ def wrapped(text: str) -> str:
         code, mark, comment = line.partition("  # ")
         if "np.array([" in code and len(line) > WIDTH:
             indent = " " * (len(code) - len(code.lstrip()) + 4)
+            code = code.replace(" = ", f"{HARD_SPACE}={HARD_SPACE}")
             rows = textwrap.wrap(
                 code, WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
             )

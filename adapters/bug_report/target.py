@@ -5,9 +5,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from rnn_lockstep.adapters.bug_report.conventions import CONCATENATED, NoScript, need_one_layer, stored
-from rnn_lockstep.reference import Case, Cotangents, Verdict, Weights
+from rnn_lockstep.adapters.bug_report.conventions import (
+    CONCATENATED,
+    NoScript,
+    arrays_of,
+    need_one_layer,
+    stored,
+)
+from rnn_lockstep.reference import Case, Cotangents, Verdict
 from rnn_lockstep.reference.check.comparison import Step
+from rnn_lockstep.reference.oracle.training import cells_of
 
 # The parts of an answer by their names in a comparison, in words, and in the script.
 PARTS = {
@@ -72,15 +79,11 @@ def answer_target(framework: str, verdict: Verdict, step: Step) -> tuple[Target,
         case = one_layer(verdict, layer)
         below = ", on what the layer below gave" if layer else ""
         note, layer = f"Layer {layer} of {verdict.case.layers}{below}. ", 0
-    words = " ".join(filter(None, ("the", found[1], found[3], words, "at", where(step))))
+    place = ", ".join(f"{axis} {i}" for axis, i in step.index.items())
+    words = " ".join(filter(None, ("the", found[1], found[3], words, "at", place)))
     direction = None if found[4] == "outputs" else int(found[3] == "backward")
     at = tuple(step.index.values())
     return Target(words, step.bound, step.expected, array, at, layer, direction, note), case
-
-
-def where(step: Step) -> str:
-    """Write the index in words."""
-    return ", ".join(f"{axis} {i}" for axis, i in step.index.items())
 
 
 def one_layer(verdict: Verdict, layer: int) -> Case:
@@ -114,22 +117,18 @@ def gradient_target(framework: str, case: Case, step: Step) -> Target:
         raise NoScript("scripts do not show gradients of a last output where a row has no steps")
     if case.dtype.name == "bfloat16":
         raise NoScript("scripts do not show gradients in bfloat16")
-    name = step.name.removeprefix("gradient of ")
-    words, at = f"the {step.name} at {where(step)}", tuple(step.index.values())
-    arrays = {"inputs": "inputs", "initial_state": "h0", "initial_cell_state": "c0"}
-    if name in arrays:
-        at = (0, *at) if name != "inputs" and len(at) == 2 else at
-        return Target(words, step.bound, step.expected, arrays[name], at)
-    several, _, field = name.rpartition(".")
-    cell = int(several.removeprefix("more_weights[").removesuffix("]")) + 1 if several else 0
-    weights = (case.weights, *case.more_weights)[cell]._asdict()
-    marked = {name: None if w is None else np.zeros(w.shape) for name, w in weights.items()}
-    marked[field][at] = 1.0  # type: ignore[index]  # it is there, since it has a gradient
-    own = stored(framework, case, Weights(**marked))
-    which, (name, array) = next(each for each in enumerate(own.items()) if each[1][1].any())
-    at = tuple(int(i) for i in np.argwhere(array)[0])
-    layer, backward = divmod(cell, case.directions)
-    of_torch = f"_l{layer}_reverse" if backward or case.reverse else f"_l{layer}"
-    name += of_torch if framework == "torch" else " (backward)" * backward
+    marked = {name: np.zeros_like(array) for name, array in case.arrays().items()}
+    marked[step.name.removeprefix("gradient of ")][tuple(step.index.values())] = 1
+    first, *more = cells_of(case, marked)
+    states = {name: marked.get(name) for name in ("initial_state", "initial_cell_state")}
+    of_one = replace(case, inputs=marked["inputs"], **first._asdict(), more_weights=tuple(more), **states)
+    array, found = next((name, a) for name, a in arrays_of(framework, of_one).items() if a.any())
+    at = tuple(np.argwhere(found)[0].tolist())
+    name, names = array, list(stored(framework, case, case.weights))
+    if array.startswith("weights"):
+        cell, which = divmod(int(array[8:-1]), len(names))
+        backward = cell % case.directions or case.reverse
+        of_torch = f"_l{cell // case.directions}{'_reverse' if backward else ''}"
+        name = names[which] + (of_torch if framework == "torch" else " (backward)" * backward)
     words = f"the gradient of {name} at {list(at)}"
-    return Target(words, step.bound, step.expected, f"weights[{cell * len(own) + which}]", at)
+    return Target(words, step.bound, step.expected, array, at)
