@@ -21,13 +21,8 @@ FUNCTIONS = {
     "hard_sigmoid_keras2": "np.where(abs(z.real) < 2.5, z / 5 + 0.5, z.real > 0)",
 }
 # The outputs of a layer from those of its directions.
-MERGED = {
-    None: "{}",
-    "concat": "{np}.concatenate([{}, {}], axis=-1)",
-    "sum": "{} + {}",
-    "mul": "{} * {}",
-    "ave": "({} + {}) / 2",
-}
+MERGED = {None: "{}", "sum": "{} + {}", "mul": "{} * {}", "ave": "({} + {}) / 2"}
+MERGED["concat"] = "{np}.concatenate([{}, {}], axis=-1)"
 
 
 def filling(framework: str, case: Case, cotangents: Cotangents | None, longest: int) -> dict[str, Any]:
@@ -61,9 +56,10 @@ def filling(framework: str, case: Case, cotangents: Cotangents | None, longest: 
         "weights": [text for name, text in sources.items() if name.startswith("weights")],
         "cells": case.cells_shape[0],
         "cotangents": list(pulled),
-        "state": ["h", "c"][: len(case.start)],
-        "start": [name for name in arrays if name in ("h0", "c0")],
-        "given": case.initial_state is not None,
+        "state": ["h", "c"][: len(case.start)],  # of a cell, in the formulas
+        "start": ["h0", "c0"][: len(case.start)],
+        "finals": ", ".join(f"{name}_n" for name in ["h", "c"][: len(case.start)]),
+        "given": 1 if case.initial_state is None else 1 + len(case.start),  # of inputs, h0 and c0
         "function": function.removesuffix("_keras2"),
         "function_body": FUNCTIONS.get(function, "").replace("z.real", "z.real" if pulled else "z"),
         **sums(framework, case, names),

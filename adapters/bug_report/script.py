@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rnn_lockstep.adapters.backends import torch_adapter
-from rnn_lockstep.adapters.bug_report.conventions import FRAMEWORKS, NoScript, need_one_layer
+from rnn_lockstep.adapters.bug_report.conventions import FRAMEWORKS, NoScript, runs_whole
 from rnn_lockstep.adapters.bug_report.filling import filling
 from rnn_lockstep.adapters.bug_report.source import wrapped
 from rnn_lockstep.adapters.bug_report.target import Target, target_of
@@ -15,6 +15,7 @@ from rnn_lockstep.reference import Case, Cotangents, Verdict
 
 LINES = 59  # at most
 LONGEST = (10_000, 300, 80)  # characters of an array that is not compressed, from readable to short
+GAPS = ("(?!)", r"(?<!\n)\n\n(?!\n)", r"\n{2,}")  # closed: none, all but those between sections, all
 
 
 def script(
@@ -35,18 +36,17 @@ def script(
         raise NoScript(f"scripts are for {', '.join(FRAMEWORKS)}; what {backend} runs is not known here")
     if framework == "torch" and (reason := torch_adapter.refusal(case)):
         raise NoScript(reason)
+    if (verdict is None or cotangents) and not runs_whole(framework, case):
+        raise NoScript(f"several layers are not one in {framework}, and a script runs one")
     target: Target | None = None
-    if verdict is None:
-        need_one_layer(framework, case)
-    else:
+    if verdict is not None:
         target, case = target_of(framework, verdict, cotangents)
     # Beside a gradient that is too long for its formula stands the number that the formula gives.
     formulas = (True, False) if target and cotangents else (target is not None,)
-    for formula, longest, tight in product(formulas, LONGEST, (False, True)):
+    for formula, longest, gaps in product(formulas, LONGEST, GAPS):
         values = filling(framework, case, cotangents, longest)
         text = wrapped(template().render(t=target, tag=tag, formula=formula, **values))
-        gaps = (r"(?<!\n)\n\n(?!\n)", "\n") if tight else ("", "")  # all but those between sections
-        text = re.sub(r"\n{3,}", "\n\n", re.sub(*gaps, text))
+        text = re.sub(r"\n{3,}", "\n\n", re.sub(gaps, "\n", text))
         if (lines := text.count("\n")) <= LINES:
             return text
     raise NoScript(f"the script would have {lines} lines, more than the {LINES} of a report")

@@ -2,16 +2,11 @@
 
 import re
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
-from rnn_lockstep.adapters.bug_report.conventions import (
-    CONCATENATED,
-    NoScript,
-    arrays_of,
-    need_one_layer,
-    stored,
-)
+from rnn_lockstep.adapters.bug_report.conventions import NoScript, arrays_of, runs_whole, stored
 from rnn_lockstep.reference import Case, Cotangents, Verdict
 from rnn_lockstep.reference.check.comparison import Step
 from rnn_lockstep.reference.oracle.training import cells_of
@@ -29,7 +24,7 @@ PARTS = {
 class Target:
     """An element of an answer or of a gradient, by the names that the script has for them.
 
-    words: what and where it is.  bound: how far it may be off.  expected: what it should be.
+    words: what and where it is.  step: what it should be, and how far it may be off.
     array, at: the array that it is in, and the index there; of an answer, outputs, h_n or c_n of one cell;
     of a gradient, inputs, h0, c0 or weights[k].
     layer, direction: the cell's, of an answer; direction is None for both, merged.
@@ -37,8 +32,7 @@ class Target:
     """
 
     words: str
-    bound: float
-    expected: float
+    step: Step
     array: str
     at: tuple[int, ...]
     layer: int = 0
@@ -75,7 +69,7 @@ def answer_target(framework: str, verdict: Verdict, step: Step) -> tuple[Target,
     counts = case.valid[step.batch].any() if step.time is None else case.valid[step.batch, step.time]
     if framework == "keras" and array == "outputs" and not counts:
         raise NoScript("Keras repeats outputs on padding; the adapter makes them zero")
-    if case.layers > 1 and not (framework == "torch" and case.merge_mode in CONCATENATED):
+    if not runs_whole(framework, case):
         case = one_layer(verdict, layer)
         below = ", on what the layer below gave" if layer else ""
         note, layer = f"Layer {layer} of {verdict.case.layers}{below}. ", 0
@@ -83,7 +77,7 @@ def answer_target(framework: str, verdict: Verdict, step: Step) -> tuple[Target,
     words = " ".join(filter(None, ("the", found[1], found[3], words, "at", place)))
     direction = None if found[4] == "outputs" else int(found[3] == "backward")
     at = tuple(step.index.values())
-    return Target(words, step.bound, step.expected, array, at, layer, direction, note), case
+    return Target(words, step, array, at, layer, direction, note), case
 
 
 def one_layer(verdict: Verdict, layer: int) -> Case:
@@ -112,7 +106,6 @@ def one_layer(verdict: Verdict, layer: int) -> Case:
 
 def gradient_target(framework: str, case: Case, step: Step) -> Target:
     """Find an element of a gradient among the arrays as the framework has them."""
-    need_one_layer(framework, case)
     if not case.return_sequences and not case.valid.any(axis=1).all():
         raise NoScript("scripts do not show gradients of a last output where a row has no steps")
     if case.dtype.name == "bfloat16":
@@ -120,8 +113,8 @@ def gradient_target(framework: str, case: Case, step: Step) -> Target:
     marked = {name: np.zeros_like(array) for name, array in case.arrays().items()}
     marked[step.name.removeprefix("gradient of ")][tuple(step.index.values())] = 1
     first, *more = cells_of(case, marked)
-    states = {name: marked.get(name) for name in ("initial_state", "initial_cell_state")}
-    of_one = replace(case, inputs=marked["inputs"], **first._asdict(), more_weights=tuple(more), **states)
+    others: Any = {name: marked.get(name) for name in ("inputs", "initial_state", "initial_cell_state")}
+    of_one = replace(case, **others, **first._asdict(), more_weights=tuple(more))
     array, found = next((name, a) for name, a in arrays_of(framework, of_one).items() if a.any())
     at = tuple(np.argwhere(found)[0].tolist())
     name, names = array, list(stored(framework, case, case.weights))
@@ -131,4 +124,4 @@ def gradient_target(framework: str, case: Case, step: Step) -> Target:
         of_torch = f"_l{cell // case.directions}{'_reverse' if backward else ''}"
         name = names[which] + (of_torch if framework == "torch" else " (backward)" * backward)
     words = f"the gradient of {name} at {list(at)}"
-    return Target(words, step.bound, step.expected, array, at)
+    return Target(words, step, array, at)
