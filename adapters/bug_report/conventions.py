@@ -38,7 +38,7 @@ def stored(framework: str, case: Case, weights: Weights) -> dict[str, Array]:
     if framework == "keras":
         return dict(zip(names, variables_of(case, weights), strict=False))
     arrays = pack(weights, case.cell, "torch") if framework == "torch" else weights
-    return {name: w for name, w in zip(names, arrays, strict=False) if w is not None}
+    return {name: w for name, w in zip(names, arrays, strict=True) if w is not None}
 
 
 def arrays_of(framework: str, case: Case) -> dict[str, Array]:

@@ -43,12 +43,13 @@ def script(
         target, case = target_of(framework, verdict, cotangents)
     # Beside a gradient that is too long for its formula stands the number that the formula gives.
     formulas = (True, False) if target and cotangents else (target is not None,)
-    for formula, longest, gaps in product(formulas, LONGEST, GAPS):
+    for formula, longest in product(formulas, LONGEST):
         values = filling(framework, case, cotangents, longest)
-        text = wrapped(template().render(t=target, tag=tag, formula=formula, **values))
-        text = re.sub(r"\n{3,}", "\n\n", re.sub(gaps, "\n", text))
-        if (lines := text.count("\n")) <= LINES:
-            return text
+        whole = wrapped(template().render(t=target, tag=tag, formula=formula, **values))
+        for gaps in GAPS:
+            text = re.sub(r"\n{3,}", "\n\n", re.sub(gaps, "\n", whole))
+            if (lines := text.count("\n")) <= LINES:
+                return text
     raise NoScript(f"the script would have {lines} lines, more than the {LINES} of a report")
 
 
