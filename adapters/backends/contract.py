@@ -29,6 +29,10 @@ EVERYTHING: dict[str, Any] = {
 }
 
 
+# z / (1 + |z|) rounds twice, in whatever framework.
+SOFTSIGN = {"softsign": dict.fromkeys(DTYPES, FunctionError(2.0))}
+
+
 @dataclass(frozen=True)
 class Facts:
     """What an adapter declares about its backend.

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rnn_lockstep.adapters.backends.contract import EVERYTHING, Facts, Refused
-from rnn_lockstep.reference import Case, Cotangents, Trace, Weights
+from rnn_lockstep.adapters.backends.contract import EVERYTHING, SOFTSIGN, Facts, Refused
+from rnn_lockstep.reference import Case, Cotangents, FunctionError, Trace, Weights
 from rnn_lockstep.reference.oracle.cells import Options
 from rnn_lockstep.reference.oracle.gradients import by_name, given_or_zeros
 from rnn_lockstep.reference.oracle.validation import Array
@@ -28,6 +28,7 @@ class JaxAdapter:
             f"matmul precision {jax.config.jax_default_matmul_precision or 'default'}",
             tanh_ulps={"float32": 5, "float64": 11, "float16": 1, "bfloat16": 1},
             sigmoid_ulps={"float32": 3, "float64": 3, "float16": 3, "bfloat16": 3},
+            functions={**SOFTSIGN, "elu": {"float32": FunctionError(7), "float64": FunctionError(6)}},
             compiles=True,
             **EVERYTHING,
         )

@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from rnn_lockstep.adapters.backends.contract import EVERYTHING, Facts
-from rnn_lockstep.reference import Case, Cotangents, Trace
+from rnn_lockstep.adapters.backends.contract import EVERYTHING, SOFTSIGN, Facts
+from rnn_lockstep.reference import Case, Cotangents, FunctionError, Trace
 from rnn_lockstep.reference.oracle.engine import PLAIN, Engine, as_arrays
 from rnn_lockstep.reference.oracle.gradients import gradients_in
 
@@ -30,6 +30,7 @@ class NumpyAdapter:
         version=np.__version__,
         tanh_ulps={"float32": 2, "float64": 2, "float16": 1, "bfloat16": 1},
         sigmoid_ulps={"float32": 4, "float64": 3, "float16": 3, "bfloat16": 3},
+        functions={**SOFTSIGN, "elu": {"float32": FunctionError(3), "float64": FunctionError(1)}},
         **EVERYTHING,
     )
 

@@ -1,4 +1,4 @@
-"""Ways for a number through a real layer that does nothing to it but tanh or sigmoid."""
+"""Ways for a number through a real layer that does nothing to it but one function."""
 
 from typing import NamedTuple
 
@@ -15,9 +15,10 @@ SHUT, OPEN = -100.0, 100.0
 class Route(NamedTuple):
     """A layer with one unit, and U = 0, that answers a number x with function(x).
 
-    W, b: a figure for each gate, in the order of `reference.oracle.cells.GATES`.
+    W, b: a figure for each gate, in the order of `reference.oracle.cells.CELLS`.
     state: the figures of initial_state and initial_cell_state; zeros where it is empty.
     observed: the part of the trace that has the answer.
+    activation: of the cell.
     """
 
     function: str
@@ -26,6 +27,7 @@ class Route(NamedTuple):
     b: tuple[float, ...]
     state: tuple[float, ...] = ()
     observed: str = "final_state"
+    activation: str = "tanh"
 
     def case(self, x: np.ndarray) -> Case:
         """The numbers x (n,) as a batch of sequences of one step."""
@@ -37,6 +39,7 @@ class Route(NamedTuple):
             W[:, None],
             np.zeros_like(W[:, None]),
             b,
+            activation=self.activation,
             cell=self.cell,
             **dict(zip(names, states, strict=False)),
         )
@@ -53,6 +56,8 @@ ROUTES = (
     Route("tanh", "gru", W=(0, 0, 1), b=(0, SHUT, 0)),
     # i, f, g, o: c' = f∘c + i∘g with f = 0 and i = 1, which leaves g
     Route("tanh", "lstm", W=(0, 0, 1, 0), b=(OPEN, SHUT, 0, OPEN), observed="final_cell_state"),
+    Route("softsign", "simple_rnn", W=(1,), b=(0,), activation="softsign"),
+    Route("elu", "simple_rnn", W=(1,), b=(0,), activation="elu"),
     # n = 0 and h = 1, which leaves z
     Route("sigmoid", "gru", W=(0, 1, 0), b=(0, 0, 0), state=(1,)),
     # h' = o∘tanh(c') with c' = c = 50, which leaves o
@@ -61,5 +66,6 @@ ROUTES = (
 
 
 def routes(adapter: Adapter) -> list[Route]:
-    """Those through the cells that the backend has."""
-    return [route for route in ROUTES if route.cell in adapter.facts.cells]
+    """The routes through the cells and activations that the backend has."""
+    facts = adapter.facts
+    return [r for r in ROUTES if r.cell in facts.cells and facts.takes(r.cell, r.activation)]

@@ -1,4 +1,4 @@
-"""The worst errors of each backend's own tanh and sigmoid, beside what its adapter declares.
+"""The worst errors of each backend's own functions, beside what its adapter declares.
 
     python -m tests.benchmarks.ulps [--thorough] [BACKEND ...]
 
@@ -26,11 +26,26 @@ SMALLEST = 2.0**-14  # float16's smallest normal number; no backend was seen to 
 SEARCHES = 16  # by which a thorough search goes through a dtype too large to look at every number
 
 # The same lines on a wider dtype's numbers and on Arb's.
-FUNCTIONS: dict[str, Callable[[Any], Any]] = {"tanh": np.tanh, "sigmoid": sigmoid}
+FUNCTIONS: dict[str, Callable[[Any], Any]] = {
+    "tanh": np.tanh,
+    "sigmoid": sigmoid,
+    "softsign": lambda z: z / (1 + abs(z)),
+    "elu": np.expm1,  # below zero; above it is z itself
+}
+# From where to where each is looked at; None for the logarithm of two smallest normal numbers.
+RANGES: dict[str, tuple[float | None, float]] = {
+    "tanh": (-20, 20),
+    "sigmoid": (None, 90),
+    "softsign": (-1e4, 1e4),
+    "elu": (-20, -2 * SMALLEST),
+}
 
 
 class Figure(NamedTuple):
-    """The worst error found on a route, the x it was found at, and the error that is declared."""
+    """The worst error found on a route, the x it was found at, and the error that is declared, in ulps.
+
+    worst: beside the absolute error that is declared.
+    """
 
     route: Route
     worst: float
@@ -48,10 +63,13 @@ class Figure(NamedTuple):
         )
 
 
-def ulps(function: str, x: Array, y: Array, number: Callable[[Array], Array]) -> Array:
-    """|y - function(x)| in ulps at the exact result, computed on `number(x)`; infinite where NaN."""
+def ulps(function: str, x: Array, y: Array, number: Callable[[Array], Array], absolute: float = 0.0) -> Array:
+    """|y - function(x)| in ulps at the exact result, computed on `number(x)`; infinite where NaN.
+
+    absolute: what it may be beside that, and does not count.
+    """
     exact = FUNCTIONS[function](number(x))
-    error = abs(number(y) - exact) / Arithmetic(x.dtype).ulp(exact.astype(np.float64))
+    error = (abs(number(y) - exact) - absolute) / Arithmetic(x.dtype).ulp(exact.astype(np.float64))
     return np.nan_to_num(error.astype(np.float64), nan=np.inf)
 
 
@@ -72,8 +90,10 @@ def spans(function: str, dtype: str) -> tuple[Span, Span]:
     be flushed to zero, for which the bound has a term of its own.
     """
     underflow = np.log(2 * Arithmetic(np.dtype(dtype)).smallest_normal)
-    low, high = {"tanh": (-20, 20), "sigmoid": (underflow, 90)}[function]
-    ends = places(np.array([low, -SMALLEST, SMALLEST, high], dtype)).tolist()
+    low, high = RANGES[function]
+    low = underflow if low is None else low
+    inner = (-SMALLEST, SMALLEST) if high > 0 else (-1.0, -1.0)
+    ends = places(np.array([low, *inner, high], dtype)).tolist()
     return (ends[0] + 1, ends[1]), (ends[2], ends[3])  # + 1: the logarithm may be rounded down
 
 
@@ -98,8 +118,9 @@ def measured(
     """The worst error on a route; the same each time. batches: see `search`."""
 
     def error(x: Array) -> Array:
-        return ulps(route.function, x, route.answers(adapter, x), wider)
+        return ulps(route.function, x, route.answers(adapter, x), wider, declared.absolute)
 
+    declared = adapter.facts.arithmetic(np.dtype(dtype)).error_of(route.function)
     where = spans(route.function, dtype)
     if thorough and np.dtype(dtype).itemsize <= 4:
         x = search(error, dtype, where, count=2**32)
@@ -108,10 +129,9 @@ def measured(
         x = np.concatenate([search(error, dtype, where, batches=batches, seed=seed) for seed in seeds])
     y = route.answers(adapter, np.resize(x, BATCH))[: len(x)]
     with ctx.workprec(128):
-        errors = ulps(route.function, x, y, balls)
+        errors = ulps(route.function, x, y, balls, declared.absolute)
     worst = np.argmax(errors)
-    declared = adapter.facts.arithmetic(np.dtype(dtype)).error_of(route.function).ulps
-    return Figure(route, float(errors[worst]), x[worst], declared)
+    return Figure(route, float(errors[worst]), x[worst], declared.ulps)
 
 
 def figures(adapter: Adapter, **effort: Any) -> Iterator[Figure]:
