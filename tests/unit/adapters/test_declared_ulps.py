@@ -45,7 +45,8 @@ def test_no_other_step_of_a_layer_adds_an_error(backend: Backend):
     """Open gates and saturated functions are 1, shut gates 0: a product with less would not be 1."""
     for dtype in DTYPES:
         x = np.full(BATCH, OPEN, dtype)
-        for route in routes(backend.adapter):
+        saturated = (route for route in routes(backend.adapter) if route.activation == "tanh")
+        for route in saturated:
             backend.check(route.case(x))
             np.testing.assert_array_equal(route.answers(backend.adapter, x), 1, str(route))
 
