@@ -15,6 +15,7 @@ from rnn_lockstep.tests.harness.backend import Backend, backend_of
 from rnn_lockstep.tests.harness.failure import failures
 from rnn_lockstep.tests.harness.scores import Scores, rendered
 
+SESSION = pytest.StashKey["Session"]()  # of a run that tests backends
 # Where a test leaves its results; they travel in its report as plain data, from whichever process ran it.
 SCORES = pytest.StashKey[list[Any]]()
 FAULTS = pytest.StashKey[tuple[str, int, int]]()

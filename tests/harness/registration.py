@@ -1,4 +1,4 @@
-"""Which plugins a run has beside its session: reports, progress, saved cases."""
+"""Registration of the plugins that a run's options ask for: reports, progress, saved cases and more."""
 
 from pathlib import Path
 
@@ -7,19 +7,19 @@ import pytest
 from rnn_lockstep.adapters.safe_files import in_one_line
 from rnn_lockstep.adapters.saved_cases.saved_case import InvalidCase
 from rnn_lockstep.tests.harness import replay
+from rnn_lockstep.tests.harness.conformance_vectors import ConformanceVectors
 from rnn_lockstep.tests.harness.known_failures.draft import Draft
 from rnn_lockstep.tests.harness.known_failures.entries import InvalidKnownFailures, known_failures
 from rnn_lockstep.tests.harness.known_failures.run import KnownFailures
 from rnn_lockstep.tests.harness.progress import Progress, wanted
 from rnn_lockstep.tests.harness.saving import FOLDER, NAME, Saving
 from rnn_lockstep.tests.harness.session import Session
-from rnn_lockstep.tests.harness.vectors import Vectors
 
-TESTS = Path(__file__).parent
+HARNESS = Path(__file__).parent
 
 
 def register(config: pytest.Config, session: Session) -> None:
-    """Register those that the options ask for. Raises pytest.UsageError when one cannot do its work."""
+    """Register a plugin for each option that was given. Raises pytest.UsageError when one cannot do its work."""
     plugins = config.pluginmanager
     if config.getoption("--lockstep-report"):
         from rnn_lockstep.tests.harness.report.plugin import Reports
@@ -33,7 +33,10 @@ def register(config: pytest.Config, session: Session) -> None:
 
 
 def save_cases(config: pytest.Config) -> None:
-    """Paths become absolute, for pytest-xdist's processes too."""
+    """Register what writes conformance vectors, `--save-cases`.
+
+    Its path becomes absolute, for pytest-xdist's processes too. Raises pytest.UsageError.
+    """
     folder = config.getoption("--save-cases")
     if folder is None:
         return
@@ -41,13 +44,16 @@ def save_cases(config: pytest.Config) -> None:
         raise pytest.UsageError("--save-cases needs the name of a folder")
     config.option.save_cases = config.invocation_params.dir / folder
     try:
-        config.pluginmanager.register(Vectors(config.option.save_cases), "lockstep-vectors")
+        config.pluginmanager.register(ConformanceVectors(config.option.save_cases), "lockstep-vectors")
     except OSError as error:
         raise pytest.UsageError(f"--save-cases {folder}: {in_one_line(error)}") from None
 
 
 def replay_cases(config: pytest.Config) -> None:
-    """The cases of `--replay` and nothing else; without it failing cases are saved."""
+    """Register what runs saved cases and nothing else, `--replay`; without it, what saves failing cases.
+
+    Raises pytest.UsageError for a file that is no saved case.
+    """
     paths = [config.invocation_params.dir / path for path in config.getoption("--replay")]
     if not paths:
         config.pluginmanager.register(Saving(config.rootpath / FOLDER), NAME)
@@ -61,7 +67,10 @@ def replay_cases(config: pytest.Config) -> None:
 
 
 def know_failures(config: pytest.Config, session: Session) -> None:
-    """Those of `--known-failures`, and a draft of such a file."""
+    """Register what excuses known failures, `--known-failures`, and what drafts a file of them.
+
+    Raises pytest.UsageError for a file that cannot be read, or not be written.
+    """
     folder, plugins = config.invocation_params.dir, config.pluginmanager
     if path := config.getoption("--known-failures"):
         config.option.known_failures = folder / path
@@ -71,7 +80,7 @@ def know_failures(config: pytest.Config, session: Session) -> None:
             raise pytest.UsageError(str(error)) from None
         plugins.register(failing := KnownFailures(entries, session), "lockstep-known-failures")
         if failing.entries:
-            config.args.append(str(TESTS / "known_failures" / "run.py"))
+            config.args.append(str(HARNESS / "known_failures" / "run.py"))
     if path := config.getoption("--write-known-failures"):
         config.option.write_known_failures = draft = folder / path
         if draft.exists() or draft.suffix != ".toml" or not draft.parent.is_dir():

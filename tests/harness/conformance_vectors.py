@@ -1,4 +1,4 @@
-"""A pytest plugin for `--save-cases`: conformance vectors, cases with what any backend should answer.
+"""Conformance vectors: cases with what any backend should answer, as `--save-cases` writes them.
 
 What is expected, and how far off is allowed, is the oracle's whole answer with its error carried along,
 for a backend of which nothing is known; so the files are the same whichever backend ran the cases, and
@@ -28,7 +28,7 @@ CASES_A_TEST = 10
 VECTORS = "lockstep-vectors"  # the names of the files, in a test's report
 
 
-class Vectors:
+class ConformanceVectors:
     """Writes vectors to `folder` and, in the process that prints the summary, the list of them.
 
     Raises OSError when the folder cannot be made or written to.
