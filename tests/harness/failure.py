@@ -26,7 +26,7 @@ class Failure:
     it was trained to.
     claim: what the test shows, when it is more than that the answer to the case is right; such a failure
     may need more than the case to be seen again.
-    test: the test that failed; saved: the file the case was written to; report: the script that shows it
+    test: the test that failed, and the command that ran it; saved: the file the case was written to; report: the script that shows it
     without this project; as soon as they are known.
 
     The message is made when it is asked for, not for each of the examples on the way to the smallest.
@@ -41,6 +41,7 @@ class Failure:
     claim: str = ""
     cotangents: Cotangents | None = None
     test: str = ""
+    command: str = "pytest"
     saved: Path | None = None
     report: Path | None = None
 
@@ -79,8 +80,8 @@ class Failure:
         """The command that runs it again."""
         backend = f"--backend {shlex.quote(self.backend)}"
         if self.saved and not self.claim:
-            return f"pytest --replay={shlex.quote(str(self.saved))} {backend}"
-        return f"pytest {shlex.quote(self.test)} {backend}"
+            return f"{self.command} --replay={shlex.quote(str(self.saved))} {backend}"
+        return f"{self.command} {shlex.quote(self.test)} {backend}"
 
     def __str__(self) -> str:
         _, *details = str(self.verdict).splitlines()

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from rnn_lockstep.adapters import UnknownBackend
-from rnn_lockstep.tests.harness import port_run
+from rnn_lockstep.tests.harness import anywhere, port_run
 from rnn_lockstep.tests.harness.backend import Backend
 from rnn_lockstep.tests.harness.options import add_options
 from rnn_lockstep.tests.harness.profiles import draw_examples
@@ -30,6 +30,8 @@ def pytest_configure(config: pytest.Config) -> None:
         threads = max(1, (os.cpu_count() or 1) // config.workerinput["workercount"])
         os.environ.setdefault("OMP_NUM_THREADS", str(threads))
     sys.path.insert(0, str(config.invocation_params.dir))  # where --backend module:Class is looked up
+    if anywhere.is_anywhere(config):
+        anywhere.find_tests(config)
     if port_run.wanted(config):
         config.pluginmanager.register(port_run.Migration(config), "lockstep-migration")
         return

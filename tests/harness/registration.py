@@ -7,6 +7,7 @@ import pytest
 from rnn_lockstep.adapters.safe_files import in_one_line
 from rnn_lockstep.adapters.saved_cases.saved_case import InvalidCase
 from rnn_lockstep.tests.harness import replay
+from rnn_lockstep.tests.harness.anywhere import saving_folder
 from rnn_lockstep.tests.harness.conformance_vectors import ConformanceVectors
 from rnn_lockstep.tests.harness.known_failures.draft import Draft
 from rnn_lockstep.tests.harness.known_failures.entries import InvalidKnownFailures, known_failures
@@ -56,7 +57,7 @@ def replay_cases(config: pytest.Config) -> None:
     """
     paths = [config.invocation_params.dir / path for path in config.getoption("--replay")]
     if not paths:
-        config.pluginmanager.register(Saving(config.rootpath / FOLDER), NAME)
+        config.pluginmanager.register(Saving(saving_folder(config) / FOLDER), NAME)
         return
     config.option.replay = paths
     try:

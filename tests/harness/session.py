@@ -11,6 +11,7 @@ from hypothesis import settings
 
 from rnn_lockstep.adapters import UnknownBackend, find, known_backends, load
 from rnn_lockstep.adapters.backends.contract import CELLS
+from rnn_lockstep.tests.harness.anywhere import command
 from rnn_lockstep.tests.harness.backend import Backend, backend_of
 from rnn_lockstep.tests.harness.failure import failures
 from rnn_lockstep.tests.harness.scores import Scores, rendered
@@ -87,7 +88,7 @@ class Session:
         """Send a test's failures and scores with its report, from whichever process ran it."""
         failed = list(failures(call.excinfo.value if call.excinfo else None))
         for failure in failed:
-            failure.test = item.nodeid
+            failure.test, failure.command = item.nodeid, command(item.config)
         report = yield
         report.lockstep_failures = [failure.to_json() for failure in failed]
         if call.when == "call":
