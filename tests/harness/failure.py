@@ -26,8 +26,8 @@ class Failure:
     it was trained to.
     claim: what the test shows, when it is more than that the answer to the case is right; such a failure
     may need more than the case to be seen again.
-    test: the test that failed, and the command that ran it; saved: the file the case was written to; report: the script that shows it
-    without this project; as soon as they are known.
+    test, command: the test that failed, and the command that runs tests; saved: the file the case was
+    written to; report: the script that shows it without this project; as soon as they are known.
 
     The message is made when it is asked for, not for each of the examples on the way to the smallest.
     """

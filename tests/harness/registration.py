@@ -1,26 +1,22 @@
 """Registration of the plugins that a run's options ask for: reports, progress, saved cases and more."""
 
-from pathlib import Path
-
 import pytest
 
 from rnn_lockstep.adapters.safe_files import in_one_line
 from rnn_lockstep.adapters.saved_cases.saved_case import InvalidCase
-from rnn_lockstep.tests.harness import replay
 from rnn_lockstep.tests.harness.anywhere import saving_folder
 from rnn_lockstep.tests.harness.conformance_vectors import ConformanceVectors
+from rnn_lockstep.tests.harness.known_failures import excuse
 from rnn_lockstep.tests.harness.known_failures.draft import Draft
 from rnn_lockstep.tests.harness.known_failures.entries import InvalidKnownFailures, known_failures
-from rnn_lockstep.tests.harness.known_failures.run import KnownFailures
 from rnn_lockstep.tests.harness.progress import Progress, wanted
+from rnn_lockstep.tests.harness.replay import TEST, Replay
 from rnn_lockstep.tests.harness.saving import FOLDER, NAME, Saving
 from rnn_lockstep.tests.harness.session import Session
 
-HARNESS = Path(__file__).parent
-
 
 def register(config: pytest.Config, session: Session) -> None:
-    """Register a plugin for each option that was given. Raises pytest.UsageError when one cannot do its work."""
+    """Register a plugin for each option given. Raises pytest.UsageError where one cannot do its work."""
     plugins = config.pluginmanager
     if config.getoption("--lockstep-report"):
         from rnn_lockstep.tests.harness.report.plugin import Reports
@@ -61,10 +57,10 @@ def replay_cases(config: pytest.Config) -> None:
         return
     config.option.replay = paths
     try:
-        config.pluginmanager.register(replay.Replay(paths), "lockstep-replay")
+        config.pluginmanager.register(Replay(paths), "lockstep-replay")
     except InvalidCase as error:
         raise pytest.UsageError(str(error)) from None
-    config.args = [replay.__file__]
+    config.args = [str(TEST)]
 
 
 def know_failures(config: pytest.Config, session: Session) -> None:
@@ -79,9 +75,9 @@ def know_failures(config: pytest.Config, session: Session) -> None:
             entries = known_failures(folder / path)
         except InvalidKnownFailures as error:
             raise pytest.UsageError(str(error)) from None
-        plugins.register(failing := KnownFailures(entries, session), "lockstep-known-failures")
+        plugins.register(failing := excuse.ExcuseKnownFailures(entries, session), "lockstep-known-failures")
         if failing.entries:
-            config.args.append(str(HARNESS / "known_failures" / "run.py"))
+            config.args.append(str(excuse.TEST))
     if path := config.getoption("--write-known-failures"):
         config.option.write_known_failures = draft = folder / path
         if draft.exists() or draft.suffix != ".toml" or not draft.parent.is_dir():

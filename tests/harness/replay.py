@@ -14,14 +14,7 @@ from rnn_lockstep.tests.harness.backend import Backend
 from rnn_lockstep.tests.harness.failure import failures
 from rnn_lockstep.tests.harness.saving import shown
 
-
-def test_replay(backend: Backend, replayed: tuple[Path, SavedCase]) -> None:
-    """The case of one file, and nothing of what was found when it was saved."""
-    _, saved = replayed
-    try:
-        check_saved(backend, saved)
-    except Refused as reason:
-        pytest.skip(f"{backend.name} refused: {reason}")
+TEST = Path(__file__).parents[1] / "parity" / "replay.py"
 
 
 def check_saved(backend: Backend, saved: SavedCase) -> None:

@@ -53,7 +53,7 @@ class Session:
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         """Each backend in turn and, for tests with a `cell`, each cell that it can run."""
         if "known" in metafunc.fixturenames:
-            return  # tests/harness/known_failures/run.py knows of which backends
+            return  # known_failures/excuse.py knows of which backends
         if {"backend", "cell"} <= set(metafunc.fixturenames):
             pairs = [(name, cell) for name in self.names for cell in self.cells(name)]
             metafunc.parametrize(("backend", "cell"), pairs, indirect=["backend"], scope="session")

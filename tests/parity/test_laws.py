@@ -45,7 +45,9 @@ def test_batch_is_its_rows(backend: Backend, cell: str, data: st.DataObject) -> 
     count = min(case.batch, 3)
     runs = [backend.run(rows(case, slice(i, i + 1))) for i in range(count)]
     outputs = np.concatenate([run.outputs for run in runs])
-    joined = Trace(outputs, *(np.concatenate(states) for states in zip(*(run.states for run in runs), strict=True)))
+    joined = Trace(
+        outputs, *(np.concatenate(states) for states in zip(*(run.states for run in runs), strict=True))
+    )
     backend.check(rows(case, slice(count)), joined, claim="a batch is its rows run one by one")
 
 
