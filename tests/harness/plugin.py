@@ -25,6 +25,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.hookimpl(trylast=True)  # after Hypothesis has loaded the profile that was asked for
 def pytest_configure(config: pytest.Config) -> None:
     """Set up a run that checks a port, or else one that tests backends."""
+    config.addinivalue_line("markers", "needs(*names): what a backend must declare to be asked this test")
     draw_examples(config.getoption("--max-examples"))
     if hasattr(config, "workerinput"):  # one of pytest-xdist's processes, which share the processor
         threads = max(1, (os.cpu_count() or 1) // config.workerinput["workercount"])

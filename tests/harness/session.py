@@ -11,9 +11,11 @@ from hypothesis import settings
 
 from rnn_lockstep.adapters import UnknownBackend, find, known_backends, load
 from rnn_lockstep.adapters.backends.contract import CELLS
+from rnn_lockstep.adapters.backends.registry import BUILT_IN
 from rnn_lockstep.tests.harness.anywhere import command
 from rnn_lockstep.tests.harness.backend import Backend, backend_of
 from rnn_lockstep.tests.harness.failure import failures
+from rnn_lockstep.tests.harness.needs import missing
 from rnn_lockstep.tests.harness.scores import Scores, rendered
 
 SESSION = pytest.StashKey["Session"]()  # of a run that tests backends
@@ -41,7 +43,7 @@ class Session:
         self.parallel = False
         for name in self.names:
             find(name)
-            if name.partition(":")[0] not in known:  # only importing it can tell; a framework can wait
+            if name.partition(":")[0] not in BUILT_IN:  # its cells are told by importing it; others can wait
                 self.backend(name)
 
     def backend(self, name: str) -> Backend:
@@ -61,17 +63,22 @@ class Session:
             metafunc.parametrize("backend", self.names, indirect=True, scope="session")
 
     def cells(self, name: str) -> tuple[str, ...]:
-        """The cells that a backend is tested on: the known ones have them all; others declare theirs."""
+        """The cells that a backend is tested on: the built-in ones have them all; others declare theirs."""
         return self.loaded[name].adapter.facts.cells if name in self.loaded else CELLS
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Iterator[None]:
-        """Send the test's scores with its report; fail a test of a backend that compared nothing."""
+        """Skip a test that asks what its backend does not declare; fail one that compared nothing.
+
+        The scores are sent with the test's report.
+        """
         backend = backend_of(item)
         if backend is None:
             return (yield)
         backend.scores = Scores()
         try:
+            if need := missing(item, backend.adapter.facts):
+                pytest.skip(f"{backend.name} declares no {need}")
             result = yield
         finally:
             facts, scores = backend.adapter.facts, backend.scores
@@ -111,6 +118,18 @@ class Session:
             family, named, planted = counted
             self.diagnosed[family] = (named, planted)
 
+    @property
+    def without_comparison(self) -> list[str]:
+        """The backends that were tested, of which no case was compared."""
+        return [name for name, scores in self.scores.items() if not scores.compared]
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Fail a run in which a backend compared nothing. A replay has a rule of its own."""
+        replays = session.config.getoption("--replay")
+        if self.without_comparison and not replays and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
     def pytest_report_header(self, config: pytest.Config) -> list[str]:
         self.parallel = bool(config.getoption("numprocesses", None))
         lines = [f"lockstep: backends {', '.join(self.names)}; {settings().max_examples} examples"]
@@ -148,6 +167,8 @@ class Session:
                     terminalreporter.write_line(f"{name} fails as is known, in {count} cases: {why}")
                 if self.not_tested[name]:
                     terminalreporter.write_line(f"{name} not tested on: {self.not_tested[name]}")
+            for name in self.without_comparison:
+                terminalreporter.write_line(f"{name}: no case was compared, so this shows nothing", red=True)
             for name in self.not_installed:
                 terminalreporter.write_line(f"{name} is not installed and was not tested")
         if self.failures:

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from rnn_lockstep.tests.harness.backend import Backend
 from rnn_lockstep.tests.harness.drawing.make_case import REGIMES
 from rnn_lockstep.tests.harness.drawing.strategies import HALF_REGIMES, fewer
+from rnn_lockstep.tests.harness.needs import needs
 
 
 @given(data=st.data())
@@ -52,6 +53,7 @@ def test_variants(backend: Backend, cell: str, data: st.DataObject) -> None:
     backend.check(data.draw(backend.cases(cell, "small", variants="all")))
 
 
+@needs("float16 or bfloat16")
 @fewer(2)
 @given(data=st.data())
 def test_half_types(backend: Backend, cell: str, data: st.DataObject) -> None:

@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 from rnn_lockstep.adapters import Trace
 from rnn_lockstep.tests.harness.backend import Backend
 from rnn_lockstep.tests.harness.drawing.strategies import fewer
+from rnn_lockstep.tests.harness.needs import needs
 
 
+@needs("reverse")
 @fewer(2)
 @given(data=st.data())
 def test_reverse(backend: Backend, cell: str, data: st.DataObject) -> None:
@@ -18,6 +20,7 @@ def test_reverse(backend: Backend, cell: str, data: st.DataObject) -> None:
     backend.check(data.draw(backend.cases(cell, "ragged", padded=True, backwards=True)))
 
 
+@needs("reverse")
 @fewer(8)
 @given(data=st.data())
 def test_reverse_is_the_flipped_sequence_flipped_back(

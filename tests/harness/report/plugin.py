@@ -63,9 +63,10 @@ class Reports:
         if report.failed:
             self.errors.append({"test": report.nodeid, "message": str(report.longrepr)})
 
-    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+    @pytest.hookimpl(trylast=True)  # others may still fail the run
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Write the reports, also of a run that failed or was interrupted."""
-        content = self.content(int(exitstatus)) if self.targets else {}
+        content = self.content(int(session.exitstatus)) if self.targets else {}
         for path in self.targets:
             try:
                 write(path, content)
