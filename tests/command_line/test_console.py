@@ -44,7 +44,7 @@ def theirs(tmp_path):
 
 
 def lockstep(folder, *arguments):
-    """`rnn-lockstep ARGUMENTS` in a folder."""
+    """Run `rnn-lockstep ARGUMENTS` in a folder."""
     command = [sys.executable, "-m", "rnn_lockstep.adapters", *arguments]
     wide = as_a_user(COLUMNS="150")
     return subprocess.run(command, cwd=folder, env=wide, capture_output=True, text=True)

@@ -24,7 +24,7 @@ def blocks(language: str) -> list[str]:
 
 
 def block(language: str, having: str) -> str:
-    """The one that has a text."""
+    """Find the one block that has a text."""
     [found] = [text for text in blocks(language) if having in text]
     return found
 
@@ -36,7 +36,7 @@ def test_ci_calls_the_readmes_own_test_command():
 
 
 def test_the_recipe_runs_as_printed(tmp_path: Path):
-    """By the command it prints, the file in another folder that can be imported from."""
+    """Run the recipe by the command it prints, from another folder that can be imported from."""
     recipe = block("python", "class MyBackend")
     assert len(recipe.splitlines()) <= 30
     (tmp_path / "my_backend.py").write_text(recipe)

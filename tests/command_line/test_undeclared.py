@@ -128,7 +128,7 @@ STACKED = {
 @pytest.mark.parametrize("cell", ["simple_rnn", "gru"])
 @pytest.mark.parametrize("kind", ["stacked", "differentiated"])
 def test_what_is_declared_of_stacks_is_drawn(cell, kind):
-    """However little it is; cases of single layers are no stand-in."""
+    """Stacks are drawn however little of them is declared; cases of single layers are no stand-in."""
     for values in product(*STACKED.values()):
         facts = Facts("theirs", **dict(zip(STACKED, values, strict=True)))
         if facts.layers > 1 or facts.merge_modes or facts.last_output:

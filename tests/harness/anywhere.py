@@ -27,17 +27,17 @@ def is_anywhere(config: pytest.Config) -> bool:
 
 
 def command(config: pytest.Config) -> str:
-    """Give the command that runs such a run again, without its options."""
+    """Give the command that starts such a run, without its options."""
     return "rnn-lockstep test" if is_anywhere(config) else "pytest"
 
 
 def saving_folder(config: pytest.Config) -> Path:
-    """Give the folder in which failing cases find theirs: the current one, or the clone's."""
+    """Give the folder below which failing cases are saved: the current one, or the clone."""
     return config.invocation_params.dir if is_anywhere(config) else config.rootpath
 
 
 def find_tests(config: pytest.Config) -> None:
-    """Make `config.args` tests of the suite: parity where none are named, and otherwise those below TESTS."""
+    """Look up the tests that are named in the suite; where none are, take tests/parity."""
     if config.args_source is not pytest.Config.ArgsSource.ARGS:
         config.args = [str(TESTS / "parity")]
         return

@@ -29,7 +29,7 @@ VECTORS = "lockstep-vectors"  # the names of the files, in a test's report
 
 
 class ConformanceVectors:
-    """Writes vectors to `folder` and, in the process that prints the summary, the list of them.
+    """Hooks that write vectors to `folder` and, in the process that prints the summary, the list of them.
 
     Raises OSError when the folder cannot be made or written to.
     """

@@ -20,7 +20,7 @@ EXPLAINED: dict[str, list[Mistake]] = {}  # by what the failures of a backend we
 
 @dataclass(eq=False)
 class Failure:
-    """What the AssertionError of a test holds, from which message, saved case and reports are made.
+    """The content of a test's AssertionError, from which message, saved case and reports are made.
 
     backend: its name.  answer: its Trace, its gradients where there are `cotangents`, or the weights that
     it was trained to.
@@ -51,7 +51,7 @@ class Failure:
 
     @cached_property
     def examination(self) -> Examination:
-        """What was found out about the cause, by asking the backend more."""
+        """The cause, as far as it is found out by asking the backend more."""
         case = self.verdict.case
         try:
             if self.cotangents is not None and self.verdict.comparisons and self.examines:
@@ -69,7 +69,7 @@ class Failure:
 
     @property
     def headline(self) -> str:
-        """Which backend, what differs and the likely cause."""
+        """The first line: the backend, what differs and the likely cause."""
         about = f" ({self.claim})" if self.claim else ""
         wrong = self.verdict.wrong
         what = f"wrong {(wrong.name or 'outputs') if wrong else 'form'}"
@@ -98,7 +98,7 @@ class Failure:
         return "\n".join([self.headline, *details, f"  again: {self.again}"])
 
     def to_json(self) -> dict[str, Any]:
-        """What reports say of it: plain strings, numbers and lists, to travel in a test report."""
+        """Give what reports say of it: plain strings, numbers and lists, to travel in a test report."""
         case = self.verdict.case
         return {
             "backend": self.backend,

@@ -8,8 +8,8 @@ from rnn_lockstep.tests.harness.anywhere import saving_folder
 from rnn_lockstep.tests.harness.conformance_vectors import ConformanceVectors
 from rnn_lockstep.tests.harness.known_failures import excuse
 from rnn_lockstep.tests.harness.known_failures.draft import Draft
-from rnn_lockstep.tests.harness.known_failures.entries import InvalidKnownFailures, known_failures
-from rnn_lockstep.tests.harness.progress import Progress, wanted
+from rnn_lockstep.tests.harness.known_failures.entries import InvalidKnownFailures, read_entries
+from rnn_lockstep.tests.harness.progress import Progress, shows_progress
 from rnn_lockstep.tests.harness.replay import TEST, Replay
 from rnn_lockstep.tests.harness.saving import FOLDER, NAME, Saving
 from rnn_lockstep.tests.harness.session import Session
@@ -22,7 +22,7 @@ def register(config: pytest.Config, session: Session) -> None:
         from rnn_lockstep.tests.harness.report.plugin import Reports
 
         plugins.register(Reports(config, session), "lockstep-report")
-    if wanted(config):
+    if shows_progress(config):
         plugins.register(Progress(config), "lockstep-progress")
     save_cases(config)
     replay_cases(config)
@@ -72,7 +72,7 @@ def know_failures(config: pytest.Config, session: Session) -> None:
     if path := config.getoption("--known-failures"):
         config.option.known_failures = folder / path
         try:
-            entries = known_failures(folder / path)
+            entries = read_entries(folder / path)
         except InvalidKnownFailures as error:
             raise pytest.UsageError(str(error)) from None
         plugins.register(failing := excuse.ExcuseKnownFailures(entries, session), "lockstep-known-failures")

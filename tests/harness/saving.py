@@ -1,4 +1,4 @@
-"""A pytest plugin that writes every failing case to a file, as small as Hypothesis made it."""
+"""Failing cases saved: a pytest plugin writes each to a file, as small as Hypothesis made it."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -23,7 +23,7 @@ NAME = "lockstep-saving"  # for `-p no:lockstep-saving`
 
 
 class Saving:
-    """Writes to `folder`; what cannot be written is told at the end, and changes no verdict."""
+    """Hooks that write to `folder`; what cannot be written is told at the end, and changes no verdict."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -63,7 +63,7 @@ class Saving:
         """Write the file, and give its name as it is shortest to type."""
         path = self.folder / file_name(saved)
         save(path, saved)
-        return shown(path, item.config.invocation_params.dir)
+        return shortest(path, item.config.invocation_params.dir)
 
     def report(self, saved: SavedCase, verdict: Verdict | None, beside: Path) -> Path | None:
         """Write a bug report beside the saved case, where one can show what is wrong."""
@@ -86,14 +86,14 @@ class Saving:
 
 
 def file_name(saved: SavedCase) -> str:
-    """keras-lstm-float32-0123456789ab.safetensors: the same for the same case."""
+    """Name a case's file, keras-lstm-float32-0123456789ab.safetensors: the same for the same case."""
     case = saved.case
     backend = re.sub(r"[^\w.]+", "-", saved.backend, flags=re.ASCII).strip("-.")[:80]
     return f"{backend}-{case.cell}-{case.dtype.name}-{saved.digest}{SUFFIX}"
 
 
 def is_crash(error: BaseException | None) -> bool:
-    """Whether it comes of a backend or of another assertion, not of pytest or Hypothesis."""
+    """Tell an error of a backend or of another assertion from one of pytest or Hypothesis."""
     return isinstance(error, Exception) and not isinstance(error, HypothesisException)
 
 
@@ -106,13 +106,13 @@ def crash(backend: Backend, error: BaseException, test: str) -> SavedCase:
     )
 
 
-def shown(path: Path, current: Path) -> Path:
+def shortest(path: Path, current: Path) -> Path:
     """The path as it is shortest to type in the folder `current`."""
     return path.relative_to(current) if path.is_relative_to(current) else path
 
 
 def saved_case(failure: Failure) -> SavedCase:
-    """All that is known of a failure, or of any other verdict."""
+    """Gather all that is known of a failure, or of any other verdict."""
     verdict = failure.verdict
     compared = {name_of(comparison): comparison for comparison in verdict.comparisons}
     return SavedCase(
@@ -146,7 +146,7 @@ def observed(failure: Failure) -> dict[str, Any]:
 
 
 def name_of(comparison: Comparison) -> str:
-    """What a comparison is called in a file: "outputs", "layer 0 forward outputs", "gradients.W"."""
+    """Name a comparison as files do: "outputs", "layer 0 forward outputs", "gradients.W"."""
     name = comparison.name
     if re.fullmatch(r"(layer \d+)? ?(forward|backward)?", name):  # those of outputs name the cell only
         return f"{name} outputs".strip()

@@ -1,4 +1,4 @@
-"""A run of the suite, as a pytest plugin: which backends it has, what they scored, what is printed."""
+"""A run of the suite, as a pytest plugin: its backends, their scores, the summary that is printed."""
 
 import shutil
 from collections import Counter
@@ -16,7 +16,7 @@ from rnn_lockstep.tests.harness.anywhere import command
 from rnn_lockstep.tests.harness.backend import Backend, backend_of
 from rnn_lockstep.tests.harness.failure import failures
 from rnn_lockstep.tests.harness.needs import missing
-from rnn_lockstep.tests.harness.scores import Scores, rendered
+from rnn_lockstep.tests.harness.scores import Scores, render_table
 
 SESSION = pytest.StashKey["Session"]()  # of a run that tests backends
 # Where a test leaves its results; they travel in its report as plain data, from whichever process ran it.
@@ -53,7 +53,7 @@ class Session:
         return self.loaded[name]
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
-        """Each backend in turn and, for tests with a `cell`, each cell that it can run."""
+        """Run a test on each backend in turn and, where it has a `cell`, on each cell of the backend."""
         if "known" in metafunc.fixturenames:
             return  # known_failures/excuse.py knows of which backends
         if {"backend", "cell"} <= set(metafunc.fixturenames):
@@ -111,11 +111,11 @@ class Session:
             name, facts, not_tested, scores = scored
             self.scores.setdefault(name, Scores()).add_json(scores)
             self.facts[name], self.not_tested[name] = facts, not_tested
-        if counted := getattr(report, "lockstep_faults", None):
-            family, killed, planted = counted
+        if found := getattr(report, "lockstep_faults", None):
+            family, killed, planted = found
             self.faults[family] = (killed, planted)
-        if counted := getattr(report, "lockstep_diagnosed", None):
-            family, named, planted = counted
+        if found := getattr(report, "lockstep_diagnosed", None):
+            family, named, planted = found
             self.diagnosed[family] = (named, planted)
 
     @property
@@ -140,7 +140,7 @@ class Session:
     def pytest_report_collectionfinish(
         self, config: pytest.Config, items: Sequence[pytest.Item]
     ) -> list[str]:
-        """Versions, devices and settings of the backends that the collected tests use."""
+        """Print versions, devices and settings of the backends that the collected tests use."""
         if hasattr(config, "workerinput"):  # a process of pytest-xdist's; its header is not shown
             return []
         used = {item.callspec.params.get("backend") for item in items if hasattr(item, "callspec")}
@@ -156,7 +156,7 @@ class Session:
             terminalreporter.section("lockstep: every step against the oracle")
             width = shutil.get_terminal_size((WIDTH_IN_A_FILE, 24)).columns
             scores = {name: self.scores[name] for name in self.names if name in self.scores}
-            terminalreporter.write(rendered(scores, width))
+            terminalreporter.write(render_table(scores, width))
             for name, by_layer in scores.items():
                 if self.parallel:  # the header of a parallel run does not know them
                     terminalreporter.write_line(str(self.facts[name]))

@@ -1,4 +1,4 @@
-"""The test of known failures: what `pytest --known-failures=FILE` runs beside the suite."""
+"""The test of known failures, which `pytest --known-failures=FILE` runs beside the suite."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from rnn_lockstep.tests.harness.replay import check_saved
 
 
 def test_known_failure(backend: Backend, known: KnownFailure) -> None:
-    """Its own case still fails, which is what is expected of it."""
+    """The case of an entry still fails, as is expected of it."""
     try:
         check_saved(backend, known.saved)
     except Refused as reason:

@@ -1,4 +1,4 @@
-"""The test of saved cases: what `pytest --replay=PATH` runs in the place of the suite."""
+"""The test of saved cases, which `pytest --replay=PATH` runs in the place of the suite."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from rnn_lockstep.tests.harness.replay import check_saved
 
 
 def test_replay(backend: Backend, replayed: tuple[Path, SavedCase]) -> None:
-    """The case of one file, and nothing of what was found when it was saved."""
+    """Judge the case of one file anew; nothing of what was found when it was saved counts."""
     _, saved = replayed
     try:
         check_saved(backend, saved)

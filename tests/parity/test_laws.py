@@ -17,12 +17,12 @@ from rnn_lockstep.tests.harness.drawing.strategies import fewer
 
 
 def starting_from(case: Case, *state: np.ndarray) -> dict[str, Any]:
-    """The fields of a case that starts from this state, (h,) or (h, c)."""
+    """Give the fields of a case that starts from this state, (h,) or (h, c)."""
     return dict(zip(("initial_state", "initial_cell_state"), state, strict=False))
 
 
 def rows(case: Case, some: slice) -> Case:
-    """The case of some of its rows."""
+    """Make the case of some rows of another."""
     lengths = None if case.lengths is None else case.lengths[some]
     state = starting_from(case, *(state[some] for state in case.start))
     return replace(case, inputs=case.inputs[some], lengths=lengths, **state)

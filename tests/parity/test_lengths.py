@@ -25,7 +25,7 @@ def test_padded_batch(backend: Backend, cell: str, data: st.DataObject) -> None:
 @fewer(4)
 @given(data=st.data())
 def test_padding_anywhere(backend: Backend, cell: str, data: st.DataObject) -> None:
-    """Before, between and after the steps that count, as a mask says."""
+    """Padding before, between and after the steps that count, as a mask says."""
     backend.check(data.draw(backend.cases(cell, "ragged", masked=True)))
 
 
@@ -33,7 +33,7 @@ def test_padding_anywhere(backend: Backend, cell: str, data: st.DataObject) -> N
 @fewer(8)
 @given(data=st.data())
 def test_padding_does_not_matter(backend: Backend, cell: str, data: st.DataObject) -> None:
-    """Whatever it holds: the answer with large numbers there is right for NaN, and the other way round."""
+    """Padding may hold anything: the answer with large numbers is right for NaN, and the other way round."""
     case = data.draw(backend.cases(cell, "ragged", padded=True))
     inputs = np.where(case.valid[..., None], case.inputs, np.array(1e4, case.dtype))
     other = replace(case, inputs=inputs)

@@ -16,7 +16,7 @@ from rnn_lockstep.tests.harness.needs import needs
 @fewer(2)
 @given(data=st.data())
 def test_reverse(backend: Backend, cell: str, data: st.DataObject) -> None:
-    """With lengths too: the padding comes first then, and must not be eaten."""
+    """Lengths too: the padding comes first then, and must not be eaten."""
     backend.check(data.draw(backend.cases(cell, "ragged", padded=True, backwards=True)))
 
 

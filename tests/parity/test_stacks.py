@@ -1,4 +1,4 @@
-"""Several layers, two directions, the last output only."""
+"""Stacks: several layers, two directions, the last output only."""
 
 from collections.abc import Callable
 from typing import Any
@@ -25,7 +25,7 @@ def test_layers_and_directions(backend: Backend, cell: str, data: st.DataObject)
 @fewer(4)
 @given(data=st.data())
 def test_empty_and_single_stacks(backend: Backend, cell: str, data: st.DataObject) -> None:
-    """For a backend to which every new shape costs much, those of the test above."""
+    """Shapes of length 0 and 1; where every new shape costs a backend much, those of the test above."""
     shapes = "stacked" if backend.adapter.facts.compiles else "empty and single"
     backend.check(data.draw(backend.cases(cell, shapes, variants="stacked")))
 
@@ -34,7 +34,7 @@ def test_empty_and_single_stacks(backend: Backend, cell: str, data: st.DataObjec
 @fewer(8)
 @given(data=st.data())
 def test_stack_is_its_cells(backend: Backend, data: st.DataObject) -> None:
-    """Every layer and direction run by itself: together they are the stack."""
+    """Layers and directions that are run one by one are together the stack."""
     cell = backend.adapter.facts.cells[0]  # its simplest
     case = data.draw(backend.cases(cell, "stacked", variants="stacked"))
     with np.errstate(all="ignore"):
@@ -43,7 +43,7 @@ def test_stack_is_its_cells(backend: Backend, data: st.DataObject) -> None:
 
 
 def one_by_one(backend: Backend, case: Case) -> Callable[[Pass, Any], tuple[Any, Any]]:
-    """How a backend runs one cell of a case, given the inputs of its layer."""
+    """Make the function that has a backend run one cell of a case, given the inputs of its layer."""
 
     def run(direction: Pass, inputs: Any) -> tuple[Any, Any]:
         assume(np.isfinite(inputs[case.valid]).all())  # the layers below have not overflowed

@@ -1,4 +1,4 @@
-"""Failures excused: those that an entry of known failures tells of, in the tests of its backend."""
+"""Excuse of known failures: a pytest plugin that lets those pass which an entry tells of."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A pytest plugin that collects what a report needs and writes it when the run ends."""
+"""Reports of a run: a pytest plugin that collects what they need and writes them when the run ends."""
 
 import time
 from collections import Counter, defaultdict
@@ -38,7 +38,7 @@ class Reports:
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Iterator[None]:
         trends = item.stash[TRENDS] = Trends()
-        with watching(backend_of(item), lambda result: trends.judged(result.verdict)):
+        with watching(backend_of(item), lambda result: trends.add_verdict(result.verdict)):
             return (yield)
 
     @pytest.hookimpl(wrapper=True)
@@ -81,7 +81,7 @@ class Reports:
             terminalreporter.write_line(f"lockstep: {line}")
 
     def content(self, exit_status: int) -> Content:
-        """What schema.json describes."""
+        """Give the report's content, as schema.json describes it."""
         of = self.session
         return {
             "lockstep_report": VERSION,
