@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from hypothesis import currently_in_test_context, note, reject
@@ -19,6 +19,7 @@ from rnn_lockstep.tests.harness.failure import Failure
 from rnn_lockstep.tests.harness.scores import Scores
 
 Watch = Callable[[Failure], None]
+Answer = TypeVar("Answer")
 
 
 class Backend:
@@ -71,7 +72,7 @@ class Backend:
         self.scores.add_verdict(verdict)
         return verdict
 
-    def _timed(self, case: Case, what: str, call: Callable[[], Any]) -> Any:
+    def _timed(self, case: Case, what: str, call: Callable[[], Answer]) -> Answer:
         """Return what `call` does, its time and a refusal counted."""
         __tracebackhide__ = True
         start = time.perf_counter()
@@ -108,7 +109,9 @@ class Backend:
             return judge_gradients(self.adapter, case, cotangents, answer)
 
         self.asked = (case, cotangents)
-        answer = self._timed(case, "grad", lambda: run_gradients(self.adapter, case, cotangents))
+        answer: dict[str, Any] = self._timed(
+            case, "grad", lambda: run_gradients(self.adapter, case, cotangents)
+        )
         verdict = self._timed(case, "grad", judged)
         self.scores.add_verdict(verdict, "grad")
         self._assert(Failure(self.name, self.adapter, verdict, answer, cotangents=cotangents))
@@ -117,7 +120,8 @@ class Backend:
     def check_training(self, case: Case, targets: Array, rate: float, updates: int) -> None:
         """Fail the test unless each update of the weights is right, and all of them together are."""
         __tracebackhide__ = True
-        own, answer = case, []
+        own = case
+        answer: list[dict[str, Array]] = []
         for _ in range(updates):
             outputs = self.check(own, claim=f"after {len(answer)} updates").outputs
             found = self.check_gradients(own, loss_cotangents(own, outputs, targets))

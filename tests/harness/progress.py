@@ -3,7 +3,7 @@
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator
 
 import pytest
 
@@ -22,11 +22,11 @@ class Progress:
     """Hooks around each test or, under pytest-xdist, around the reports that come in."""
 
     def __init__(self, config: pytest.Config) -> None:
-        self.column = lambda: config.get_terminal_writer().width_of_current_line
+        self.column: Callable[[], int] = lambda: config.get_terminal_writer().width_of_current_line
         self.tests_done = 0
 
     @pytest.hookimpl(wrapper=True)
-    def pytest_runtestloop(self, session: pytest.Session) -> Iterator[object]:
+    def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
         self.session, self.run_started = session, time.perf_counter()
         self.count(0)
         with open(os.dup(sys.stdout.fileno()), "w") as self.terminal:  # pytest captures the other in a test

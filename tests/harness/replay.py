@@ -1,6 +1,6 @@
 """Saved cases run again: a pytest plugin that collects those of `--replay` instead of the suite."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,11 +52,11 @@ class Replay:
             metafunc.parametrize("replayed", self.cases.items(), ids=[file.stem for file in self.cases])
 
     @pytest.hookimpl(wrapper=True, trylast=True)
-    def pytest_runtest_makereport(self, item: pytest.Item, call: Any) -> Iterator[pytest.TestReport]:
+    def pytest_runtest_makereport(self, item: pytest.Function, call: Any) -> Generator[None, Any, Any]:
         """Name the file that was replayed in the message."""
         for failure in failures(call.excinfo.value if call.excinfo else None):
-            file, _ = item.callspec.params["replayed"]
-            failure.saved = shortest(file, item.config.invocation_params.dir)
+            replayed: Any = item.callspec.params["replayed"]
+            failure.saved = shortest(replayed[0], item.config.invocation_params.dir)
         return (yield)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:

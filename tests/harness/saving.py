@@ -1,15 +1,15 @@
 """Failing cases saved: a pytest plugin writes each to a file, as small as Hypothesis made it."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 import pytest
 from hypothesis.errors import HypothesisException
 
-from rnn_lockstep.adapters import Trace
+from rnn_lockstep.adapters import Case, Cotangents, Trace
 from rnn_lockstep.adapters.bug_report import NoScript, script
 from rnn_lockstep.adapters.safe_files import in_one_line, write
 from rnn_lockstep.adapters.saved_cases.manifest import SUFFIX
@@ -37,24 +37,26 @@ class Saving:
         return (yield)
 
     @pytest.hookimpl(wrapper=True, trylast=True)  # when the session's hook has said which test failed
-    def pytest_runtest_makereport(self, item: pytest.Item, call: Any) -> Iterator[pytest.TestReport]:
+    def pytest_runtest_makereport(self, item: pytest.Item, call: Any) -> Generator[None, Any, Any]:
         """Save the case before the report is made, so that the message can name the file."""
         error = call.excinfo.value if call.excinfo else None
-        failed, lost, crashed = list(failures(error)), [], None
+        failed = list(failures(error))
+        lost: list[str] = []
+        crashed: list[Path | None] = []
         try:
             for failure in failed:
                 saved = saved_case(failure)
                 failure.saved = self.save(saved, item)
                 if not failure.claim:  # or it is not the case alone that is wrong
                     failure.report = self.report(saved, failure.verdict, failure.saved)
-            if not failed and (backend := backend_of(item)) and is_crash(error) and backend.asked:
-                saved = crash(backend, error, item.nodeid)
+            if not failed and is_crash(error) and (backend := backend_of(item)) and backend.asked:
+                saved = crash(backend, *backend.asked, error, item.nodeid)
                 crashed = [path := self.save(saved, item), self.report(saved, None, path)]
         except Exception as problem:  # whatever it is, the verdict matters more
             lost.append(in_one_line(problem))
         report = yield
         report.lockstep_lost = lost
-        if crashed is not None:
+        if crashed:
             files = " and ".join(str(path) for path in crashed if path)
             report.sections.append(("lockstep", f"the last case it ran: {files}"))
         return report
@@ -92,14 +94,18 @@ def file_name(saved: SavedCase) -> str:
     return f"{backend}-{case.cell}-{case.dtype.name}-{saved.digest}{SUFFIX}"
 
 
-def is_crash(error: BaseException | None) -> bool:
+def is_crash(error: BaseException | None) -> TypeGuard[Exception]:
     """Tell an error of a backend or of another assertion from one of pytest or Hypothesis."""
     return isinstance(error, Exception) and not isinstance(error, HypothesisException)
 
 
-def crash(backend: Backend, error: BaseException, test: str) -> SavedCase:
-    """The case that a backend was given last, which is the smallest where Hypothesis has drawn it."""
-    case, cotangents = backend.asked
+def crash(
+    backend: Backend, case: Case, cotangents: Cotangents | None, error: Exception, test: str
+) -> SavedCase:
+    """Gather what is known of a crash on the case that a backend was given last.
+
+    That is the smallest one where Hypothesis has drawn it.
+    """
     reason, facts = f"{type(error).__name__}: {in_one_line(error)}", str(backend.adapter.facts)
     return SavedCase(
         case, cotangents, backend=backend.name, facts=facts, status="error", reason=reason, test=test
@@ -132,7 +138,8 @@ def saved_case(failure: Failure) -> SavedCase:
 
 def observed(failure: Failure) -> dict[str, Any]:
     """The arrays of an answer, which may be of any form."""
-    answer, arrays = failure.answer, {}
+    answer = failure.answer
+    arrays: Mapping[str, Any] = {}
     if isinstance(answer, Mapping):
         arrays = {f"gradients.{name}": answer.get(name) for name in failure.verdict.case.arrays()}
     elif isinstance(answer, Trace) and isinstance(answer.hidden_outputs, tuple):

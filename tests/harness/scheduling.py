@@ -6,7 +6,7 @@ from typing import Any
 from xdist.scheduler import LoadScopeScheduling
 
 
-class ByBackend(LoadScopeScheduling):
+class ByBackend(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
     """A scheduler that sends all tests of a backend to one process, any other test to one that is free."""
 
     def __init__(self, config: Any, log: Any, backends: Collection[str]) -> None:

@@ -127,7 +127,7 @@ GRID_VALUES = 300  # drawn bytes for smaller cases; Hypothesis's own limit is 8 
 
 def fewer(divisor: int) -> settings:
     """Hypothesis settings with the run's number of examples divided by `divisor`."""
-    return settings(max_examples=max(1, settings.default.max_examples // divisor))
+    return settings(max_examples=max(1, settings().max_examples // divisor))
 
 
 @cache
@@ -238,7 +238,8 @@ def cotangents(case: Case) -> st.SearchStrategy[Cotangents]:
     """The derivatives of L by an answer: random, by outputs and final states together or by one of them."""
     names = ["outputs", "final_state", "final_cell_state"][: 1 + len(case.start)]
     steps = (case.time,) if case.return_sequences else ()
-    shapes = dict.fromkeys(names, case.state_shape) | {"outputs": (case.batch, *steps, case.features)}
+    shapes: dict[str, tuple[int, ...]] = dict.fromkeys(names, case.state_shape)
+    shapes["outputs"] = (case.batch, *steps, case.features)
 
     def drawn(some: str, seed: int) -> Cotangents:
         rng = np.random.default_rng(seed)
