@@ -114,6 +114,20 @@ def test_a_backend_that_compared_nothing_fails_the_run(tmp_path):
     assert "no mismatch, but the run did not pass" in (tmp_path / "report.md").read_text()
 
 
+def test_a_package_is_tested_on_the_cells_it_declares(tmp_path):
+    """Backends that a package registers under a name declare their cells, as all that are not built in."""
+    (tmp_path / "theirs.py").write_text(THEIRS)
+    registered = tmp_path / "theirs-1.dist-info"
+    registered.mkdir()
+    (registered / "METADATA").write_text("Metadata-Version: 2.1\nName: theirs\nVersion: 1\n")
+    (registered / "entry_points.txt").write_text("[lockstep.adapters]\ntheirs = theirs:OnlyLSTM\n")
+    test = "tests/parity/test_every_step.py::test_every_step"
+    run = run_pytest(test, "--backend=theirs", "--max-examples=2", "-v", python_path=tmp_path)
+    assert run.returncode == 0, run.stdout
+    assert "1 passed" in run.stdout
+    assert "test_every_step[theirs-lstm] PASSED" in run.stdout
+
+
 STACKED = {
     "layers": (1, 3),
     "merge_modes": ((), ("mul",)),
