@@ -69,6 +69,33 @@ def test_a_wrong_port_is_told_as_by_pytest(theirs):
     assert run.stdout in by_pytest.stdout
 
 
+PORTS = """
+import torch
+
+source = torch.nn.RNN(4, 4, batch_first=True)
+ORDER = torch.tensor([2, 0, 3, 1])
+
+class Renumbered(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = torch.nn.RNN(4, 4, batch_first=True)
+        weights = {name: array[ORDER] for name, array in source.state_dict().items()}
+        weights["weight_hh_l0"] = weights["weight_hh_l0"][:, ORDER]
+        self.layer.load_state_dict(weights)
+
+    def forward(self, x):
+        return self.layer(x)[0][..., torch.argsort(ORDER)]
+"""
+
+
+def test_other_weights_are_wrong_though_the_answers_are_right(tmp_path):
+    (tmp_path / "ports.py").write_text(PORTS)
+    run = lockstep(tmp_path, "check", "ports:source", "ports:Renumbered", "--max-examples", "2")
+    first, second, *_ = run.stdout.splitlines()
+    assert first.startswith("weights: W has your rows 2, 0, 3, 1; ")
+    assert (run.returncode, second) == (1, "match")
+
+
 def test_a_function_of_a_module_is_looked_up_in_the_folder(theirs):
     run = lockstep(theirs, "check", "source.npz", "theirs:answers")
     assert run.returncode == 1

@@ -24,12 +24,12 @@ def register(config: pytest.Config, session: Session) -> None:
         plugins.register(Reports(config, session), "lockstep-report")
     if shows_progress(config):
         plugins.register(Progress(config), "lockstep-progress")
-    save_cases(config)
-    replay_cases(config)
-    know_failures(config, session)
+    register_vectors(config)
+    register_cases(config)
+    register_known_failures(config, session)
 
 
-def save_cases(config: pytest.Config) -> None:
+def register_vectors(config: pytest.Config) -> None:
     """Register what writes conformance vectors, `--save-cases`.
 
     Its path becomes absolute, for pytest-xdist's processes too. Raises pytest.UsageError.
@@ -46,7 +46,7 @@ def save_cases(config: pytest.Config) -> None:
         raise pytest.UsageError(f"--save-cases {folder}: {in_one_line(error)}") from None
 
 
-def replay_cases(config: pytest.Config) -> None:
+def register_cases(config: pytest.Config) -> None:
     """Register what runs saved cases and nothing else, `--replay`; without it, what saves failing cases.
 
     Raises pytest.UsageError for a file that is no saved case.
@@ -63,7 +63,7 @@ def replay_cases(config: pytest.Config) -> None:
     config.args = [str(TEST)]
 
 
-def know_failures(config: pytest.Config, session: Session) -> None:
+def register_known_failures(config: pytest.Config, session: Session) -> None:
     """Register what excuses known failures, `--known-failures`, and what drafts a file of them.
 
     Raises pytest.UsageError for a file that cannot be read, or not be written.
