@@ -1,9 +1,10 @@
-"""`python -m adapters show FILE` and `python -m adapters convert SOURCE TARGET`."""
+"""The command `rnn-lockstep`, which is `python -m rnn_lockstep.adapters` too: show, convert, check, test."""
 
 import argparse
 import shutil
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 
 from rnn_lockstep.adapters.models.files import FORMATS, read_model
@@ -11,51 +12,126 @@ from rnn_lockstep.adapters.models.options import parsed
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel
 from rnn_lockstep.adapters.models.show import shown
 from rnn_lockstep.adapters.models.written import WRITABLE
+from rnn_lockstep.adapters.port.check import EXAMPLES, judged, paired
 from rnn_lockstep.adapters.port.convert import convert
 
 WIDTH_IN_A_FILE = 120  # columns of the table where there is no terminal
+UNUSABLE = 4  # the exit code of a check that cannot be made, as pytest's own of a wrong option
+FILES = ", ".join(FORMATS)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The exit code: 0, or 1 with one line on standard error."""
-    asked = parser().parse_args(arguments)
+    """Run a command and return the exit code.
+
+    It is 0 where all is well, and 1 where it is not. An error is one line on standard error; the code is
+    1 then too, but 4 of `check`. That of `test` is pytest's.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given[:1] == ["test"]:  # the one call from here to what is built on top; its options are pytest's
+        return int(import_module("rnn_lockstep.tests.harness.anywhere").main(given[1:]))
+    asked = parse(given)
     try:
-        if asked.command == "show":
-            width = shutil.get_terminal_size((WIDTH_IN_A_FILE, 24)).columns
-            print(shown(read_model(asked.file), width), end="")
-        else:
-            options = parsed(asked.set)
-            for line in convert(
-                asked.source, asked.target, layer=asked.layer, options=options, force=asked.force
-            ):
-                print(line)
-            print(f"{asked.target}: written, and walked beside {asked.source}")
+        return int(asked.run(asked))
     except InvalidModel as error:
         print(f"error: {error}", file=sys.stderr)
-        return 1
+        return UNUSABLE if asked.run is run_check else 1
+
+
+def run_show(asked: argparse.Namespace) -> int:
+    """Print the recurrent layers of a model file."""
+    width = shutil.get_terminal_size((WIDTH_IN_A_FILE, 24)).columns
+    print(shown(read_model(asked.file), width), end="")
     return 0
 
 
+def run_convert(asked: argparse.Namespace) -> int:
+    """Move the layers of a model file to another's."""
+    options = parsed(asked.set)
+    for line in convert(asked.source, asked.target, layer=asked.layer, options=options, force=asked.force):
+        print(line)
+    print(f"{asked.target}: written, and walked beside {asked.source}")
+    return 0
+
+
+def run_check(asked: argparse.Namespace) -> int:
+    """Print the verdict on a port; right is one whose weights and answers both are."""
+    sys.path.insert(0, str(Path.cwd()))  # where package.module:name is looked up
+    layers = {name: getattr(asked, name) for name in ("layer", "source_layer", "target_layer")}
+    pair = paired(asked.source, asked.target, options=parsed(asked.set), **layers)
+    verdict = judged(pair, asked.max_examples)
+    wrong_weights = pair.diff.cause if pair.diff else ""
+    if verdict and wrong_weights:
+        print(f"weights: {wrong_weights}")
+    print(verdict)
+    return 0 if verdict and not wrong_weights else 1
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """Read the arguments. Raises SystemExit where they are wrong, with the code of their command."""
+    try:
+        return parser().parse_args(arguments)
+    except SystemExit as stop:  # argparse knows one code only
+        raise SystemExit(UNUSABLE if stop.code and arguments[:1] == ["check"] else stop.code) from None
+
+
 def parser() -> argparse.ArgumentParser:
-    made = argparse.ArgumentParser(prog="python -m adapters", description="Recurrent layers in model files.")
+    """Make the parser; each command leaves the function that runs it in `run`."""
+    made = argparse.ArgumentParser(
+        prog="rnn-lockstep", description="Do two recurrent networks really compute the same thing?"
+    )
     commands = made.add_subparsers(dest="command", required=True)
+
     show = commands.add_parser("show", help="list a model file's recurrent layers")
-    show.add_argument("file", type=Path, help=f"one of {', '.join(FORMATS)}")
+    show.add_argument("file", type=Path, help=f"one of {FILES}")
+    show.set_defaults(run=run_show)
+
     change = commands.add_parser(
         "convert", help="move them to another framework's file, which is left only if it computes the same"
     )
-    change.add_argument("source", type=Path, help=f"one of {', '.join(FORMATS)}")
+    change.add_argument("source", type=Path, help=f"one of {FILES}")
     change.add_argument("target", type=Path, help=f"one of {', '.join(WRITABLE)}")
     change.add_argument("--layer", metavar="NAME", help="this one only")
     change.add_argument("--force", action="store_true", help="replace the target where it exists")
-    change.add_argument(
+    add_set(change, "what the source does not tell")
+    change.set_defaults(run=run_convert)
+
+    check = commands.add_parser("check", help="check a port: does the target compute what the source does?")
+    what = f"a model file ({FILES}), or package.module:name of a live model or what builds one"
+    check.add_argument("source", help=what)
+    check.add_argument("target", help="the port: the same, or a function's name")
+    check.add_argument("--layer", metavar="NAME", help="the recurrent layer, where there are several")
+    check.add_argument("--source-layer", metavar="NAME", help="the source's, where it has another name")
+    check.add_argument("--target-layer", metavar="NAME", help="the target's, where it has another name")
+    check.add_argument(
+        "--max-examples",
+        type=at_least_one,
+        default=EXAMPLES,
+        metavar="N",
+        help=f"how many sequences (default: {EXAMPLES})",
+    )
+    add_set(check, "what a model file does not tell")
+    check.set_defaults(run=run_check)
+
+    commands.add_parser("test", help="test a backend: pytest's options, and --backend package.module:Class")
+    return made
+
+
+def add_set(command: argparse.ArgumentParser, what: str) -> None:
+    """Add the option for what a file does not tell."""
+    command.add_argument(
         "--set",
         action="append",
         default=[],
         metavar="OPTION=VALUE",
-        help="what the source does not tell, activation=relu say; repeatable",
+        help=f"{what}, for example activation=relu; repeatable",
     )
-    return made
+
+
+def at_least_one(text: str) -> int:
+    """Read a count. Raises argparse.ArgumentTypeError for less than 1, and ValueError."""
+    if int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text}, needs at least 1")
+    return int(text)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from rich.progress import track
 from rnn_lockstep.adapters import Adapter, Case, Facts, Refused, UnknownBackend, compare, known_backends, load
 from rnn_lockstep.tests.harness.drawing.make_case import make_case
 from rnn_lockstep.tests.harness.drawing.strategies import GRID_VALUES, SHAPES, choices
-from rnn_lockstep.tests.harness.scores import Scores, rendered
+from rnn_lockstep.tests.harness.scores import Scores, render_table
 
 PADDINGS = ({}, {"padded": True}, {"masked": True})
 LARGE = ("long", "wide")  # too large for several layers
@@ -63,15 +63,15 @@ def hunt(adapter: Adapter, seed: int, numbers: range) -> Scores:
         try:
             verdict = compare(adapter, case)
         except Refused as reason:
-            scores.refused(case, str(reason))
+            scores.add_refusal(case, str(reason))
         except Exception as error:
             error.add_note(f"{name}, seed {seed}, case {number}: {case}")
             raise
         else:
-            scores.judged(verdict)
+            scores.add_verdict(verdict)
             if verdict.status == "mismatch":
                 print(f"{name}, seed {seed}, case {number}: {verdict}", flush=True)
-        scores.spent(case, time.perf_counter() - start)
+        scores.add_time(case, time.perf_counter() - start)
     return scores
 
 
@@ -99,7 +99,7 @@ def main() -> int:
             return 2
         print(f"{adapter.facts}: seed {given.seed}, {given.cases} cases from {given.first}", flush=True)
         scores = hunt(adapter, given.seed, range(given.first, given.first + given.cases))
-        print(rendered({name: scores}, WIDTH), flush=True)
+        print(render_table({name: scores}, WIDTH), flush=True)
         found[name] = scores
     mismatches = sum(score.counts["mismatch"] for scores in found.values() for score in scores.values())
     print(f"{sum(scores.compared for scores in found.values())} cases compared, {mismatches} mismatches")

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 def run_pytest(
     *arguments: str, python_path: Path | str = "", root: Path | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """`pytest ARGUMENTS` from the top of the tree; few examples, always the same ones.
+    """Run `pytest ARGUMENTS` from the top of the tree; few examples, always the same ones.
 
     root: the folder in whose .lockstep/ failing cases are saved; without it they are not.
     """

@@ -6,7 +6,7 @@ from rnn_lockstep.adapters.saved_cases.saved_case import SavedCase, save
 from rnn_lockstep.tests.harness.known_failures.entries import (
     InvalidKnownFailures,
     KnownFailure,
-    known_failures,
+    read_entries,
 )
 from tests.command_line.running import run_pytest
 from tests.unit.adapters.test_contract import make_case
@@ -59,7 +59,7 @@ def test_a_draft_is_a_file_that_excuses_what_failed(tmp_path):
         "--max-examples=20", f"--write-known-failures={file}", TEST, "--backend", BIASED, root=tmp_path
     )
     assert "1 known failures drafted" in first.stdout, first.stdout
-    [entry] = known_failures(file)
+    [entry] = read_entries(file)
     assert (entry.backend, entry.reason, entry.condition["cell"]) == (BIASED, "b is dropped", "simple_rnn")
     again = run_pytest(f"--write-known-failures={file}", TEST, "--backend", BIASED)
     assert "needs a new .toml file in a folder" in again.stderr
@@ -86,7 +86,7 @@ def test_a_wrong_file_is_one_clear_line(tmp_path, change, reason):
     text = ENTRY.format(backend="numpy")
     file = written(tmp_path, text.replace(*change))
     with pytest.raises(InvalidKnownFailures) as error:
-        known_failures(file)
+        read_entries(file)
     assert reason in str(error.value)
     assert "\n" not in str(error.value)
     if change[0] == "[[known_failure]]":
@@ -97,7 +97,7 @@ def test_a_wrong_file_is_one_clear_line(tmp_path, change, reason):
 def test_neither_test_nor_condition_is_an_entry_for_everything(tmp_path):
     text = "\n".join(line for line in ENTRY.splitlines() if not line.startswith(("test", "condition")))
     with pytest.raises(InvalidKnownFailures, match="needs a test or a condition"):
-        known_failures(written(tmp_path, text.format(backend="numpy")))
+        read_entries(written(tmp_path, text.format(backend="numpy")))
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ LINE = r"\n\x1b\[K[\d,]+ of 1,000 cases, \d+/s, worst/bound [\d.e+-]+, \d+ s lef
 
 
 def on_a_terminal(*arguments):
-    """What `pytest ARGUMENTS` writes to a terminal."""
+    """Give what `pytest ARGUMENTS` writes to a terminal."""
     ours, theirs = pty.openpty()
     command = [
         sys.executable,

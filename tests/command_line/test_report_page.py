@@ -89,7 +89,7 @@ document.title = JSON.stringify({
 
 
 def seen(folder, width, *options):
-    """What a browser makes of the page in a frame so wide; its own windows are never as narrow as a phone."""
+    """Look at the page in a browser, in a frame so wide; its own windows are never as narrow as a phone."""
     style = f"width: {width}px; height: 800px; border: 0"
     frame = f'<iframe srcdoc="{escape(page(CONTENT))}" style="{style}"></iframe>'
     (folder / "frame.html").write_text(

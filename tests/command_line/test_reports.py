@@ -1,4 +1,4 @@
-"""What --lockstep-report and --junitxml write, seen from outside."""
+"""Reports, as --lockstep-report and --junitxml write them, seen from outside."""
 
 import json
 import os

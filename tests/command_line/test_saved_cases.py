@@ -1,4 +1,4 @@
-"""What the person at the terminal sees of saved cases: where they are, how they are replayed."""
+"""Saved cases at the terminal: where they are, how they are replayed."""
 
 import json
 import os

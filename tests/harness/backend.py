@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from hypothesis import currently_in_test_context, note, reject
@@ -19,10 +19,11 @@ from rnn_lockstep.tests.harness.failure import Failure
 from rnn_lockstep.tests.harness.scores import Scores
 
 Watch = Callable[[Failure], None]
+Answer = TypeVar("Answer")
 
 
 class Backend:
-    """Wraps an adapter for the suite. Every case that runs is counted in `scores`.
+    """An adapter wrapped for the suite. Every case that runs is counted in `scores`.
 
     asked: the case, and cotangents where gradients were asked for, that it was given last.
     watchers: each is shown everything that a test is judged by.
@@ -41,11 +42,11 @@ class Backend:
         return f"<Backend {self.name}>"
 
     def cases(self, cell: str, shapes: str = "usual", **options: Any) -> st.SearchStrategy[Case]:
-        """`tests.harness.drawing.strategies.cases` of what the backend declares it can run."""
+        """Draw cases of what the backend declares, by `tests.harness.drawing.strategies.cases`."""
         return cases(cell, shapes, facts=self.adapter.facts, **options)
 
     def any_cases(self, cell: str) -> st.SearchStrategy[Case]:
-        """Usual cases, padded ones and, unless new forms of a layer cost much, layers and directions."""
+        """Draw usual cases, padded ones and, unless new forms of a layer cost much, layers and directions."""
         some = self.cases(cell) | self.cases(cell, "ragged", padded=True)
         if self.adapter.facts.compiles:
             return some
@@ -57,7 +58,7 @@ class Backend:
         return {"padded": cheap, "backwards": cheap}
 
     def run(self, case: Case) -> Trace:
-        """The backend's answer. A refusal is counted, and the example given up (a new one is drawn).
+        """Ask the backend. A refusal is counted, and the example given up (a new one is drawn).
 
         Raises `adapters.Refused` in a test that draws no examples.
         """
@@ -66,19 +67,19 @@ class Backend:
         return self._timed(case, "", lambda: run(self.adapter, case))
 
     def judge(self, case: Case, trace: Trace) -> Verdict:
-        """The verdict on an answer, counted."""
+        """Judge an answer, and count the verdict."""
         verdict = self._timed(case, "", lambda: judge(self.adapter, case, trace))
-        self.scores.judged(verdict)
+        self.scores.add_verdict(verdict)
         return verdict
 
-    def _timed(self, case: Case, what: str, call: Callable[[], Any]) -> Any:
-        """What `call` returns, its time and a refusal counted."""
+    def _timed(self, case: Case, what: str, call: Callable[[], Answer]) -> Answer:
+        """Return what `call` does, its time and a refusal counted."""
         __tracebackhide__ = True
         start = time.perf_counter()
         try:
             return call()
         except Refused as reason:
-            self.scores.refused(case, str(reason), what)
+            self.scores.add_refusal(case, str(reason), what)
             if currently_in_test_context():
                 reject()
             raise
@@ -87,7 +88,7 @@ class Backend:
                 reject()
             raise
         finally:
-            self.scores.spent(case, time.perf_counter() - start, what)
+            self.scores.add_time(case, time.perf_counter() - start, what)
 
     def check(self, case: Case, trace: Trace | None = None, *, claim: str = "") -> Trace:
         """Fail the test unless `trace`, by default the backend's answer, is right for `case`.
@@ -108,16 +109,19 @@ class Backend:
             return judge_gradients(self.adapter, case, cotangents, answer)
 
         self.asked = (case, cotangents)
-        answer = self._timed(case, "grad", lambda: run_gradients(self.adapter, case, cotangents))
+        answer: dict[str, Any] = self._timed(
+            case, "grad", lambda: run_gradients(self.adapter, case, cotangents)
+        )
         verdict = self._timed(case, "grad", judged)
-        self.scores.judged(verdict, "grad")
+        self.scores.add_verdict(verdict, "grad")
         self._assert(Failure(self.name, self.adapter, verdict, answer, cotangents=cotangents))
         return answer
 
     def check_training(self, case: Case, targets: Array, rate: float, updates: int) -> None:
         """Fail the test unless each update of the weights is right, and all of them together are."""
         __tracebackhide__ = True
-        own, answer = case, []
+        own = case
+        answer: list[dict[str, Array]] = []
         for _ in range(updates):
             outputs = self.check(own, claim=f"after {len(answer)} updates").outputs
             found = self.check_gradients(own, loss_cotangents(own, outputs, targets))
@@ -126,7 +130,7 @@ class Backend:
         verdict = self._timed(
             case, "train", lambda: judge_training(self.adapter, case, targets, rate, answer)
         )
-        self.scores.judged(verdict, "train")
+        self.scores.add_verdict(verdict, "train")
         self._assert(Failure(self.name, self.adapter, verdict, answer, f"after {updates} updates"))
 
     def _assert(self, result: Failure) -> None:
@@ -140,10 +144,10 @@ class Backend:
             note(str(result.verdict))
 
     def _is_known(self, case: Case, what: str = "") -> bool:
-        """Whether a failure of the case is a known one, which is counted."""
+        """Tell whether a failure of the case is a known one, which is counted."""
         known = self.excused(case) if self.excused else ""
         if known:
-            self.scores.known(case, known, what)
+            self.scores.add_known_failure(case, known, what)
         return bool(known)
 
 

@@ -13,21 +13,21 @@ import numpy as np
 from rnn_lockstep.adapters import Adapter, Cotangents, Facts, Trace, load
 from rnn_lockstep.adapters.backends.examination import Examination, examine, examine_gradients
 from rnn_lockstep.reference import Verdict
-from rnn_lockstep.reference.diagnosis.mistakes import Mistake
+from rnn_lockstep.reference.diagnosis.mistakes.mistake import Mistake
 
 EXPLAINED: dict[str, list[Mistake]] = {}  # by what the failures of a backend were explained in this run
 
 
 @dataclass(eq=False)
 class Failure:
-    """What the AssertionError of a test holds, from which message, saved case and reports are made.
+    """The content of a test's AssertionError, from which message, saved case and reports are made.
 
     backend: its name.  answer: its Trace, its gradients where there are `cotangents`, or the weights that
     it was trained to.
     claim: what the test shows, when it is more than that the answer to the case is right; such a failure
     may need more than the case to be seen again.
-    test: the test that failed; saved: the file the case was written to; report: the script that shows it
-    without this project; as soon as they are known.
+    test, command: the test that failed, and the command that runs tests; saved: the file the case was
+    written to; report: the script that shows it without this project; as soon as they are known.
 
     The message is made when it is asked for, not for each of the examples on the way to the smallest.
     """
@@ -41,6 +41,7 @@ class Failure:
     claim: str = ""
     cotangents: Cotangents | None = None
     test: str = ""
+    command: str = "pytest"
     saved: Path | None = None
     report: Path | None = None
 
@@ -50,7 +51,7 @@ class Failure:
 
     @cached_property
     def examination(self) -> Examination:
-        """What was found out about the cause, by asking the backend more."""
+        """The cause, as far as it is found out by asking the backend more."""
         case = self.verdict.case
         try:
             if self.cotangents is not None and self.verdict.comparisons and self.examines:
@@ -68,7 +69,7 @@ class Failure:
 
     @property
     def headline(self) -> str:
-        """Which backend, what differs and the likely cause."""
+        """The first line: the backend, what differs and the likely cause."""
         about = f" ({self.claim})" if self.claim else ""
         wrong = self.verdict.wrong
         what = f"wrong {(wrong.name or 'outputs') if wrong else 'form'}"
@@ -79,8 +80,8 @@ class Failure:
         """The command that runs it again."""
         backend = f"--backend {shlex.quote(self.backend)}"
         if self.saved and not self.claim:
-            return f"pytest --replay={shlex.quote(str(self.saved))} {backend}"
-        return f"pytest {shlex.quote(self.test)} {backend}"
+            return f"{self.command} --replay={shlex.quote(str(self.saved))} {backend}"
+        return f"{self.command} {shlex.quote(self.test)} {backend}"
 
     def __str__(self) -> str:
         _, *details = str(self.verdict).splitlines()
@@ -97,7 +98,7 @@ class Failure:
         return "\n".join([self.headline, *details, f"  again: {self.again}"])
 
     def to_json(self) -> dict[str, Any]:
-        """What reports say of it: plain strings, numbers and lists, to travel in a test report."""
+        """Give what reports say of it: plain strings, numbers and lists, to travel in a test report."""
         case = self.verdict.case
         return {
             "backend": self.backend,

@@ -1,6 +1,6 @@
 """A run that checks a port: what `--source` and `--target` collect instead of the suite, as a plugin."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +76,7 @@ class Migration:
         self.told = ""
 
     @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_makereport(self, item: pytest.Item) -> Iterator[pytest.TestReport]:
+    def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, Any, Any]:
         report = yield
         if report.when == "call":
             report.lockstep_told = item.stash.get(TOLD, "")

@@ -3,7 +3,7 @@
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator
 
 import pytest
 
@@ -13,8 +13,8 @@ from rnn_lockstep.tests.harness.scores import Scores
 INTERVAL = 0.2  # seconds between two updates
 
 
-def wanted(config: pytest.Config) -> bool:
-    """On a terminal that can move its cursor, unless as little as possible is to be printed."""
+def shows_progress(config: pytest.Config) -> bool:
+    """Tell whether standard output is a terminal that can move its cursor, and not to be kept short."""
     return sys.stdout.isatty() and os.environ.get("TERM") != "dumb" and config.get_verbosity() > -2
 
 
@@ -22,11 +22,11 @@ class Progress:
     """Hooks around each test or, under pytest-xdist, around the reports that come in."""
 
     def __init__(self, config: pytest.Config) -> None:
-        self.column = lambda: config.get_terminal_writer().width_of_current_line
+        self.column: Callable[[], int] = lambda: config.get_terminal_writer().width_of_current_line
         self.tests_done = 0
 
     @pytest.hookimpl(wrapper=True)
-    def pytest_runtestloop(self, session: pytest.Session) -> Iterator[object]:
+    def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
         self.session, self.run_started = session, time.perf_counter()
         self.count(0)
         with open(os.dup(sys.stdout.fileno()), "w") as self.terminal:  # pytest captures the other in a test
@@ -36,7 +36,7 @@ class Progress:
     def pytest_runtest_call(self, item: pytest.Item) -> Iterator[None]:
         settings = getattr(getattr(item, "obj", None), "_hypothesis_internal_use_settings", None)
         self.count(settings.max_examples if settings else 0)
-        with watching(backend_of(item), lambda result: self.saw(1, result.verdict.ratio, item.name)):
+        with watching(backend_of(item), lambda result: self.add_cases(1, result.verdict.ratio, item.name)):
             return (yield)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -48,14 +48,14 @@ class Progress:
             scores = Scores()
             scores.add_json(report.lockstep_scores[-1] if getattr(report, "lockstep_scores", None) else {})
             self.drawn = 0.0  # what was cleared is shown again
-            self.saw(scores.compared, scores.total.worst, "all processes")
+            self.add_cases(scores.compared, scores.total.worst, "all processes")
 
     def count(self, planned: int) -> None:
         """Count anew. planned: about how many cases there will be, 0 where nobody knows."""
         self.planned, self.cases, self.worst = planned, 0, 0.0
         self.started = self.drawn = time.perf_counter()  # so that a short test shows nothing
 
-    def saw(self, cases: int, worst: float, where: str) -> None:
+    def add_cases(self, cases: int, worst: float, where: str) -> None:
         self.cases, self.worst = self.cases + cases, max(self.worst, worst)
         if time.perf_counter() - self.drawn > INTERVAL:
             self.drawn = time.perf_counter()

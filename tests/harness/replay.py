@@ -1,6 +1,6 @@
-"""Saved cases run again: what `--replay` collects instead of the suite, as a pytest plugin."""
+"""Saved cases run again: a pytest plugin that collects those of `--replay` instead of the suite."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +12,9 @@ from rnn_lockstep.adapters.saved_cases.manifest import load_all
 from rnn_lockstep.adapters.saved_cases.saved_case import SavedCase
 from rnn_lockstep.tests.harness.backend import Backend
 from rnn_lockstep.tests.harness.failure import failures
-from rnn_lockstep.tests.harness.saving import shown
+from rnn_lockstep.tests.harness.saving import shortest
 
-
-def test_replay(backend: Backend, replayed: tuple[Path, SavedCase]) -> None:
-    """The case of one file, and nothing of what was found when it was saved."""
-    _, saved = replayed
-    try:
-        check_saved(backend, saved)
-    except Refused as reason:
-        pytest.skip(f"{backend.name} refused: {reason}")
+TEST = Path(__file__).parents[1] / "parity" / "replay.py"
 
 
 def check_saved(backend: Backend, saved: SavedCase) -> None:
@@ -39,12 +32,12 @@ def need_declared(backend: Backend, saved: SavedCase) -> None:
     missing = [facts.undeclared(saved.case), "gradients" if what and not facts.gradients else ""]
     if any(missing):
         reason = f"it does not declare {', '.join(filter(None, missing))}"
-        backend.scores.refused(saved.case, reason, what)
+        backend.scores.add_refusal(saved.case, reason, what)
         raise Refused(reason)
 
 
 class Replay:
-    """Runs the cases of files and folders, and fails a run that compared none.
+    """Hooks that run the cases of files and folders, and fail a run that compared none.
 
     Raises InvalidCase for the first file that is not what it should be.
     """
@@ -59,11 +52,11 @@ class Replay:
             metafunc.parametrize("replayed", self.cases.items(), ids=[file.stem for file in self.cases])
 
     @pytest.hookimpl(wrapper=True, trylast=True)
-    def pytest_runtest_makereport(self, item: pytest.Item, call: Any) -> Iterator[pytest.TestReport]:
+    def pytest_runtest_makereport(self, item: pytest.Function, call: Any) -> Generator[None, Any, Any]:
         """Name the file that was replayed in the message."""
         for failure in failures(call.excinfo.value if call.excinfo else None):
-            file, _ = item.callspec.params["replayed"]
-            failure.saved = shown(file, item.config.invocation_params.dir)
+            replayed: Any = item.callspec.params["replayed"]
+            failure.saved = shortest(replayed[0], item.config.invocation_params.dir)
         return (yield)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:

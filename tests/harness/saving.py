@@ -1,15 +1,15 @@
-"""A pytest plugin that writes every failing case to a file, as small as Hypothesis made it."""
+"""Failing cases saved: a pytest plugin writes each to a file, as small as Hypothesis made it."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 import pytest
 from hypothesis.errors import HypothesisException
 
-from rnn_lockstep.adapters import Trace
+from rnn_lockstep.adapters import Case, Cotangents, Trace
 from rnn_lockstep.adapters.bug_report import NoScript, script
 from rnn_lockstep.adapters.safe_files import in_one_line, write
 from rnn_lockstep.adapters.saved_cases.manifest import SUFFIX
@@ -23,7 +23,7 @@ NAME = "lockstep-saving"  # for `-p no:lockstep-saving`
 
 
 class Saving:
-    """Writes to `folder`; what cannot be written is told at the end, and changes no verdict."""
+    """Hooks that write to `folder`; what cannot be written is told at the end, and changes no verdict."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -37,24 +37,26 @@ class Saving:
         return (yield)
 
     @pytest.hookimpl(wrapper=True, trylast=True)  # when the session's hook has said which test failed
-    def pytest_runtest_makereport(self, item: pytest.Item, call: Any) -> Iterator[pytest.TestReport]:
+    def pytest_runtest_makereport(self, item: pytest.Item, call: Any) -> Generator[None, Any, Any]:
         """Save the case before the report is made, so that the message can name the file."""
         error = call.excinfo.value if call.excinfo else None
-        failed, lost, crashed = list(failures(error)), [], None
+        failed = list(failures(error))
+        lost: list[str] = []
+        crashed: list[Path | None] = []
         try:
             for failure in failed:
                 saved = saved_case(failure)
                 failure.saved = self.save(saved, item)
                 if not failure.claim:  # or it is not the case alone that is wrong
                     failure.report = self.report(saved, failure.verdict, failure.saved)
-            if not failed and (backend := backend_of(item)) and is_crash(error) and backend.asked:
-                saved = crash(backend, error, item.nodeid)
+            if not failed and is_crash(error) and (backend := backend_of(item)) and backend.asked:
+                saved = crash(backend, *backend.asked, error, item.nodeid)
                 crashed = [path := self.save(saved, item), self.report(saved, None, path)]
         except Exception as problem:  # whatever it is, the verdict matters more
             lost.append(in_one_line(problem))
         report = yield
         report.lockstep_lost = lost
-        if crashed is not None:
+        if crashed:
             files = " and ".join(str(path) for path in crashed if path)
             report.sections.append(("lockstep", f"the last case it ran: {files}"))
         return report
@@ -63,7 +65,7 @@ class Saving:
         """Write the file, and give its name as it is shortest to type."""
         path = self.folder / file_name(saved)
         save(path, saved)
-        return shown(path, item.config.invocation_params.dir)
+        return shortest(path, item.config.invocation_params.dir)
 
     def report(self, saved: SavedCase, verdict: Verdict | None, beside: Path) -> Path | None:
         """Write a bug report beside the saved case, where one can show what is wrong."""
@@ -86,33 +88,37 @@ class Saving:
 
 
 def file_name(saved: SavedCase) -> str:
-    """keras-lstm-float32-0123456789ab.safetensors: the same for the same case."""
+    """Name a case's file, keras-lstm-float32-0123456789ab.safetensors: the same for the same case."""
     case = saved.case
     backend = re.sub(r"[^\w.]+", "-", saved.backend, flags=re.ASCII).strip("-.")[:80]
     return f"{backend}-{case.cell}-{case.dtype.name}-{saved.digest}{SUFFIX}"
 
 
-def is_crash(error: BaseException | None) -> bool:
-    """Whether it comes of a backend or of another assertion, not of pytest or Hypothesis."""
+def is_crash(error: BaseException | None) -> TypeGuard[Exception]:
+    """Tell an error of a backend or of another assertion from one of pytest or Hypothesis."""
     return isinstance(error, Exception) and not isinstance(error, HypothesisException)
 
 
-def crash(backend: Backend, error: BaseException, test: str) -> SavedCase:
-    """The case that a backend was given last, which is the smallest where Hypothesis has drawn it."""
-    case, cotangents = backend.asked
+def crash(
+    backend: Backend, case: Case, cotangents: Cotangents | None, error: Exception, test: str
+) -> SavedCase:
+    """Gather what is known of a crash on the case that a backend was given last.
+
+    That is the smallest one where Hypothesis has drawn it.
+    """
     reason, facts = f"{type(error).__name__}: {in_one_line(error)}", str(backend.adapter.facts)
     return SavedCase(
         case, cotangents, backend=backend.name, facts=facts, status="error", reason=reason, test=test
     )
 
 
-def shown(path: Path, current: Path) -> Path:
+def shortest(path: Path, current: Path) -> Path:
     """The path as it is shortest to type in the folder `current`."""
     return path.relative_to(current) if path.is_relative_to(current) else path
 
 
 def saved_case(failure: Failure) -> SavedCase:
-    """All that is known of a failure, or of any other verdict."""
+    """Gather all that is known of a failure, or of any other verdict."""
     verdict = failure.verdict
     compared = {name_of(comparison): comparison for comparison in verdict.comparisons}
     return SavedCase(
@@ -132,7 +138,8 @@ def saved_case(failure: Failure) -> SavedCase:
 
 def observed(failure: Failure) -> dict[str, Any]:
     """The arrays of an answer, which may be of any form."""
-    answer, arrays = failure.answer, {}
+    answer = failure.answer
+    arrays: Mapping[str, Any] = {}
     if isinstance(answer, Mapping):
         arrays = {f"gradients.{name}": answer.get(name) for name in failure.verdict.case.arrays()}
     elif isinstance(answer, Trace) and isinstance(answer.hidden_outputs, tuple):
@@ -146,7 +153,7 @@ def observed(failure: Failure) -> dict[str, Any]:
 
 
 def name_of(comparison: Comparison) -> str:
-    """What a comparison is called in a file: "outputs", "layer 0 forward outputs", "gradients.W"."""
+    """Name a comparison as files do: "outputs", "layer 0 forward outputs", "gradients.W"."""
     name = comparison.name
     if re.fullmatch(r"(layer \d+)? ?(forward|backward)?", name):  # those of outputs name the cell only
         return f"{name} outputs".strip()

@@ -1,4 +1,4 @@
-"""Which process runs which test under pytest-xdist."""
+"""Scheduling under pytest-xdist: the process that runs a test."""
 
 from collections.abc import Collection
 from typing import Any
@@ -6,8 +6,8 @@ from typing import Any
 from xdist.scheduler import LoadScopeScheduling
 
 
-class ByBackend(LoadScopeScheduling):
-    """All tests of a backend go to one process, every other test to whichever is free."""
+class ByBackend(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
+    """A scheduler that sends all tests of a backend to one process, any other test to one that is free."""
 
     def __init__(self, config: Any, log: Any, backends: Collection[str]) -> None:
         super().__init__(config, log)

@@ -1,4 +1,4 @@
-"""The score: what each backend's comparisons found, added up over tests and processes."""
+"""Scores: the comparisons of each backend, added up over tests and processes, and their table."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -14,15 +14,15 @@ from rnn_lockstep.adapters import Case
 from rnn_lockstep.reference import Verdict
 from rnn_lockstep.reference.oracle.cells import GATES
 
-COUNTED = ("cases", "match", "mis-\nmatch", "incon-\nclusive", "re-\nfused")
-MORE = ("median\nbound", "cases\n/s", "where the worst was")
+COUNT_HEADERS = ("cases", "match", "mis-\nmatch", "incon-\nclusive", "re-\nfused")
+WIDE_HEADERS = ("median\nbound", "cases\n/s", "where the worst was")
 WIDE = 145  # columns from which there is room for more
 STATUSES = ("match", "mismatch", "inconclusive", "refused")
 
 
 @dataclass
 class Score:
-    """One backend, one cell, one dtype.
+    """The score of one backend on one cell in one dtype.
 
     counts: cases by status.  reasons: refusals by reason.  known: failures
     that are known, by why.  seconds: spent in the backend and the check.
@@ -38,19 +38,19 @@ class Score:
     worst: float = 0.0
     where: str = ""
 
-    def saw(self, ratio: float, where: str) -> None:
+    def keep_worst(self, ratio: float, where: str) -> None:
         """Keep the worst ratio and its place."""
         if ratio > self.worst or not self.where:
             self.worst, self.where = ratio, where
 
     @property
     def compared(self) -> int:
-        """How many cases were run and judged."""
+        """The number of cases that were run and judged."""
         return self.counts.total() - self.counts["refused"]
 
     @property
     def median_bound(self) -> float | None:
-        """None where nothing was compared."""
+        """The median of the cases' median bounds; None where nothing was compared."""
         return median(map(float, self.bounds.elements())) if self.bounds else None
 
     @property
@@ -63,16 +63,16 @@ class Score:
         self.known.update(other.known)
         self.bounds.update(other.bounds)
         self.seconds += other.seconds
-        self.saw(other.worst, other.where)
+        self.keep_worst(other.worst, other.where)
 
     def numbers(self) -> dict[str, float | None]:
-        """By the names they have in reports."""
+        """Give the figures by the names they have in reports."""
         counts = {status: self.counts[status] for status in STATUSES}
         ratios = {"worst_over_bound": self.worst, "median_bound": self.median_bound}
         return {"cases": self.counts.total(), **counts, **ratios}
 
     def figures(self) -> list[str]:
-        """The cases, how many of each status, and the worst ratio."""
+        """Give the table's figures: the cases, those of each status, and the worst ratio."""
         return [
             str(self.counts.total()),
             *(str(self.counts[status]) for status in STATUSES),
@@ -86,18 +86,18 @@ class Scores(dict[str, Score]):
     def of(self, case: Case, what: str) -> Score:
         return self.setdefault(f"{case.cell} {case.dtype} {what}".strip(), Score())
 
-    def spent(self, case: Case, seconds: float, what: str = "") -> None:
+    def add_time(self, case: Case, seconds: float, what: str = "") -> None:
         self.of(case, what).seconds += seconds
 
-    def refused(self, case: Case, reason: str, what: str = "") -> None:
+    def add_refusal(self, case: Case, reason: str, what: str = "") -> None:
         score = self.of(case, what)
         score.counts["refused"] += 1
         score.reasons[reason] += 1
 
-    def known(self, case: Case, why: str, what: str = "") -> None:
+    def add_known_failure(self, case: Case, why: str, what: str = "") -> None:
         self.of(case, what).known[why] += 1
 
-    def judged(self, verdict: Verdict, what: str = "") -> None:
+    def add_verdict(self, verdict: Verdict, what: str = "") -> None:
         case, score = verdict.case, self.of(verdict.case, what)
         score.counts[verdict.status] += 1
         if verdict.worst is not None:
@@ -106,7 +106,7 @@ class Scores(dict[str, Score]):
             sizes = f"B{case.batch} T{case.time} D{case.input_size} H{case.hidden_size}"
             time = "" if verdict.worst.time is None else f" step {verdict.worst.time}"
             name = verdict.worst.name.replace("gradient of", "").strip()
-            score.saw(verdict.ratio, f"{case.kind} {sizes}{name and ' ' + name}{time}")
+            score.keep_worst(verdict.ratio, f"{case.kind} {sizes}{name and ' ' + name}{time}")
 
     @property
     def compared(self) -> int:
@@ -120,7 +120,7 @@ class Scores(dict[str, Score]):
         return total
 
     def to_json(self) -> dict[str, dict[str, Any]]:
-        """Plain dicts, strings and numbers, to travel in a test report."""
+        """Make plain dicts, strings and numbers of it, to travel in a test report."""
         return {
             layer: {name: dict(v) if isinstance(v, Counter) else v for name, v in vars(score).items()}
             for layer, score in self.items()
@@ -133,22 +133,22 @@ class Scores(dict[str, Score]):
 
 
 def in_order(layer: str) -> tuple[int, list[str], str]:
-    """Where "lstm float32" comes in the table: by cell, answers before gradients and training, by dtype."""
+    """Order rows such as "lstm float32": by cell, answers before gradients and training, by dtype."""
     cell, *rest = layer.split()
     return list(GATES).index(cell), rest[1:], rest[0]
 
 
-def rendered(scores: dict[str, Scores], width: int) -> str:
-    """The closing table, a row for each backend, cell and dtype; what finds no room beside it is below."""
+def render_table(scores: dict[str, Scores], width: int) -> str:
+    """Draw the closing table, a row for each backend, cell and dtype; what has no room beside it is below."""
     wide = width >= WIDE
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column("backend", overflow="fold", min_width=8)  # the one column that gives way
     table.add_column("layer", no_wrap=True)
-    for header in (*COUNTED, "worst\n/bound", *(MORE[:2] if wide else ())):
+    for header in (*COUNT_HEADERS, "worst\n/bound", *(WIDE_HEADERS[:2] if wide else ())):
         table.add_column(header, justify="right", no_wrap=True)
     if wide:  # the last column takes what is left, and gives way to long names
         longest = max(len(backend) for backend in scores)
-        table.add_column(MORE[2], no_wrap=True, max_width=max(20, width - 95 - max(longest, 8)))
+        table.add_column(WIDE_HEADERS[2], no_wrap=True, max_width=max(20, width - 95 - max(longest, 8)))
     below = []
     for backend, by_layer in scores.items():
         for layer, score in sorted(by_layer.items(), key=lambda item: in_order(item[0])):

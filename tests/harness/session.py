@@ -1,8 +1,8 @@
-"""A run of the suite, as a pytest plugin: which backends it has, what they scored, what is printed."""
+"""A run of the suite, as a pytest plugin: its backends, their scores, the summary that is printed."""
 
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,10 +11,14 @@ from hypothesis import settings
 
 from rnn_lockstep.adapters import UnknownBackend, find, known_backends, load
 from rnn_lockstep.adapters.backends.contract import CELLS
+from rnn_lockstep.adapters.backends.registry import BUILT_IN
+from rnn_lockstep.tests.harness.anywhere import command
 from rnn_lockstep.tests.harness.backend import Backend, backend_of
 from rnn_lockstep.tests.harness.failure import failures
-from rnn_lockstep.tests.harness.scores import Scores, rendered
+from rnn_lockstep.tests.harness.needs import missing
+from rnn_lockstep.tests.harness.scores import Scores, render_table
 
+SESSION = pytest.StashKey["Session"]()  # of a run that tests backends
 # Where a test leaves its results; they travel in its report as plain data, from whichever process ran it.
 SCORES = pytest.StashKey[list[Any]]()
 FAULTS = pytest.StashKey[tuple[str, int, int]]()
@@ -39,7 +43,7 @@ class Session:
         self.parallel = False
         for name in self.names:
             find(name)
-            if name.partition(":")[0] not in known:  # only importing it can tell; a framework can wait
+            if name.partition(":")[0] not in BUILT_IN:  # its cells are told by importing it; others can wait
                 self.backend(name)
 
     def backend(self, name: str) -> Backend:
@@ -49,9 +53,9 @@ class Session:
         return self.loaded[name]
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
-        """Each backend in turn and, for tests with a `cell`, each cell that it can run."""
+        """Run a test on each backend in turn and, where it has a `cell`, on each cell of the backend."""
         if "known" in metafunc.fixturenames:
-            return  # tests/harness/known_failures/run.py knows of which backends
+            return  # known_failures/excuse.py knows of which backends
         if {"backend", "cell"} <= set(metafunc.fixturenames):
             pairs = [(name, cell) for name in self.names for cell in self.cells(name)]
             metafunc.parametrize(("backend", "cell"), pairs, indirect=["backend"], scope="session")
@@ -59,17 +63,22 @@ class Session:
             metafunc.parametrize("backend", self.names, indirect=True, scope="session")
 
     def cells(self, name: str) -> tuple[str, ...]:
-        """The cells that a backend is tested on: the known ones have them all; others declare theirs."""
+        """The cells that a backend is tested on: the built-in ones have them all; others declare theirs."""
         return self.loaded[name].adapter.facts.cells if name in self.loaded else CELLS
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Iterator[None]:
-        """Send the test's scores with its report; fail a test of a backend that compared nothing."""
+        """Skip a test that asks what its backend does not declare; fail one that compared nothing.
+
+        The scores are sent with the test's report.
+        """
         backend = backend_of(item)
         if backend is None:
             return (yield)
         backend.scores = Scores()
         try:
+            if need := missing(item, backend.adapter.facts):
+                pytest.skip(f"{backend.name} declares no {need}")
             result = yield
         finally:
             facts, scores = backend.adapter.facts, backend.scores
@@ -82,11 +91,11 @@ class Session:
         return result
 
     @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_makereport(self, item: pytest.Item, call: Any) -> Iterator[pytest.TestReport]:
+    def pytest_runtest_makereport(self, item: pytest.Item, call: Any) -> Generator[None, Any, Any]:
         """Send a test's failures and scores with its report, from whichever process ran it."""
         failed = list(failures(call.excinfo.value if call.excinfo else None))
         for failure in failed:
-            failure.test = item.nodeid
+            failure.test, failure.command = item.nodeid, command(item.config)
         report = yield
         report.lockstep_failures = [failure.to_json() for failure in failed]
         if call.when == "call":
@@ -102,12 +111,26 @@ class Session:
             name, facts, not_tested, scores = scored
             self.scores.setdefault(name, Scores()).add_json(scores)
             self.facts[name], self.not_tested[name] = facts, not_tested
-        if counted := getattr(report, "lockstep_faults", None):
-            family, killed, planted = counted
+        if found := getattr(report, "lockstep_faults", None):
+            family, killed, planted = found
             self.faults[family] = (killed, planted)
-        if counted := getattr(report, "lockstep_diagnosed", None):
-            family, named, planted = counted
+        if found := getattr(report, "lockstep_diagnosed", None):
+            family, named, planted = found
             self.diagnosed[family] = (named, planted)
+
+    def without_comparison(self, config: pytest.Config) -> list[str]:
+        """List the backends whose tests compared no case; none in a replay, which has a rule of its own."""
+        if config.getoption("--replay"):
+            return []
+        return [name for name, scores in self.scores.items() if not scores.compared]
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Fail a run in which a backend compared nothing."""
+        if hasattr(session.config, "workerinput"):  # a process of pytest-xdist's, which has some tests only
+            return
+        if self.without_comparison(session.config) and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_report_header(self, config: pytest.Config) -> list[str]:
         self.parallel = bool(config.getoption("numprocesses", None))
@@ -119,7 +142,7 @@ class Session:
     def pytest_report_collectionfinish(
         self, config: pytest.Config, items: Sequence[pytest.Item]
     ) -> list[str]:
-        """Versions, devices and settings of the backends that the collected tests use."""
+        """Print versions, devices and settings of the backends that the collected tests use."""
         if hasattr(config, "workerinput"):  # a process of pytest-xdist's; its header is not shown
             return []
         used = {item.callspec.params.get("backend") for item in items if hasattr(item, "callspec")}
@@ -135,7 +158,7 @@ class Session:
             terminalreporter.section("lockstep: every step against the oracle")
             width = shutil.get_terminal_size((WIDTH_IN_A_FILE, 24)).columns
             scores = {name: self.scores[name] for name in self.names if name in self.scores}
-            terminalreporter.write(rendered(scores, width))
+            terminalreporter.write(render_table(scores, width))
             for name, by_layer in scores.items():
                 if self.parallel:  # the header of a parallel run does not know them
                     terminalreporter.write_line(str(self.facts[name]))
@@ -146,6 +169,8 @@ class Session:
                     terminalreporter.write_line(f"{name} fails as is known, in {count} cases: {why}")
                 if self.not_tested[name]:
                     terminalreporter.write_line(f"{name} not tested on: {self.not_tested[name]}")
+            for name in self.without_comparison(terminalreporter.config):
+                terminalreporter.write_line(f"{name}: no case was compared, so this shows nothing", red=True)
             for name in self.not_installed:
                 terminalreporter.write_line(f"{name} is not installed and was not tested")
         if self.failures:

@@ -1,4 +1,4 @@
-"""Every step of every generated case is what the formula makes of the step before."""
+"""Steps, one by one: every step of every generated case is what the formula makes of the step before."""
 
 import pytest
 from hypothesis import given
@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from rnn_lockstep.tests.harness.backend import Backend
 from rnn_lockstep.tests.harness.drawing.make_case import REGIMES
 from rnn_lockstep.tests.harness.drawing.strategies import HALF_REGIMES, fewer
+from rnn_lockstep.tests.harness.needs import needs
 
 
 @given(data=st.data())
@@ -18,7 +19,7 @@ def test_every_step(backend: Backend, cell: str, data: st.DataObject) -> None:
 @fewer(10)
 @given(data=st.data())
 def test_every_step_in_regime(backend: Backend, cell: str, regime: str, data: st.DataObject) -> None:
-    """As many cases of each kind of weights, the notebook's saturated and the tiny among them."""
+    """Weights of each kind have as many cases, the notebook's saturated and the tiny among them."""
     backend.check(data.draw(backend.cases(cell, regimes=(regime,))))
 
 
@@ -41,20 +42,21 @@ def test_wide_layers(backend: Backend, cell: str, data: st.DataObject) -> None:
 @fewer(8)
 @given(data=st.data())
 def test_empty_and_single(backend: Backend, cell: str, data: st.DataObject) -> None:
-    """No sequence, no step, one of each. With no step the final state is the initial one."""
+    """Batches and sequences of length 0 and 1. With no step the final state is the initial one."""
     backend.check(data.draw(backend.cases(cell, "empty and single")))
 
 
 @fewer(4)
 @given(data=st.data())
 def test_variants(backend: Backend, cell: str, data: st.DataObject) -> None:
-    """One bias, two and none; both forms of the GRU; the hard sigmoids of Keras, old and new."""
+    """Layers with one bias, two and none; both forms of the GRU; the hard sigmoids of Keras, old and new."""
     backend.check(data.draw(backend.cases(cell, "small", variants="all")))
 
 
+@needs("float16 or bfloat16")
 @fewer(2)
 @given(data=st.data())
 def test_half_types(backend: Backend, cell: str, data: st.DataObject) -> None:
-    """float16 and bfloat16, which have few bits: what is stored in them is rounded again and again."""
+    """Half types, float16 and bfloat16, have few bits: what is stored in them is rounded again and again."""
     half = {"dtypes": ("float16", "bfloat16"), "regimes": HALF_REGIMES}
     backend.check(data.draw(backend.cases(cell, "half", **half)))

@@ -4,7 +4,6 @@ L = Σ cotangent · answer, with cotangents of the outputs, of the final states,
 framework can be wrong in one of them alone. Their error is carried through the whole forward and
 backward pass, so sequences are short, and float32 is for weights that let errors fade. Padding holds
 finite numbers here: where it is NaN, frameworks multiply it by zero on the way back.
-A backend that declares no gradients is judged on its answers.
 """
 
 from typing import Any
@@ -14,17 +13,15 @@ from hypothesis import strategies as st
 
 from rnn_lockstep.tests.harness.backend import Backend
 from rnn_lockstep.tests.harness.drawing.strategies import cotangents, fewer, without_nan
+from rnn_lockstep.tests.harness.needs import EXACT, SEVERAL, needs
 
 
 def check(backend: Backend, data: st.DataObject, cell: str, **options: Any) -> None:
-    case = data.draw(backend.cases(cell, **options))
-    if not backend.adapter.facts.gradients:
-        backend.check(case)
-        return
-    case = without_nan(case)
+    case = without_nan(data.draw(backend.cases(cell, **options)))
     backend.check_gradients(case, data.draw(cotangents(case)))
 
 
+@needs("gradients", "float64")
 @fewer(2)
 @given(data=st.data())
 def test_gradients(backend: Backend, cell: str, data: st.DataObject) -> None:
@@ -34,12 +31,14 @@ def test_gradients(backend: Backend, cell: str, data: st.DataObject) -> None:
     check(backend, data, cell, shapes="gradients", regimes=regimes, **options)
 
 
+@needs("gradients", "float32")
 @fewer(4)
 @given(data=st.data())
 def test_gradients_in_float32(backend: Backend, cell: str, data: st.DataObject) -> None:
     check(backend, data, cell, shapes="gradients", regimes=("contractive",), dtypes=("float32",))
 
 
+@needs("gradients", SEVERAL, EXACT)
 @fewer(4)
 @given(data=st.data())
 def test_gradients_of_stacks(backend: Backend, cell: str, data: st.DataObject) -> None:

@@ -17,17 +17,12 @@ from rnn_lockstep.tests.harness.drawing.strategies import fewer
 
 
 def starting_from(case: Case, *state: np.ndarray) -> dict[str, Any]:
-    """The fields of a case that starts from this state, (h,) or (h, c)."""
+    """Give the fields of a case that starts from this state, (h,) or (h, c)."""
     return dict(zip(("initial_state", "initial_cell_state"), state, strict=False))
 
 
-def final(trace: Trace) -> list[np.ndarray]:
-    """The final state, (h,) or (h, c)."""
-    return [state for state in (trace.final_state, trace.final_cell_state) if state is not None]
-
-
 def rows(case: Case, some: slice) -> Case:
-    """The case of some of its rows."""
+    """Make the case of some rows of another."""
     lengths = None if case.lengths is None else case.lengths[some]
     state = starting_from(case, *(state[some] for state in case.start))
     return replace(case, inputs=case.inputs[some], lengths=lengths, **state)
@@ -50,7 +45,9 @@ def test_batch_is_its_rows(backend: Backend, cell: str, data: st.DataObject) -> 
     count = min(case.batch, 3)
     runs = [backend.run(rows(case, slice(i, i + 1))) for i in range(count)]
     outputs = np.concatenate([run.outputs for run in runs])
-    joined = Trace(outputs, *(np.concatenate(states) for states in zip(*map(final, runs), strict=True)))
+    joined = Trace(
+        outputs, *(np.concatenate(states) for states in zip(*(run.states for run in runs), strict=True))
+    )
     backend.check(rows(case, slice(count)), joined, claim="a batch is its rows run one by one")
 
 
@@ -61,8 +58,8 @@ def test_split_sequence_is_the_whole(backend: Backend, cell: str, data: st.DataO
     case = data.draw(backend.cases(cell, "several steps"))
     half = case.time // 2
     first = backend.run(replace(case, inputs=case.inputs[:, :half]))
-    second = backend.run(replace(case, inputs=case.inputs[:, half:], **starting_from(case, *final(first))))
-    whole = Trace(np.concatenate([first.outputs, second.outputs], axis=1), *final(second))
+    second = backend.run(replace(case, inputs=case.inputs[:, half:], **starting_from(case, *first.states)))
+    whole = Trace(np.concatenate([first.outputs, second.outputs], axis=1), *second.states)
     backend.check(case, whole, claim=f"a sequence is its parts, split at {half}, with the state carried over")
 
 
@@ -78,5 +75,5 @@ def test_units_have_no_order(backend: Backend, cell: str, data: st.DataObject) -
     state = starting_from(case, *(state[:, order] for state in case.start))
     renumbered = backend.run(replace(case, **weights, **state))
     back = np.argsort(order)
-    trace = Trace(renumbered.outputs[..., back], *(state[:, back] for state in final(renumbered)))
+    trace = Trace(renumbered.outputs[..., back], *(state[:, back] for state in renumbered.states))
     backend.check(case, trace, claim="renumbered units give renumbered outputs")

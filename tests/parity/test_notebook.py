@@ -5,14 +5,19 @@ import pytest
 
 from rnn_lockstep.adapters import Case
 from rnn_lockstep.tests.harness.backend import Backend
+from rnn_lockstep.tests.harness.needs import needs
+
+DTYPES = ("float32", "float64")
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@needs("simple_rnn", "layers with one bias")
+@pytest.mark.parametrize("dtype", [pytest.param(dtype, marks=needs(dtype)) for dtype in DTYPES])
 def test_the_notebook(backend: Backend, dtype: str) -> None:
-    """From the second step on every unit is saturated at 1, so this test alone sees little:
+    """Run 100 steps, from the second of which on every unit is saturated at 1.
 
-    a backend that transposes U passes it (tests/unit/reference/test_notebook.py shows that). The generated
-    cases of test_every_step.py go where the weights matter.
+    So this test alone sees little: a backend that transposes U passes it, as
+    tests/unit/reference/test_notebook.py shows. The generated cases of test_every_step.py go where the
+    weights matter.
     """
     rng = np.random.default_rng(0)
     case = Case(

@@ -1,4 +1,4 @@
-"""A backend has no memory between calls and leaves its arguments alone."""
+"""Repeated calls: a backend has no memory between calls and leaves its arguments alone."""
 
 from copy import deepcopy
 from dataclasses import replace

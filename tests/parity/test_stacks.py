@@ -1,7 +1,4 @@
-"""Several layers, two directions, the last output only.
-
-A backend that declares none of them is judged on single layers.
-"""
+"""Stacks: several layers, two directions, the last output only."""
 
 from typing import Any
 
@@ -14,34 +11,38 @@ from rnn_lockstep.reference.oracle.case import Direction
 from rnn_lockstep.reference.oracle.engine import PLAIN, Around, RunDirection
 from rnn_lockstep.tests.harness.backend import Backend
 from rnn_lockstep.tests.harness.drawing.strategies import fewer
-from tests.parity.test_laws import final
+from rnn_lockstep.tests.harness.needs import EXACT, SEVERAL, needs
 
 
+@needs(SEVERAL, EXACT)
 @given(data=st.data())
 def test_layers_and_directions(backend: Backend, cell: str, data: st.DataObject) -> None:
     backend.check(data.draw(backend.cases(cell, "stacked", variants="stacked")))
 
 
+@needs(SEVERAL, EXACT)
 @fewer(4)
 @given(data=st.data())
 def test_empty_and_single_stacks(backend: Backend, cell: str, data: st.DataObject) -> None:
-    """For a backend to which every new shape costs much, those of the test above."""
+    """Shapes of length 0 and 1; where every new shape costs a backend much, those of the test above."""
     shapes = "stacked" if backend.adapter.facts.compiles else "empty and single"
     backend.check(data.draw(backend.cases(cell, shapes, variants="stacked")))
 
 
+@needs(SEVERAL, EXACT, "reverse")  # a direction by itself is a layer in reverse
 @fewer(8)
 @given(data=st.data())
 def test_stack_is_its_cells(backend: Backend, data: st.DataObject) -> None:
-    """Every layer and direction run by itself: together they are the stack."""
-    case = data.draw(backend.cases("simple_rnn", "stacked", variants="stacked"))
+    """Layers and directions that are run one by one are together the stack."""
+    cell = backend.adapter.facts.cells[0]  # its simplest
+    case = data.draw(backend.cases(cell, "stacked", variants="stacked"))
     with np.errstate(all="ignore"):
         cells = PLAIN.answer(case, around=one_by_one(backend, case))
     backend.check(case, cells, claim="a stack is its layers and directions run one by one")
 
 
 def one_by_one(backend: Backend, case: Case) -> Around:
-    """How a backend runs one cell of a case, given the inputs of its layer."""
+    """Make the function that has a backend run one cell of a case, given the inputs of its layer."""
 
     def run(_: RunDirection, direction: Direction, inputs: Any) -> tuple[Any, Any]:
         assume(np.isfinite(inputs[case.valid]).all())  # the layers below have not overflowed
@@ -52,6 +53,6 @@ def one_by_one(backend: Backend, case: Case) -> Around:
             for name in ("cell", "activation", "recurrent_activation", "reset_after", "lengths", "mask")
         }
         trace = backend.check(Case(inputs, **weights, **start, **options, reverse=direction.reverse))
-        return trace.outputs, tuple(final(trace))
+        return trace.outputs, trace.states
 
     return run

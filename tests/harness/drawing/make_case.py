@@ -86,7 +86,7 @@ def make_case(
         options |= how
     laid_out = {name: with_layout(array.astype(dtype), layout) for name, array in arrays.items()}
     first, *more = cells_of(laid_out)
-    whole = {name: array for name, array in laid_out.items() if not name[-1].isdigit()}
+    whole: dict[str, Any] = {name: array for name, array in laid_out.items() if not name[-1].isdigit()}
     return Case(**whole, **first._asdict(), more_weights=tuple(more), cell=cell, reverse=reverse, **options)
 
 

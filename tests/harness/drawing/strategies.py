@@ -134,12 +134,13 @@ HALF_REGIMES = tuple(regime for regime in REGIMES if regime != "growing")
 # How many steps count: the kinds of `tests.harness.drawing.make_case.drawn_padding`.
 LENGTHS = ("none", "ragged", "none", "equal", "one full, one empty", "shorter", "empty")
 MASKS = ("scattered", "in front", "scattered, one empty")
+FEW = 8  # combinations for a backend whose facts rule out every variant of `STACKS`
 GRID_VALUES = 300  # drawn bytes for smaller cases; Hypothesis's own limit is 8 KB a case
 
 
 def fewer(divisor: int) -> settings:
     """Hypothesis settings with the run's number of examples divided by `divisor`."""
-    return settings(max_examples=max(1, settings.default.max_examples // divisor))
+    return settings(max_examples=max(1, settings().max_examples // divisor))
 
 
 @cache
@@ -160,19 +161,19 @@ def choices(
     To trace less, a cell with gates comes in unusual shapes only in float64, the sharper dtype.
     variants: "usual"; "all" biases and activations; or "stacked", of several layers and
     directions, or "differentiated", the few of these whose gradients are tested.
-    padded: most cases have lengths, and padding full of NaN.  masked: that, and anywhere in a sequence.
-    backwards: most layers run in reverse.  facts: what the backend can do; no other cases are drawn.
+    padded: most cases have lengths, and padding full of NaN.  masked: all have masks, and such padding.
+    backwards: most layers run in reverse.  facts: what the backend can do; no other cases are drawn, so
+    cases are less than was asked where it cannot.
     """
     gated = cell != "simple_rnn"
     if (gated and shapes not in ("usual", "half", "gradients")) or shapes == "stacked":
         dtypes = dtypes[-1:]
-    paddings = LENGTHS if padded else MASKS if masked and facts.masks else ("none",)
     shape_choices = SHAPES[shapes][gated]
     if variants == "stacked" and not facts.compiles:
         backwards = True
         if shapes == "stacked":
-            shape_choices = STACKED_SHAPES
-            paddings = (*LENGTHS, *(MASKS if facts.masks else ()))
+            shape_choices, padded, masked = STACKED_SHAPES, True, True
+    paddings = (*(LENGTHS if padded and facts.lengths else ()), *(MASKS if masked and facts.masks else ()))
     return {
         "cell": (cell,),
         "shape": shape_choices,
@@ -182,7 +183,7 @@ def choices(
         "layout": LAYOUTS,
         "given_state": (True,) if facts.compiles and shapes == "stacked" else (False, True),
         "reverse": (True, False, True) if backwards and facts.reverse else (False,),
-        "padding": paddings if facts.lengths else ("none",),
+        "padding": paddings or ("none",),
     }
 
 
@@ -201,16 +202,16 @@ def combinations(cell: str) -> list[Variant]:
 
 
 def possible_variants(cell: str, variants: str, facts: Facts) -> list[Variant]:
-    """The variants of a kind that a backend can do, or else its simplest."""
+    """The variants of a kind that a backend can do; of the usual ones, or else its simplest."""
 
     def possible(variant: Variant) -> bool:
+        padding = variant.get("padding", "none")
         return (
             variant.get("biases", 1) in facts.biases
             and variant.get("layers", 1) <= facts.layers
             and variant.get("merge_mode") in (None, *facts.merge_modes)
             and (variant.get("return_sequences", True) or facts.last_output)
-            and (facts.lengths or "padding" not in variant)
-            and (facts.masks or variant.get("padding") not in MASKS)
+            and (padding == "none" or (facts.masks if padding in MASKS else facts.lengths))
             and (facts.reverse or not variant.get("reverse"))
             and facts.takes(cell, variant.get("activation", "tanh"))
             and (facts.projection or not variant.get("projection"))
@@ -223,7 +224,16 @@ def possible_variants(cell: str, variants: str, facts: Facts) -> list[Variant]:
         of_kind = DIFFERENTIATED
     else:
         of_kind = {"usual": VARIANTS, "all": ALL_VARIANTS, "stacked": STACKS}[variants][cell]
-    return [variant for variant in of_kind if possible(variant)] or [{"biases": facts.biases[0]}]
+    found = [variant for variant in of_kind if possible(variant)]
+    if variants in ("stacked", "differentiated") and not any(map(several, found)):
+        found = [variant for variant in combinations(cell) if several(variant) and possible(variant)][:FEW]
+    return found or [{"biases": facts.biases[0]}]
+
+
+def several(variant: Variant) -> bool:
+    """Tell a variant of several layers, two directions or the last output from a plain one."""
+    directions = variant.get("merge_mode") is not None
+    return variant.get("layers", 1) > 1 or directions or not variant.get("return_sequences", True)
 
 
 def without_nan(case: Case) -> Case:
@@ -243,7 +253,9 @@ def cotangents(case: Case) -> st.SearchStrategy[Cotangents]:
     """The derivatives of L by an answer: random, by outputs and final states together or by one of them."""
     names = ["outputs", "final_state", "final_cell_state"][: 1 + len(case.start)]
     steps = (case.time,) if case.return_sequences else ()
-    shapes = dict(zip(names, ((case.batch, *steps, case.features), *case.state_shapes), strict=True))
+    shapes: dict[str, tuple[int, ...]] = dict(
+        zip(names, ((case.batch, *steps, case.features), *case.state_shapes), strict=True)
+    )
 
     def drawn(some: str, seed: int) -> Cotangents:
         rng = np.random.default_rng(seed)

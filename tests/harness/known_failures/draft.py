@@ -1,4 +1,4 @@
-"""A draft of known failures: what `--write-known-failures` makes of a run, for someone to complete."""
+"""Draft of a file of known failures, made of a run by `--write-known-failures` for someone to complete."""
 
 import json
 import shutil
@@ -14,7 +14,7 @@ FOLDER = "known_failures"  # of the cases, beside the file
 
 
 class Draft:
-    """Writes a file of known failures of what failed in this run."""
+    """Hooks that write a file of known failures, of all that failed in this run."""
 
     def __init__(self, path: Path, session: Session) -> None:
         self.path, self.session = path, session

@@ -1,4 +1,4 @@
-"""Known failures: what `--known-failures` says of a backend's mistakes that are known, each with its case."""
+"""Entries of a file of known failures: each is a mistake of a backend, with a case that shows it."""
 
 import re
 import tomllib
@@ -25,7 +25,7 @@ NEEDED = ("backend", "case", "reason")
 
 
 class InvalidKnownFailures(ValueError):
-    """The file is not what it should be. The message is one line: where, and why."""
+    """A file of known failures that is not what it should be. The message is one line: where, and why."""
 
 
 @dataclass(frozen=True)
@@ -46,29 +46,30 @@ class KnownFailure:
     condition: Mapping[str, Any] = field(default_factory=dict)
 
     def excuses(self, test: str, case: Case) -> bool:
-        """Whether a failure of this case in this test is the known one."""
+        """Tell whether a failure of this case in this test is the known one."""
         return fnmatchcase(test, self.test) and all(
-            fits(of_case(case, name), wanted) for name, wanted in self.condition.items()
+            is_wanted(value_of(case, name), wanted) for name, wanted in self.condition.items()
         )
 
     def __str__(self) -> str:
         return f"{self.reason} ({self.link})" if self.link else self.reason
 
 
-def of_case(case: Case, name: str) -> Any:
+def value_of(case: Case, name: str) -> Any:
+    """Give the value of a case that a condition of this name is about."""
     value = getattr(case, name)
     return value.name if name == "dtype" else value
 
 
-def fits(value: Any, wanted: Any) -> bool:
-    """Whether a value is one of those that a condition asks for."""
+def is_wanted(value: Any, wanted: Any) -> bool:
+    """Tell whether a value is one of those that a condition asks for."""
     if isinstance(wanted, dict):
         return bool(wanted.get("min", value) <= value <= wanted.get("max", value))
     return value in wanted if isinstance(wanted, list) else bool(value == wanted)
 
 
-def known_failures(path: Path) -> list[KnownFailure]:
-    """The entries of a file. Raises InvalidKnownFailures."""
+def read_entries(path: Path) -> list[KnownFailure]:
+    """Read the entries of a file. Raises InvalidKnownFailures."""
     try:
         content = tomllib.loads(read(path, LARGEST).decode())
     except (OSError, ValueError) as error:
@@ -79,14 +80,14 @@ def known_failures(path: Path) -> list[KnownFailure]:
     found = []
     for k, entry in enumerate(entries, start=1):
         try:
-            found.append(known_failure(entry, path.parent))
+            found.append(read_entry(entry, path.parent))
         except (InvalidCase, UnknownBackend, ValueError, TypeError) as error:
             raise InvalidKnownFailures(f"{path}, entry {k}: {in_one_line(error)}") from None
     return found
 
 
-def known_failure(entry: Any, folder: Path) -> KnownFailure:
-    """One entry. Raises ValueError, InvalidCase or UnknownBackend, with one line."""
+def read_entry(entry: Any, folder: Path) -> KnownFailure:
+    """Read one entry, a table. Raises ValueError, InvalidCase or UnknownBackend, with one line."""
     if not isinstance(entry, dict) or (wrong := [name for name in entry if name not in KEYS]):
         raise ValueError(f"has {', '.join(wrong)}; there are {', '.join(KEYS)}")
     for name in entry:
@@ -103,12 +104,12 @@ def known_failure(entry: Any, folder: Path) -> KnownFailure:
     find(found.backend)
     if not any(fnmatchcase(name, found.test) for name in parity_tests()):
         raise ValueError(f"no parity test is called {found.test}")
-    if not all(fits(of_case(found.saved.case, name), wanted) for name, wanted in condition.items()):
+    if not all(is_wanted(value_of(found.saved.case, name), wanted) for name, wanted in condition.items()):
         raise ValueError(f"its condition does not hold for its own case, {found.saved.case}")
     return found
 
 
 def parity_tests() -> list[str]:
-    """The names of all parity tests."""
+    """List the names of all parity tests."""
     text = "".join(file.read_text() for file in sorted(PARITY.glob("test_*.py")))
     return re.findall(r"^def (test_\w+)", text, flags=re.MULTILINE)

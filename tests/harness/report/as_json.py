@@ -15,7 +15,7 @@ def as_json(content: Content) -> str:
 
 
 def strict(value: Any) -> Any:
-    """The same with infinite numbers in words, which `float` reads and JavaScript's `Number`."""
+    """Put infinite numbers in words, which `float` reads and JavaScript's `Number`."""
     if isinstance(value, dict):
         return {key: strict(each) for key, each in value.items()}
     if isinstance(value, list):

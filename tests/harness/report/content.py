@@ -1,4 +1,4 @@
-"""What a report says, as plain data: the same for a page, a summary and a program."""
+"""Content of a report, as plain data: the same for a page, a summary and a program."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -10,11 +10,11 @@ from rnn_lockstep.tests.harness.scores import Scores, in_order
 
 Content = dict[str, Any]  # as schema.json describes it; numbers may be infinite still
 VERSION = 1
-JUDGED = {"": "answers", "grad": "gradients", "train": "training"}
+KINDS = {"": "answers", "grad": "gradients", "train": "training"}
 
 
 def backend_content(name: str, facts: str, not_tested: str, scores: Scores, trends: Trends) -> dict[str, Any]:
-    """One backend: its facts, a score for each cell and dtype, and the trends of each dtype."""
+    """Describe one backend: its facts, a score for each cell and dtype, and the trends of each dtype."""
     return {
         "name": name,
         "facts": facts,
@@ -36,13 +36,13 @@ def backend_content(name: str, facts: str, not_tested: str, scores: Scores, tren
 
 
 def score_content(layer: str, scores: Scores) -> dict[str, Any]:
-    """One row of the table. layer: "lstm float32", with a key of JUDGED behind."""
+    """Describe one row of the table. layer: "lstm float32", with a key of KINDS behind."""
     cell, dtype, *what = layer.split()
     score = scores[layer]
     return {
         "cell": cell,
         "dtype": dtype,
-        "of": JUDGED[what[0] if what else ""],
+        "of": KINDS[what[0] if what else ""],
         **score.numbers(),
         "worst_at": score.where,
         "cases_per_second": score.cases_per_second,
@@ -51,7 +51,7 @@ def score_content(layer: str, scores: Scores) -> dict[str, Any]:
 
 
 def grouped(failures: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Failures, as `Failure.to_json` makes them, by backend and by what they say is the cause.
+    """Group failures, as `Failure.to_json` makes them, by backend and by what they say is the cause.
 
     Each message is there once, with the tests it came from and the files its cases were saved to.
     """
@@ -79,7 +79,7 @@ def grouped(failures: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def headline(content: Content) -> str:
-    """The whole in a line, such as "2 backends, 5,312 cases; wrong: torch"."""
+    """Tell the whole in a line, such as "2 backends, 5,312 cases; wrong: torch"."""
     scores = [score for backend in content["backends"] for score in backend["scores"]]
     wrong = [b["name"] for b in content["backends"] if any(score["mismatch"] for score in b["scores"])]
     if not scores:
@@ -90,25 +90,25 @@ def headline(content: Content) -> str:
         found = "no mismatch, but the run did not pass"
     else:
         found = "no mismatch"
-    cases = counted(sum(score["cases"] for score in scores), "case")
-    return f"{counted(len(content['backends']), 'backend')}, {cases}; {found}"
+    cases = quantity(sum(score["cases"] for score in scores), "case")
+    return f"{quantity(len(content['backends']), 'backend')}, {cases}; {found}"
 
 
 def refusals(backend: dict[str, Any]) -> Counter[str]:
-    """How many cases a backend refused, of any layer, by reason."""
+    """Count the cases that a backend refused, of any layer, by reason."""
     return sum((Counter(score["refusals"]) for score in backend["scores"]), Counter[str]())
 
 
-def counted(number: int, what: str) -> str:
-    """Such as "1 case" or "5,312 cases"."""
+def quantity(number: int, what: str) -> str:
+    """Write a number and its noun: "1 case", "5,312 cases"."""
     return f"{number:,} {what}" + ("" if number == 1 else "s")
 
 
 def ratio(number: float) -> str:
-    """A deviation as a fraction of its bound."""
+    """Write a deviation as a fraction of its bound."""
     return f"{number:.3f}" if number < 10 else f"{number:.3g}"
 
 
 def short(number: float | None) -> str:
-    """A bound, to two digits."""
+    """Write a bound, to two digits."""
     return "-" if number is None else f"{number:.1e}"

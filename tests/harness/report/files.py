@@ -1,4 +1,4 @@
-"""The files of reports: which path is written in which form, all of it or nothing."""
+"""Files of reports: the form is that of the suffix, and all of it is written or nothing."""
 
 import os
 import tempfile
@@ -18,7 +18,7 @@ NEEDS = {".html": ("jinja2", "matplotlib")}  # what is not in the core dependenc
 
 
 def targets(paths: Iterable[str], folder: Path) -> list[Path]:
-    """The paths, relative ones in `folder`, each once.
+    """Check the paths of reports: absolute ones are returned, relative ones being in `folder`, each once.
 
     Raises pytest.UsageError, in one line, for one that could not be written at the end of the run.
     """
@@ -42,7 +42,7 @@ def targets(paths: Iterable[str], folder: Path) -> list[Path]:
 
 
 def cannot_write_in(folder: Path) -> str:
-    """Why no file can be made in a folder; empty when one can, which is tried."""
+    """Tell why no file can be made in a folder; empty when one can, which is tried."""
     try:
         with tempfile.TemporaryFile(dir=folder):
             return ""
@@ -67,7 +67,7 @@ def write(path: Path, content: Content) -> None:
 
 
 def umask() -> int:
-    """The process's mask for the rights of new files, which can only be read by setting it."""
+    """Read the process's mask for the rights of new files, which can only be read by setting it."""
     mask = os.umask(0)
     os.umask(mask)
     return mask

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from rnn_lockstep.tests.harness.report.content import Content, counted, headline, ratio, refusals, short
+from rnn_lockstep.tests.harness.report.content import Content, headline, quantity, ratio, refusals, short
 
 LIMIT = 1_000_000  # bytes; what is longer, GitHub does not show at all
 COUNTS = ("cases", "match", "mismatch", "inconclusive", "refused")
@@ -12,7 +12,7 @@ RATES = (("kill-rate", "faults", "killed"), ("diagnosed", "diagnosed", "named"))
 
 
 def markdown(content: Content) -> str:
-    """Headline, table, failures; as many of these as there is room for."""
+    """Write headline, table and failures, as many of these as there is room for."""
     shown, size, left_off = [], 0, 0
     for block in blocks(content):
         if size + len(block.encode()) < LIMIT:
@@ -26,11 +26,11 @@ def markdown(content: Content) -> str:
 
 
 def blocks(content: Content) -> Iterator[str]:
-    """Parts that can be left off one by one."""
+    """Write the parts that can be left off one by one."""
     tests = content["tests"]
     yield f"## Lockstep: {escaped(headline(content))}\n\n"
     yield (
-        f"{counted(tests['passed'], 'test')} passed, {tests['failed']} failed, {tests['skipped']} skipped; "
+        f"{quantity(tests['passed'], 'test')} passed, {tests['failed']} failed, {tests['skipped']} skipped; "
         f"{content['max_examples']:,} examples, {content['seconds']:.0f} s.\n\n"
     )
     if content["backends"]:
@@ -64,12 +64,12 @@ def row(backend: str, score: dict[str, Any]) -> str:
 
 
 def failure(group: dict[str, Any]) -> str:
-    """A cause with its first message; the others are folded."""
+    """Write a cause with its first message; the others are folded."""
     heading = f"{group['backend']}: {group['cause']}"
     first, *others = (message_with_tests(message) for message in group["messages"])
-    text = f"\n### {escaped(heading)}\n\n{counted(group['count'], 'failure')}.\n\n{first}"
+    text = f"\n### {escaped(heading)}\n\n{quantity(group['count'], 'failure')}.\n\n{first}"
     if others:
-        text += f"\n<details><summary>{counted(len(others), 'other message')}</summary>\n\n"
+        text += f"\n<details><summary>{quantity(len(others), 'other message')}</summary>\n\n"
         text += "\n".join(others) + "\n</details>\n"
     return text
 
@@ -85,7 +85,7 @@ def fenced(text: str) -> str:
 
 
 def escaped(text: str) -> str:
-    """With nothing in it that Markdown or a table would read as its own, on one line."""
+    """Escape what Markdown or a table would read as its own, on one line."""
     for character in "\\`*_<>|#[]":
         text = text.replace(character, "\\" + character)
     return " ".join(text.split())

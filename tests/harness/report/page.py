@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from rnn_lockstep.tests.harness.report.content import Content, counted, headline, ratio, refusals, short
+from rnn_lockstep.tests.harness.report.content import Content, headline, quantity, ratio, refusals, short
 
 TEMPLATE = "page.html.jinja"
 
 
 def page(content: Content) -> str:
-    """The page, its plots drawn and its styles inside. Imports Jinja2 and matplotlib."""
+    """Make the page, its plots drawn and its styles inside. Imports Jinja2 and matplotlib."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     from rnn_lockstep.tests.harness.report.plots import AXES, MARKERS, plot
@@ -20,7 +20,7 @@ def page(content: Content) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(counted=counted, ratio=ratio, short=short)
+    environment.filters.update(quantity=quantity, ratio=ratio, short=short)
     environment.globals.update(refusals=refusals)
     plots = {
         backend["name"]: [plot(backend["name"], backend["trends"], axis) for axis in AXES]

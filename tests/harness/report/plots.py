@@ -36,7 +36,7 @@ TINY, HUGE = 1e-18, 1e3  # of the deviations and bounds
 
 
 def plot(backend: str, trends: list[dict[str, Any]], axis: str) -> str:
-    """The worst deviation as a fraction of its bound, and below it usual deviations beside usual bounds.
+    """Draw the worst deviation as a fraction of its bound, and below it usual deviations beside usual bounds.
 
     trends: as schema.json describes them.  axis: "time" or "hidden_size".
     """
@@ -68,7 +68,7 @@ def plot(backend: str, trends: list[dict[str, Any]], axis: str) -> str:
 
 
 def clipped(points: list[dict[str, Any]], name: str, least: float, most: float) -> list[float]:
-    """Numbers that a logarithmic axis can show."""
+    """Clip numbers to those that a logarithmic axis can show."""
     return [min(max(point[name], least), most) for point in points]
 
 
@@ -80,7 +80,7 @@ def logarithmic(axes: Axes) -> None:
 
 
 def inlined(svg: str, title: str) -> str:
-    """An SVG document as a part of a page: named, as wide as there is room for, in the page's colours."""
+    """Make an SVG document a part of a page: named, as wide as there is room for, in the page's colours."""
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<style.*?</style>", "", svg, flags=re.DOTALL)  # would hold for the whole page
     svg = re.sub(r'<g id="[^"]*"', "<g", svg)  # the same in every plot, and needed by none

@@ -1,8 +1,8 @@
-"""A pytest plugin that collects what a report needs and writes it when the run ends."""
+"""Reports of a run: a pytest plugin that collects what they need and writes them when the run ends."""
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -38,11 +38,11 @@ class Reports:
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Iterator[None]:
         trends = item.stash[TRENDS] = Trends()
-        with watching(backend_of(item), lambda result: trends.judged(result.verdict)):
+        with watching(backend_of(item), lambda result: trends.add_verdict(result.verdict)):
             return (yield)
 
     @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_makereport(self, item: pytest.Item, call: Any) -> Iterator[pytest.TestReport]:
+    def pytest_runtest_makereport(self, item: pytest.Item, call: Any) -> Generator[None, Any, Any]:
         report = yield
         if call.when == "call" and (backend := backend_of(item)):
             report.lockstep_trends = [backend.name, item.stash[TRENDS].to_json()]
@@ -63,9 +63,10 @@ class Reports:
         if report.failed:
             self.errors.append({"test": report.nodeid, "message": str(report.longrepr)})
 
-    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+    @pytest.hookimpl(trylast=True)  # others may still fail the run
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Write the reports, also of a run that failed or was interrupted."""
-        content = self.content(int(exitstatus)) if self.targets else {}
+        content = self.content(int(session.exitstatus)) if self.targets else {}
         for path in self.targets:
             try:
                 write(path, content)
@@ -80,7 +81,7 @@ class Reports:
             terminalreporter.write_line(f"lockstep: {line}")
 
     def content(self, exit_status: int) -> Content:
-        """What schema.json describes."""
+        """Give the report's content, as schema.json describes it."""
         of = self.session
         return {
             "lockstep_report": VERSION,

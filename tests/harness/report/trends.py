@@ -1,4 +1,4 @@
-"""How far off the steps were, and were allowed to be, over time and over hidden size."""
+"""Trends of the steps' deviations and bounds, over time and over hidden size."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from rnn_lockstep.reference.check.comparison import Comparison
 
 @dataclass
 class Point:
-    """Some steps of one backend, in one dtype: what its cases had there.
+    """A point of a trend: what the cases of one backend in one dtype had at some steps.
 
     deviations, bounds: how often the largest of a case's outputs there occurred, absolute, by its value
     to one digit.  worst: the largest deviation as a fraction of its own bound.
@@ -25,7 +25,7 @@ class Point:
     bounds: Counter[str] = field(default_factory=Counter)
     worst: float = 0.0
 
-    def saw(self, deviation: float, bound: float, ratio: float) -> None:
+    def add_largest(self, deviation: float, bound: float, ratio: float) -> None:
         self.deviations[f"{deviation:.0e}"] += 1
         self.bounds[f"{bound:.0e}"] += 1
         self.worst = max(self.worst, ratio)
@@ -36,7 +36,7 @@ class Point:
         self.worst = max(self.worst, other.worst)
 
     def numbers(self) -> dict[str, float]:
-        """By the names they have in reports: medians over the cases, and the worst of all."""
+        """Give the figures by their names in reports: medians over the cases, and the worst of all."""
         return {
             "cases": self.bounds.total(),
             "deviation": median(map(float, self.deviations.elements())),
@@ -53,15 +53,15 @@ class Trends(dict[str, Point]):
     nothing of a single step.
     """
 
-    def judged(self, verdict: Verdict) -> None:
+    def add_verdict(self, verdict: Verdict) -> None:
         dtype = verdict.case.dtype.name
         for compared in verdict.comparisons:
             if compared.one_step and compared.bound.size:
                 for axis, place, *largest in measured(compared):
-                    self.setdefault(f"{dtype} {axis} {place}", Point()).saw(*largest)
+                    self.setdefault(f"{dtype} {axis} {place}", Point()).add_largest(*largest)
 
     def points(self, dtype: str, axis: str) -> list[tuple[int, Point]]:
-        """The points of an axis with their places, in order."""
+        """List the points of an axis with their places, in order."""
         keys = ((key.split(), point) for key, point in self.items())
         return sorted((int(key[2]), point) for key, point in keys if key[:2] == [dtype, axis])
 
@@ -70,7 +70,7 @@ class Trends(dict[str, Point]):
         return {key.split()[0] for key in self}
 
     def to_json(self) -> dict[str, dict[str, Any]]:
-        """Plain dicts, strings and numbers, to travel in a test report."""
+        """Make plain dicts, strings and numbers of it, to travel in a test report."""
         return {
             key: {"deviations": dict(point.deviations), "bounds": dict(point.bounds), "worst": point.worst}
             for key, point in self.items()
@@ -83,7 +83,7 @@ class Trends(dict[str, Point]):
 
 
 def measured(compared: Comparison) -> Iterator[tuple[str, int, float, float, float]]:
-    """The axis, the place, and the largest deviation, bound and ratio there; not where all is padding."""
+    """Measure a comparison: axis, place, largest deviation, bound and ratio there, unless all is padding."""
     steps = compared.bound.shape[1]
     places = [2**k - 1 for k in range(steps.bit_length()) if 2**k - 1 < steps]
     known = np.where(compared.bound < inf, compared.bound, 0.0)

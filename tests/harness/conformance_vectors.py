@@ -1,4 +1,4 @@
-"""A pytest plugin for `--save-cases`: conformance vectors, cases with what any backend should answer.
+"""Conformance vectors: cases with what any backend should answer, as `--save-cases` writes them.
 
 What is expected, and how far off is allowed, is the oracle's whole answer with its error carried along,
 for a backend of which nothing is known; so the files are the same whichever backend ran the cases, and
@@ -27,8 +27,8 @@ CASES_A_TEST = 10
 VECTORS = "lockstep-vectors"  # the names of the files, in a test's report
 
 
-class Vectors:
-    """Writes vectors to `folder` and, in the process that prints the summary, the list of them.
+class ConformanceVectors:
+    """Hooks that write vectors to `folder` and, in the process that prints the summary, the list of them.
 
     Raises OSError when the folder cannot be made or written to.
     """
@@ -73,10 +73,10 @@ class Vectors:
             yield name
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        for key, value in report.user_properties if report.when == "call" else ():
-            if key == VECTORS:
-                self.written.update(value[0])
-                self.lost.update(value[1])
+        properties: dict[str, Any] = dict(report.user_properties if report.when == "call" else ())
+        written, lost = properties.get(VECTORS, ((), ()))
+        self.written.update(written)
+        self.lost.update(lost)
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """List what was written; a run that was to write and could not has failed."""
@@ -99,20 +99,20 @@ def vector_of(result: Failure) -> SavedCase | None:
     """The case of a verdict with what any backend should answer, where that is one and known well enough."""
     case, cotangents = result.verdict.case, result.cotangents
     arithmetic = Arithmetic(case.dtype)  # of a backend of which nothing is known
-    if not isinstance(result.answer, Trace | Mapping):
-        return None  # what it was trained to
-    if cotangents is None:
+    if cotangents is None and isinstance(result.answer, Trace):
         expected, answer = whole_answer(case, arithmetic), result.answer.arrays()
         compared = {
             name: comparison(name, answer[name], array, bounded=case.bounded and name != "final_cell_state")
             for name, array in expected.items()
         }
-    else:
+    elif cotangents is not None and isinstance(result.answer, Mapping):
         expected = gradients(case, cotangents, arithmetic)
         compared = {
             f"gradients.{name}": comparison(name, array, expected[name], bounded=False)
             for name, array in result.answer.items()
         }
+    else:
+        return None  # weights, after a training
     if any(each.vacuous for each in compared.values()):
         return None
     return SavedCase(

@@ -1,4 +1,4 @@
-"""What the person at the terminal sees: header, table, messages, exit codes."""
+"""The terminal of a run: header, table, messages, exit codes."""
 
 import re
 

@@ -1,46 +1,36 @@
-"""Known failures in a run: each is tried by its case, and must still fail; others like it are excused."""
+"""Excuse of known failures: a pytest plugin that lets those pass which an entry tells of."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from rnn_lockstep.adapters import Refused
-from rnn_lockstep.tests.harness.backend import Backend, backend_of
+from rnn_lockstep.tests.harness.backend import backend_of
 from rnn_lockstep.tests.harness.known_failures.entries import KnownFailure
-from rnn_lockstep.tests.harness.replay import check_saved
 from rnn_lockstep.tests.harness.session import Session
 
-
-def test_known_failure(backend: Backend, known: KnownFailure) -> None:
-    """Its own case still fails, which is what is expected of it."""
-    try:
-        check_saved(backend, known.saved)
-    except Refused as reason:
-        pytest.fail(f"{backend.name} refuses the case of a known failure: {reason}", pytrace=False)
-    except Exception:  # a mismatch or, where the backend raises, whatever it is
-        pytest.xfail(str(known))
-    pytest.fail(f"no longer fails, remove its entry: {known}", pytrace=False)
+TEST = Path(__file__).parents[2] / "parity" / "known_failure.py"
 
 
-class KnownFailures:
-    """Runs the cases of the entries whose backends are tested, and excuses failures that they tell of."""
+class ExcuseKnownFailures:
+    """Hooks that run the cases of the entries whose backends are tested, and excuse failures like them."""
 
     def __init__(self, entries: Sequence[KnownFailure], session: Session) -> None:
         self.entries = [entry for entry in entries if entry.backend in session.names]
         self.others = [entry for entry in entries if entry.backend not in session.names]
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        """Run the test of known failures once for each entry."""
         if "known" in metafunc.fixturenames:
             ids = [f"{entry.backend}-{Path(entry.case).stem}" for entry in self.entries]
             pairs = [(entry.backend, entry) for entry in self.entries]
             metafunc.parametrize(("backend", "known"), pairs, ids=ids, indirect=["backend"], scope="session")
 
     @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_call(self, item: pytest.Item) -> Iterator[None]:
+    def pytest_runtest_call(self, item: pytest.Function) -> Iterator[None]:
+        """Let the backend of any other test ask whether a failure of a case is known."""
         backend = backend_of(item)
-        if backend is None or item.originalname == test_known_failure.__name__:
+        if backend is None or "known" in item.fixturenames:
             return (yield)
         name = item.originalname
         mine = [entry for entry in self.entries if entry.backend == backend.name]
@@ -50,6 +40,7 @@ class KnownFailures:
         finally:
             backend.excused = None
 
-    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Name the entries whose backends are not tested."""
         for entry in self.others:
             terminalreporter.write_line(f"lockstep: {entry.backend} is not tested, nor its failure: {entry}")

@@ -1,0 +1,59 @@
+"""The options that the harness adds to pytest."""
+
+import pytest
+
+from rnn_lockstep.tests.harness import port_run
+from rnn_lockstep.tests.harness.conformance_vectors import CASES_A_TEST
+from rnn_lockstep.tests.harness.profiles import DEFAULT_EXAMPLES
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """Declare every option, those that check a port in a group of their own."""
+    group = parser.getgroup("lockstep")
+    group.addoption(
+        "--backend",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a backend to test: a known name, name:tag or package.module:Class; repeatable "
+        "(default: every known one that is installed)",
+    )
+    group.addoption(
+        "--max-examples",
+        type=int,
+        metavar="N",
+        help=f"cases drawn in a parity test; some tests draw a fraction (default: {DEFAULT_EXAMPLES})",
+    )
+    group.addoption(
+        "--lockstep-report",
+        action="append",
+        default=[],
+        metavar="PATH",
+        help="write a report at the end: a page (.html), data (.json) or a job's summary (.md); repeatable",
+    )
+    group.addoption(
+        "--replay",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="PATH",
+        help="run these saved cases and nothing else: files, as failures are saved in .lockstep/, or "
+        "folders, of which every file that manifest.json lists must be there and unchanged",
+    )
+    group.addoption(
+        "--save-cases",
+        metavar="DIR",
+        help="write cases with what any backend should answer, and manifest.json: of every test of a "
+        f"backend those of the first {CASES_A_TEST} cases that match and whose bound is sharp",
+    )
+    group.addoption(
+        "--known-failures",
+        metavar="FILE",
+        help="failures that are known (TOML): each must still fail, as its case shows; others like it pass",
+    )
+    group.addoption(
+        "--write-known-failures",
+        metavar="FILE",
+        help="draft such a file of what fails in this run",
+    )
+    port_run.add_options(parser.getgroup("lockstep: check a port"))

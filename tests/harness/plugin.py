@@ -1,0 +1,64 @@
+"""The harness as a pytest plugin: its options, its fixture `backend`, and what a run does with them.
+
+The root conftest.py loads it in a clone, `rnn-lockstep test` anywhere else.
+"""
+
+import os
+import sys
+
+import pytest
+
+from rnn_lockstep.adapters import UnknownBackend
+from rnn_lockstep.tests.harness import anywhere, port_run
+from rnn_lockstep.tests.harness.backend import Backend
+from rnn_lockstep.tests.harness.options import add_options
+from rnn_lockstep.tests.harness.profiles import draw_examples
+from rnn_lockstep.tests.harness.registration import register
+from rnn_lockstep.tests.harness.session import SESSION, Session
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the harness's options to pytest's."""
+    add_options(parser)
+
+
+@pytest.hookimpl(trylast=True)  # after Hypothesis has loaded the profile that was asked for
+def pytest_configure(config: pytest.Config) -> None:
+    """Set up a run that checks a port, or else one that tests backends."""
+    config.addinivalue_line("markers", "needs(*names): what a backend must declare to be asked this test")
+    draw_examples(config.getoption("--max-examples"))
+    if hasattr(config, "workerinput"):  # one of pytest-xdist's processes, which share the processor
+        threads = max(1, (os.cpu_count() or 1) // config.workerinput["workercount"])
+        os.environ.setdefault("OMP_NUM_THREADS", str(threads))
+    sys.path.insert(0, str(config.invocation_params.dir))  # where --backend module:Class is looked up
+    if anywhere.is_anywhere(config):
+        anywhere.find_tests(config)
+    if port_run.wanted(config):
+        config.pluginmanager.register(port_run.Migration(config), "lockstep-migration")
+        return
+    try:
+        config.stash[SESSION] = Session(config.getoption("--backend"))
+    except UnknownBackend as error:
+        raise pytest.UsageError(str(error)) from None
+    config.pluginmanager.register(config.stash[SESSION], "lockstep-session")
+    register(config, config.stash[SESSION])
+
+
+@pytest.hookimpl(optionalhook=True)  # pytest-xdist's, which may not be installed
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """Keep a backend's tests in one process under `-n`: its framework is imported and traced once."""
+    if config.getoption("dist") != "load" or SESSION not in config.stash:  # another way, or no backends
+        return None
+    from rnn_lockstep.tests.harness.scheduling import ByBackend
+
+    return ByBackend(config, log, config.stash[SESSION].names)
+
+
+@pytest.fixture(scope="session")
+def backend(request: pytest.FixtureRequest) -> Backend:
+    """Each backend under test in turn. Fails the test where its framework cannot be imported."""
+    try:
+        return request.config.stash[SESSION].backend(request.param)
+    except UnknownBackend as error:
+        reason = str(error)
+    pytest.fail(reason, pytrace=False)
