@@ -6,11 +6,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from rnn_lockstep.adapters.models.files import FORMATS, read_model
+from rnn_lockstep.adapters.models.files.table import FORMATS, WRITABLE, read_model
 from rnn_lockstep.adapters.models.options import parsed
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel
 from rnn_lockstep.adapters.models.show import shown
-from rnn_lockstep.adapters.models.written import WRITABLE
 from rnn_lockstep.adapters.port.convert import convert
 
 WIDTH_IN_A_FILE = 120  # columns of the table where there is no terminal

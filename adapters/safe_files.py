@@ -1,8 +1,10 @@
 """Files read with care and written whole."""
 
-import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from stat import S_ISREG
+from tempfile import TemporaryDirectory
 
 LONGEST_MESSAGE = 300
 
@@ -40,13 +42,20 @@ def size_of(path: Path) -> int:
 def write(path: Path, data: bytes) -> None:
     """Write a file, all of it or nothing; folders are made. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
-    try:
-        temporary.write_bytes(data)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    with replaced(path) as new:
+        new.write_bytes(data)
+
+
+@contextmanager
+def replaced(path: Path) -> Iterator[Path]:
+    """A path of the same name in a folder of its own beside, for a new file that takes this one's place.
+
+    Where an error is raised, everything stays as it was. Raises OSError.
+    """
+    with TemporaryDirectory(dir=path.parent, prefix=".") as folder:
+        new = Path(folder, path.name)
+        yield new
+        new.replace(path)
 
 
 def in_one_line(error: BaseException) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from rnn_lockstep.adapters.backends.registry import UnknownBackend, load
-from rnn_lockstep.adapters.models.files import FORMATS, read_model
+from rnn_lockstep.adapters.models.files.table import FORMATS, format_of, read_model
 from rnn_lockstep.adapters.models.live import Live, is_live, read_live, ways
 from rnn_lockstep.adapters.models.live.model import INITIAL_STATE, LENGTHS
 from rnn_lockstep.adapters.models.live.signature import required
@@ -26,8 +26,6 @@ from rnn_lockstep.adapters.safe_files import in_one_line, printable
 from rnn_lockstep.reference import Case
 from rnn_lockstep.reference.oracle.validation import Array
 
-# The backends that run a file's layers, by the format's module; NumPy's runs what they cannot.
-BACKENDS = {"torch_file": "torch", "keras_h5": "keras", "keras_archive": "keras", "flax_msgpack": "jax"}
 SETTABLE = (*OPTIONS, "outputs_reversed")
 
 
@@ -85,9 +83,9 @@ def endpoint(given: Any) -> Endpoint:
 
 
 def of_file(path: Path) -> Endpoint:
-    format_name = next((FORMATS[suffix] for suffix in FORMATS if path.name.endswith(suffix)), "")
-    own = (BACKENDS[format_name],) if format_name in BACKENDS else ()
-    return Endpoint(printable(path.name), tuple(read_model(path)), backends=(*own, "numpy"))
+    """A model file, whose layers its format's backend runs, and NumPy's what that cannot."""
+    backends = tuple(dict.fromkeys((format_of(path).backend, "numpy")))
+    return Endpoint(printable(path.name), tuple(read_model(path)), backends=backends)
 
 
 def endpoint_of(model: Any, name: str) -> Endpoint:

@@ -10,7 +10,7 @@ from pathlib import Path
 from conftest import DEFAULT_EXAMPLES
 from rnn_lockstep.adapters import Facts
 from rnn_lockstep.adapters.backends.contract import EVERYTHING
-from rnn_lockstep.adapters.models.files import FORMATS
+from rnn_lockstep.adapters.models.files.table import FORMATS
 from rnn_lockstep.adapters.saved_cases import saved_case
 from tests.command_line.running import ROOT, as_a_user
 from tests.faults.catalogue import FAULTS

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from rnn_lockstep.adapters.models.files import FORMATS
+from rnn_lockstep.adapters.models.files.table import FORMATS
 from rnn_lockstep.adapters.models.options import parsed
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel
 from rnn_lockstep.adapters.port.check import Pair, paired

@@ -9,7 +9,6 @@ from rnn_lockstep.adapters.backends.weight_layouts import LAYOUTS, pack, unpack
 from rnn_lockstep.adapters.models.files.flax_tree import Leaf, array_of
 from rnn_lockstep.reference import Weights
 from rnn_lockstep.reference.oracle.cells import GATES
-from rnn_lockstep.reference.oracle.validation import Array
 
 Tree = Mapping[str, Any]
 
@@ -87,23 +86,19 @@ def _found(packed: Weights, cell: str, layout: str, where: str) -> tuple[str, We
         raise ValueError(f"{where}: {error}") from None
 
 
-def dictionaries(weights: Weights, cell: str, layout: str) -> dict[str, Any]:
-    """One cell's dictionaries; every cell of flax has biases."""
+def dictionaries(weights: Weights, cell: str) -> dict[str, Any]:
+    """The dictionaries of one cell of linen; every cell of flax has biases.
+
+    Raises ValueError where linen has no bias in the place of one that is not zero.
+    """
     if weights.b is None and weights.recurrent_b is None:
         weights = weights._replace(b=np.zeros_like(weights.W[:, 0]))
-    packed = pack(weights, cell, layout)
-    sides = LAYOUTS[layout].sides[cell]
+    packed = pack(weights, cell, "flax")
+    sides = (("i", packed.W, packed.b), ("h", packed.U, packed.recurrent_b))
     tree: dict[str, Any] = {}
-    for side, kernel, bias, biased in zip("ih", packed[:2], packed[2:], sides, strict=True):
-        if layout == "flax_nnx":
-            tree[f"dense_{side}"] = {"kernel": kernel, **_bias(bias)}
-            continue
+    for (side, kernel, bias), biased in zip(sides, LAYOUTS["flax"].sides[cell], strict=True):
         names = keys(cell, side)
         biases = dict(zip(biased, np.split(bias, len(biased)), strict=True)) if biased else {}
         for (gate, name), part in zip(names.items(), np.split(kernel, len(names), 1), strict=True):
-            tree[name] = {"kernel": part, **_bias(biases.get(gate))}
+            tree[name] = {"kernel": part, **({"bias": biases[gate]} if gate in biases else {})}
     return tree
-
-
-def _bias(bias: Array | None) -> dict[str, Array]:
-    return {} if bias is None else {"bias": bias}

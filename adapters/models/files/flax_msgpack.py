@@ -7,13 +7,15 @@ nnx: `nnx.to_pure_dict(nnx.state(module))`; `if_` for `if`, or `dense_i` and `de
 of a `Sequential` that has nothing else. Activations and directions are in the program only.
 """
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rnn_lockstep.adapters.models.files import reading
+from rnn_lockstep.adapters.models.files import flax_modules, reading
 from rnn_lockstep.adapters.models.files.flax_cells import Tree, cell_in, dictionaries
 from rnn_lockstep.adapters.models.files.flax_tree import packed_tree, tree_of
+from rnn_lockstep.adapters.models.files.format import Format
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer
 from rnn_lockstep.reference import Weights
 
@@ -112,13 +114,12 @@ def _cell(tree: Tree, way: Way) -> Found | None:
     return Found(found[0], [found[1]], 1) if found else None
 
 
-def write(layers: Sequence[RecurrentLayer], template: Path | None = None) -> bytes:
+def write(layers: Sequence[RecurrentLayer]) -> bytes:
     """Parameters of linen, each layer's way its name's parts: of `self.NAME = nn.RNN(cell)` in `setup`.
 
-    template: a file of parameters that are nnx's, if the new one's shall be. Raises InvalidModel.
+    Raises InvalidModel.
     """
     reading.need_one_each(layers)
-    layout = "flax" if template is None else style_of(template)
     tree: dict[str, Any] = {}
     for layer in layers:
         for other in layers:
@@ -128,38 +129,42 @@ def write(layers: Sequence[RecurrentLayer], template: Path | None = None) -> byt
         *way, last = layer.name.split(".")
         for part in way:
             branch = branch.setdefault(part, {})
-        branch.setdefault(last, {}).update(_written(layer, layout))
+        branch.setdefault(last, {}).update(_tree_of(layer))
     try:
-        return packed_tree({"params": tree} if layout == "flax" else tree)
+        return packed_tree({"params": tree})
     except ValueError as error:
         raise InvalidModel(f"the layers cannot be written for flax: {error}") from None
 
 
-def style_of(path: Path) -> str:
-    """The layout of a file's parameters. Raises InvalidModel."""
-    with reading.refusing(path):
-        waiting: list[Any] = [tree_of(reading.contents(path))]
-        while waiting:
-            tree = waiting.pop()
-            if {"dense_i", "if_"} & tree.keys():
-                return "flax_nnx"
-            waiting += [branch for branch in tree.values() if isinstance(branch, dict)]
-    return "flax"
-
-
-def _written(layer: RecurrentLayer, layout: str) -> dict[str, Any]:
+def _tree_of(layer: RecurrentLayer) -> dict[str, Any]:
     """The tree of a layer: a cell in an RNN, two of them in a Bidirectional, several in a Sequential."""
     if layer.cell == "gru" and not layer.reset_after:
         reason = "its GRUCell applies the reset gate after the matrix product, this layer before it"
         raise reading.unwritable(layer, "flax", reason)
     try:
-        cells = [{"cell": dictionaries(weights, layer.cell, layout)} for weights in layer.cells]
+        cells = [{"cell": dictionaries(weights, layer.cell)} for weights in layer.cells]
     except ValueError as error:
-        raise reading.unwritable(layer, layout, error) from None
+        raise reading.unwritable(layer, "flax", error) from None
     pairs = zip(cells[::2], cells[1::2], strict=False)
     rows = cells if layer.directions == 1 else [dict(zip(DIRECTIONS, pair, strict=True)) for pair in pairs]
-    if len(rows) == 1:
-        return rows[0]
-    if layout == "flax":
-        return {f"layers_{k}": row for k, row in enumerate(rows)}
-    return {"layers": {str(k): row for k, row in enumerate(rows)}}
+    return rows[0] if len(rows) == 1 else {f"layers_{k}": row for k, row in enumerate(rows)}
+
+
+def load(path: Path, layers: Sequence[RecurrentLayer]) -> list[Any]:
+    """A function of each layer in a file, from inputs to outputs: its module applied to its parameters."""
+    from flax.serialization import msgpack_restore
+
+    parameters = msgpack_restore(path.read_bytes())["params"]
+    return [flax_modules.function_of(layer, parameters) for layer in layers]
+
+
+# A dictionary of few names, as msgpack begins it.
+FORMAT = Format(
+    (".msgpack",),
+    read,
+    write,
+    begins=re.compile(rb"[\x81-\x8f][\xa1-\xbf]"),
+    backend="jax",
+    framework="flax",
+    load=load,
+)

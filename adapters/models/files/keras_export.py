@@ -4,6 +4,7 @@ Each layer has an input and an output of its own. A stack becomes several layers
 name, name_1, ...; two biases become their sum, but for a GRU with reset_after, which has both.
 """
 
+import io
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from rnn_lockstep.adapters.backends.weight_layouts import pack
+from rnn_lockstep.adapters.models.files.hdf5 import need_h5py
 from rnn_lockstep.adapters.models.files.keras_config import CELLS, snake_case
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer
 from rnn_lockstep.reference.oracle.cells import Weights
@@ -46,15 +48,6 @@ def keras_layers(layers: Sequence[RecurrentLayer]) -> list[list[RecurrentLayer]]
             )
         everyone.append(pieces)
     return everyone
-
-
-def notes(layers: Sequence[RecurrentLayer]) -> list[str]:
-    """What is not bit for bit the same in a Keras file, a line for each layer."""
-    return [
-        f"{layer.name}: Keras has one bias where it has two, so their sum is stored, rounded once"
-        for layer in layers
-        if layer.biases == 2 and not (layer.cell == "gru" and layer.reset_after)
-    ]
 
 
 def need_expressible(layer: RecurrentLayer) -> None:
@@ -168,7 +161,7 @@ def keras_object(kind: str, config: Graph) -> Graph:
     return {"module": "keras.layers", "class_name": kind, "config": config, "registered_name": None}
 
 
-def weights_file(stacks: Sequence[Sequence[RecurrentLayer]]) -> dict[str, Array | str]:
+def weight_arrays(stacks: Sequence[Sequence[RecurrentLayer]]) -> dict[str, Array | str]:
     """The arrays by their path in model.weights.h5, and each layer's name by its group's."""
     content: dict[str, Array | str] = {}
     used: Counter[str] = Counter()
@@ -190,3 +183,20 @@ def variables_of(layer: RecurrentLayer, weights: Weights) -> list[Array]:
     if b is None:
         return kernels
     return [*kernels, b if recurrent_b is None else np.stack([b, recurrent_b])]
+
+
+def weights_file(stacks: Sequence[Sequence[RecurrentLayer]]) -> bytes:
+    """The bytes of model.weights.h5, an HDF5 file with the layers' variables. Raises InvalidModel."""
+    need_h5py()
+    import h5py
+
+    file = io.BytesIO()
+    with h5py.File(file, "w") as root:
+        for path, content in weight_arrays(stacks).items():
+            if isinstance(content, str):
+                root.require_group(path).attrs["name"] = content
+                continue
+            array = root.create_dataset(path, data=content)
+            if content.dtype.name == "bfloat16":  # HDF5 has no such type
+                array.attrs["dtype"] = "bfloat16"
+    return file.getvalue()

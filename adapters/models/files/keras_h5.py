@@ -11,7 +11,8 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from rnn_lockstep.adapters.models.files import hdf5, keras_variables
+from rnn_lockstep.adapters.models.files import hdf5, keras_models, keras_variables, reading
+from rnn_lockstep.adapters.models.files.format import Format
 from rnn_lockstep.adapters.models.files.keras_config import Described, class_and_config, described_layers
 from rnn_lockstep.adapters.models.files.keras_export import (
     KERAS_VERSION,
@@ -22,11 +23,8 @@ from rnn_lockstep.adapters.models.files.keras_export import (
 )
 from rnn_lockstep.adapters.models.files.keras_variables import assumed
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer
-from rnn_lockstep.adapters.safe_files import in_one_line
-from rnn_lockstep.adapters.safe_files import read as read_file
 from rnn_lockstep.reference.oracle.validation import Array
 
-LARGEST_FILE = 2**31
 MOST_CELLS = 1000  # in one layer; they are looked up by name, each among all
 ORDER = ("kernel", "recurrent_kernel", "bias")
 Cells = dict[str, list[Array]]
@@ -34,15 +32,11 @@ Cells = dict[str, list[Array]]
 
 def read(path: Path) -> list[RecurrentLayer]:
     """The recurrent layers of a `.h5` or `.weights.h5` file. Raises InvalidModel."""
-    try:
-        file = hdf5.contents(read_file(path, LARGEST_FILE))
+    with reading.refusing(path):
+        file = hdf5.contents(reading.contents(path))
         if model := file.text("", "model_config"):
             return whole_model(file, model)
         return weights_only(file) if file.texts("", "layer_names") else keras_variables.by_shapes(file)
-    except RecursionError:
-        raise InvalidModel(f"{path}: its configuration is nested too deeply") from None
-    except (OSError, ValueError) as error:
-        raise InvalidModel(f"{path}: {in_one_line(error)}") from None
 
 
 def whole_model(file: hdf5.Contents, model: str) -> list[RecurrentLayer]:
@@ -146,7 +140,7 @@ def layer_and_direction(group: str, prefix: str) -> tuple[str, str]:
     return "/".join([group, *parts[again[-1] + 1 if again else 0 :]]), direction
 
 
-def write(layers: Sequence[RecurrentLayer], template: object = None) -> bytes:
+def write(layers: Sequence[RecurrentLayer]) -> bytes:
     """A whole model that `keras.saving.load_model` loads: see keras_export. Raises InvalidModel."""
     hdf5.need_h5py()
     import h5py
@@ -179,3 +173,14 @@ def named_weights(layer: RecurrentLayer) -> dict[str, Array]:
         for direction, weights in zip(inner, layer.cells, strict=True)
         for name, array in zip(ORDER, variables_of(layer, weights), strict=False)
     }
+
+
+FORMAT = Format(
+    (".h5", ".hdf5"),
+    read,
+    write,
+    begins=re.compile(rb"\x89HDF\r\n\x1a\n"),
+    backend="keras",
+    framework="keras",
+    load=keras_models.load,
+)

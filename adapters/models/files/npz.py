@@ -19,6 +19,7 @@ import numpy as np
 
 from rnn_lockstep.adapters.models.files import reading, torch_keys
 from rnn_lockstep.adapters.models.files.archive import Archive
+from rnn_lockstep.adapters.models.files.format import Format
 from rnn_lockstep.adapters.models.recurrent_layer import OPTIONS, RecurrentLayer
 from rnn_lockstep.reference import Weights
 from rnn_lockstep.reference.oracle.cells import GATES
@@ -132,8 +133,8 @@ def _options(where: str, text: Array | None) -> dict[str, Any]:
     return options | {"assumed": tuple(assumed)}
 
 
-def write(layers: Sequence[RecurrentLayer], template: Path | None = None) -> bytes:
-    """Everything about the layers. template: not used; the format needs none. Raises InvalidModel."""
+def write(layers: Sequence[RecurrentLayer]) -> bytes:
+    """Everything about the layers. Raises InvalidModel where two have one name, or there are none."""
     reading.need_one_each(layers)
     arrays: dict[str, Any] = {}
     for layer in layers:
@@ -145,3 +146,6 @@ def write(layers: Sequence[RecurrentLayer], template: Path | None = None) -> byt
     buffer = BytesIO()
     np.savez(buffer, allow_pickle=False, **arrays)
     return buffer.getvalue()
+
+
+FORMAT = Format((".npz",), read, write, begins=re.compile(rb"PK\x03\x04.{26}.{1,200}?\.npy", re.S))

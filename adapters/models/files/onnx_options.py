@@ -18,6 +18,8 @@ TYPES = {
     **dict.fromkeys(("hidden_size", "input_forget", "layout", "linear_before_reset"), int),
     **dict.fromkeys(("activation_alpha", "activation_beta", "clip"), float),
 }
+# The operator that merges both directions, by merge_mode; "concat" needs none of its own.
+MERGES = {"sum": "ReduceSum", "mul": "ReduceProd", "ave": "ReduceMean"}
 DIRECTIONS = {"forward": 1, "reverse": 1, "bidirectional": 2}
 
 

@@ -28,7 +28,8 @@ def refusing(path: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError, OverflowError, MemoryError, RecursionError) as error:
-        told = files.in_one_line(error) or type(error).__name__
+        deep = isinstance(error, RecursionError)
+        told = "it is nested too deeply" if deep else files.in_one_line(error) or type(error).__name__
         raise InvalidModel(f"{files.printable(str(path))}: {told}") from None
 
 

@@ -4,6 +4,7 @@ Reads what `torch.save` writes, of any version since 0.4: a zip archive, or the 
 the storages behind them. A state dict may lie in a checkpoint, under one of STATE_DICTS.
 """
 
+import re
 import struct
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -17,6 +18,8 @@ from numpy.lib.stride_tricks import as_strided
 
 from rnn_lockstep.adapters.models.files import reading, torch_keys
 from rnn_lockstep.adapters.models.files.archive import Archive
+from rnn_lockstep.adapters.models.files.format import Format
+from rnn_lockstep.adapters.models.files.torch_modules import modules_of
 from rnn_lockstep.adapters.models.files.torch_pickle import Storage, Tensor, unpickled
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer
 from rnn_lockstep.reference.oracle.validation import Array
@@ -129,11 +132,8 @@ def array_of(key: str, tensor: Any, storage: Callable[[Storage], Array]) -> Arra
     return as_strided(numbers[offset:], shape, [n * itemsize for n in strides], writeable=False)
 
 
-def write(layers: Sequence[RecurrentLayer], template: Path | None = None) -> bytes:
-    """A state dict as `torch.save` writes it, each layer's name before its keys.
-
-    template: not used; a state dict needs none. Raises InvalidModel.
-    """
+def write(layers: Sequence[RecurrentLayer]) -> bytes:
+    """A state dict as `torch.save` writes it, each layer's name before its keys. Raises InvalidModel."""
     arrays = torch_keys.state_dict(layers)
     try:
         import torch
@@ -149,3 +149,21 @@ def _tensor(torch: Any, array: Array) -> Any:
     if array.dtype.name == "bfloat16":
         return torch.from_numpy(array.view(np.int16).copy()).view(torch.bfloat16)
     return torch.from_numpy(array.copy())
+
+
+def load(path: Path, layers: Sequence[RecurrentLayer]) -> list[Any]:
+    """A torch module of each layer in a file."""
+    import torch
+
+    return modules_of(torch.load(path, weights_only=True), layers)
+
+
+FORMAT = Format(
+    (".pt", ".pth"),
+    read,
+    write,
+    begins=re.compile(rb"PK\x03\x04.{26}[^/]*/data\.pkl|\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19", re.S),
+    backend="torch",
+    framework="torch",
+    load=load,
+)

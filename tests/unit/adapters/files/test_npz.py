@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from rnn_lockstep.adapters.models.files import read_model
+from rnn_lockstep.adapters.models.files.table import read_model
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel
-from tests.unit.adapters.formats.layers import assert_same, make_layer, saved
+from tests.unit.adapters.files.layers import assert_same, make_layer, saved
 
 LAYERS = [
     make_layer("simple_rnn", activation="relu", biases=(False, False), name="plain"),

@@ -10,9 +10,9 @@ import pytest
 import torch
 from onnx import helper
 
-from rnn_lockstep.adapters.models.files import read_model
+from rnn_lockstep.adapters.models.files.table import read_model
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel
-from tests.unit.adapters.formats.layers import (
+from tests.unit.adapters.files.layers import (
     answer,
     assert_same,
     assert_same_weights,

@@ -5,9 +5,9 @@ from itertools import product
 import numpy as np
 import pytest
 
-from rnn_lockstep.adapters.models.files import read_model
+from rnn_lockstep.adapters.models.files.table import read_model
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel
-from tests.unit.adapters.formats.layers import assert_same_weights, make_layer, saved
+from tests.unit.adapters.files.layers import assert_same_weights, make_layer, saved
 
 SUFFIXES = ("pt", "safetensors", "npz", "onnx", "msgpack")
 

@@ -8,9 +8,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from rnn_lockstep.adapters.models.files import read_model
+from rnn_lockstep.adapters.models.files.table import read_model
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel
-from tests.unit.adapters.formats.layers import answer, assert_same_weights, inputs, make_layer, saved
+from tests.unit.adapters.files.layers import answer, assert_same_weights, inputs, make_layer, saved
 
 
 class Model(torch.nn.Module):

@@ -14,8 +14,7 @@ import numpy as np
 
 from rnn_lockstep.adapters.backends.weight_layouts import pack
 from rnn_lockstep.adapters.models.files import reading
-from rnn_lockstep.adapters.models.files.onnx_file import MERGES
-from rnn_lockstep.adapters.models.files.onnx_options import CELLS, attributes_for
+from rnn_lockstep.adapters.models.files.onnx_options import CELLS, MERGES, attributes_for
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer
 from rnn_lockstep.reference.oracle.validation import Array
 

@@ -4,7 +4,7 @@ import ml_dtypes
 import numpy as np
 
 from rnn_lockstep.adapters.backends.numpy_adapter import NumpyAdapter
-from rnn_lockstep.adapters.models.files import format_of
+from rnn_lockstep.adapters.models.files.table import format_of
 from rnn_lockstep.adapters.models.recurrent_layer import OPTIONS, RecurrentLayer
 from rnn_lockstep.reference import Weights
 from rnn_lockstep.reference.oracle.cells import GATES
@@ -32,9 +32,9 @@ def make_layer(cell="lstm", layers=1, biases=(True, True), name="encoder", dtype
     return RecurrentLayer(name, tuple(cells), cell, **options)
 
 
-def saved(path, layers, **more):
+def saved(path, layers):
     """The path, with the layers written to it."""
-    path.write_bytes(format_of(path).write(layers, **more))
+    path.write_bytes(format_of(path).write(layers))
     return path
 
 

@@ -6,7 +6,7 @@ import h5py
 import numpy as np
 import pytest
 
-from rnn_lockstep.adapters.models.files import read_model
+from rnn_lockstep.adapters.models.files.table import read_model
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel
 
 RNG = np.random.default_rng(5)
