@@ -93,7 +93,7 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ.setdefault("OMP_NUM_THREADS", str(threads))
     sys.path.insert(0, str(config.invocation_params.dir))  # where --backend module:Class is looked up
     if port_run.wanted(config):
-        config.pluginmanager.register(port_run.Migration(config), "lockstep-migration")
+        config.pluginmanager.register(port_run.PortRun(config), "lockstep-port")
         return
     try:
         config.stash[SESSION] = Session(config.getoption("--backend"))

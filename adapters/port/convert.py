@@ -23,11 +23,12 @@ def convert(
     options: Mapping[str, Any] | None = None,
     force: bool = False,
 ) -> list[str]:
-    """Write the layers of `source` to `target`, in the format of its suffix; says of each what became of it.
+    """Write the layers of `source` to `target`, in the format of its suffix; return lines on each layer.
 
-    What was written is read back, loaded by the framework itself and walked beside the source's layers on
-    generated sequences; only then does it get its name. layer: that one only.  options: what the source
-    does not tell.  force: replace what is there.
+    The new file is read back, loaded by the framework itself and checked as a port of the source's layers;
+    only then does it get its name.
+    layer: the name of the only one to write.  options: those that the source does not tell.
+    force: replace a file that is there.
     Raises InvalidModel, with one line, and leaves everything as it was.
     """
     if target.exists() and not force:
@@ -35,17 +36,17 @@ def convert(
     write = format_of(target).write if target.name.endswith(tuple(FORMATS)) else None
     if write is None:
         raise InvalidModel(f"{printable(str(target))}: cannot be written; there are {', '.join(WRITABLE)}")
-    layers = chosen(source, layer, options or {})
+    layers = layers_to_write(source, layer, options or {})
     data = write(layers)
     try:
         with safe_files.replaced(target) as new:
             new.write_bytes(data)
-            return [line for each in proved(new, layers) for line in each]
+            return [line for each in prove(new, layers) for line in each]
     except OSError as error:
         raise InvalidModel(f"{printable(str(target))}: {in_one_line(error)}") from None
 
 
-def chosen(source: Path, layer: str | None, options: Mapping[str, Any]) -> list[RecurrentLayer]:
+def layers_to_write(source: Path, layer: str | None, options: Mapping[str, Any]) -> list[RecurrentLayer]:
     """The layers to write, with the options that they assumed. Raises InvalidModel."""
     found = read_model(source) if layer is None else [endpoint(source).layer(layer)]
     for name in options:
@@ -54,8 +55,8 @@ def chosen(source: Path, layer: str | None, options: Mapping[str, Any]) -> list[
     return [with_options(each, options) for each in found]
 
 
-def proved(path: Path, layers: Sequence[RecurrentLayer]) -> Iterator[list[str]]:
-    """What became of each layer in a file. Raises InvalidModel for the first that is not what it was."""
+def prove(path: Path, layers: Sequence[RecurrentLayer]) -> Iterator[list[str]]:
+    """Lines on each layer that was written to a file. Raises InvalidModel for the first that is not right."""
     try:
         again = read_back(path, layers)
         live = format_of(path).loaded(path, layers) or again
@@ -76,7 +77,7 @@ def proved(path: Path, layers: Sequence[RecurrentLayer]) -> Iterator[list[str]]:
 
 
 def read_back(path: Path, layers: Sequence[RecurrentLayer]) -> list[RecurrentLayer]:
-    """The layers that are read of what was written, by name, or in order where several became of a stack."""
+    """The layers in a file that was written: by name, or in order where a stack became several."""
     left = list(read_model(path))
     named = {layer.name: layer for layer in left}
     if all(layer.name in named and named[layer.name].layers == layer.layers for layer in layers):

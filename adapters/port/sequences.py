@@ -26,10 +26,10 @@ INPUTS: tuple[Callable[[Any, tuple[int, ...]], Array], ...] = (
 def sequences(
     layer: RecurrentLayer, count: int, seed: int, *, initial_state: bool, lengths: bool
 ) -> list[Case]:
-    """Cases of the layer.
+    """As many cases of the layer as `count`.
 
-    count: how many.  initial_state, lengths: whether some of them may have one; lengths are at least 1,
-    and padding is zeros, as models get it.
+    initial_state, lengths: whether some of them may have one. Lengths are at least 1, and padding is
+    zeros, as models get it.
     """
     rng = np.random.default_rng(seed)
     sizes = [*SMALL, *zip(*(rng.integers(1, most + 1, count) for most in MOST), strict=True)][:count]
@@ -43,7 +43,7 @@ def sequences(
 def drawn(
     layer: RecurrentLayer, rng: Any, kind: int, batch: int, time: int, given_state: bool, padded: bool
 ) -> Case:
-    """One case. kind: which of INPUTS, in turn."""
+    """One case. kind: the number of an entry of INPUTS, counted round."""
     inputs = np.array(INPUTS[kind % len(INPUTS)](rng, (batch, time, layer.input_size)))
     more: dict[str, Array] = {}
     if padded:
