@@ -10,7 +10,7 @@ LONGEST_MESSAGE = 300
 
 
 def read(path: Path, most: int) -> bytes:
-    """What is in a regular file; no other is opened, as that could wait for ever or do something.
+    """The bytes of a regular file; no other is opened, as that could wait for ever or do something.
 
     Raises OSError, or ValueError for anything else and for a file of more than `most` bytes.
     """
@@ -22,7 +22,7 @@ def read(path: Path, most: int) -> bytes:
 
 
 def read_part(path: Path, offset: int, length: int) -> bytes:
-    """So many bytes of a regular file from a place on. Raises OSError, or ValueError where there are none."""
+    """Some bytes of a regular file from an offset on. Raises OSError, or ValueError if there are too few."""
     size = size_of(path)
     if not 0 <= offset <= offset + length <= size:
         raise ValueError(f"it has {size} bytes, needs {length} from {offset} on")
@@ -32,7 +32,7 @@ def read_part(path: Path, offset: int, length: int) -> bytes:
 
 
 def size_of(path: Path) -> int:
-    """A regular file's bytes. Raises OSError, or ValueError for anything else."""
+    """The size of a regular file in bytes. Raises OSError, or ValueError for anything else."""
     status = path.stat()
     if not S_ISREG(status.st_mode):
         raise ValueError("it is no regular file")
@@ -42,13 +42,13 @@ def size_of(path: Path) -> int:
 def write(path: Path, data: bytes) -> None:
     """Write a file, all of it or nothing; folders are made. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with replaced(path) as new:
+    with replacing(path) as new:
         new.write_bytes(data)
 
 
 @contextmanager
-def replaced(path: Path) -> Iterator[Path]:
-    """A path of the same name in a folder of its own beside, for a new file that takes this one's place.
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a path to write to, in a new folder beside and of the same name; that file takes this one's place.
 
     Where an error is raised, everything stays as it was. Raises OSError.
     """
@@ -59,7 +59,7 @@ def replaced(path: Path) -> Iterator[Path]:
 
 
 def in_one_line(error: BaseException) -> str:
-    """What an error says, short and printable."""
+    """The message of an error, short and printable."""
     return printable(error.strerror if isinstance(error, OSError) and error.strerror else str(error))
 
 

@@ -39,7 +39,7 @@ def convert(
     layers = layers_to_write(source, layer, options or {})
     data = write(layers)
     try:
-        with safe_files.replaced(target) as new:
+        with safe_files.replacing(target) as new:
             new.write_bytes(data)
             return [line for each in prove(new, layers) for line in each]
     except OSError as error:

@@ -21,6 +21,11 @@ INPUTS: tuple[Callable[[Any, tuple[int, ...]], Array], ...] = (
     lambda rng, shape: rng.normal(size=shape) * 5,
     lambda rng, shape: np.broadcast_to(rng.normal(size=(*shape[:1], 1, *shape[2:])), shape),
 )
+# Initial states: h is within what a cell can emit, c of an LSTM is not bound to it.
+STATES: dict[str, Callable[[Any, tuple[int, ...]], Array]] = {
+    "initial_state": lambda rng, shape: np.clip(rng.normal(size=shape) / 2, -0.99, 0.99),
+    "initial_cell_state": lambda rng, shape: rng.normal(size=shape),
+}
 
 
 def sequences(
@@ -52,9 +57,9 @@ def drawn(
     if given_state:
         cells = (len(layer.cells),) if len(layer.cells) > 1 else ()
         shape = (*cells, batch, layer.hidden_size)
-        more["initial_state"] = np.clip(rng.normal(size=shape) / 2, -0.99, 0.99).astype(layer.dtype)
-        if layer.cell == "lstm":
-            more["initial_cell_state"] = rng.normal(size=shape).astype(layer.dtype)
+        start = layer.case(np.zeros((1, 0, layer.input_size), layer.dtype)).start
+        for (name, draw), _ in zip(STATES.items(), start, strict=False):
+            more[name] = draw(rng, shape).astype(layer.dtype)
     return layer.case(inputs.astype(layer.dtype), **more)
 
 

@@ -1,4 +1,4 @@
-"""One cell of flax, as dictionaries of arrays: linen's, a dictionary a gate, or nnx's, all gates in one."""
+"""A cell of flax, as dictionaries of arrays: linen's, a dictionary a gate, or nnx's, all gates in one."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -36,7 +36,7 @@ def cell_in(tree: Tree, where: str) -> tuple[str, Weights] | None:
 
 
 def keys(cell: str, side: str) -> dict[str, str]:
-    """linen's names of the dictionaries on the side "i" of the inputs or "h" of the state, by gate."""
+    """The names of linen's dictionaries on the side "i" of the inputs or "h" of the state, by gate."""
     letters = LAYOUTS["flax"].gates.get(cell, "")
     return {gate: side + gate for gate in letters} or {"h": side}
 
@@ -59,7 +59,7 @@ def _joined(branches: Tree, names: dict[str, str], biased: str, where: str) -> t
 
 
 def _fused(branches: Tree, where: str) -> tuple[str, Weights]:
-    """A cell of nnx with all gates in one."""
+    """A cell of nnx with all gates in one, and its weights. Raises ValueError, naming where."""
     W, U, b, recurrent_b = (
         array_of(branches[name][part], f"{where}.{name}.{part}")
         if isinstance(branches[name].get(part), Leaf)
@@ -80,6 +80,7 @@ def _fused(branches: Tree, where: str) -> tuple[str, Weights]:
 
 
 def _found(packed: Weights, cell: str, layout: str, where: str) -> tuple[str, Weights]:
+    """A cell and its weights in the reference layout. Raises ValueError, naming where."""
     try:
         return cell, unpack(packed, cell, layout)
     except ValueError as error:

@@ -22,6 +22,7 @@ class Leaf(NamedTuple):
 
 
 def _msgpack() -> Any:
+    """The module msgpack. Raises InvalidModel, telling what to install, where it is not."""
     try:
         import msgpack
     except ImportError:
@@ -68,7 +69,7 @@ def tree_of(data: bytes) -> dict[str, Any]:
 
 
 def array_of(leaf: Leaf, name: str) -> Array:
-    """A leaf's array. Raises ValueError."""
+    """The array of a leaf, which is called `name` in the ValueError for one that is damaged."""
     msgpack = _msgpack()
     try:
         shape, dtype, data = msgpack.unpackb(leaf.data, raw=True, max_array_len=64, max_map_len=0)

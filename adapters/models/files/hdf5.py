@@ -1,4 +1,4 @@
-"""An HDF5 file's arrays and texts, read in a process of its own.
+"""Arrays and texts of HDF5 files, read in a process of its own.
 
 One flipped bit can make the HDF5 library crash, loop for ever or ask for all memory there is, so what it
 reads is read by `adapters/models/files/hdf5_reader.py`, which is ended when it takes too long or too much.
@@ -28,7 +28,7 @@ Texts = dict[str, str | list[str]]
 
 
 class Contents(NamedTuple):
-    """What a file holds.
+    """The contents of a file.
 
     arrays: the datasets of numbers by path, as "layers/lstm/cell/vars/0".
     attributes: by the path of their group ("" is the file), the attributes that are texts.
@@ -43,7 +43,7 @@ class Contents(NamedTuple):
         return value if isinstance(value, str) else ""
 
     def texts(self, group: str, name: str) -> list[str]:
-        """One that is a list of texts. Keras splits long ones: name0, name1, ..."""
+        """An attribute that is a list of texts. Keras splits long ones: name0, name1, ..."""
         own = self.attributes.get(group, {})
         parts = [own[name]] if name in own else []
         while f"{name}{len(parts)}" in own and name not in own:
@@ -52,7 +52,7 @@ class Contents(NamedTuple):
 
 
 def contents(data: bytes) -> Contents:
-    """What is in a file's bytes, without what an optimizer keeps. Raises InvalidModel, whatever they are."""
+    """The contents of a file's bytes, without an optimizer's. Raises InvalidModel, whatever the bytes are."""
     need_h5py()
     try:
         done = subprocess.run(

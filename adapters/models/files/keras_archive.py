@@ -1,4 +1,4 @@
-"""`.keras` archives: a zip file of the model's configuration and its weights."""
+"""Archives `.keras`: a zip file of the model's configuration and its weights."""
 
 import io
 import json
@@ -11,7 +11,7 @@ from typing import Any
 from rnn_lockstep.adapters.models.files import hdf5, keras_models, keras_variables, reading
 from rnn_lockstep.adapters.models.files.archive import Archive
 from rnn_lockstep.adapters.models.files.format import Format
-from rnn_lockstep.adapters.models.files.keras_config import class_and_config, described_layers
+from rnn_lockstep.adapters.models.files.keras_config import class_and_config, layer_configs
 from rnn_lockstep.adapters.models.files.keras_export import (
     KERAS_VERSION,
     keras_layers,
@@ -35,7 +35,7 @@ def read(path: Path) -> list[RecurrentLayer]:
 
 
 def json_in(archive: Archive, name: str) -> Any:
-    """What a text in an archive holds. Raises ValueError where it is too long, or no JSON."""
+    """The contents of a text in an archive. Raises ValueError where it is too long, or no JSON."""
     text = archive.read(name)
     if len(text) > LARGEST_TEXT:
         raise ValueError(f"{name} in it has {len(text)} bytes, needs at most {LARGEST_TEXT}")
@@ -52,8 +52,8 @@ def layers_of(model: Any, metadata: Any, weights: bytes) -> list[RecurrentLayer]
     class_and_config(model)
     classes: dict[str, str] = {}
     keras2 = str(metadata.get("keras_version", "")).startswith("2")
-    found = list(described_layers(model, keras2, classes))
-    return keras_variables.described(found, hdf5.contents(weights), classes)
+    found = list(layer_configs(model, keras2, classes))
+    return keras_variables.with_weights(found, hdf5.contents(weights), classes)
 
 
 def write(layers: Sequence[RecurrentLayer]) -> bytes:

@@ -1,4 +1,4 @@
-"""`.weights.h5` files: Keras 3's weights without a configuration."""
+"""Files `.weights.h5`: Keras 3's weights without a configuration."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -12,7 +12,7 @@ import numpy as np
 
 from rnn_lockstep.adapters.models.files import reading
 from rnn_lockstep.adapters.models.files.onnx_constants import Constants, attributes_of
-from rnn_lockstep.adapters.models.files.onnx_options import CELLS, MERGES, options_of
+from rnn_lockstep.adapters.models.files.onnx_options import MERGES, OPERATORS, options_of
 from rnn_lockstep.adapters.models.recurrent_layer import RecurrentLayer
 from rnn_lockstep.reference import Weights
 
@@ -22,11 +22,14 @@ SUFFIX = re.compile(r"(.*)/(?:RNN|GRU|LSTM)(?:_\d+)?", re.S)
 
 
 class Graph:
-    """A graph's nodes, with who makes and who takes each value."""
+    """The nodes of a graph, with those that make and those that take each value.
+
+    folder: where tensors may lie that the file leaves in another.  size: the file's, in bytes.
+    """
 
     def __init__(self, graph: Any, folder: Path, size: int) -> None:
         self.constants = Constants(graph, folder, size)
-        self.nodes = [n for n in graph.node if n.op_type in CELLS and n.domain in ("", "ai.onnx")]
+        self.nodes = [n for n in graph.node if n.op_type in OPERATORS and n.domain in ("", "ai.onnx")]
         self.makers = self.constants.nodes
         self.takers: dict[str, list[Any]] = {output.name: [] for output in graph.output}
         for node in graph.node:
@@ -34,7 +37,7 @@ class Graph:
                 self.takers.setdefault(name, []).append(node)
 
     def layers(self) -> list[RecurrentLayer]:
-        """One of each stack of nodes. Raises ValueError."""
+        """The layers, one of each stack of nodes that have one name. Raises ValueError."""
         stacks: dict[str, list[Any]] = {}
         places: dict[str, str] = {}  # the stack whose last node makes a value
         for node in self.nodes:
@@ -59,6 +62,7 @@ class Graph:
         return value
 
     def _layer(self, name: str, nodes: Sequence[Any]) -> RecurrentLayer:
+        """The layer of a stack of nodes, the lowest first."""
         first, last = nodes[0], nodes[-1]
         try:
             options = options_of(first)
@@ -76,7 +80,7 @@ class Graph:
         return reading.layer(name, cells, **options, assumed=tuple(assumed))
 
     def _weights(self, node: Any) -> Iterator[Weights]:
-        """Of each direction."""
+        """The weights of each of a node's directions."""
         if len(node.input) > 7 and node.input[7]:
             raise ValueError("it has peepholes (P), which no other framework's LSTM has")
         if len(node.input) < 3:
@@ -89,10 +93,10 @@ class Graph:
             raise ValueError(f"W, R or B is not of {directions} directions: {W.shape}, {R.shape}")
         for d in range(directions):
             both = (None, None) if B is None else np.split(B[d], 2)
-            yield reading.unpacked(Weights(W[d], R[d], *both), CELLS[node.op_type], "onnx")
+            yield reading.unpacked(Weights(W[d], R[d], *both), OPERATORS[node.op_type].cell, "onnx")
 
     def _merge(self, value: str, axis: int) -> str | None:
-        """What becomes of both directions, where one node tells."""
+        """The merge_mode of both directions, where one node tells it."""
         for node in self.takers.get(value, ()):
             for mode, op_type in MERGES.items():
                 if node.op_type == op_type and self._axes(node) == [axis]:
@@ -100,35 +104,37 @@ class Graph:
         return None
 
     def _is_reversed(self, value: str) -> bool:
-        """Whether outputs are turned round, so that they are in the order of the steps."""
+        """Tell whether outputs are turned round, so that they are in the order of the steps."""
         takers = [node for node in self.takers.get(value, ()) if node.op_type == "Slice"]
         return any(len(n.input) > 4 and self.constants.array(n.input[4]).tolist() == [-1] for n in takers)
 
     def _axes(self, node: Any) -> list[int]:
+        """The axes over which a node reduces."""
         if len(node.input) > 1 and node.input[1]:
             return [int(n) for n in self.constants.array(node.input[1]).ravel()]
         return list(attributes_of(node).get("axes", []))
 
 
 def _output(node: Any, k: int) -> str:
+    """The name of output k of a node; empty where it has none."""
     return str(node.output[k]) if len(node.output) > k else ""
 
 
 def alike(node: Any, other: Any) -> bool:
-    """Whether two nodes can be layers of one stack."""
+    """Tell whether two nodes can be layers of one stack."""
     return bool(node.op_type == other.op_type and attributes_of(node) == attributes_of(other))
 
 
 def name_of(node: Any) -> str:
-    """The layer's name: what torch's exporters say of the module, or the node's own name."""
+    """The name of a node's layer: that of the module, from torch's exporters, or the node's own."""
     if not isinstance(node.name, str):
         raise ValueError(f"a node's name is no text: {node.name!r}")
     for entry in node.metadata_props:
         if entry.key == "pkg.torch.onnx.name_scopes" and isinstance(entry.value, str):
             scopes = re.findall(r"'([^']*)'", entry.value)
             if len(scopes) > 1:
-                return scopes[-2] or CELLS[node.op_type]
+                return scopes[-2] or OPERATORS[node.op_type].cell
     found = SUFFIX.fullmatch(node.name)
     name = found.group(1) if found else node.name
     name = name[1:].replace("/", ".") if node.name.startswith("/") else name
-    return name or CELLS[node.op_type]
+    return name or OPERATORS[node.op_type].cell

@@ -1,4 +1,4 @@
-"""What the readers of model files share: a file's bytes, its arrays' dtypes, and refusals in one line."""
+"""Tools that the formats of model files share: a file's bytes, checked arrays, refusals in one line."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,6 +13,7 @@ from rnn_lockstep.adapters import safe_files as files
 from rnn_lockstep.adapters.backends.weight_layouts import unpack
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer
 from rnn_lockstep.reference import Weights
+from rnn_lockstep.reference.oracle.cells import GATES
 from rnn_lockstep.reference.oracle.validation import Array, need_weights
 
 LARGEST_FILE = 2**32
@@ -24,7 +25,7 @@ FLOATS: dict[str, Any] = {
 
 @contextmanager
 def refusing(path: Path) -> Iterator[None]:
-    """Whatever is wrong with a file becomes an InvalidModel that names it, in one line."""
+    """Turn whatever is wrong with a file into an InvalidModel that names it, in one line."""
     try:
         yield
     except (OSError, ValueError, OverflowError, MemoryError, RecursionError) as error:
@@ -39,7 +40,7 @@ def contents(path: Path) -> bytes:
 
 
 def unwritable(layer: RecurrentLayer, framework: str, reason: object) -> InvalidModel:
-    """That a layer cannot be written, in one line."""
+    """The error that a layer cannot be written for a framework, in one line."""
     return InvalidModel(files.printable(f"layer {layer.name} cannot be written for {framework}: {reason}"))
 
 
@@ -68,10 +69,15 @@ def unique(names: Sequence[str]) -> list[str]:
 def unpacked(weights: Weights, cell: str, framework: str, where: str = "") -> Weights:
     """Weights of a framework that has them as rows, in the reference layout.
 
-    where: what goes before their names in the ValueError for those of a wrong shape.
+    where: goes before their names in the ValueError for those of a wrong shape.
     """
     need_weights(cell, weights, weights.W.shape[-1] if weights.W.ndim else 0, where)
     return unpack(weights, cell, framework)
+
+
+def cell_of_size(rows: int, hidden_size: int) -> str | None:
+    """The cell that has that many rows of all gates; None where there is none."""
+    return next((cell for cell, gates in GATES.items() if rows == len(gates) * hidden_size > 0), None)
 
 
 def layer(name: str, cells: Sequence[Weights], **options: Any) -> RecurrentLayer:

@@ -45,7 +45,7 @@ def read(path: Path) -> list[RecurrentLayer]:
 
 
 def _zipped(data: bytes) -> tuple[Any, Callable[[Storage], Array]]:
-    """What was saved, and how its storages are found, in an archive."""
+    """The data saved in an archive, and a function that finds the numbers of its storages."""
     archive = Archive(data, compressed=False)
     found = [name for name in archive.names if name.endswith("/data.pkl")]
     if len(found) != 1:
@@ -65,7 +65,7 @@ def _zipped(data: bytes) -> tuple[Any, Callable[[Storage], Array]]:
 
 
 def _streamed(data: bytes) -> tuple[Any, Callable[[Storage], Array]]:
-    """The same of the older format: five pickles, then each storage's length with its bytes."""
+    """The same for the older format: five pickles, then each storage's length with its bytes."""
     file = BytesIO(data)
     try:
         magic = unpickled(file)
@@ -145,7 +145,7 @@ def write(layers: Sequence[RecurrentLayer]) -> bytes:
 
 
 def _tensor(torch: Any, array: Array) -> Any:
-    """A tensor of its own; bfloat16, which torch takes from no array, by its bits."""
+    """A tensor with a copy of the numbers; bfloat16, which torch takes from no array, by its bits."""
     if array.dtype.name == "bfloat16":
         return torch.from_numpy(array.view(np.int16).copy()).view(torch.bfloat16)
     return torch.from_numpy(array.copy())

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rnn_lockstep.adapters.models.files import hdf5
-from rnn_lockstep.adapters.models.files.keras_config import described_layers
+from rnn_lockstep.adapters.models.files.keras_config import layer_configs
 from rnn_lockstep.adapters.models.files.table import format_of, read_model
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer
 from rnn_lockstep.reference.oracle.cells import Weights
@@ -244,7 +244,7 @@ KINDS = ("LSTM", "GRU", "RNN", "Bidirectional", "StackedRNNCells", "LSTMCell", "
 def test_any_configuration(model, keras2):
     """Descriptions of layers with whatever values, in each other wherever they can be."""
     try:
-        found = list(described_layers({"class_name": "Sequential", "config": {"layers": [model]}}, keras2))
+        found = list(layer_configs({"class_name": "Sequential", "config": {"layers": [model]}}, keras2))
     except InvalidModel:
         return
     assert all(one.cells and one.units > 0 for one in found)
