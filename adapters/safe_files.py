@@ -6,8 +6,6 @@ from pathlib import Path
 from stat import S_ISREG
 from tempfile import TemporaryDirectory
 
-LONGEST_MESSAGE = 300
-
 
 def read(path: Path, most: int) -> bytes:
     """The bytes of a regular file; no other is opened, as that could wait for ever or do something.
@@ -56,15 +54,3 @@ def replacing(path: Path) -> Iterator[Path]:
         new = Path(folder, path.name)
         yield new
         new.replace(path)
-
-
-def in_one_line(error: BaseException) -> str:
-    """The message of an error, short and printable."""
-    return printable(error.strerror if isinstance(error, OSError) and error.strerror else str(error))
-
-
-def printable(text: str) -> str:
-    """A text from anywhere as one short line of ASCII."""
-    line = " ".join(text.split()).encode("ascii", "backslashreplace").decode()
-    line = "".join(c if c.isprintable() else "?" for c in line)
-    return line if len(line) <= LONGEST_MESSAGE else f"{line[:LONGEST_MESSAGE]}..."

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from rnn_lockstep.adapters.models.recurrent_layer import CELL_OPTIONS, RecurrentLayer
-from rnn_lockstep.adapters.safe_files import printable
+from rnn_lockstep.adapters.one_line import printable
 
 COLUMNS = ("layer", "cell", "in -> hidden", "layers", "biases", "dtype", "parameters", "conventions")
 NUMBERS = ("layers", "biases", "parameters")

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 
 from rnn_lockstep.adapters.models.live import LiveLayer
 from rnn_lockstep.adapters.models.live.way import INITIAL_STATE, LENGTHS
+from rnn_lockstep.adapters.one_line import in_one_line
 from rnn_lockstep.adapters.port.sequences import sequences, telling
-from rnn_lockstep.adapters.safe_files import in_one_line
 from rnn_lockstep.reference import Case, Trace, Verdict, check
 from rnn_lockstep.reference.diagnosis.diagnose import Answer, diagnose
 

@@ -13,11 +13,11 @@ import numpy as np
 from rnn_lockstep.adapters.models.live import LiveLayer, WrongForm, connect
 from rnn_lockstep.adapters.models.options import settled
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer
+from rnn_lockstep.adapters.one_line import printable
 from rnn_lockstep.adapters.port.answers import check_sequences, likely_cause, summary
 from rnn_lockstep.adapters.port.endpoint import Endpoint, endpoint
 from rnn_lockstep.adapters.port.verdict import PortVerdict
 from rnn_lockstep.adapters.port.weights import WeightsDiff, weights_diff
-from rnn_lockstep.adapters.safe_files import printable
 from rnn_lockstep.reference import Verdict
 
 EXAMPLES = 24

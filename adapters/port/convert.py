@@ -9,10 +9,10 @@ from rnn_lockstep.adapters import safe_files
 from rnn_lockstep.adapters.models.files.table import FORMATS, WRITABLE, format_of, read_model
 from rnn_lockstep.adapters.models.options import assumptions, with_options
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer, stacked
+from rnn_lockstep.adapters.one_line import in_one_line, printable
 from rnn_lockstep.adapters.port.check import check_port
 from rnn_lockstep.adapters.port.endpoint import endpoint
 from rnn_lockstep.adapters.port.weights import weights_diff
-from rnn_lockstep.adapters.safe_files import in_one_line, printable
 
 
 def convert(

@@ -21,7 +21,7 @@ from rnn_lockstep.adapters.models.recurrent_layer import (
     only,
     stacked,
 )
-from rnn_lockstep.adapters.safe_files import in_one_line, printable
+from rnn_lockstep.adapters.one_line import in_one_line, printable
 from rnn_lockstep.reference import Case
 from rnn_lockstep.reference.oracle.validation import Array
 

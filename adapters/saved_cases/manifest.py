@@ -10,7 +10,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from rnn_lockstep.adapters.safe_files import in_one_line, read, write
+from rnn_lockstep.adapters.one_line import in_one_line
+from rnn_lockstep.adapters.safe_files import read, write
 from rnn_lockstep.adapters.saved_cases.saved_case import LARGEST_FILE, InvalidCase, SavedCase, load, unpack
 
 MANIFEST = "manifest.json"

@@ -26,7 +26,8 @@ from safetensors import SafetensorError, deserialize
 from safetensors.numpy import save as serialized
 
 from rnn_lockstep.adapters.backends.array_memory import LAYOUTS, layout_of, with_layout
-from rnn_lockstep.adapters.safe_files import in_one_line, read, write
+from rnn_lockstep.adapters.one_line import in_one_line
+from rnn_lockstep.adapters.safe_files import read, write
 from rnn_lockstep.reference import Case, Cotangents, Weights
 from rnn_lockstep.reference.oracle.gradients import filled
 from rnn_lockstep.reference.oracle.validation import Array, described

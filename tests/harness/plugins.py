@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from rnn_lockstep.adapters.safe_files import in_one_line
+from rnn_lockstep.adapters.one_line import in_one_line
 from rnn_lockstep.adapters.saved_cases.saved_case import InvalidCase
 from rnn_lockstep.tests.harness import replay
 from rnn_lockstep.tests.harness.known_failures.draft import Draft

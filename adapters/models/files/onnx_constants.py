@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from rnn_lockstep.adapters import safe_files as files
+from rnn_lockstep.adapters import safe_files
 from rnn_lockstep.adapters.models.files import reading
+from rnn_lockstep.adapters.one_line import in_one_line
 from rnn_lockstep.reference.oracle.validation import Array
 
 DEEPEST = 32
@@ -128,8 +129,8 @@ class Constants:
             raise ValueError(f"{name} lies in {location!r}, which is no file in the same folder")
         try:
             offset, length = int(told.get("offset", 0)), int(told["length"])
-            data = files.read_part(path, offset, length)
+            data = safe_files.read_part(path, offset, length)
         except (OSError, KeyError, ValueError) as error:
-            raise ValueError(f"{name} lies in {location}: {files.in_one_line(error)}") from None
+            raise ValueError(f"{name} lies in {location}: {in_one_line(error)}") from None
         self.left += MOST_TIMES * length
         return data

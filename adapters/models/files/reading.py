@@ -9,9 +9,10 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
-from rnn_lockstep.adapters import safe_files as files
+from rnn_lockstep.adapters import safe_files
 from rnn_lockstep.adapters.backends.weight_layouts import unpack
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer
+from rnn_lockstep.adapters.one_line import in_one_line, printable
 from rnn_lockstep.reference import Weights
 from rnn_lockstep.reference.oracle.cells import GATES
 from rnn_lockstep.reference.oracle.validation import Array, need_weights
@@ -30,18 +31,18 @@ def refusing(path: Path) -> Iterator[None]:
         yield
     except (OSError, ValueError, OverflowError, MemoryError, RecursionError) as error:
         deep = isinstance(error, RecursionError)
-        told = "it is nested too deeply" if deep else files.in_one_line(error) or type(error).__name__
-        raise InvalidModel(f"{files.printable(str(path))}: {told}") from None
+        told = "it is nested too deeply" if deep else in_one_line(error) or type(error).__name__
+        raise InvalidModel(f"{printable(str(path))}: {told}") from None
 
 
 def contents(path: Path) -> bytes:
     """A regular file's bytes. Raises OSError or ValueError."""
-    return files.read(path, LARGEST_FILE)
+    return safe_files.read(path, LARGEST_FILE)
 
 
 def unwritable(layer: RecurrentLayer, framework: str, reason: object) -> InvalidModel:
     """The error that a layer cannot be written for a framework, in one line."""
-    return InvalidModel(files.printable(f"layer {layer.name} cannot be written for {framework}: {reason}"))
+    return InvalidModel(printable(f"layer {layer.name} cannot be written for {framework}: {reason}"))
 
 
 def need_one_each(layers: Sequence[RecurrentLayer]) -> None:
@@ -51,7 +52,7 @@ def need_one_each(layers: Sequence[RecurrentLayer]) -> None:
         raise InvalidModel("there are no recurrent layers to write")
     for name in names:
         if names.count(name) > 1:
-            raise InvalidModel(f"two layers have the name {files.printable(name)}; a file needs each once")
+            raise InvalidModel(f"two layers have the name {printable(name)}; a file needs each once")
 
 
 def unique(names: Sequence[str]) -> list[str]:

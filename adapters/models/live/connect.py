@@ -8,7 +8,7 @@ import numpy as np
 from rnn_lockstep.adapters.backends.contract import Facts
 from rnn_lockstep.adapters.models.live.way import INITIAL_STATE, LENGTHS, Way, WrongForm, final_states
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer, in_dtype
-from rnn_lockstep.adapters.safe_files import in_one_line
+from rnn_lockstep.adapters.one_line import in_one_line
 from rnn_lockstep.reference import Case, Trace
 from rnn_lockstep.reference.diagnosis.mistakes.mistake import with_states
 from rnn_lockstep.reference.oracle.case import DTYPES

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from safetensors.numpy import save as serialized
 
 from rnn_lockstep.adapters import Cotangents
-from rnn_lockstep.adapters.safe_files import printable
+from rnn_lockstep.adapters.one_line import printable
 from rnn_lockstep.adapters.saved_cases import saved_case
 from rnn_lockstep.adapters.saved_cases.saved_case import InvalidCase, SavedCase, pack, unpack
 from tests.unit.adapters.test_contract import make_case
