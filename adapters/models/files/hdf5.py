@@ -8,12 +8,12 @@ import json
 import os
 import subprocess
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from safetensors import SafetensorError, deserialize
 
+from rnn_lockstep.adapters.models.files import reading
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel
 from rnn_lockstep.adapters.saved_cases.saved_case import array_of
 from rnn_lockstep.reference.oracle.validation import Array
@@ -53,7 +53,7 @@ class Contents(NamedTuple):
 
 def contents(data: bytes) -> Contents:
     """The contents of a file's bytes, without an optimizer's. Raises InvalidModel, whatever the bytes are."""
-    need_h5py()
+    reading.need_package("h5py")
     try:
         done = subprocess.run(
             [sys.executable, "-P", str(READER)],
@@ -75,9 +75,3 @@ def contents(data: bytes) -> Contents:
         return Contents({name: array_of(name, tensor) for name, tensor in tensors}, attributes)
     except (ValueError, KeyError, TypeError, RecursionError, SafetensorError) as error:
         raise InvalidModel(f"what the HDF5 library reads in it makes no sense: {error}") from None
-
-
-def need_h5py() -> None:
-    """Raise InvalidModel, telling what to install, where h5py is not."""
-    if find_spec("h5py") is None:
-        raise InvalidModel("Keras's files need h5py: pip install 'rnn-lockstep[models]'")

@@ -127,12 +127,9 @@ class _Walk:
         if kind in (*CELLS, "RNN", "Bidirectional") and built_in(item):
             yield self.recurrent(kind, config, path, names)
         elif isinstance(children, list):
-            used: Counter[str] = Counter()
-            for child in children:
-                snake = snake_case(class_and_config(child)[0])
-                number = f"_{used[snake]}" if used[snake] else ""
-                used[snake] += 1
-                yield from self.layer(child, f"{path}/layers/{snake}{number}".lstrip("/"), names)
+            groups = group_names([class_and_config(child)[0] for child in children])
+            for child, group in zip(children, groups, strict=True):
+                yield from self.layer(child, f"{path}/layers/{group}".lstrip("/"), names)
         elif isinstance(config.get("layer"), dict):  # a wrapper
             yield from self.layer(config["layer"], f"{path}/layer", names)
 
@@ -215,13 +212,11 @@ def cells_of(
     """The cell of an RNN layer, or those that are stacked in it: its class, configuration and place."""
     kind, config = class_and_config(item)
     if kind == "StackedRNNCells" and built_in(item) and isinstance(config.get("cells"), list):
-        used: Counter[str] = Counter()
-        for cell in config["cells"]:
-            snake = snake_case(class_and_config(cell)[0])
-            number = f"_{used[snake]}" if used[snake] else ""
-            used[snake] += 1
-            own = text(class_and_config(cell)[1].get("name") or snake, f"layer {name}: a cell's name")
-            yield from cells_of(cell, name, f"{path}/cells/{snake}{number}", (*chain, (own,)))
+        inner = [class_and_config(cell) for cell in config["cells"]]
+        groups = group_names([cell_kind for cell_kind, _ in inner])
+        for cell, (cell_kind, own), group in zip(config["cells"], inner, groups, strict=True):
+            own_name = text(own.get("name") or snake_case(cell_kind), f"layer {name}: a cell's name")
+            yield from cells_of(cell, name, f"{path}/cells/{group}", (*chain, (own_name,)))
         return
     if kind.removesuffix("Cell") not in CELLS or not kind.endswith("Cell") or not built_in(item):
         raise InvalidModel(f"layer {name} has a cell of class {kind}, which is not known")
@@ -279,7 +274,17 @@ def activation(config: Config, key: str, name: str) -> str:
     return text(value, f"layer {name}: {key}")
 
 
+def group_names(classes: Sequence[str]) -> list[str]:
+    """The names of the groups of variables of layers, numbered where a class comes again: lstm, lstm_1."""
+    used: Counter[str] = Counter()
+    names = []
+    for name in map(snake_case, classes):
+        names.append(f"{name}_{used[name]}" if used[name] else name)
+        used[name] += 1
+    return names
+
+
 def snake_case(name: str) -> str:
-    """The name that Keras gives to a class's group of variables: lstm, simple_rnn, gru_cell."""
+    """The name of a class as Keras has it in paths: lstm, simple_rnn, gru_cell."""
     words = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=.)(?=[A-Z][a-z])", "_", re.sub(r"\W", "", name))
     return words.lower()

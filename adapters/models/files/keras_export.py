@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from rnn_lockstep.adapters.backends.weight_layouts import pack
-from rnn_lockstep.adapters.models.files.hdf5 import need_h5py
-from rnn_lockstep.adapters.models.files.keras_config import CELLS, snake_case
+from rnn_lockstep.adapters.models.files import reading
+from rnn_lockstep.adapters.models.files.keras_config import CELLS, group_names
 from rnn_lockstep.adapters.models.recurrent_layer import CELL_OPTIONS, InvalidModel, RecurrentLayer
 from rnn_lockstep.reference.oracle.cells import Weights
 from rnn_lockstep.reference.oracle.validation import Array
@@ -162,11 +162,10 @@ def keras_object(kind: str, config: Graph) -> Graph:
 def weight_arrays(stacks: Sequence[Sequence[RecurrentLayer]]) -> dict[str, Array | str]:
     """The arrays by their path in model.weights.h5, and each layer's name by its group's."""
     content: dict[str, Array | str] = {}
-    used: Counter[str] = Counter()
-    for layer in in_keras_order(stacks):
-        group = snake_case(CLASSES[layer.cell] if layer.merge_mode is None else "Bidirectional")
-        path = f"layers/{group}_{used[group]}" if used[group] else f"layers/{group}"
-        used[group] += 1
+    layers = in_keras_order(stacks)
+    classes = [CLASSES[layer.cell] if layer.merge_mode is None else "Bidirectional" for layer in layers]
+    for layer, group in zip(layers, group_names(classes), strict=True):
+        path = f"layers/{group}"
         content[f"{path}/vars"] = layer.name
         inner = [path] if layer.merge_mode is None else [f"{path}/{w}_layer" for w in ("forward", "backward")]
         for place, weights in zip(inner, layer.cells, strict=True):
@@ -185,7 +184,7 @@ def variables_of(layer: RecurrentLayer, weights: Weights) -> list[Array]:
 
 def weights_file(stacks: Sequence[Sequence[RecurrentLayer]]) -> bytes:
     """The bytes of model.weights.h5, an HDF5 file with the layers' variables. Raises InvalidModel."""
-    need_h5py()
+    reading.need_package("h5py")
     import h5py
 
     file = io.BytesIO()

@@ -142,7 +142,7 @@ def layer_and_direction(group: str, prefix: str) -> tuple[str, str]:
 
 def write(layers: Sequence[RecurrentLayer]) -> bytes:
     """A whole model that `keras.saving.load_model` loads: see keras_export. Raises InvalidModel."""
-    hdf5.need_h5py()
+    reading.need_package("h5py")
     import h5py
 
     stacks = keras_layers(layers)

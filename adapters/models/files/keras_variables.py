@@ -95,16 +95,13 @@ def from_shapes(name: str, cells: Sequence[Sequence[Array]], bidirectional: bool
         raise InvalidModel(f"layer {name} has weights of shape {shapes}, which no known cell has")
     options: Config = {"cell": cell}
     own = CELL_OPTIONS[cell]
-    guessed = [
-        "activation",
-        "return_sequences",
-        *(["recurrent_activation"] * ("recurrent_activation" in own)),
-    ]
     bias = others[1].shape if len(others) == 2 else None
+    guessed = ["return_sequences", *dict.fromkeys(("activation", *own))]
     cudnn = bias == (2 * width,)
     if "reset_after" in own:
         options["reset_after"] = bias != (width,)
-        guessed += ["reset_after"] * (bias is None)
+        if bias is not None:
+            guessed.remove("reset_after")
     if bidirectional:
         options["merge_mode"] = "concat"
         guessed.append("merge_mode")

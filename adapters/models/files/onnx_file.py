@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable, Sequence
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from rnn_lockstep.adapters.backends.contract import Facts
 from rnn_lockstep.adapters.models.files import onnx_writer, reading
 from rnn_lockstep.adapters.models.files.format import Format
 from rnn_lockstep.adapters.models.files.onnx_reader import Graph
-from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer
+from rnn_lockstep.adapters.models.recurrent_layer import RecurrentLayer
 from rnn_lockstep.reference.oracle.validation import Array
 
 # Its sigmoid is off by up to 1.3e-7 near x = -18, where it should be nearly zero, and its tanh likewise.
@@ -25,7 +24,7 @@ def read(path: Path) -> list[RecurrentLayer]:
 
     `torch.onnx.export` leaves large tensors in a second file, which is read where it is beside the first.
     """
-    need_onnx()
+    reading.need_package("onnx")
     import onnx
     from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
@@ -44,15 +43,9 @@ def read(path: Path) -> list[RecurrentLayer]:
         return found.layers()
 
 
-def need_onnx() -> None:
-    """Raise InvalidModel, telling what to install, where onnx is not."""
-    if find_spec("onnx") is None:
-        raise InvalidModel("onnx is not installed: pip install 'rnn-lockstep[models]'")
-
-
 def write(layers: Sequence[RecurrentLayer]) -> bytes:
     """A model of which each layer is a part of its own: see `onnx_writer`. Raises InvalidModel."""
-    need_onnx()
+    reading.need_package("onnx")
     return onnx_writer.model_of(layers)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib.util import find_spec
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,12 @@ def refusing(path: Path) -> Iterator[None]:
 def contents(path: Path) -> bytes:
     """A regular file's bytes. Raises OSError or ValueError."""
     return safe_files.read(path, LARGEST_FILE)
+
+
+def need_package(name: str) -> None:
+    """Raise InvalidModel, telling what to install, where a package for model files is not installed."""
+    if find_spec(name) is None:
+        raise InvalidModel(f"{name} is not installed: pip install 'rnn-lockstep[models]'")
 
 
 def unwritable(layer: RecurrentLayer, framework: str, reason: object) -> InvalidModel:

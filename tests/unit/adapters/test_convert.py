@@ -1,4 +1,4 @@
-"""`python -m adapters`: what is shown, what is converted, and what is not left behind."""
+"""Commands of `python -m adapters`: a file is shown or converted, and nothing wrong is left behind."""
 
 import os
 import subprocess
@@ -67,7 +67,7 @@ def test_what_the_target_cannot_express_is_refused_before_anything_is_written(tm
 
 
 def test_what_does_not_match_is_not_left(source, tmp_path, monkeypatch):
-    """Here of a writer that turns U round."""
+    """A writer that turns U round is found out."""
     target = tmp_path / "target.pt"
     target.write_bytes(b"what was there")
 

@@ -1,4 +1,4 @@
-"""Live models: what is read of them, what they are given, and what is said not to be compared."""
+"""Live models are read and asked, given what they take, and tell what is not compared."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ def layer_of(model):
 
 
 def asked(model, layer):
-    """The port, when all of its answers to a few cases are right."""
+    """Connect a model to a layer, and assert that its answers to a few cases are right."""
     port = connect(ways(model), layer)
     given = {name: name in port.way.takes for name in BOTH}
     for case in sequences(port.layer, 6, 0, **given):

@@ -1,4 +1,4 @@
-"""Any bytes are layers or refused in one line, in time and memory for them; nothing else is touched."""
+"""Bytes of any kind are layers or refused in one line, in time and memory for them."""
 
 import io
 import os
@@ -208,7 +208,7 @@ def test_every_format_here_is_known():
 
 
 def test_arrays_can_be_used_after_their_file_is_gone(tmp_path):
-    """They are no maps of it."""
+    """Arrays are no maps of the file."""
     for suffix, data in VALID.items():
         path = tmp_path / f"it.{suffix}"
         path.write_bytes(data)

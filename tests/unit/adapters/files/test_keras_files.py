@@ -29,7 +29,7 @@ def keras():
 
 
 def randomized(model):
-    """With other weights than the initial ones, whose biases are zeros."""
+    """Give a layer other weights than the initial ones, whose biases are zeros."""
     rng = np.random.default_rng(3)
     model.set_weights([rng.normal(size=w.shape).astype(w.dtype) for w in model.get_weights()])
     return model

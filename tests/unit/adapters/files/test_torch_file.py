@@ -1,4 +1,4 @@
-"""What torch saves is read as it is, and what is written is what torch loads."""
+"""Files that torch saves are read as they are, and torch loads the files that are written."""
 
 import os
 from functools import partial
@@ -82,7 +82,7 @@ def test_every_weight_of_every_layer_is_read(way, tmp_path):
 
 @pytest.mark.parametrize("options", [{}, LEGACY], ids=["archive", "legacy"])
 def test_tensors_that_share_and_stride_are_read(options, tmp_path):
-    """As of one flat buffer, and transposed."""
+    """Tensors are views of one flat buffer, and transposed."""
     flat = torch.arange(100.0)
     state = {"weight_ih_l0": flat[5:17].view(3, 4).T, "weight_hh_l0": flat[20:36].view(4, 4)}
     torch.save(state, tmp_path / "it.pt", **options)
