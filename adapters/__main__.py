@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
-from rnn_lockstep.adapters.models.files import FORMATS, read_model
+from rnn_lockstep.adapters.models.files.table import FORMATS, WRITABLE, read_model
 from rnn_lockstep.adapters.models.options import parsed
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel
 from rnn_lockstep.adapters.models.show import shown
-from rnn_lockstep.adapters.models.written import WRITABLE
-from rnn_lockstep.adapters.port.check import EXAMPLES, judged, paired
+from rnn_lockstep.adapters.port.check import EXAMPLES, check_pair, pair_of
 from rnn_lockstep.adapters.port.convert import convert
 
 WIDTH_IN_A_FILE = 120  # columns of the table where there is no terminal
@@ -57,8 +56,8 @@ def run_check(asked: argparse.Namespace) -> int:
     """Print the verdict on a port; right is one whose weights and answers both are."""
     sys.path.insert(0, str(Path.cwd()))  # where package.module:name is looked up
     layers = {name: getattr(asked, name) for name in ("layer", "source_layer", "target_layer")}
-    pair = paired(asked.source, asked.target, options=parsed(asked.set), **layers)
-    verdict = judged(pair, asked.max_examples)
+    pair = pair_of(asked.source, asked.target, options=parsed(asked.set), **layers)
+    verdict = check_pair(pair, asked.max_examples)
     wrong_weights = pair.diff.cause if pair.diff else ""
     if verdict and wrong_weights:
         print(f"weights: {wrong_weights}")

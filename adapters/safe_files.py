@@ -1,14 +1,14 @@
 """Files read with care and written whole."""
 
-import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from stat import S_ISREG
-
-LONGEST_MESSAGE = 300
+from tempfile import TemporaryDirectory
 
 
 def read(path: Path, most: int) -> bytes:
-    """What is in a regular file; no other is opened, as that could wait for ever or do something.
+    """The bytes of a regular file; no other is opened, as that could wait for ever or do something.
 
     Raises OSError, or ValueError for anything else and for a file of more than `most` bytes.
     """
@@ -20,7 +20,7 @@ def read(path: Path, most: int) -> bytes:
 
 
 def read_part(path: Path, offset: int, length: int) -> bytes:
-    """So many bytes of a regular file from a place on. Raises OSError, or ValueError where there are none."""
+    """Some bytes of a regular file from an offset on. Raises OSError, or ValueError if there are too few."""
     size = size_of(path)
     if not 0 <= offset <= offset + length <= size:
         raise ValueError(f"it has {size} bytes, needs {length} from {offset} on")
@@ -30,7 +30,7 @@ def read_part(path: Path, offset: int, length: int) -> bytes:
 
 
 def size_of(path: Path) -> int:
-    """A regular file's bytes. Raises OSError, or ValueError for anything else."""
+    """The size of a regular file in bytes. Raises OSError, or ValueError for anything else."""
     status = path.stat()
     if not S_ISREG(status.st_mode):
         raise ValueError("it is no regular file")
@@ -40,22 +40,17 @@ def size_of(path: Path) -> int:
 def write(path: Path, data: bytes) -> None:
     """Write a file, all of it or nothing; folders are made. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
-    try:
-        temporary.write_bytes(data)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    with replacing(path) as new:
+        new.write_bytes(data)
 
 
-def in_one_line(error: BaseException) -> str:
-    """What an error says, short and printable."""
-    return printable(error.strerror if isinstance(error, OSError) and error.strerror else str(error))
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a path to write to, in a new folder beside and of the same name; that file takes this one's place.
 
-
-def printable(text: str) -> str:
-    """A text from anywhere as one short line of ASCII."""
-    line = " ".join(text.split()).encode("ascii", "backslashreplace").decode()
-    line = "".join(c if c.isprintable() else "?" for c in line)
-    return line if len(line) <= LONGEST_MESSAGE else f"{line[:LONGEST_MESSAGE]}..."
+    Where an error is raised, everything stays as it was. Raises OSError.
+    """
+    with TemporaryDirectory(dir=path.parent, prefix=".") as folder:
+        new = Path(folder, path.name)
+        yield new
+        new.replace(path)

@@ -1,4 +1,4 @@
-"""Options that a file does not tell: from the user, from the other end, or what is usual."""
+"""Options that a file does not tell: the user's, the other end's, or the usual ones."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -24,7 +24,7 @@ def parsed(texts: list[str]) -> dict[str, Any]:
 def settled(
     source: RecurrentLayer, target: RecurrentLayer | None, options: Mapping[str, Any]
 ) -> tuple[RecurrentLayer, RecurrentLayer | None, list[str]]:
-    """Both layers with what they assume settled, and notes of what still is assumed.
+    """Both layers with the options that they assume settled, and notes of those that still are assumed.
 
     Raises InvalidModel for an option that both ends tell themselves, or that does not fit.
     """
@@ -41,7 +41,7 @@ def settled(
 
 
 def as_told_by(layer: RecurrentLayer, other: RecurrentLayer) -> RecurrentLayer:
-    """The layer with what it assumes as another has it, if that knows and it fits."""
+    """The layer with the options that it assumes as another knows them, if they fit."""
     told = {name: getattr(other, name) for name in SETTABLE if name not in other.assumed}
     try:
         return with_options(layer, told)
@@ -60,7 +60,7 @@ def with_options(layer: RecurrentLayer, options: Mapping[str, Any]) -> Recurrent
 
 
 def assumptions(layer: RecurrentLayer, end: str) -> list[str]:
-    """What a layer still assumes, in words."""
+    """A note of the options that a layer still assumes; none where it assumes nothing."""
     names = [name for name in layer.assumed if name in SETTABLE and name != "return_sequences"]
     said = ", ".join(f"{name}={getattr(layer, name)}" for name in names)
     return [f"the {end} does not tell, so this is assumed: {said}"] if said else []

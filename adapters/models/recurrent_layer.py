@@ -1,4 +1,4 @@
-"""A model's recurrent layers: weights, and all else that decides the answer, from whatever file."""
+"""Recurrent layers of models: weights and all else that decides the answer, from whatever file."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from rnn_lockstep.adapters.safe_files import printable
+from rnn_lockstep.adapters.one_line import printable
 from rnn_lockstep.reference import Case, Weights
 from rnn_lockstep.reference.oracle.validation import Array
 
@@ -14,6 +14,12 @@ OPTIONS = (
     *("cell", "activation", "recurrent_activation", "reset_after"),
     *("reverse", "merge_mode", "return_sequences"),
 )
+# Those that decide what each cell computes. All cells have an activation, which only a simple RNN can choose.
+CELL_OPTIONS = {
+    "simple_rnn": ("activation",),
+    "gru": ("recurrent_activation", "reset_after"),
+    "lstm": ("recurrent_activation",),
+}
 
 
 class InvalidModel(ValueError):
@@ -28,9 +34,9 @@ class RecurrentLayer:
     cells: the weights of each layer and direction in the reference layout, in torch's order: layer by
     layer, forward before backward. NumPy arrays of one dtype; all cells have the same biases.
     cell ... return_sequences: as in `reference.Case`.
-    outputs_reversed: of a reverse layer whose outputs are in the order of its steps, the last input
+    outputs_reversed: whether a reverse layer's outputs are in the order of its steps, the last input
     first, as Keras's go_backwards and flax's reverse leave them.
-    assumed: the fields that the file does not tell, so that they are what is usual.
+    assumed: the fields that the file does not tell, so that they have the usual values.
     Raises ValueError when they do not fit together.
     """
 
@@ -52,7 +58,7 @@ class RecurrentLayer:
         self.case(np.zeros((1, 0, self.input_size), self.dtype))
 
     def case(self, inputs: Array, **more: Any) -> Case:
-        """The case of running it on inputs (batch, time, input_size), in the weights' dtype.
+        """The case of running the layer on inputs (batch, time, input_size), in the weights' dtype.
 
         more: initial_state, initial_cell_state, lengths or mask, as in `reference.Case`.
         """
@@ -62,37 +68,42 @@ class RecurrentLayer:
 
     @property
     def dtype(self) -> np.dtype[Any]:
+        """The dtype of the weights."""
         dtype: np.dtype[Any] = self.cells[0].W.dtype
         return dtype
 
     @property
     def input_size(self) -> int:
+        """The size D of the inputs."""
         return int(self.cells[0].W.shape[1])
 
     @property
     def hidden_size(self) -> int:
+        """The size H of the states."""
         return int(self.cells[0].U.shape[1])
 
     @property
     def directions(self) -> int:
+        """1, or 2 where the layer is bidirectional."""
         return 1 if self.merge_mode is None else 2
 
     @property
     def layers(self) -> int:
+        """The number of layers on top of each other."""
         return len(self.cells) // self.directions
 
     @property
     def biases(self) -> int:
-        """How many biases each cell has."""
-        return sum(b is not None for b in self.cells[0][2:])
+        """The number of biases that each cell has."""
+        return sum(bias is not None for bias in (self.cells[0].b, self.cells[0].recurrent_b))
 
     @property
     def parameters(self) -> int:
-        """How many numbers its weights are."""
+        """The number of numbers in its weights."""
         return sum(w.size for weights in self.cells for w in weights if w is not None)
 
     def same_options(self, other: "RecurrentLayer") -> list[str]:
-        """The names of the options in which another layer differs, those that either assumes left out."""
+        """The names of the options in which another layer differs, without those that either assumes."""
         assumed = {*self.assumed, *other.assumed}
         names = [field.name for field in fields(self) if field.name in (*OPTIONS, "outputs_reversed")]
         return [n for n in names if n not in assumed and getattr(self, n) != getattr(other, n)]

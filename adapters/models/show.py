@@ -1,4 +1,4 @@
-"""A table of a model's recurrent layers: sizes, conventions, and what is only assumed of them."""
+"""Tables of recurrent layers: their sizes and conventions, with a mark at those that are assumed."""
 
 from collections.abc import Sequence
 from io import StringIO
@@ -6,15 +6,15 @@ from io import StringIO
 from rich.console import Console
 from rich.table import Table
 
-from rnn_lockstep.adapters.models.recurrent_layer import RecurrentLayer
-from rnn_lockstep.adapters.safe_files import printable
+from rnn_lockstep.adapters.models.recurrent_layer import CELL_OPTIONS, RecurrentLayer
+from rnn_lockstep.adapters.one_line import printable
 
 COLUMNS = ("layer", "cell", "in -> hidden", "layers", "biases", "dtype", "parameters", "conventions")
 NUMBERS = ("layers", "biases", "parameters")
 
 
 def shown(layers: Sequence[RecurrentLayer], width: int) -> str:
-    """The table as a text of that width, with a line below for what the file does not tell."""
+    """The table as a text of a width in columns, with a line below on what the file does not tell."""
     table = Table(box=None, pad_edge=False)
     for column in COLUMNS:
         table.add_column(column, justify="right" if column in NUMBERS else "left", overflow="fold")
@@ -31,11 +31,14 @@ def shown(layers: Sequence[RecurrentLayer], width: int) -> str:
 
 
 def conventions(layer: RecurrentLayer) -> list[str]:
-    """What decides the answer beside the weights; with a question mark what is assumed."""
+    """The options that decide the answer, in words; those that are assumed have a question mark."""
+    of_cell = {
+        "activation": layer.activation,
+        "recurrent_activation": f"gates {layer.recurrent_activation}",
+        "reset_after": f"reset {'after' if layer.reset_after else 'before'} U",
+    }
     said = {
-        "activation": layer.activation if layer.cell == "simple_rnn" else "",
-        "recurrent_activation": "" if layer.cell == "simple_rnn" else f"gates {layer.recurrent_activation}",
-        "reset_after": "" if layer.cell != "gru" else f"reset {'after' if layer.reset_after else 'before'} U",
+        **{name: of_cell[name] for name in CELL_OPTIONS[layer.cell]},
         "merge_mode": f"bidirectional, {layer.merge_mode}" if layer.merge_mode else "",
         "reverse": "backwards" if layer.reverse else "",
         "outputs_reversed": "outputs in the order of the steps" if layer.outputs_reversed else "",

@@ -1,23 +1,23 @@
-"""The check of a port: does the target compute what the source's layer does, with the source's real weights?
+"""The check of a port: whether the target computes what the source's layer does, with its real weights.
 
 The oracle runs the source's weights. Every step that the target answers is judged as any backend's is.
 """
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from rnn_lockstep.adapters.models.live import Misfit, Port, meet
+from rnn_lockstep.adapters.models.live import LiveLayer, WrongForm, connect
 from rnn_lockstep.adapters.models.options import settled
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer
+from rnn_lockstep.adapters.one_line import printable
+from rnn_lockstep.adapters.port.answers import check_sequences, likely_cause, summary
 from rnn_lockstep.adapters.port.endpoint import Endpoint, endpoint
 from rnn_lockstep.adapters.port.verdict import PortVerdict
-from rnn_lockstep.adapters.port.walk import likely_cause, summary, walk
 from rnn_lockstep.adapters.port.weights import WeightsDiff, weights_diff
-from rnn_lockstep.adapters.safe_files import printable
 from rnn_lockstep.reference import Verdict
 
 EXAMPLES = 24
@@ -27,8 +27,8 @@ FEW = 8  # of a live source, whose own answers are judged too
 def lockstep_check(source: Any, target: Any, **options: Any) -> PortVerdict:
     """The verdict on a target as a port of a source, for a test: `assert lockstep_check(source, target)`.
 
-    Takes and raises what `check_port` does. What is no match is printed too, to standard error, which
-    pytest shows in full; of the verdict in a failing assertion it shows the beginning.
+    Takes and raises what `check_port` does. A verdict that is no match is printed to standard error too,
+    which pytest shows in full, whereas it shows the beginning of a failing assertion only.
     """
     verdict = check_port(source, target, **options)
     if not verdict:
@@ -55,60 +55,67 @@ def check_port(
     or to outputs and final states: see `adapters.models.live`.
     layer: the name of the layer, where there are several, or "a+b" for a and on top of it b, as one.
     source_layer, target_layer: where their names differ.
-    options: what a file does not tell, {"activation": "relu"} say.
+    options: those that a file does not tell, for example {"activation": "relu"}.
     examples: how many sequences are compared.  seed: draws them.
     Raises InvalidModel, with one line, where source or target cannot be read or asked.
     """
     names = {"layer": layer, "source_layer": source_layer, "target_layer": target_layer}
-    return judged(paired(source, target, options=options, **names), examples, seed)
+    return check_pair(pair_of(source, target, options=options, **names), examples, seed)
 
 
-def judged(pair: "Pair", examples: int = EXAMPLES, seed: int = 0) -> PortVerdict:
-    """The verdict on the target of a pair. Raises InvalidModel."""
+def check_pair(pair: "Pair", examples: int = EXAMPLES, seed: int = 0) -> PortVerdict:
+    """The verdict on the target of a pair, on as many sequences as `examples`. Raises InvalidModel."""
     if pair.diff and not pair.diff.arrays:
-        return pair.wrong(pair.diff.cause)
+        return pair.mismatch(pair.diff.cause)
     try:
-        port = meet(pair.target.ways(pair.its, pair.its_name), pair.mine)
-    except Misfit as misfit:
-        return pair.wrong(str(misfit))
+        live = connect(pair.target.ways(pair.target_layer, pair.target_name), pair.source_layer)
+    except WrongForm as error:
+        return pair.mismatch(str(error))
     except InvalidModel as error:
         raise InvalidModel(f"{pair.target.name}: {error}") from None
-    verdicts = walk(port, examples, seed)
-    asked = summary(port, verdicts)
+    verdicts = check_sequences(live, examples, seed)
+    asked = summary(live, verdicts)
     unclear = any(verdict.status == "inconclusive" for verdict in verdicts)
-    if unclear and verdicts[-1].status != "mismatch" and (wide := port.live.wider()):
-        port = meet([wide], pair.mine)
-        more = walk(port, examples, seed)
-        asked = f"{asked}\n  sequences: {summary(port, more)}"
+    if unclear and verdicts[-1].status != "mismatch" and (wide := live.way.wider()):
+        live = connect([wide], pair.source_layer)
+        more = check_sequences(live, examples, seed)
+        asked = f"{asked}\n  sequences: {summary(live, more)}"
         verdicts += more
-    pair = pair.with_notes(*port.notes(), *about_source(pair, examples, seed))
-    return pair.verdict(chosen(verdicts), cause(pair, port, verdicts[-1], seed), asked)
+    pair = pair.with_notes(*live.notes(), *source_notes(pair, examples, seed))
+    return pair.verdict(deciding(verdicts), cause_of(pair, live, verdicts[-1], seed), asked)
 
 
 @dataclass(frozen=True, eq=False)
 class Pair:
     """A source and a target, the layer of each, and what is known of them so far.
 
-    its, its_name: None where the target's layer cannot be read, or is not one.
+    target_layer, target_name: None where the target's layer cannot be read, or is not one.
+    diff: the weights of both layers beside each other, where the target's can be read.
     """
 
     source: Endpoint
     target: Endpoint
-    mine: RecurrentLayer
-    its: RecurrentLayer | None
-    its_name: str | None
+    source_layer: RecurrentLayer
+    target_layer: RecurrentLayer | None
+    target_name: str | None
     diff: WeightsDiff | None
     notes: tuple[str, ...] = ()
 
     def with_notes(self, *notes: str) -> "Pair":
+        """The pair with more notes, a line each."""
         return replace(self, notes=(*self.notes, *notes))
 
-    def wrong(self, reason: str) -> PortVerdict:
+    def mismatch(self, reason: str) -> PortVerdict:
         """The verdict where nothing can be run."""
-        case = self.mine.case(np.zeros((1, 1, self.mine.input_size), self.mine.dtype))
+        layer = self.source_layer
+        case = layer.case(np.zeros((1, 1, layer.input_size), layer.dtype))
         return self.verdict(Verdict(case, "mismatch", reason), reason, "")
 
     def verdict(self, found: Verdict, cause: str, asked: str) -> PortVerdict:
+        """The verdict on the port, from that on the sequence that decides.
+
+        cause: the likely one of a mismatch, in words.  asked: which sequences were compared.
+        """
         weights = ["not compared: the target's cannot be read"] if self.diff is None else self.diff.lines()
         return PortVerdict(
             found.case,
@@ -116,7 +123,7 @@ class Pair:
             found.reason,
             found.comparisons,
             names=(self.source.name, self.target.name),
-            layer=described(self.mine),
+            layer=in_words(self.source_layer),
             cause=cause,
             weights=tuple(weights),
             asked=asked,
@@ -124,7 +131,7 @@ class Pair:
         )
 
 
-def paired(
+def pair_of(
     source: Any,
     target: Any,
     *,
@@ -133,45 +140,46 @@ def paired(
     target_layer: str | None = None,
     options: Mapping[str, Any] | None = None,
 ) -> Pair:
-    """What `check_port` compares, with the weights beside each other. Raises InvalidModel."""
+    """The pair that `check_port` compares, its weights beside each other. Raises InvalidModel."""
     ours, theirs = endpoint(source), endpoint(target)
     mine = ours.layer(source_layer or layer)
-    its_name = target_layer or (layer if layer in theirs.names else None)
+    name = target_layer or (layer if layer in theirs.names else None)
     several = len(theirs.layers) != 1 and theirs.model is not None  # which may be a port all the same
-    its = None if several and its_name is None else theirs.layer(its_name)
+    its = None if several and name is None else theirs.layer(name)
     mine, its, notes = settled(mine, its, options or {})
     diff = None if its is None else weights_diff(mine, its)
-    return Pair(ours, theirs, mine, its, its_name, diff, tuple(notes))
+    return Pair(ours, theirs, mine, its, name, diff, tuple(notes))
 
 
-def about_source(pair: Pair, examples: int, seed: int) -> list[str]:
-    """That a live source does not compute itself what its weights say, where that is so."""
+def source_notes(pair: Pair, examples: int, seed: int) -> list[str]:
+    """A note where a live source does not compute itself what its weights say, or cannot be asked."""
     if pair.source.model is None:
         return []
+    layer = pair.source_layer
     try:
-        port = meet(pair.source.ways(pair.mine, pair.mine.name), pair.mine)
-    except (InvalidModel, Misfit) as error:
+        live = connect(pair.source.ways(layer, layer.name), layer)
+    except (InvalidModel, WrongForm) as error:
         return [f"the source was not asked itself: {error}"]
-    last = walk(port, min(examples, FEW), seed)[-1]
+    last = check_sequences(live, min(examples, FEW), seed)[-1]
     if last.status != "mismatch":
         return []
-    return [f"the source itself does not compute what its weights say: {likely_cause(port, last, seed)}"]
+    return [f"the source itself does not compute what its weights say: {likely_cause(live, last, seed)}"]
 
 
-def chosen(verdicts: list[Verdict]) -> Verdict:
-    """The mismatch that came last, or else the last match, or else the last."""
+def deciding(verdicts: Sequence[Verdict]) -> Verdict:
+    """The last verdict that is not inconclusive, or else the last."""
     return next((v for v in reversed(verdicts) if v.status != "inconclusive"), verdicts[-1])
 
 
-def cause(pair: Pair, port: Port, last: Verdict, seed: int) -> str:
-    """What is wrong; empty where nothing is."""
+def cause_of(pair: Pair, live: LiveLayer, last: Verdict, seed: int) -> str:
+    """The likely cause of a mismatch, in words; empty where there is none."""
     wrong = last.status == "mismatch"
-    if pair.diff and pair.diff.cause and (wrong or port.live.bare):
+    if pair.diff and pair.diff.cause and (wrong or live.way.bare):
         return pair.diff.cause
-    return likely_cause(port, last, seed) if wrong else ""
+    return likely_cause(live, last, seed) if wrong else ""
 
 
-def described(layer: RecurrentLayer) -> str:
+def in_words(layer: RecurrentLayer) -> str:
     """A layer in one line."""
     words = [layer.cell, f"{layer.input_size} -> {layer.hidden_size}", str(layer.dtype)]
     words += [f"{layer.layers} layers"] if layer.layers > 1 else []

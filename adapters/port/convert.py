@@ -1,19 +1,18 @@
 """Recurrent layers moved from one model file to another framework's, which is kept only where it is right."""
 
-import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rnn_lockstep.adapters.models.files import format_of, read_model
+from rnn_lockstep.adapters import safe_files
+from rnn_lockstep.adapters.models.files.table import FORMATS, WRITABLE, format_of, read_model
 from rnn_lockstep.adapters.models.options import assumptions, with_options
-from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer
-from rnn_lockstep.adapters.models.written import WRITABLE, loaded, read_back
+from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer, stacked
+from rnn_lockstep.adapters.one_line import in_one_line, printable
 from rnn_lockstep.adapters.port.check import check_port
 from rnn_lockstep.adapters.port.endpoint import endpoint
 from rnn_lockstep.adapters.port.weights import weights_diff
-from rnn_lockstep.adapters.safe_files import in_one_line, printable
 
 
 def convert(
@@ -24,32 +23,30 @@ def convert(
     options: Mapping[str, Any] | None = None,
     force: bool = False,
 ) -> list[str]:
-    """Write the layers of `source` to `target`, in the format of its suffix; says of each what became of it.
+    """Write the layers of `source` to `target`, in the format of its suffix; return lines on each layer.
 
-    What was written is read back, loaded by the framework itself and walked beside the source's layers on
-    generated sequences; only then does it get its name. layer: that one only.  options: what the source
-    does not tell.  force: replace what is there.
+    The new file is read back, loaded by the framework itself and checked as a port of the source's layers;
+    only then does it get its name.
+    layer: the name of the only one to write.  options: those that the source does not tell.
+    force: replace a file that is there.
     Raises InvalidModel, with one line, and leaves everything as it was.
     """
     if target.exists() and not force:
         raise InvalidModel(f"{printable(str(target))} is there already; --force replaces it")
-    if not target.name.endswith(WRITABLE):
+    write = format_of(target).write if target.name.endswith(tuple(FORMATS)) else None
+    if write is None:
         raise InvalidModel(f"{printable(str(target))}: cannot be written; there are {', '.join(WRITABLE)}")
-    layers = chosen(source, layer, options or {})
-    data = format_of(target).write(layers, None)
-    temporary = target.with_name(f".{secrets.token_hex(8)}{target.name}")
+    layers = layers_to_write(source, layer, options or {})
+    data = write(layers)
     try:
-        temporary.write_bytes(data)
-        said = [line for each in proved(temporary, layers) for line in each]
-        temporary.replace(target)
+        with safe_files.replacing(target) as new:
+            new.write_bytes(data)
+            return [line for each in prove(new, layers) for line in each]
     except OSError as error:
         raise InvalidModel(f"{printable(str(target))}: {in_one_line(error)}") from None
-    finally:
-        temporary.unlink(missing_ok=True)
-    return said
 
 
-def chosen(source: Path, layer: str | None, options: Mapping[str, Any]) -> list[RecurrentLayer]:
+def layers_to_write(source: Path, layer: str | None, options: Mapping[str, Any]) -> list[RecurrentLayer]:
     """The layers to write, with the options that they assumed. Raises InvalidModel."""
     found = read_model(source) if layer is None else [endpoint(source).layer(layer)]
     for name in options:
@@ -58,10 +55,11 @@ def chosen(source: Path, layer: str | None, options: Mapping[str, Any]) -> list[
     return [with_options(each, options) for each in found]
 
 
-def proved(path: Path, layers: Sequence[RecurrentLayer]) -> Iterator[list[str]]:
-    """What became of each layer in a file. Raises InvalidModel for the first that is not what it was."""
+def prove(path: Path, layers: Sequence[RecurrentLayer]) -> Iterator[list[str]]:
+    """Lines on each layer that was written to a file. Raises InvalidModel for the first that is not right."""
     try:
-        again, live = read_back(path, layers), loaded(path, layers)
+        again = read_back(path, layers)
+        live = format_of(path).loaded(path, layers) or again
     except InvalidModel:
         raise
     except Exception as error:  # a framework's, whatever it is
@@ -76,3 +74,18 @@ def proved(path: Path, layers: Sequence[RecurrentLayer]) -> Iterator[list[str]]:
             raise InvalidModel(f"nothing was written: {where} would not be what it is in the source: {why}")
         told = (*diff.lines(), verdict.asked, *verdict.notes, *assumptions(layer, "source"))
         yield [f"{where}: {line}" for line in dict.fromkeys(told)]
+
+
+def read_back(path: Path, layers: Sequence[RecurrentLayer]) -> list[RecurrentLayer]:
+    """The layers in a file that was written: by name, or in order where a stack became several."""
+    left = list(read_model(path))
+    named = {layer.name: layer for layer in left}
+    if all(layer.name in named and named[layer.name].layers == layer.layers for layer in layers):
+        return [named[layer.name] for layer in layers]
+    found = []
+    for layer in layers:
+        parts = [left.pop(0)]
+        while left and sum(part.layers for part in parts) < layer.layers:
+            parts.append(left.pop(0))
+        found.append(stacked(parts))
+    return found

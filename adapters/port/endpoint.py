@@ -1,4 +1,4 @@
-"""The two ends of a migration, source and target, from whatever they are given as."""
+"""The two ends of a port, source and target, from whatever they are given as."""
 
 import inspect
 from collections.abc import Iterator
@@ -10,33 +10,28 @@ from typing import Any
 import numpy as np
 
 from rnn_lockstep.adapters.backends.registry import UnknownBackend, load
-from rnn_lockstep.adapters.models.files import FORMATS, read_model
-from rnn_lockstep.adapters.models.live import Live, is_live, read_live, ways
-from rnn_lockstep.adapters.models.live.model import INITIAL_STATE, LENGTHS
+from rnn_lockstep.adapters.models.files.table import FORMATS, format_of, read_model
+from rnn_lockstep.adapters.models.live import Way, is_live, read_live, ways
 from rnn_lockstep.adapters.models.live.signature import required
+from rnn_lockstep.adapters.models.live.way import INITIAL_STATE, LENGTHS
 from rnn_lockstep.adapters.models.recurrent_layer import (
-    OPTIONS,
     InvalidModel,
     RecurrentLayer,
     in_dtype,
     only,
     stacked,
 )
-from rnn_lockstep.adapters.safe_files import in_one_line, printable
+from rnn_lockstep.adapters.one_line import in_one_line, printable
 from rnn_lockstep.reference import Case
 from rnn_lockstep.reference.oracle.validation import Array
-
-# The backends that run a file's layers, by the format's module; NumPy's runs what they cannot.
-BACKENDS = {"torch_file": "torch", "keras_h5": "keras", "keras_archive": "keras", "flax_msgpack": "jax"}
-SETTABLE = (*OPTIONS, "outputs_reversed")
 
 
 @dataclass(frozen=True, eq=False)
 class Endpoint:
     """A source or a target.
 
-    name: what it was given as.  layers: those that can be read.  model: the live one, if it is.
-    backends: what runs the layers of one that is not live, the first that can.
+    name: what it was given as.  layers: those that can be read.  model: the live model; None for a file.
+    backends: those that run the layers of a file, the first that can.
     """
 
     name: str
@@ -59,11 +54,11 @@ class Endpoint:
 
     @property
     def names(self) -> list[str]:
-        """Those of its layers."""
+        """The names of its layers."""
         return [layer.name for layer in self.layers]
 
-    def ways(self, layer: RecurrentLayer | None, name: str | None) -> Iterator[Live]:
-        """The ways to ask it, as its layer where there is one."""
+    def ways(self, layer: RecurrentLayer | None, name: str | None) -> Iterator[Way]:
+        """The ways to ask its layer of that name; `layer` is run where there is no live model."""
         if self.model is not None:
             yield from ways(self.model, name)
         elif layer is not None:
@@ -71,7 +66,7 @@ class Endpoint:
 
 
 def endpoint(given: Any) -> Endpoint:
-    """What was given: a file's path, package.module:attribute, a layer, or a live model.
+    """The endpoint that was given: a file's path, package.module:attribute, a layer, or a live model.
 
     Raises InvalidModel.
     """
@@ -79,18 +74,19 @@ def endpoint(given: Any) -> Endpoint:
         return Endpoint(given.name, (given,))
     if isinstance(given, (str, Path)):
         if not str(given).endswith(tuple(FORMATS)) and ":" in str(given):
-            return endpoint_of(imported(str(given)), str(given))
+            return of_model(imported(str(given)), str(given))
         return of_file(Path(given))
-    return endpoint_of(given, described(given))
+    return of_model(given, name_of(given))
 
 
 def of_file(path: Path) -> Endpoint:
-    format_name = next((FORMATS[suffix] for suffix in FORMATS if path.name.endswith(suffix)), "")
-    own = (BACKENDS[format_name],) if format_name in BACKENDS else ()
-    return Endpoint(printable(path.name), tuple(read_model(path)), backends=(*own, "numpy"))
+    """A model file, whose layers its format's backend runs, and NumPy's what that cannot."""
+    backends = tuple(dict.fromkeys((format_of(path).backend, "numpy")))
+    return Endpoint(printable(path.name), tuple(read_model(path)), backends=backends)
 
 
-def endpoint_of(model: Any, name: str) -> Endpoint:
+def of_model(model: Any, name: str) -> Endpoint:
+    """The endpoint of a live model, or of a layer. Raises InvalidModel for anything else."""
     if isinstance(model, RecurrentLayer):
         return Endpoint(name, (model,))
     if not is_live(model):
@@ -100,7 +96,7 @@ def endpoint_of(model: Any, name: str) -> Endpoint:
 
 
 def imported(name: str) -> Any:
-    """What package.module:attribute is, or what it returns where it needs no arguments."""
+    """The object that package.module:attribute names, or what it returns where it needs no arguments."""
     module, _, attribute = name.partition(":")
     try:
         found: Any = import_module(module)
@@ -108,17 +104,17 @@ def imported(name: str) -> Any:
             found = getattr(found, part)
         is_builder = inspect.isroutine(found) or inspect.isclass(found)
         return found() if is_builder and not required(found) else found
-    except Exception as error:  # theirs, whatever it is
+    except Exception as error:  # the model's, whatever it is
         raise InvalidModel(f"{name}: {type(error).__name__}: {in_one_line(error)}") from error
 
 
-def described(model: Any) -> str:
-    """A live model in a few words."""
+def name_of(model: Any) -> str:
+    """The name of a live model, or of its class."""
     return getattr(model, "__name__", None) or type(model).__name__
 
 
-def run_by(backend: str, layer: RecurrentLayer) -> Live | None:
-    """A layer run by a backend, its framework's own layer loaded with the weights; None without it."""
+def run_by(backend: str, layer: RecurrentLayer) -> Way | None:
+    """The way to ask a layer that a backend runs; None where the backend is not installed."""
     try:
         adapter = load(backend)
     except UnknownBackend:
@@ -137,8 +133,8 @@ def run_by(backend: str, layer: RecurrentLayer) -> Live | None:
     name = f"{backend} {adapter.facts.version}"
     takes = frozenset({INITIAL_STATE, LENGTHS})
 
-    def wider() -> Live | None:
+    def wider() -> Way | None:
         wide = in_dtype(layer, np.dtype(np.float64))
         return None if wide is layer else run_by(backend, wide)
 
-    return Live(name, call, lambda: adapter.facts, takes, layer, bare=True, wider=wider)
+    return Way(name, call, lambda: adapter.facts, takes, bare=True, wider=wider)

@@ -21,15 +21,20 @@ INPUTS: tuple[Callable[[Any, tuple[int, ...]], Array], ...] = (
     lambda rng, shape: rng.normal(size=shape) * 5,
     lambda rng, shape: np.broadcast_to(rng.normal(size=(*shape[:1], 1, *shape[2:])), shape),
 )
+# Initial states: h is within what a cell can emit, c of an LSTM is not bound to it.
+STATES: dict[str, Callable[[Any, tuple[int, ...]], Array]] = {
+    "initial_state": lambda rng, shape: np.clip(rng.normal(size=shape) / 2, -0.99, 0.99),
+    "initial_cell_state": lambda rng, shape: rng.normal(size=shape),
+}
 
 
 def sequences(
     layer: RecurrentLayer, count: int, seed: int, *, initial_state: bool, lengths: bool
 ) -> list[Case]:
-    """Cases of the layer.
+    """As many cases of the layer as `count`.
 
-    count: how many.  initial_state, lengths: whether some of them may have one; lengths are at least 1,
-    and padding is zeros, as models get it.
+    initial_state, lengths: whether some of them may have one. Lengths are at least 1, and padding is
+    zeros, as models get it.
     """
     rng = np.random.default_rng(seed)
     sizes = [*SMALL, *zip(*(rng.integers(1, most + 1, count) for most in MOST), strict=True)][:count]
@@ -43,7 +48,7 @@ def sequences(
 def drawn(
     layer: RecurrentLayer, rng: Any, kind: int, batch: int, time: int, given_state: bool, padded: bool
 ) -> Case:
-    """One case. kind: which of INPUTS, in turn."""
+    """One case. kind: the number of an entry of INPUTS, counted round."""
     inputs = np.array(INPUTS[kind % len(INPUTS)](rng, (batch, time, layer.input_size)))
     more: dict[str, Array] = {}
     if padded:
@@ -52,9 +57,9 @@ def drawn(
     if given_state:
         cells = (len(layer.cells),) if len(layer.cells) > 1 else ()
         shape = (*cells, batch, layer.hidden_size)
-        more["initial_state"] = np.clip(rng.normal(size=shape) / 2, -0.99, 0.99).astype(layer.dtype)
-        if layer.cell == "lstm":
-            more["initial_cell_state"] = rng.normal(size=shape).astype(layer.dtype)
+        start = layer.case(np.zeros((1, 0, layer.input_size), layer.dtype)).start
+        for (name, draw), _ in zip(STATES.items(), start, strict=False):
+            more[name] = draw(rng, shape).astype(layer.dtype)
     return layer.case(inputs.astype(layer.dtype), **more)
 
 

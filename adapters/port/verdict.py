@@ -1,4 +1,4 @@
-"""A verdict on a port: that of its sequences, with what became of the weights, and what was not compared."""
+"""The verdict on a port: its sequences, its weights beside the source's, and what was not compared."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from rnn_lockstep.reference import Verdict
 class PortVerdict(Verdict):
     """The comparison of a target with its source; true where it is a match.
 
-    case, comparisons: of the smallest sequence that is wrong, else of the last one.
-    names: those of source and target.  layer: which of the source's layers, in words.
-    cause: what is wrong, likely.
-    weights: what became of them, one line for each cell or option.
-    asked: how many sequences were compared, and who ran them.
-    notes: what was not compared, and what else is to be known, one line each.
+    case, comparisons: those of the smallest sequence that is wrong, else of the last one.
+    names: the source's and the target's.  layer: the source's layer, in words.
+    cause: the likely cause of a mismatch, in words.
+    weights: a line for each cell or option that tells whether it is the same.
+    asked: a line that tells how many sequences were compared, and who ran them.
+    notes: a line for each thing that was not compared, or is to be known beside.
     """
 
     names: tuple[str, str] = ("source", "target")
@@ -35,7 +35,7 @@ class PortVerdict(Verdict):
     __repr__ = __str__
 
     def details(self) -> Iterator[str]:
-        """All but the first line."""
+        """The lines of the text after the first."""
         source, target = self.names
         yield f"  source: {source}, {self.layer}"
         yield f"  target: {target}"

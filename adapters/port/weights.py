@@ -1,4 +1,4 @@
-"""Weights beside weights, without running anything: what is identical, and what else became of the rest."""
+"""Weights beside weights, without running anything: those that are identical, and what became of others."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -27,27 +27,28 @@ SIZES = ("cell", "input_size", "hidden_size", "layers", "directions")
 
 @dataclass(frozen=True)
 class Difference:
-    """What became of one array.
+    """The fate of one array of the source's in the target.
 
-    cell: which of a layer's it is of; empty where there is only one.
+    cell: the direction and layer that it is of; empty where there is only one.
     name: W, U, or b for all that is added.
-    how: in which way it is the same; empty where it is not.
-    says: what it is in place of the source's.  far: the largest difference.
+    same: the way in which it is the same; empty where it is not.
+    instead: what it is in place of the source's; empty where it is the same.
+    far: the largest difference.
     """
 
     cell: str
     name: str
-    how: str
-    says: str = ""
+    same: str
+    instead: str = ""
     far: float = 0.0
 
 
 @dataclass(frozen=True)
 class WeightsDiff:
-    """A target's layer beside its source's.
+    """The comparison of a target's layer with its source's.
 
-    options: those that are not the same, in words.  arrays: what became of each.
-    cause: what makes all of the difference, or all that is different; empty where nothing is.
+    options: those that are not the same, in words.  arrays: the fate of each.
+    cause: the mistake that makes all of the difference, or a list of differences; empty where there is none.
     """
 
     options: tuple[str, ...]
@@ -56,27 +57,27 @@ class WeightsDiff:
 
     def lines(self) -> Iterator[str]:
         """A line for the cells of which the same can be said, then one for each option."""
-        yield from told(self.arrays)
+        yield from lines_on(self.arrays)
         yield from self.options
 
 
-def told(arrays: Sequence[Difference]) -> Iterator[str]:
+def lines_on(arrays: Sequence[Difference]) -> Iterator[str]:
     """A line for the cells of which the same can be said."""
     cells: dict[str, list[str]] = {}
     for cell in dict.fromkeys(each.cell for each in arrays):
-        cells.setdefault("; ".join(of_cell([a for a in arrays if a.cell == cell])), []).append(cell)
+        cells.setdefault("; ".join(lines_on_cell([a for a in arrays if a.cell == cell])), []).append(cell)
     for what, names in cells.items():
         yield f"{', '.join(names)}: {what}" if any(names) else what
 
 
-def of_cell(arrays: Sequence[Difference]) -> Iterator[str]:
-    """What became of a cell's arrays, told once where it is the same."""
+def lines_on_cell(arrays: Sequence[Difference]) -> Iterator[str]:
+    """The fates of a cell's arrays, told once where they are the same."""
     groups: dict[str, list[Difference]] = {}
     for each in arrays:
-        groups.setdefault(each.says or f"{each.name} {each.how}", []).append(each)
+        groups.setdefault(each.instead or f"{each.name} {each.same}", []).append(each)
     for says, group in groups.items():
         names = ", ".join(each.name for each in group)
-        if not group[0].says:
+        if not group[0].instead:
             yield says
         elif says == UNRELATED:
             yield f"{names} {says} (the largest difference is {max(each.far for each in group):.3g})"
@@ -86,23 +87,23 @@ def of_cell(arrays: Sequence[Difference]) -> Iterator[str]:
 
 
 def weights_diff(source: RecurrentLayer, target: RecurrentLayer) -> WeightsDiff:
-    """What became of the source's options and weights in the target."""
+    """The fates of the source's options and weights in the target."""
     if sizes := different(source, target, SIZES):
         return WeightsDiff(tuple(sizes), (), "; ".join(sizes))
     options = different(source, target, source.same_options(target))
     arrays, whole = compared(in_dtype(source, target.dtype), target)
-    wrong = [whole] if whole else list(told([each for each in arrays if each.says]))
+    wrong = [whole] if whole else list(lines_on([each for each in arrays if each.instead]))
     return WeightsDiff(tuple(options), tuple(arrays), "; ".join([*wrong, *options]))
 
 
 def different(source: RecurrentLayer, target: RecurrentLayer, names: Sequence[str]) -> list[str]:
-    """The options or sizes of these names that are not the same."""
+    """The options or sizes of these names that are not the same, in words."""
     pairs = ((name, getattr(source, name), getattr(target, name)) for name in names)
     return [f"{name} is {theirs}, and {mine} in the source" for name, mine, theirs in pairs if mine != theirs]
 
 
 def compared(source: RecurrentLayer, target: RecurrentLayer) -> tuple[list[Difference], str]:
-    """Every array of every cell, and what makes all of the difference, in words."""
+    """The fate of every array of every cell, and the mistake that makes all of the difference, in words."""
     case = source.case(np.zeros((1, 0, source.input_size), source.dtype))
     names = [direction.name for layer in case.passes for direction in layer]
     found = {(k, n): a for k, w in enumerate(target.cells) for n, a in in_effect(target, w).items()}
@@ -119,12 +120,12 @@ def compared(source: RecurrentLayer, target: RecurrentLayer) -> tuple[list[Diffe
     for (k, name), array in found.items():
         mine = source.cells[k]
         if (k, name) not in fits:
-            how = alike(source, mine, target.cells[k], name, array)
-            differences.append(Difference(names[k], name, how))
+            same = alike(source, mine, target.cells[k], name, array)
+            differences.append(Difference(names[k], name, same))
             continue
         far = float(np.max(np.abs(in_effect(source, mine)[name] - array)))
-        says = likeliest(fits[k, name]) or related(source, mine, name, array)
-        differences.append(Difference(names[k], name, "", says, far))
+        instead = likeliest(fits[k, name]) or related(source, mine, name, array)
+        differences.append(Difference(names[k], name, "", instead, far))
     return differences, likeliest(whole)
 
 
@@ -149,15 +150,17 @@ def changed(case: Case) -> Iterator[tuple[str, tuple[Weights, ...]]]:
 
 
 def likeliest(fits: Sequence[str]) -> str:
-    """What was done: the first of what fits, or two common mistakes that do; empty where nothing does."""
+    """The first of the mistakes that fit, or two common ones; empty where none does."""
     common = [says for says in fits if says.partition(" in the ")[0] in COMMON]
     return "; or ".join(common[:2]) if len(common) > 1 else "".join(fits[:1])
 
 
 def in_effect(layer: RecurrentLayer, weights: Weights) -> dict[str, Array]:
-    """What matters of a cell's weights, float64: of its biases the sum, and what is not only summed."""
-    W, U = (np.asarray(w, np.float64) for w in weights[:2])
-    b, recurrent_b = (np.zeros(len(W)) if w is None else np.asarray(w, np.float64) for w in weights[2:])
+    """The weights of a cell in effect, float64: W, U, and as b its biases, added up where the cell does."""
+    W, U = (np.asarray(w, np.float64) for w in (weights.W, weights.U))
+    b, recurrent_b = (
+        np.zeros(len(W)) if bias is None else np.asarray(bias, np.float64) for bias in biases_of(weights)
+    )
     total = b + recurrent_b
     if layer.cell == "gru" and layer.reset_after:  # recurrent_b of n is inside the reset product
         n = 2 * layer.hidden_size
@@ -165,8 +168,13 @@ def in_effect(layer: RecurrentLayer, weights: Weights) -> dict[str, Array]:
     return {"W": W, "U": U, "b": total}
 
 
+def biases_of(weights: Weights) -> tuple[Array | None, Array | None]:
+    """The bias added to the input's sum and that added to the state's, (gates·H,) each; None adds nothing."""
+    return weights.b, weights.recurrent_b
+
+
 def near(layer: RecurrentLayer, cells: Sequence[Weights], cell: int, name: str, found: Array) -> bool:
-    """Whether an array of one of the cells is what was found, but for rounding."""
+    """Tell whether an array of one of the cells is the found one, but for rounding."""
     weights = cells[cell]
     if name != "b":  # a few rows tell most of what is not
         rows = slice(None, None, max(1, len(found) // 8))
@@ -180,7 +188,7 @@ def near(layer: RecurrentLayer, cells: Sequence[Weights], cell: int, name: str, 
 
 
 def doubt(layer: RecurrentLayer, weights: Weights, name: str) -> Array:
-    """How far off equal numbers may be."""
+    """The differences that equal numbers may have."""
     sizes = Weights(*(None if w is None else np.abs(w) for w in weights))
     arithmetic = Arithmetic(layer.dtype)
     least: Array = np.maximum(in_effect(layer, sizes)[name], arithmetic.smallest_normal)
@@ -188,11 +196,11 @@ def doubt(layer: RecurrentLayer, weights: Weights, name: str) -> Array:
 
 
 def alike(layer: RecurrentLayer, mine: Weights, theirs: Weights, name: str, found: Array) -> str:
-    """In which way an array is the same."""
+    """The way in which an array is the same, in words."""
     given = in_effect(layer, mine)[name].astype(layer.dtype)
     exact = np.array_equal(given, found.astype(layer.dtype))
     how = "identical" if exact else f"the same up to the rounding of {layer.dtype}"
-    counts = [sum(bias is not None and bool(np.any(bias)) for bias in w[2:]) for w in (mine, theirs)]
+    counts = [sum(bias is not None and bool(np.any(bias)) for bias in biases_of(w)) for w in (mine, theirs)]
     if name != "b" or counts[0] == counts[1]:
         return how
     one, two = ("the source's", "the target's") if counts[0] < counts[1] else ("it", "the source's")
@@ -200,7 +208,7 @@ def alike(layer: RecurrentLayer, mine: Weights, theirs: Weights, name: str, foun
 
 
 def related(layer: RecurrentLayer, mine: Weights, name: str, found: Array) -> str:
-    """What an array is in place of another."""
+    """The relation of an array to the one in whose place it is, in words."""
     given = in_effect(layer, mine)[name]
     doubts = doubt(layer, mine, name)
     if np.count_nonzero(np.abs(found - given) > doubts) <= given.size // 2:

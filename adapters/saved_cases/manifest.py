@@ -10,7 +10,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from rnn_lockstep.adapters.safe_files import in_one_line, read, write
+from rnn_lockstep.adapters.one_line import in_one_line
+from rnn_lockstep.adapters.safe_files import read, write
 from rnn_lockstep.adapters.saved_cases.saved_case import LARGEST_FILE, InvalidCase, SavedCase, load, unpack
 
 MANIFEST = "manifest.json"
@@ -22,12 +23,12 @@ SIZES = ("batch", "time", "input_size", "hidden_size", "layers", "directions")
 
 def write_manifest(folder: Path, names: Iterable[str]) -> None:
     """List the files of these names, which are saved cases. Raises OSError, or InvalidCase."""
-    cases = [described(folder / name) for name in sorted(names)]
+    cases = [entry_of(folder / name) for name in sorted(names)]
     write(folder / MANIFEST, json.dumps({"format": FORMAT, "cases": cases}, indent=1).encode())
 
 
-def described(path: Path) -> dict[str, Any]:
-    """What the manifest says of a file."""
+def entry_of(path: Path) -> dict[str, Any]:
+    """The manifest's entry for a file."""
     data = read(path, LARGEST_FILE)
     saved = unpack(data)
     return {
@@ -59,7 +60,7 @@ def listed(folder: Path) -> dict[Path, str]:
     """The SHA-256 of every file that the manifest lists. Raises InvalidCase."""
     try:
         content = json.loads(read(folder / MANIFEST, LARGEST_MANIFEST))
-        return dict(entry(folder, case) for case in entries(content))
+        return dict(listed_file(folder, case) for case in entries(content))
     except RecursionError:
         reason = "its JSON is nested too deeply"
     except (OSError, ValueError) as error:
@@ -68,7 +69,7 @@ def listed(folder: Path) -> dict[Path, str]:
 
 
 def entries(content: Any) -> list[Any]:
-    """What the list holds, if there is one."""
+    """The entries of a manifest. Raises ValueError where there are none."""
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise ValueError(f"it needs an object of format {FORMAT}")
     cases = content.get("cases")
@@ -77,7 +78,7 @@ def entries(content: Any) -> list[Any]:
     return cases
 
 
-def entry(folder: Path, case: Any) -> tuple[Path, str]:
+def listed_file(folder: Path, case: Any) -> tuple[Path, str]:
     """The file of an entry, which must lie in the folder itself, and its hash."""
     name, sha256 = (case.get("file"), case.get("sha256")) if isinstance(case, dict) else (None, None)
     if not isinstance(name, str) or not isinstance(sha256, str):

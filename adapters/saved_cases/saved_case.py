@@ -26,7 +26,8 @@ from safetensors import SafetensorError, deserialize
 from safetensors.numpy import save as serialized
 
 from rnn_lockstep.adapters.backends.array_memory import LAYOUTS, layout_of, with_layout
-from rnn_lockstep.adapters.safe_files import in_one_line, read, write
+from rnn_lockstep.adapters.one_line import in_one_line
+from rnn_lockstep.adapters.safe_files import read, write
 from rnn_lockstep.reference import Case, Cotangents, Weights
 from rnn_lockstep.reference.oracle.gradients import given_or_zeros
 from rnn_lockstep.reference.oracle.validation import Array, form
@@ -75,7 +76,7 @@ class InvalidCase(ValueError):
 
 
 def versions() -> dict[str, str]:
-    """Of what a case was drawn and judged with."""
+    """The versions of the software that a case is drawn and judged with."""
     return {"python": platform.python_version(), "numpy": np.__version__}
 
 
@@ -83,9 +84,9 @@ def versions() -> dict[str, str]:
 class SavedCase:
     """A case, and what is known of an answer to it; empty texts and no arrays where nothing is.
 
-    cotangents: where gradients are asked for.
-    observed: what the backend answered, by the names of a Trace, or "gradients.W" and so on.
-    expected, bound: what is right and how far off is allowed, float64, each pair of one shape. Beside a
+    cotangents: those of the gradients that are asked for; None where none are.
+    observed: the backend's answer, by the names of a Trace, or "gradients.W" and so on.
+    expected, bound: the right answer and the error allowed, float64, each pair of one shape. Beside a
     verdict they are its comparisons', most of them by one step from the state the backend showed before.
     backend: as selected by `--backend`.  facts: its versions and settings.
     status, reason: the verdict's.  claim, test: as in `tests.harness.failure.Failure`.
@@ -159,7 +160,7 @@ def pack(saved: SavedCase) -> bytes:
 
 
 def storable(array: Any) -> bool:
-    """Whether safetensors can hold it. A backend may answer anything."""
+    """Tell whether safetensors can hold something; a backend may answer anything."""
     return isinstance(array, np.ndarray) and array.dtype.newbyteorder("=") in STORABLE
 
 
@@ -234,30 +235,31 @@ def saved_case(header: Mapping[str, Any], arrays: Mapping[str, Array]) -> SavedC
     return SavedCase(case, cotangents, **known)
 
 
-def case_of(header: Mapping[str, Any], given: dict[str, Array]) -> Case:
-    """The case; every array given must be one of its."""
-    own = weights_of(given, "")._asdict()
+def case_of(header: Mapping[str, Any], given: Mapping[str, Array]) -> Case:
+    """The case of checked fields and arrays, each of which must be one of a case's. Raises ValueError."""
     count = sum(name.startswith("more_weights[") and name.endswith(".U") for name in given)
-    more = tuple(weights_of(given, f"more_weights[{k}].") for k in range(count))
+    cells = ("", *(f"more_weights[{k}]." for k in range(count)))
+    first, *more = (weights_of(given, cell) for cell in cells)
     if "inputs" not in given:
         raise ValueError("it has no array 'inputs'")
     names = ("inputs", "initial_state", "initial_cell_state", "lengths", "mask")
-    others: dict[str, Any] = {name: given.pop(name) for name in names if name in given}
-    if given:
-        raise ValueError(f"it has the array {next(iter(given))!r}, which is none of a case's")
+    known = {*names, *(f"{cell}{name}" for cell in cells for name in Weights._fields)}
+    if strange := [name for name in given if name not in known]:
+        raise ValueError(f"it has the array {strange[0]!r}, which is none of a case's")
+    others: dict[str, Any] = {name: given[name] for name in names if name in given}
     options = {name: header[name] for name in OPTIONS}
-    case = Case(**own, **others, **options, more_weights=more)
+    case = Case(**first._asdict(), **others, **options, more_weights=tuple(more))
     if case.dtype.name != header["dtype"]:
         raise ValueError(f"its arrays are {case.dtype}, its metadata say {header['dtype']!r}")
     return case
 
 
-def weights_of(given: dict[str, Array], prefix: str) -> Weights:
-    """One cell's weights, taken out of the arrays."""
+def weights_of(given: Mapping[str, Array], prefix: str) -> Weights:
+    """The weights of one cell, whose arrays have this prefix. Raises ValueError where there are none."""
     for name in ("W", "U"):
         if f"{prefix}{name}" not in given:
             raise ValueError(f"it has no array '{prefix}{name}'")
-    return Weights(*(given.pop(f"{prefix}{name}", None) for name in Weights._fields))
+    return Weights(*(given.get(f"{prefix}{name}") for name in Weights._fields))
 
 
 def need_pairs(expected: Mapping[str, Array], bound: Mapping[str, Array]) -> None:

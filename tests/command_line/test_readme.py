@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rnn_lockstep.adapters import Facts
 from rnn_lockstep.adapters.backends.contract import EVERYTHING
-from rnn_lockstep.adapters.models.files import FORMATS
+from rnn_lockstep.adapters.models.files.table import FORMATS
 from rnn_lockstep.adapters.saved_cases import saved_case
 from rnn_lockstep.tests.harness.profiles import DEFAULT_EXAMPLES
 from tests.command_line.running import ROOT, as_a_user

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from rnn_lockstep.adapters import Trace
-from rnn_lockstep.adapters.safe_files import in_one_line
+from rnn_lockstep.adapters.one_line import in_one_line
 from rnn_lockstep.adapters.saved_cases.manifest import SUFFIX, write_manifest
 from rnn_lockstep.adapters.saved_cases.saved_case import SavedCase, save
 from rnn_lockstep.reference import gradients

@@ -34,7 +34,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if anywhere.is_anywhere(config):
         anywhere.find_tests(config)
     if port_run.wanted(config):
-        config.pluginmanager.register(port_run.Migration(config), "lockstep-migration")
+        config.pluginmanager.register(port_run.PortRun(config), "lockstep-port")
         return
     try:
         config.stash[SESSION] = Session(config.getoption("--backend"))

@@ -1,4 +1,4 @@
-"""A run that checks a port: what `--source` and `--target` collect instead of the suite, as a plugin."""
+"""A run that checks a port, which `--source` and `--target` collect instead of the suite."""
 
 from collections.abc import Generator
 from pathlib import Path
@@ -6,21 +6,21 @@ from typing import Any
 
 import pytest
 
-from rnn_lockstep.adapters.models.files import FORMATS
+from rnn_lockstep.adapters.models.files.table import FORMATS
 from rnn_lockstep.adapters.models.options import parsed
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel
-from rnn_lockstep.adapters.port.check import Pair, paired
+from rnn_lockstep.adapters.port.check import Pair, pair_of
 
 FOLDER = Path(__file__).parents[1] / "port"
 PAIR = pytest.StashKey[Pair]()
-TOLD = pytest.StashKey[str]()  # the verdict's text, as a test leaves it
+VERDICT = pytest.StashKey[str]()  # the verdict's text, as a test leaves it
 USAGE = "needs --source FILE and --target FILE (or package.module:function); see the README, 'Check a port'"
 
 OTHERS = ("--backend", "--replay", "--save-cases", "--lockstep-report", "--known-failures")
 
 
 def add_options(group: pytest.OptionGroup) -> None:
-    """Those of `pytest tests/port`."""
+    """Add the options of `pytest tests/port`."""
     what = f"a model file ({', '.join(FORMATS)}), or package.module:name of a live model or what builds one"
     group.addoption("--source", metavar="MODEL", help=f"check a port of this model: {what}")
     group.addoption("--target", metavar="MODEL", help="the port: the same, or a function's name")
@@ -32,12 +32,12 @@ def add_options(group: pytest.OptionGroup) -> None:
         action="append",
         default=[],
         metavar="OPTION=VALUE",
-        help="what a model file does not tell, activation=relu say; repeatable",
+        help="what a model file does not tell, for example activation=relu; repeatable",
     )
 
 
 def wanted(config: pytest.Config) -> bool:
-    """Whether a port is to be checked. Raises pytest.UsageError where it is not told which."""
+    """Tell whether a port is to be checked. Raises pytest.UsageError where one of its ends is missing."""
     source, target = config.getoption("--source"), config.getoption("--target")
     if source and target:
         if others := [name for name in OTHERS if config.getoption(name)]:
@@ -49,44 +49,44 @@ def wanted(config: pytest.Config) -> bool:
     return False
 
 
-def pair_of(config: pytest.Config) -> Pair:
-    """Source and target as the options have them. Raises pytest.UsageError."""
+def pair_in(config: pytest.Config) -> Pair:
+    """The source and target that the options name. Raises pytest.UsageError."""
     names = ("layer", "source_layer", "target_layer")
     layers = {name: config.getoption(f"--{name.replace('_', '-')}") for name in names}
     option = config.option  # paths become absolute, for pytest-xdist's processes too
     option.source, option.target = (located(given, config) for given in (option.source, option.target))
     try:
-        return paired(option.source, option.target, options=parsed(config.getoption("--set")), **layers)
+        return pair_of(option.source, option.target, options=parsed(config.getoption("--set")), **layers)
     except InvalidModel as error:
         raise pytest.UsageError(str(error)) from None
 
 
 def located(given: str, config: pytest.Config) -> str:
-    """A file as seen from where pytest was started; anything else as it is."""
+    """A file's path from where pytest was started; anything else as it is."""
     path = config.invocation_params.dir / given
     return str(path) if path.exists() or ":" not in given else given
 
 
-class Migration:
-    """Tells the verdict at the end, whichever it is."""
+class PortRun:
+    """A plugin that runs the tests of a port, and tells the verdict at the end, whichever it is."""
 
     def __init__(self, config: pytest.Config) -> None:
-        config.stash[PAIR] = pair_of(config)
+        config.stash[PAIR] = pair_in(config)
         config.args = [str(FOLDER / "port.py")]
-        self.told = ""
+        self.verdict = ""
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, Any, Any]:
         report = yield
         if report.when == "call":
-            report.lockstep_told = item.stash.get(TOLD, "")
+            report.lockstep_verdict = item.stash.get(VERDICT, "")
         return report
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.passed:  # a failure shows it itself
-            self.told += getattr(report, "lockstep_told", "")
+            self.verdict += getattr(report, "lockstep_verdict", "")
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
-        if self.told:
+        if self.verdict:
             terminalreporter.section("lockstep: the port beside its source")
-            terminalreporter.write_line(self.told)
+            terminalreporter.write_line(self.verdict)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rnn_lockstep.adapters.safe_files import in_one_line
+from rnn_lockstep.adapters.one_line import in_one_line
 from rnn_lockstep.adapters.saved_cases.saved_case import InvalidCase
 from rnn_lockstep.tests.harness.anywhere import saving_folder
 from rnn_lockstep.tests.harness.conformance_vectors import ConformanceVectors

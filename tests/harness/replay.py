@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from rnn_lockstep.adapters import Refused
-from rnn_lockstep.adapters.safe_files import printable
+from rnn_lockstep.adapters.one_line import printable
 from rnn_lockstep.adapters.saved_cases.manifest import load_all
 from rnn_lockstep.adapters.saved_cases.saved_case import SavedCase
 from rnn_lockstep.tests.harness.backend import Backend

@@ -11,7 +11,8 @@ from hypothesis.errors import HypothesisException
 
 from rnn_lockstep.adapters import Case, Cotangents, Trace
 from rnn_lockstep.adapters.bug_report import NoScript, script
-from rnn_lockstep.adapters.safe_files import in_one_line, write
+from rnn_lockstep.adapters.one_line import in_one_line
+from rnn_lockstep.adapters.safe_files import write
 from rnn_lockstep.adapters.saved_cases.manifest import SUFFIX
 from rnn_lockstep.adapters.saved_cases.saved_case import SavedCase, save, storable
 from rnn_lockstep.reference import Comparison, Verdict

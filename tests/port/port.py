@@ -1,22 +1,22 @@
-"""The tests of a port: what `pytest tests/port --source ... --target ...` runs."""
+"""The tests of a port, which `pytest tests/port --source ... --target ...` runs."""
 
 import pytest
 
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel
-from rnn_lockstep.adapters.port.check import Pair, judged
-from rnn_lockstep.tests.harness.port_run import PAIR, TOLD
+from rnn_lockstep.adapters.port.check import Pair, check_pair
+from rnn_lockstep.tests.harness.port_run import PAIR, VERDICT
 
-pytestmark = pytest.mark.filterwarnings("default")  # theirs are no failures
+pytestmark = pytest.mark.filterwarnings("default")  # the frameworks' are no failures
 
 
 @pytest.fixture
 def pair(pytestconfig: pytest.Config) -> Pair:
-    """Source and target, as the options have them."""
+    """The source and target that the options name."""
     return pytestconfig.stash[PAIR]
 
 
 def test_weights(pair: Pair) -> None:
-    """Statically: every array, and every option that decides the answer."""
+    """Compare every array, and every option that decides the answer, without running anything."""
     if pair.diff is None:
         pytest.skip("the target's weights cannot be read; its answers tell")
     if pair.diff.cause:
@@ -25,12 +25,12 @@ def test_weights(pair: Pair) -> None:
 
 
 def test_sequences(pair: Pair, pytestconfig: pytest.Config, request: pytest.FixtureRequest) -> None:
-    """Every step of sequences from one step to thirty, the smallest first."""
+    """Check every step of sequences from one step to thirty, the smallest first."""
     examples = pytestconfig.getoption("--max-examples")
     try:
-        verdict = judged(pair, **({} if examples is None else {"examples": examples}))
+        verdict = check_pair(pair, **({} if examples is None else {"examples": examples}))
     except InvalidModel as error:
         raise pytest.fail.Exception(str(error), pytrace=False) from None
-    request.node.stash[TOLD] = str(verdict)
+    request.node.stash[VERDICT] = str(verdict)
     if not verdict:
         pytest.fail(str(verdict), pytrace=False)

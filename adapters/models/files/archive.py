@@ -1,11 +1,14 @@
 """The members of a zip archive, unpacked in memory that the archive's own size bounds."""
 
+import struct
 import zlib
 from io import BytesIO
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 # Unpacked, members may have this many bytes together, and so many times the archive's own.
 FREE, TIMES = 2**26, 20
+# What zipfile and zlib raise for archives that are damaged, beside ValueError and OSError.
+BROKEN = (BadZipFile, NotImplementedError, RuntimeError, EOFError, LookupError, struct.error, zlib.error)
 
 
 class Archive:
@@ -18,7 +21,7 @@ class Archive:
     def __init__(self, data: bytes, *, compressed: bool) -> None:
         try:
             self.zip = ZipFile(BytesIO(data))
-        except (BadZipFile, NotImplementedError, EOFError) as error:
+        except BROKEN as error:
             raise ValueError(f"it is no zip archive: {error}") from None
         members = self.zip.infolist()
         self.names = [member.filename for member in members]
@@ -40,10 +43,10 @@ class Archive:
 
         No more is unpacked than the archive says, which was checked, whatever is packed.
         """
+        if name not in self.names:
+            raise ValueError(f"the archive has no member {name}")
         try:
             with self.zip.open(name) as member:
                 return member.read(self.zip.getinfo(name).file_size)
-        except KeyError:
-            raise ValueError(f"the archive has no member {name}") from None
-        except (BadZipFile, EOFError, RuntimeError, NotImplementedError, zlib.error) as error:
+        except BROKEN as error:
             raise ValueError(f"member {name} is damaged: {error}") from None

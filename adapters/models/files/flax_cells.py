@@ -1,4 +1,4 @@
-"""One cell of flax, as dictionaries of arrays: linen's, a dictionary a gate, or nnx's, all gates in one."""
+"""A cell of flax, as dictionaries of arrays: linen's, a dictionary a gate, or nnx's, all gates in one."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,7 +9,6 @@ from rnn_lockstep.adapters.backends.weight_layouts import LAYOUTS, pack, unpack
 from rnn_lockstep.adapters.models.files.flax_tree import Leaf, array_of
 from rnn_lockstep.reference import Weights
 from rnn_lockstep.reference.oracle.cells import GATES
-from rnn_lockstep.reference.oracle.validation import Array
 
 Tree = Mapping[str, Any]
 
@@ -37,7 +36,7 @@ def cell_in(tree: Tree, where: str) -> tuple[str, Weights] | None:
 
 
 def keys(cell: str, side: str) -> dict[str, str]:
-    """linen's names of the dictionaries on the side "i" of the inputs or "h" of the state, by gate."""
+    """The names of linen's dictionaries on the side "i" of the inputs or "h" of the state, by gate."""
     letters = LAYOUTS["flax"].gates.get(cell, "")
     return {gate: side + gate for gate in letters} or {"h": side}
 
@@ -60,7 +59,7 @@ def _joined(branches: Tree, names: dict[str, str], biased: str, where: str) -> t
 
 
 def _fused(branches: Tree, where: str) -> tuple[str, Weights]:
-    """A cell of nnx with all gates in one."""
+    """A cell of nnx with all gates in one, and its weights. Raises ValueError, naming where."""
     W, U, b, recurrent_b = (
         array_of(branches[name][part], f"{where}.{name}.{part}")
         if isinstance(branches[name].get(part), Leaf)
@@ -81,29 +80,26 @@ def _fused(branches: Tree, where: str) -> tuple[str, Weights]:
 
 
 def _found(packed: Weights, cell: str, layout: str, where: str) -> tuple[str, Weights]:
+    """A cell and its weights in the reference layout. Raises ValueError, naming where."""
     try:
         return cell, unpack(packed, cell, layout)
     except ValueError as error:
         raise ValueError(f"{where}: {error}") from None
 
 
-def dictionaries(weights: Weights, cell: str, layout: str) -> dict[str, Any]:
-    """One cell's dictionaries; every cell of flax has biases."""
+def dictionaries(weights: Weights, cell: str) -> dict[str, Any]:
+    """The dictionaries of one cell of linen; every cell of flax has biases.
+
+    Raises ValueError where linen has no bias in the place of one that is not zero.
+    """
     if weights.b is None and weights.recurrent_b is None:
         weights = weights._replace(b=np.zeros_like(weights.W[:, 0]))
-    packed = pack(weights, cell, layout)
-    sides = LAYOUTS[layout].sides[cell]
+    packed = pack(weights, cell, "flax")
+    sides = (("i", packed.W, packed.b), ("h", packed.U, packed.recurrent_b))
     tree: dict[str, Any] = {}
-    for side, kernel, bias, biased in zip("ih", packed[:2], packed[2:], sides, strict=True):
-        if layout == "flax_nnx":
-            tree[f"dense_{side}"] = {"kernel": kernel, **_bias(bias)}
-            continue
+    for (side, kernel, bias), biased in zip(sides, LAYOUTS["flax"].sides[cell], strict=True):
         names = keys(cell, side)
         biases = dict(zip(biased, np.split(bias, len(biased)), strict=True)) if biased else {}
         for (gate, name), part in zip(names.items(), np.split(kernel, len(names), 1), strict=True):
-            tree[name] = {"kernel": part, **_bias(biases.get(gate))}
+            tree[name] = {"kernel": part, **({"bias": biases[gate]} if gate in biases else {})}
     return tree
-
-
-def _bias(bias: Array | None) -> dict[str, Array]:
-    return {} if bias is None else {"bias": bias}

@@ -7,7 +7,6 @@ Source: `flax.serialization.msgpack_serialize`, flax 0.12.
 from typing import Any, NamedTuple
 
 from rnn_lockstep.adapters.models.files import reading
-from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel
 from rnn_lockstep.reference.oracle.validation import Array
 
 NDARRAY = 1
@@ -21,20 +20,14 @@ class Leaf(NamedTuple):
     data: bytes
 
 
-def _msgpack() -> Any:
-    try:
-        import msgpack
-    except ImportError:
-        raise InvalidModel("msgpack is not installed: pip install 'rnn-lockstep[models]'") from None
-    return msgpack
-
-
 def tree_of(data: bytes) -> dict[str, Any]:
     """The dictionaries in a file's bytes, with Leaves for arrays; a wrapped {"value": array} is the array.
 
     Raises ValueError where they are none, or more of them than a model has: each takes memory.
     """
-    msgpack = _msgpack()
+    reading.need_package("msgpack")
+    import msgpack
+
     left = MOST_BRANCHES
 
     def branch(value: Any) -> Any:
@@ -68,8 +61,10 @@ def tree_of(data: bytes) -> dict[str, Any]:
 
 
 def array_of(leaf: Leaf, name: str) -> Array:
-    """A leaf's array. Raises ValueError."""
-    msgpack = _msgpack()
+    """The array of a leaf, which is called `name` in the ValueError for one that is damaged."""
+    reading.need_package("msgpack")
+    import msgpack
+
     try:
         shape, dtype, data = msgpack.unpackb(leaf.data, raw=True, max_array_len=64, max_map_len=0)
         dtype = dtype.decode("ascii", "replace")
@@ -82,7 +77,8 @@ def array_of(leaf: Leaf, name: str) -> Array:
 
 def packed_tree(tree: dict[str, Any]) -> bytes:
     """The bytes of dictionaries of arrays. Raises ValueError for what msgpack cannot hold."""
-    msgpack = _msgpack()
+    reading.need_package("msgpack")
+    import msgpack
 
     def extension(array: Array) -> Any:
         content = msgpack.packb((array.shape, array.dtype.name, array.tobytes()))

@@ -1,4 +1,4 @@
-"""An HDF5 file's arrays and texts, read in a process of its own.
+"""Arrays and texts of HDF5 files, read in a process of its own.
 
 One flipped bit can make the HDF5 library crash, loop for ever or ask for all memory there is, so what it
 reads is read by `adapters/models/files/hdf5_reader.py`, which is ended when it takes too long or too much.
@@ -8,12 +8,12 @@ import json
 import os
 import subprocess
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from safetensors import SafetensorError, deserialize
 
+from rnn_lockstep.adapters.models.files import reading
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel
 from rnn_lockstep.adapters.saved_cases.saved_case import array_of
 from rnn_lockstep.reference.oracle.validation import Array
@@ -28,7 +28,7 @@ Texts = dict[str, str | list[str]]
 
 
 class Contents(NamedTuple):
-    """What a file holds.
+    """The contents of a file.
 
     arrays: the datasets of numbers by path, as "layers/lstm/cell/vars/0".
     attributes: by the path of their group ("" is the file), the attributes that are texts.
@@ -43,7 +43,7 @@ class Contents(NamedTuple):
         return value if isinstance(value, str) else ""
 
     def texts(self, group: str, name: str) -> list[str]:
-        """One that is a list of texts. Keras splits long ones: name0, name1, ..."""
+        """An attribute that is a list of texts. Keras splits long ones: name0, name1, ..."""
         own = self.attributes.get(group, {})
         parts = [own[name]] if name in own else []
         while f"{name}{len(parts)}" in own and name not in own:
@@ -52,8 +52,8 @@ class Contents(NamedTuple):
 
 
 def contents(data: bytes) -> Contents:
-    """What is in a file's bytes, without what an optimizer keeps. Raises InvalidModel, whatever they are."""
-    need_h5py()
+    """The contents of a file's bytes, without an optimizer's. Raises InvalidModel, whatever the bytes are."""
+    reading.need_package("h5py")
     try:
         done = subprocess.run(
             [sys.executable, "-P", str(READER)],
@@ -75,9 +75,3 @@ def contents(data: bytes) -> Contents:
         return Contents({name: array_of(name, tensor) for name, tensor in tensors}, attributes)
     except (ValueError, KeyError, TypeError, RecursionError, SafetensorError) as error:
         raise InvalidModel(f"what the HDF5 library reads in it makes no sense: {error}") from None
-
-
-def need_h5py() -> None:
-    """Raise InvalidModel, telling what to install, where h5py is not."""
-    if find_spec("h5py") is None:
-        raise InvalidModel("Keras's files need h5py: pip install 'rnn-lockstep[models]'")

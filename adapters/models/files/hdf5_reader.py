@@ -1,4 +1,4 @@
-"""Reads an HDF5 file from standard input and writes its arrays and texts to standard output.
+"""Read an HDF5 file from standard input and write its arrays and texts to standard output.
 
 Run by `adapters/models/files/hdf5.py` as a script, in a process that may crash. Written are safetensors:
 the arrays by path, and in the metadata, as JSON, the attributes that are texts by the path of their group.
@@ -79,7 +79,7 @@ def numbers(path: str, dataset: Any, most: int) -> Any:
 
 
 def texts(found: Any) -> dict[str, Any]:
-    """Its attributes that are a text, or a list of them."""
+    """The attributes of a group or dataset that are a text, or a list of them."""
     known = {}
     for name, value in found.attrs.items():
         if not isinstance(value, str | bytes):
@@ -91,10 +91,12 @@ def texts(found: Any) -> dict[str, Any]:
 
 
 def _one(value: Any) -> bool:
+    """Tell whether an attribute is a single text."""
     return isinstance(value, str | bytes)
 
 
 def main() -> None:
+    """Read the file and write its contents. Raises whatever h5py does."""
     data = sys.stdin.buffer.read()
     import h5py
     from safetensors.numpy import save

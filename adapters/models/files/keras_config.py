@@ -1,4 +1,4 @@
-"""The recurrent layers that a Keras model's configuration describes, at any depth, and what they compute.
+"""The recurrent layers in a Keras model's configuration, at any depth, and what they compute.
 
 Found are SimpleRNN, GRU and LSTM, RNN of their cells or of several stacked ones, CuDNNGRU and CuDNNLSTM of
 Keras 2, and Bidirectional ones of all these, in Sequential and functional models, nested and in wrappers
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from rnn_lockstep.adapters.backends.weight_layouts import unpack
-from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer
+from rnn_lockstep.adapters.models.recurrent_layer import CELL_OPTIONS, InvalidModel, RecurrentLayer
 from rnn_lockstep.reference.oracle.cells import GATES, Weights
 from rnn_lockstep.reference.oracle.validation import Array
 
@@ -25,7 +25,7 @@ Config = dict[str, Any]
 
 @dataclass(frozen=True)
 class Place:
-    """Where a cell's weights are.
+    """The place of a cell's weights.
 
     path: that of Keras 3's variables, as "layers/bidirectional/forward_layer/cell".
     names: of the layers around it, the outermost first, each with the names that it can have in a
@@ -37,10 +37,10 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Described:
-    """A recurrent layer as its configuration describes it: all but the weights.
+class LayerConfig:
+    """The configuration of a recurrent layer: all of it but the weights.
 
-    options: of RecurrentLayer.  cells: where the weights are, in RecurrentLayer's order.
+    options: those of RecurrentLayer.  cells: the places of the weights, in RecurrentLayer's order.
     """
 
     name: str
@@ -50,10 +50,10 @@ class Described:
     options: dict[str, Any]
     cells: tuple[Place, ...]
 
-    def layer(self, variables: Sequence[Sequence[Array]]) -> RecurrentLayer:
-        """With each cell's kernel, recurrent kernel and bias. Raises InvalidModel when they do not fit."""
-        cell, gates = self.options["cell"], len(GATES[self.options["cell"]]) * self.units
-        two = cell == "gru" and self.options["reset_after"]
+    def with_weights(self, variables: Sequence[Sequence[Array]]) -> RecurrentLayer:
+        """The layer with each cell's kernel, recurrent kernel and bias. Raises InvalidModel."""
+        gates = len(GATES[self.options["cell"]]) * self.units
+        two = self.options.get("reset_after", False)
         bias = (2 * gates,) if self.cudnn else (2, gates) if two else (gates,)
         for kernel, *others in variables:
             shapes = [kernel.shape[1:], *(array.shape for array in others)]
@@ -89,14 +89,14 @@ def weights_of(variables: Sequence[Array], cell: str, cudnn: bool) -> Weights:
     return Weights(*(None if w is None else np.ascontiguousarray(w) for w in weights))
 
 
-def described_layers(
+def layer_configs(
     model: Any, keras2: bool, classes: dict[str, str] | None = None, once: bool = True
-) -> Iterator[Described]:
-    """Those of a model's configuration, {"class_name": ..., "config": ...}.
+) -> Iterator[LayerConfig]:
+    """The recurrent layers in a model's configuration, {"class_name": ..., "config": ...}.
 
-    keras2: the file is of Keras 1 or 2, whose hard_sigmoid is another function.
-    classes: what is visited is added, class names by the path of their variables.
-    once: a layer that is found in several places is listed in the first only.
+    keras2: whether the file is of Keras 1 or 2, whose hard_sigmoid is another function.
+    classes: gets the class name of every layer, recurrent or not, by the path of its variables.
+    once: whether a layer that is found in several places is listed in the first only.
     Raises InvalidModel, naming the layer, for one that cannot be checked.
     """
     classes = {} if classes is None else classes
@@ -105,13 +105,14 @@ def described_layers(
 
 @dataclass
 class _Walk:
-    """The way through a model's layers, in Keras's order, on which paths are found as Keras makes them."""
+    """A walk through a model's layers in Keras's order, which finds paths as Keras makes them."""
 
     keras2: bool
     classes: dict[str, str]
     seen: set[Any] | None
 
-    def layer(self, item: Any, path: str, names: tuple[str, ...]) -> Iterator[Described]:
+    def layer(self, item: Any, path: str, names: tuple[str, ...]) -> Iterator[LayerConfig]:
+        """The recurrent layers in a layer or model, itself among them."""
         kind, config = class_and_config(item)
         shared = item.get("shared_object_id")
         if self.seen is not None and isinstance(shared, int):
@@ -126,16 +127,14 @@ class _Walk:
         if kind in (*CELLS, "RNN", "Bidirectional") and built_in(item):
             yield self.recurrent(kind, config, path, names)
         elif isinstance(children, list):
-            used: Counter[str] = Counter()
-            for child in children:
-                snake = snake_case(class_and_config(child)[0])
-                number = f"_{used[snake]}" if used[snake] else ""
-                used[snake] += 1
-                yield from self.layer(child, f"{path}/layers/{snake}{number}".lstrip("/"), names)
+            groups = group_names([class_and_config(child)[0] for child in children])
+            for child, group in zip(children, groups, strict=True):
+                yield from self.layer(child, f"{path}/layers/{group}".lstrip("/"), names)
         elif isinstance(config.get("layer"), dict):  # a wrapper
             yield from self.layer(config["layer"], f"{path}/layer", names)
 
-    def recurrent(self, kind: str, config: Config, path: str, names: tuple[str, ...]) -> Described:
+    def recurrent(self, kind: str, config: Config, path: str, names: tuple[str, ...]) -> LayerConfig:
+        """A recurrent layer of one or both directions. Raises InvalidModel."""
         name, chain = "/".join(names), tuple((own,) for own in names)
         if kind != "Bidirectional":
             return self.one(kind, config, name, path, chain)
@@ -163,8 +162,8 @@ class _Walk:
 
     def one(
         self, kind: str, config: Config, name: str, path: str, chain: tuple[tuple[str, ...], ...]
-    ) -> Described:
-        """A layer of one direction."""
+    ) -> LayerConfig:
+        """A recurrent layer of one direction. Raises InvalidModel."""
         cells = [(kind, config, Place(f"{path}/cell", chain))]
         if kind == "RNN":
             cells = list(cells_of(config.get("cell"), name, f"{path}/cell", chain))
@@ -176,7 +175,7 @@ class _Walk:
             "outputs_reversed": backwards and sequences,
         }
         found = [
-            Described(
+            LayerConfig(
                 name,
                 units_of(own, name),
                 flag(own, "use_bias", True, name),
@@ -194,15 +193,15 @@ class _Walk:
         return replace(first, cells=tuple(place for _, _, place in cells))
 
     def options(self, kind: str, config: Config, name: str) -> dict[str, Any]:
-        """What a cell computes."""
+        """The options that decide what a cell computes."""
         cudnn, cell = kind.startswith("CuDNN"), CELLS[kind]
         options: dict[str, Any] = {"cell": cell}
         options["activation"] = "tanh" if cudnn else activation(config, "activation", name)
-        if cell != "simple_rnn":
+        if "recurrent_activation" in CELL_OPTIONS[cell]:
             gate = "sigmoid" if cudnn else activation(config, "recurrent_activation", name)
             old = self.keras2 and gate == "hard_sigmoid"
             options["recurrent_activation"] = "hard_sigmoid_keras2" if old else gate
-        if cell == "gru":  # files from before there was a choice do not tell
+        if "reset_after" in CELL_OPTIONS[cell]:  # files from before there was a choice do not tell
             options["reset_after"] = cudnn or flag(config, "reset_after", False, name)
         return options
 
@@ -213,13 +212,11 @@ def cells_of(
     """The cell of an RNN layer, or those that are stacked in it: its class, configuration and place."""
     kind, config = class_and_config(item)
     if kind == "StackedRNNCells" and built_in(item) and isinstance(config.get("cells"), list):
-        used: Counter[str] = Counter()
-        for cell in config["cells"]:
-            snake = snake_case(class_and_config(cell)[0])
-            number = f"_{used[snake]}" if used[snake] else ""
-            used[snake] += 1
-            own = text(class_and_config(cell)[1].get("name") or snake, f"layer {name}: a cell's name")
-            yield from cells_of(cell, name, f"{path}/cells/{snake}{number}", (*chain, (own,)))
+        inner = [class_and_config(cell) for cell in config["cells"]]
+        groups = group_names([cell_kind for cell_kind, _ in inner])
+        for cell, (cell_kind, own), group in zip(config["cells"], inner, groups, strict=True):
+            own_name = text(own.get("name") or snake_case(cell_kind), f"layer {name}: a cell's name")
+            yield from cells_of(cell, name, f"{path}/cells/{group}", (*chain, (own_name,)))
         return
     if kind.removesuffix("Cell") not in CELLS or not kind.endswith("Cell") or not built_in(item):
         raise InvalidModel(f"layer {name} has a cell of class {kind}, which is not known")
@@ -227,7 +224,7 @@ def cells_of(
 
 
 def class_and_config(item: Any) -> tuple[str, Config]:
-    """Of a layer's description. In Sequential models of old, the configuration is the list of layers."""
+    """The class and configuration of a layer. Old Sequential models have a list of layers for the latter."""
     config = item.get("config") if isinstance(item, dict) else None
     if isinstance(config, list):
         config = {"layers": config}
@@ -237,19 +234,21 @@ def class_and_config(item: Any) -> tuple[str, Config]:
 
 
 def built_in(item: Config) -> bool:
-    """Whether a layer is of a class of Keras's own."""
+    """Tell whether a layer is of a class of Keras's own."""
     module = item.get("module") or ""
     of_keras = isinstance(module, str) and module.split(".")[0] in ("", "keras", "tf_keras")
     return of_keras and item.get("registered_name") is None
 
 
 def text(value: Any, what: str) -> str:
+    """The value, which must be a text. Raises InvalidModel, naming what is none."""
     if not isinstance(value, str) or not value:
         raise InvalidModel(f"{what} is no text in its configuration")
     return value
 
 
 def flag(config: Config, key: str, default: bool, name: str) -> bool:
+    """An option of layer `name` that is true or false. Raises InvalidModel for anything else."""
     value = config.get(key, default)
     if not isinstance(value, bool):
         raise InvalidModel(f"layer {name}: {key} is neither true nor false")
@@ -257,6 +256,7 @@ def flag(config: Config, key: str, default: bool, name: str) -> bool:
 
 
 def units_of(config: Config, name: str) -> int:
+    """The hidden size of layer `name`. Raises InvalidModel where there is none."""
     if "output_dim" in config:
         raise InvalidModel(f"layer {name} is of Keras 1: open the file with Keras 2 and save it anew")
     units = config.get("units")
@@ -274,7 +274,17 @@ def activation(config: Config, key: str, name: str) -> str:
     return text(value, f"layer {name}: {key}")
 
 
+def group_names(classes: Sequence[str]) -> list[str]:
+    """The names of the groups of variables of layers, numbered where a class comes again: lstm, lstm_1."""
+    used: Counter[str] = Counter()
+    names = []
+    for name in map(snake_case, classes):
+        names.append(f"{name}_{used[name]}" if used[name] else name)
+        used[name] += 1
+    return names
+
+
 def snake_case(name: str) -> str:
-    """What Keras makes of a class's name where it names groups of variables: lstm, simple_rnn, gru_cell."""
+    """The name of a class as Keras has it in paths: lstm, simple_rnn, gru_cell."""
     words = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=.)(?=[A-Z][a-z])", "_", re.sub(r"\W", "", name))
     return words.lower()

@@ -1,9 +1,10 @@
-"""What a Keras file can hold of layers from anywhere, and a functional model of just these.
+"""Layers from anywhere as Keras has them: a functional model of just these, and its weights.
 
 Each layer has an input and an output of its own. A stack becomes several layers, one on the other, named
 name, name_1, ...; two biases become their sum, but for a GRU with reset_after, which has both.
 """
 
+import io
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -13,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from rnn_lockstep.adapters.backends.weight_layouts import pack
-from rnn_lockstep.adapters.models.files.keras_config import CELLS, snake_case
-from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer
+from rnn_lockstep.adapters.models.files import reading
+from rnn_lockstep.adapters.models.files.keras_config import CELLS, group_names
+from rnn_lockstep.adapters.models.recurrent_layer import CELL_OPTIONS, InvalidModel, RecurrentLayer
 from rnn_lockstep.reference.oracle.cells import Weights
 from rnn_lockstep.reference.oracle.validation import Array
 
@@ -26,7 +28,7 @@ Graph = dict[str, Any]
 def keras_layers(layers: Sequence[RecurrentLayer]) -> list[list[RecurrentLayer]]:
     """The Keras layers for each layer: one, or a stack's from the lowest to the highest.
 
-    What a file of them yields when it is read. Raises InvalidModel for what Keras cannot express.
+    They are what a file of them yields when it is read. Raises InvalidModel for what Keras cannot express.
     """
     used: Counter[str] = Counter()
     everyone = []
@@ -48,18 +50,9 @@ def keras_layers(layers: Sequence[RecurrentLayer]) -> list[list[RecurrentLayer]]
     return everyone
 
 
-def notes(layers: Sequence[RecurrentLayer]) -> list[str]:
-    """What is not bit for bit the same in a Keras file, a line for each layer."""
-    return [
-        f"{layer.name}: Keras has one bias where it has two, so their sum is stored, rounded once"
-        for layer in layers
-        if layer.biases == 2 and not (layer.cell == "gru" and layer.reset_after)
-    ]
-
-
 def need_expressible(layer: RecurrentLayer) -> None:
     """Raise InvalidModel, with the reason, for what no layer of Keras computes."""
-    if layer.recurrent_activation == "hard_sigmoid_keras2" and layer.cell != "simple_rnn":
+    if "hard_sigmoid_keras2" in [getattr(layer, name) for name in CELL_OPTIONS[layer.cell]]:
         raise InvalidModel(f"layer {layer.name}: Keras 3 has no hard_sigmoid of slope 1/5, only 1/6")
     if layer.reverse and layer.return_sequences and not layer.outputs_reversed:
         raise InvalidModel(
@@ -75,7 +68,7 @@ def storable(layer: RecurrentLayer, weights: Weights) -> Weights:
         return weights
     b = np.zeros_like(recurrent_b) if b is None else b
     recurrent_b = np.zeros_like(b) if recurrent_b is None else recurrent_b
-    if layer.cell == "gru" and layer.reset_after:
+    if "reset_after" in CELL_OPTIONS[layer.cell] and layer.reset_after:
         return weights._replace(b=b, recurrent_b=recurrent_b)
     with np.errstate(over="ignore"):
         b = b + recurrent_b
@@ -96,7 +89,7 @@ def unique(layer: RecurrentLayer, used: Counter[str]) -> str:
 
 
 def input_name(name: str) -> str:
-    """That of a layer's input."""
+    """The name of a layer's input."""
     return f"input_{name}"
 
 
@@ -136,7 +129,7 @@ def model_config(stacks: Sequence[Sequence[RecurrentLayer]]) -> Graph:
 
 
 def layer_config(layer: RecurrentLayer) -> Graph:
-    """One layer's, with all that is not its class's default."""
+    """The configuration of one layer, with all that is not its class's default."""
     config = {
         "name": layer.name,
         "dtype": layer.dtype.name,
@@ -145,11 +138,8 @@ def layer_config(layer: RecurrentLayer) -> Graph:
         "go_backwards": layer.reverse,
         "activation": layer.activation,
         "use_bias": layer.biases > 0,
+        **{name: getattr(layer, name) for name in CELL_OPTIONS[layer.cell]},
     }
-    if layer.cell != "simple_rnn":
-        config["recurrent_activation"] = layer.recurrent_activation
-    if layer.cell == "gru":
-        config["reset_after"] = layer.reset_after
     if layer.dtype.name == "bfloat16":
         config["recurrent_initializer"] = "zeros"  # the default one cannot make any
     if layer.merge_mode is None:
@@ -165,17 +155,17 @@ def layer_config(layer: RecurrentLayer) -> Graph:
 
 
 def keras_object(kind: str, config: Graph) -> Graph:
+    """The configuration of a layer with its class."""
     return {"module": "keras.layers", "class_name": kind, "config": config, "registered_name": None}
 
 
-def weights_file(stacks: Sequence[Sequence[RecurrentLayer]]) -> dict[str, Array | str]:
+def weight_arrays(stacks: Sequence[Sequence[RecurrentLayer]]) -> dict[str, Array | str]:
     """The arrays by their path in model.weights.h5, and each layer's name by its group's."""
     content: dict[str, Array | str] = {}
-    used: Counter[str] = Counter()
-    for layer in in_keras_order(stacks):
-        group = snake_case(CLASSES[layer.cell] if layer.merge_mode is None else "Bidirectional")
-        path = f"layers/{group}_{used[group]}" if used[group] else f"layers/{group}"
-        used[group] += 1
+    layers = in_keras_order(stacks)
+    classes = [CLASSES[layer.cell] if layer.merge_mode is None else "Bidirectional" for layer in layers]
+    for layer, group in zip(layers, group_names(classes), strict=True):
+        path = f"layers/{group}"
         content[f"{path}/vars"] = layer.name
         inner = [path] if layer.merge_mode is None else [f"{path}/{w}_layer" for w in ("forward", "backward")]
         for place, weights in zip(inner, layer.cells, strict=True):
@@ -186,7 +176,24 @@ def weights_file(stacks: Sequence[Sequence[RecurrentLayer]]) -> dict[str, Array 
 
 def variables_of(layer: RecurrentLayer, weights: Weights) -> list[Array]:
     """A cell's kernel, recurrent kernel and bias."""
-    *kernels, b, recurrent_b = pack(weights, layer.cell, "keras", reset_after=layer.reset_after)
-    if b is None:
-        return kernels
-    return [*kernels, b if recurrent_b is None else np.stack([b, recurrent_b])]
+    packed = pack(weights, layer.cell, "keras", reset_after=layer.reset_after)
+    biases = [bias for bias in (packed.b, packed.recurrent_b) if bias is not None]
+    bias = [np.stack(biases) if len(biases) > 1 else biases[0]] if biases else []
+    return [packed.W, packed.U, *bias]
+
+
+def weights_file(stacks: Sequence[Sequence[RecurrentLayer]]) -> bytes:
+    """The bytes of model.weights.h5, an HDF5 file with the layers' variables. Raises InvalidModel."""
+    reading.need_package("h5py")
+    import h5py
+
+    file = io.BytesIO()
+    with h5py.File(file, "w") as root:
+        for path, content in weight_arrays(stacks).items():
+            if isinstance(content, str):
+                root.require_group(path).attrs["name"] = content
+                continue
+            array = root.create_dataset(path, data=content)
+            if content.dtype.name == "bfloat16":  # HDF5 has no such type
+                array.attrs["dtype"] = "bfloat16"
+    return file.getvalue()

@@ -11,8 +11,9 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from rnn_lockstep.adapters.models.files import hdf5, keras_variables
-from rnn_lockstep.adapters.models.files.keras_config import Described, class_and_config, described_layers
+from rnn_lockstep.adapters.models.files import hdf5, keras_models, keras_variables, reading
+from rnn_lockstep.adapters.models.files.format import Format
+from rnn_lockstep.adapters.models.files.keras_config import LayerConfig, class_and_config, layer_configs
 from rnn_lockstep.adapters.models.files.keras_export import (
     KERAS_VERSION,
     in_keras_order,
@@ -20,13 +21,10 @@ from rnn_lockstep.adapters.models.files.keras_export import (
     model_config,
     variables_of,
 )
-from rnn_lockstep.adapters.models.files.keras_variables import assumed
+from rnn_lockstep.adapters.models.files.keras_variables import from_shapes
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer
-from rnn_lockstep.adapters.safe_files import in_one_line
-from rnn_lockstep.adapters.safe_files import read as read_file
 from rnn_lockstep.reference.oracle.validation import Array
 
-LARGEST_FILE = 2**31
 MOST_CELLS = 1000  # in one layer; they are looked up by name, each among all
 ORDER = ("kernel", "recurrent_kernel", "bias")
 Cells = dict[str, list[Array]]
@@ -34,24 +32,20 @@ Cells = dict[str, list[Array]]
 
 def read(path: Path) -> list[RecurrentLayer]:
     """The recurrent layers of a `.h5` or `.weights.h5` file. Raises InvalidModel."""
-    try:
-        file = hdf5.contents(read_file(path, LARGEST_FILE))
+    with reading.refusing(path):
+        file = hdf5.contents(reading.contents(path))
         if model := file.text("", "model_config"):
             return whole_model(file, model)
         return weights_only(file) if file.texts("", "layer_names") else keras_variables.by_shapes(file)
-    except RecursionError:
-        raise InvalidModel(f"{path}: its configuration is nested too deeply") from None
-    except (OSError, ValueError) as error:
-        raise InvalidModel(f"{path}: {in_one_line(error)}") from None
 
 
 def whole_model(file: hdf5.Contents, model: str) -> list[RecurrentLayer]:
-    """The layers that a file's configuration describes."""
+    """The recurrent layers in a file's configuration, with their weights. Raises InvalidModel."""
     config = json.loads(model)
     class_and_config(config)
     version = file.text("", "keras_version") or file.text("model_weights", "keras_version") or "1"
-    found: dict[str, list[Described]] = {}
-    for one in described_layers(config, keras2=version[:2] in ("1", "1.", "2."), once=False):
+    found: dict[str, list[LayerConfig]] = {}
+    for one in layer_configs(config, keras2=version[:2] in ("1", "1.", "2."), once=False):
         found.setdefault(one.cells[0].names[0][0], []).append(one)
     names = file.texts("model_weights", "layer_names")
     if missing := [name for name in found if name not in names]:
@@ -62,7 +56,7 @@ def whole_model(file: hdf5.Contents, model: str) -> list[RecurrentLayer]:
     return layers
 
 
-def in_group(cells: Cells, found: Sequence[Described], name: str) -> list[RecurrentLayer]:
+def in_group(cells: Cells, found: Sequence[LayerConfig], name: str) -> list[RecurrentLayer]:
     """The layers of a top-level layer's group, each cell the one that its names tell."""
     places = [place for one in found for place in one.cells]
     if len(cells) > MOST_CELLS:
@@ -76,7 +70,7 @@ def in_group(cells: Cells, found: Sequence[Described], name: str) -> list[Recurr
     if None in own or len(set(own)) < len(own):
         raise InvalidModel(f"layer {name}: its weights' names do not tell which cell they are of")
     arrays = iter([cells[prefix] for prefix in own if prefix is not None])
-    return [one.layer([next(arrays) for _ in one.cells]) for one in found]
+    return [one.with_weights([next(arrays) for _ in one.cells]) for one in found]
 
 
 def prefix_for(names: Sequence[Sequence[str]], prefixes: Sequence[str]) -> str | None:
@@ -92,7 +86,7 @@ def prefix_for(names: Sequence[Sequence[str]], prefixes: Sequence[str]) -> str |
 
 
 def has_all(parts: Sequence[str], names: Sequence[Sequence[str]]) -> bool:
-    """Whether the names are among the parts, in their order."""
+    """Tell whether the names are among the parts, in their order."""
     left = iter(parts)
     return all(any(part in forms for part in left) for forms in names)
 
@@ -128,12 +122,12 @@ def weights_only(file: hdf5.Contents) -> list[RecurrentLayer]:
             both = [direction for direction, _ in cells] == ["forward", "backward"]
             if not both and any(direction for direction, _ in cells):
                 raise InvalidModel(f"layer {name}: its weights' names do not tell its directions")
-            layers.append(assumed(name, [arrays for _, arrays in cells], both))
+            layers.append(from_shapes(name, [arrays for _, arrays in cells], both))
     return layers
 
 
 def layer_and_direction(group: str, prefix: str) -> tuple[str, str]:
-    """What a cell's prefix tells: the layer's name, and "forward" or "backward" or ""."""
+    """The layer's name that a cell's prefix tells, and "forward", "backward" or ""."""
     parts = prefix.split("/")
     if re.fullmatch(r".*_cell(_\d+)?", parts[-1]):
         parts.pop()
@@ -146,9 +140,9 @@ def layer_and_direction(group: str, prefix: str) -> tuple[str, str]:
     return "/".join([group, *parts[again[-1] + 1 if again else 0 :]]), direction
 
 
-def write(layers: Sequence[RecurrentLayer], template: object = None) -> bytes:
+def write(layers: Sequence[RecurrentLayer]) -> bytes:
     """A whole model that `keras.saving.load_model` loads: see keras_export. Raises InvalidModel."""
-    hdf5.need_h5py()
+    reading.need_package("h5py")
     import h5py
 
     stacks = keras_layers(layers)
@@ -179,3 +173,14 @@ def named_weights(layer: RecurrentLayer) -> dict[str, Array]:
         for direction, weights in zip(inner, layer.cells, strict=True)
         for name, array in zip(ORDER, variables_of(layer, weights), strict=False)
     }
+
+
+FORMAT = Format(
+    (".h5", ".hdf5"),
+    read,
+    write,
+    begins=re.compile(rb"\x89HDF\r\n\x1a\n"),
+    backend="keras",
+    framework="keras",
+    load=keras_models.load,
+)

@@ -7,14 +7,14 @@ are named by class (`lstm`, `lstm_1`), not by the layers' own names, which newer
 import re
 from collections.abc import Iterable, Sequence
 
+from rnn_lockstep.adapters.models.files import reading
 from rnn_lockstep.adapters.models.files.hdf5 import Contents
-from rnn_lockstep.adapters.models.files.keras_config import Config, Described, layer_of
-from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer
+from rnn_lockstep.adapters.models.files.keras_config import Config, LayerConfig, layer_of
+from rnn_lockstep.adapters.models.recurrent_layer import CELL_OPTIONS, InvalidModel, RecurrentLayer
 from rnn_lockstep.reference.oracle.validation import Array
 
 CELL = re.compile(r"(?P<layer>.+?)(/(?P<direction>forward|backward)_layer)?/cell(/cells/[^/]+?(_\d+)?)?")
 OLD = "_layer_checkpoint_dependencies"  # instead of "layers", in some files of Keras 2.13
-BY_GATES = {1: "simple_rnn", 3: "gru", 4: "lstm"}
 
 
 def variables(file: Contents) -> dict[str, list[Array]]:
@@ -28,10 +28,12 @@ def variables(file: Contents) -> dict[str, list[Array]]:
     return {path: [arrays[k] for k in sorted(arrays)] for path, arrays in numbered.items()}
 
 
-def described(found: Iterable[Described], file: Contents, classes: dict[str, str]) -> list[RecurrentLayer]:
-    """The layers that a configuration describes, with their weights.
+def with_weights(
+    found: Iterable[LayerConfig], file: Contents, classes: dict[str, str]
+) -> list[RecurrentLayer]:
+    """The layers of a configuration, with their weights.
 
-    classes: of all layers by path, to name one that is recurrent and not described.
+    classes: the class names of all layers by path, to name one that is recurrent and not known.
     Raises InvalidModel when something is missing, or a cell is left over.
     """
     left = variables(file)
@@ -39,7 +41,7 @@ def described(found: Iterable[Described], file: Contents, classes: dict[str, str
     for one in found:
         if missing := [place.path for place in one.cells if place.path not in left]:
             raise InvalidModel(f"layer {one.name} has no weights at {missing[0]}")
-        layers.append(one.layer([left.pop(place.path) for place in one.cells]))
+        layers.append(one.with_weights([left.pop(place.path) for place in one.cells]))
     for path in left:
         if "cell" in path.split("/"):
             around = [own for own in classes if own == "" or f"{path}/".startswith(f"{own}/")]
@@ -57,58 +59,58 @@ def by_shapes(file: Contents) -> list[RecurrentLayer]:
     for path, arrays in variables(file).items():
         if match := CELL.fullmatch(path):
             cells.setdefault(match["layer"], {})[path] = arrays
-    names = {path: named(file, path) for path in cells}
+    names = {path: name_at(file, path) for path in cells}
     if len(set(names.values())) < len(names):
         names = {path: path for path in cells}
     layers = []
-    for path, own in sorted(cells.items(), key=lambda item: counted(item[0])):
-        forward_first = sorted(own, key=lambda place: ("/backward_layer/" in place, counted(place)))
+    for path, own in sorted(cells.items(), key=lambda item: numbered(item[0])):
+        forward_first = sorted(own, key=lambda place: ("/backward_layer/" in place, numbered(place)))
         both = [f"{path}/{word}_layer/cell" for word in ("forward", "backward")]
-        layers.append(assumed(names[path], [own[p] for p in forward_first], forward_first == both))
+        layers.append(from_shapes(names[path], [own[p] for p in forward_first], forward_first == both))
     return layers
 
 
-def named(file: Contents, path: str) -> str:
-    """A layer's name: those of the layers on the way to it, as far as the file tells them."""
+def name_at(file: Contents, path: str) -> str:
+    """The name of the layer at a path, after those of the layers around it, as far as the file tells them."""
     parts = path.split("/")
     ways = ["/".join(parts[: k + 1]) for k in range(len(parts)) if parts[k] not in ("layers", OLD)]
     return "/".join(file.text(f"{way}/vars", "name") or way.rpartition("/")[2] for way in ways)
 
 
-def counted(path: str) -> list[tuple[str, int]]:
-    """To sort by: lstm_2 is before lstm_10."""
+def numbered(path: str) -> list[tuple[str, int]]:
+    """The parts of a path and their numbers, to sort by: lstm_2 is before lstm_10."""
     parts = (re.fullmatch(r"(.*?)(?:_(\d{1,9}))?", part, re.DOTALL) for part in path.split("/"))
     return [(match[1], int(match[2] or 0)) for match in parts if match]
 
 
-def assumed(name: str, cells: Sequence[Sequence[Array]], bidirectional: bool) -> RecurrentLayer:
-    """A layer of which there are only the weights. Raises InvalidModel when they are no known cell's."""
+def from_shapes(name: str, cells: Sequence[Sequence[Array]], bidirectional: bool) -> RecurrentLayer:
+    """A layer of which only the weights are known. Raises InvalidModel when they are no known cell's."""
     kernel, *others = cells[0]
     if kernel.ndim != 2 or len(others) not in (1, 2) or others[0].ndim != 2 or not others[0].shape[0]:
         raise InvalidModel(f"layer {name} has other weights than a kernel, a recurrent kernel and a bias")
     units, width = others[0].shape
-    gates, rest = divmod(width, units)
-    if rest or gates not in BY_GATES or kernel.shape[1] != width:
+    cell = reading.cell_of_size(width, units)
+    if cell is None or kernel.shape[1] != width:
         shapes = f"{kernel.shape} and {others[0].shape}"
         raise InvalidModel(f"layer {name} has weights of shape {shapes}, which no known cell has")
-    options: Config = {"cell": BY_GATES[gates]}
-    guessed = ["activation", "return_sequences"]
-    if options["cell"] != "simple_rnn":
-        guessed.append("recurrent_activation")
+    options: Config = {"cell": cell}
+    own = CELL_OPTIONS[cell]
     bias = others[1].shape if len(others) == 2 else None
+    guessed = ["return_sequences", *dict.fromkeys(("activation", *own))]
     cudnn = bias == (2 * width,)
-    if options["cell"] == "gru":
+    if "reset_after" in own:
         options["reset_after"] = bias != (width,)
-        guessed += ["reset_after"] * (bias is None)
+        if bias is not None:
+            guessed.remove("reset_after")
     if bidirectional:
         options["merge_mode"] = "concat"
         guessed.append("merge_mode")
     elif len(cells) == 1:
         guessed += ["reverse", "outputs_reversed"]
     options["assumed"] = tuple(guessed)
-    all_alike = all([a.shape for a in own[1:]] == [a.shape for a in others] for own in cells)
-    if not all_alike or any(own[0].ndim != 2 or own[0].shape[1] != width for own in cells):
+    all_alike = all([a.shape for a in arrays[1:]] == [a.shape for a in others] for arrays in cells)
+    if not all_alike or any(k.ndim != 2 or k.shape[1] != width for k, *_ in cells):
         raise InvalidModel(f"layer {name} has cells of several kinds or sizes, which is not checked")
-    if bias not in (None, (width,), (2 * width,), *([(2, width)] if gates == 3 else [])):
+    if bias not in (None, (width,), (2 * width,), *([(2, width)] if "reset_after" in own else [])):
         raise InvalidModel(f"layer {name} has a bias of shape {bias}, which no known cell has")
     return layer_of(name, cells, options, cudnn)

@@ -19,12 +19,13 @@ import numpy as np
 
 from rnn_lockstep.adapters.models.files import reading, torch_keys
 from rnn_lockstep.adapters.models.files.archive import Archive
+from rnn_lockstep.adapters.models.files.format import Format
 from rnn_lockstep.adapters.models.recurrent_layer import OPTIONS, RecurrentLayer
 from rnn_lockstep.reference import Weights
-from rnn_lockstep.reference.oracle.cells import GATES
 from rnn_lockstep.reference.oracle.validation import Array
 
-KEY = re.compile(r"(?:(.*?)\.)??(?:more_weights\[(\d{1,4})\]\.)?(W|U|b|recurrent_b|options)", re.S)
+PARTS = "|".join((*Weights._fields, "options"))
+KEY = re.compile(rf"(?:(.*?)\.)??(?:more_weights\[(\d{{1,4}})\]\.)?({PARTS})", re.S)
 FIELDS = (*OPTIONS, "outputs_reversed", "assumed")
 # The header of an array's file, a Python dictionary in the one way in which NumPy writes it.
 HEADER = re.compile(
@@ -91,18 +92,17 @@ def _layer(name: str, cells: dict[int, dict[str, Array]]) -> RecurrentLayer:
     weights = [_weights(where, cells[k], dtype) for k in range(len(cells))]
     if not options:
         U = weights[0].U
-        gates = U.shape[0] / U.shape[1] if U.ndim == 2 else 0
-        known = [cell for cell in GATES if len(GATES[cell]) == gates]
-        if not known:
+        cell = reading.cell_of_size(*U.shape) if U.ndim == 2 else None
+        if cell is None:
             raise ValueError(f"layer {where}: U has shape {U.shape}, that of no cell")
-        options = {"cell": known[0], "assumed": tuple(field for field in FIELDS[1:-1])}
+        options = {"cell": cell, "assumed": tuple(field for field in FIELDS[1:-1])}
         if len(cells) > 1:
             raise ValueError(f"layer {where} has several cells, which needs {where}.options")
     return reading.layer(name or options["cell"], weights, **options)
 
 
 def _weights(where: str, parts: dict[str, Array], dtype: str | None) -> Weights:
-    """One cell's; bfloat16 is stored as bits that only the options name."""
+    """The weights of one cell; bfloat16 is stored as bits that only the options name."""
     for part in ("W", "U"):
         if part not in parts:
             raise ValueError(f"layer {where} has no {part} beside {', '.join(parts) or 'its options'}")
@@ -132,8 +132,8 @@ def _options(where: str, text: Array | None) -> dict[str, Any]:
     return options | {"assumed": tuple(assumed)}
 
 
-def write(layers: Sequence[RecurrentLayer], template: Path | None = None) -> bytes:
-    """Everything about the layers. template: not used; the format needs none. Raises InvalidModel."""
+def write(layers: Sequence[RecurrentLayer]) -> bytes:
+    """An archive of all that is known of the layers. Raises InvalidModel where two have one name."""
     reading.need_one_each(layers)
     arrays: dict[str, Any] = {}
     for layer in layers:
@@ -145,3 +145,6 @@ def write(layers: Sequence[RecurrentLayer], template: Path | None = None) -> byt
     buffer = BytesIO()
     np.savez(buffer, allow_pickle=False, **arrays)
     return buffer.getvalue()
+
+
+FORMAT = Format((".npz",), read, write, begins=re.compile(rb"PK\x03\x04.{26}.{1,200}?\.npy", re.S))

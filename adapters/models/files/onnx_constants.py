@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from rnn_lockstep.adapters import safe_files as files
+from rnn_lockstep.adapters import safe_files
 from rnn_lockstep.adapters.models.files import reading
+from rnn_lockstep.adapters.one_line import in_one_line
 from rnn_lockstep.reference.oracle.validation import Array
 
 DEEPEST = 32
@@ -28,11 +29,12 @@ def attributes_of(node: Any) -> dict[str, Any]:
 
 
 def _axes(arrays: Sequence[Array], attributes: dict[str, Any]) -> tuple[int, ...]:
-    """Those of a node, which older operator sets have as an attribute."""
+    """The axes of a node, which older operator sets have as an attribute."""
     return tuple(int(n) for n in (arrays[1] if len(arrays) > 1 else attributes["axes"]))
 
 
 def _slice(arrays: Sequence[Array], attributes: dict[str, Any]) -> Array:
+    """The part of an array that a Slice node takes."""
     starts, ends = (
         arrays[1:3] if len(arrays) > 2 else (np.array(attributes[name]) for name in ("starts", "ends"))
     )
@@ -55,7 +57,7 @@ MOVES: dict[str, Moved] = {
 
 
 class Constants:
-    """Of a graph in a file. folder: where tensors may lie that the file leaves in another."""
+    """The constants of a graph in a file of `size` bytes, in whose folder tensors may lie in other files."""
 
     def __init__(self, graph: Any, folder: Path, size: int) -> None:
         self.folder, self.left = folder, MOST_TIMES * size
@@ -70,6 +72,7 @@ class Constants:
         return self.arrays[name]
 
     def _made(self, name: str, depth: int) -> Array:
+        """The constant that is stored, or that nodes make of stored ones."""
         if name in self.stored:
             return self._stored(self.stored[name], name)
         node = self.nodes.get(name)
@@ -126,8 +129,8 @@ class Constants:
             raise ValueError(f"{name} lies in {location!r}, which is no file in the same folder")
         try:
             offset, length = int(told.get("offset", 0)), int(told["length"])
-            data = files.read_part(path, offset, length)
+            data = safe_files.read_part(path, offset, length)
         except (OSError, KeyError, ValueError) as error:
-            raise ValueError(f"{name} lies in {location}: {files.in_one_line(error)}") from None
+            raise ValueError(f"{name} lies in {location}: {in_one_line(error)}") from None
         self.left += MOST_TIMES * length
         return data

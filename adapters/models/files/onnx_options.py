@@ -1,5 +1,6 @@
-"""What the attributes of ONNX's RNN, GRU and LSTM nodes say about a layer, and the way there and back."""
+"""The options of a layer as the attributes of ONNX's RNN, GRU and LSTM nodes, and back."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -7,17 +8,40 @@ import numpy as np
 from rnn_lockstep.adapters.models.files.onnx_constants import attributes_of
 from rnn_lockstep.adapters.models.recurrent_layer import RecurrentLayer
 
-CELLS = {"RNN": "simple_rnn", "GRU": "gru", "LSTM": "lstm"}
-# Of each operator, the activations where none are given. Only the first can be another.
-USUAL = {"RNN": ("Tanh",), "GRU": ("Sigmoid", "Tanh"), "LSTM": ("Sigmoid", "Tanh", "Tanh")}
 # A HardSigmoid's alpha and beta.
 HARD_SIGMOIDS = {"hard_sigmoid_keras2": (0.2, 0.5), "hard_sigmoid": (1 / 6, 0.5)}
-# What type each attribute has that decides anything; of a list, each of its values.
+GATES = ("sigmoid", *HARD_SIGMOIDS)
+
+
+@dataclass(frozen=True)
+class Operator:
+    """An operator of ONNX that is a cell.
+
+    usual: its activations where none are given.  option: the one that the first of them is, which alone can
+    be another, of `allowed`.  outputs: of all steps, then final states.
+    """
+
+    cell: str
+    usual: tuple[str, ...]
+    option: str
+    allowed: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+
+OPERATORS = {
+    "RNN": Operator("simple_rnn", ("Tanh",), "activation", ("tanh", "relu"), ("Y", "Y_h")),
+    "GRU": Operator("gru", ("Sigmoid", "Tanh"), "recurrent_activation", GATES, ("Y", "Y_h")),
+    "LSTM": Operator("lstm", ("Sigmoid", "Tanh", "Tanh"), "recurrent_activation", GATES, ("Y", "Y_h", "Y_c")),
+}
+OF_CELL = {operator.cell: op_type for op_type, operator in OPERATORS.items()}
+# The type of each attribute that decides anything; of a list, that of each of its values.
 TYPES = {
     **dict.fromkeys(("direction", "activations"), bytes),
     **dict.fromkeys(("hidden_size", "input_forget", "layout", "linear_before_reset"), int),
     **dict.fromkeys(("activation_alpha", "activation_beta", "clip"), float),
 }
+# The operator that merges both directions, by merge_mode; "concat" needs none of its own.
+MERGES = {"sum": "ReduceSum", "mul": "ReduceProd", "ave": "ReduceMean"}
 DIRECTIONS = {"forward": 1, "reverse": 1, "bidirectional": 2}
 
 
@@ -38,19 +62,19 @@ def options_of(node: Any) -> dict[str, Any]:
     for name in ("layout", "linear_before_reset"):
         if attributes.get(name, 0) not in (0, 1):
             raise ValueError(f"its {name} is {attributes[name]}, needs 0 or 1")
-    field = "activation" if node.op_type == "RNN" else "recurrent_activation"
+    operator = OPERATORS[node.op_type]
     return {
-        "cell": CELLS[node.op_type],
-        field: _activation(node.op_type, attributes, DIRECTIONS[direction]),
+        "cell": operator.cell,
+        operator.option: _activation(operator, attributes, DIRECTIONS[direction]),
         "reset_after": node.op_type != "GRU" or attributes.get("linear_before_reset", 0) == 1,
         "reverse": direction == "reverse",
         "merge_mode": "concat" if direction == "bidirectional" else None,
     }
 
 
-def _activation(op_type: str, attributes: dict[str, Any], directions: int) -> str:
-    """The first of each direction; the others must be the usual ones."""
-    usual = USUAL[op_type]
+def _activation(operator: Operator, attributes: dict[str, Any], directions: int) -> str:
+    """The first activation, which all directions have; the others must be the usual ones."""
+    usual = operator.usual
     names: list[str] = [name.decode("ascii", "replace") for name in attributes.get("activations", ())]
     names = names or [*usual] * directions
     if len(names) != len(usual) * directions:
@@ -65,7 +89,7 @@ def _activation(op_type: str, attributes: dict[str, Any], directions: int) -> st
             raise ValueError(f"it has a HardSigmoid of alpha={pair[0]:.6g} and beta={pair[1]:.6g}")
         known[k] = same[0]
     first = known[0]
-    allowed = ("tanh", "relu") if op_type == "RNN" else ("sigmoid", *HARD_SIGMOIDS)
+    allowed = operator.allowed
     if (first not in allowed) or (first in HARD_SIGMOIDS and 0 not in hard):
         raise ValueError(f"it has the activation {names[0]}, which is none of {', '.join(allowed)}")
     if known != [first, *(name.lower() for name in usual[1:])] * directions:
@@ -76,7 +100,7 @@ def _activation(op_type: str, attributes: dict[str, Any], directions: int) -> st
 def _values(
     attributes: dict[str, Any], name: str, default: float, users: list[int], count: int
 ) -> list[float]:
-    """Those of the activations that have one; some files have a value for each of the `count` activations."""
+    """The values for the activations at the places `users`; some files have one for each of `count`."""
     values = attributes.get(name) or [default] * len(users)
     if len(values) == len(users) or not users:
         return [float(value) for value in values[: len(users)]]
@@ -94,12 +118,13 @@ def attributes_for(layer: RecurrentLayer, op_type: str) -> dict[str, Any]:
     }
     if op_type == "GRU":
         attributes["linear_before_reset"] = int(layer.reset_after)
-    first = layer.activation.capitalize() if op_type == "RNN" else "Sigmoid"
-    if op_type != "RNN" and layer.recurrent_activation in HARD_SIGMOIDS:
-        first = "HardSigmoid"
-        alpha, beta = HARD_SIGMOIDS[layer.recurrent_activation]
+    operator = OPERATORS[op_type]
+    value = getattr(layer, operator.option)
+    first = "HardSigmoid" if value in HARD_SIGMOIDS else value.capitalize()
+    if value in HARD_SIGMOIDS:
+        alpha, beta = HARD_SIGMOIDS[value]
         attributes["activation_alpha"] = [alpha] * layer.directions
         attributes["activation_beta"] = [beta] * layer.directions
-    if first != USUAL[op_type][0]:
-        attributes["activations"] = [first, *USUAL[op_type][1:]] * layer.directions
+    if first != operator.usual[0]:
+        attributes["activations"] = [first, *operator.usual[1:]] * layer.directions
     return attributes

@@ -1,7 +1,8 @@
-"""What the readers of model files share: a file's bytes, its arrays' dtypes, and refusals in one line."""
+"""Tools that the formats of model files share: a file's bytes, checked arrays, refusals in one line."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib.util import find_spec
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,12 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
-from rnn_lockstep.adapters import safe_files as files
+from rnn_lockstep.adapters import safe_files
 from rnn_lockstep.adapters.backends.weight_layouts import unpack
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer
+from rnn_lockstep.adapters.one_line import in_one_line, printable
 from rnn_lockstep.reference import Weights
+from rnn_lockstep.reference.oracle.cells import GATES
 from rnn_lockstep.reference.oracle.validation import Array, need_weights
 
 LARGEST_FILE = 2**32
@@ -24,22 +27,29 @@ FLOATS: dict[str, Any] = {
 
 @contextmanager
 def refusing(path: Path) -> Iterator[None]:
-    """Whatever is wrong with a file becomes an InvalidModel that names it, in one line."""
+    """Turn whatever is wrong with a file into an InvalidModel that names it, in one line."""
     try:
         yield
     except (OSError, ValueError, OverflowError, MemoryError, RecursionError) as error:
-        told = files.in_one_line(error) or type(error).__name__
-        raise InvalidModel(f"{files.printable(str(path))}: {told}") from None
+        deep = isinstance(error, RecursionError)
+        told = "it is nested too deeply" if deep else in_one_line(error) or type(error).__name__
+        raise InvalidModel(f"{printable(str(path))}: {told}") from None
 
 
 def contents(path: Path) -> bytes:
     """A regular file's bytes. Raises OSError or ValueError."""
-    return files.read(path, LARGEST_FILE)
+    return safe_files.read(path, LARGEST_FILE)
+
+
+def need_package(name: str) -> None:
+    """Raise InvalidModel, telling what to install, where a package for model files is not installed."""
+    if find_spec(name) is None:
+        raise InvalidModel(f"{name} is not installed: pip install 'rnn-lockstep[models]'")
 
 
 def unwritable(layer: RecurrentLayer, framework: str, reason: object) -> InvalidModel:
-    """That a layer cannot be written, in one line."""
-    return InvalidModel(files.printable(f"layer {layer.name} cannot be written for {framework}: {reason}"))
+    """The error that a layer cannot be written for a framework, in one line."""
+    return InvalidModel(printable(f"layer {layer.name} cannot be written for {framework}: {reason}"))
 
 
 def need_one_each(layers: Sequence[RecurrentLayer]) -> None:
@@ -49,7 +59,7 @@ def need_one_each(layers: Sequence[RecurrentLayer]) -> None:
         raise InvalidModel("there are no recurrent layers to write")
     for name in names:
         if names.count(name) > 1:
-            raise InvalidModel(f"two layers have the name {files.printable(name)}; a file needs each once")
+            raise InvalidModel(f"two layers have the name {printable(name)}; a file needs each once")
 
 
 def unique(names: Sequence[str]) -> list[str]:
@@ -67,10 +77,15 @@ def unique(names: Sequence[str]) -> list[str]:
 def unpacked(weights: Weights, cell: str, framework: str, where: str = "") -> Weights:
     """Weights of a framework that has them as rows, in the reference layout.
 
-    where: what goes before their names in the ValueError for those of a wrong shape.
+    where: goes before their names in the ValueError for those of a wrong shape.
     """
     need_weights(cell, weights, weights.W.shape[-1] if weights.W.ndim else 0, where)
     return unpack(weights, cell, framework)
+
+
+def cell_of_size(rows: int, hidden_size: int) -> str | None:
+    """The cell that has that many rows of all gates; None where there is none."""
+    return next((cell for cell, gates in GATES.items() if rows == len(gates) * hidden_size > 0), None)
 
 
 def layer(name: str, cells: Sequence[Weights], **options: Any) -> RecurrentLayer:

@@ -1,12 +1,16 @@
 """Files of tensors in safetensors' format, by the names that torch gives them."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from safetensors import SafetensorError, deserialize
 from safetensors.numpy import save
 
 from rnn_lockstep.adapters.models.files import reading, torch_keys
+from rnn_lockstep.adapters.models.files.format import Format
+from rnn_lockstep.adapters.models.files.torch_modules import modules_of
 from rnn_lockstep.adapters.models.recurrent_layer import RecurrentLayer
 
 DTYPES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
@@ -28,10 +32,19 @@ def read(path: Path) -> list[RecurrentLayer]:
         return torch_keys.layers_of(arrays)
 
 
-def write(layers: Sequence[RecurrentLayer], template: Path | None = None) -> bytes:
-    """The weights by torch's names, as `torch.nn.Module.load_state_dict` takes them.
-
-    template: not used; the format needs none. Raises InvalidModel.
-    """
+def write(layers: Sequence[RecurrentLayer]) -> bytes:
+    """The weights by torch's names, as `torch.nn.Module.load_state_dict` takes them. Raises InvalidModel."""
     data: bytes = save(torch_keys.state_dict(layers), {"format": "pt"})
     return data
+
+
+def load(path: Path, layers: Sequence[RecurrentLayer]) -> list[Any]:
+    """A torch module of each layer in a file."""
+    from safetensors.torch import load_file
+
+    return modules_of(load_file(path), layers)
+
+
+FORMAT = Format(
+    (".safetensors",), read, write, begins=re.compile(rb".{8}\{", re.S), framework="torch", load=load
+)

@@ -4,6 +4,7 @@ Reads what `torch.save` writes, of any version since 0.4: a zip archive, or the 
 the storages behind them. A state dict may lie in a checkpoint, under one of STATE_DICTS.
 """
 
+import re
 import struct
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -17,6 +18,8 @@ from numpy.lib.stride_tricks import as_strided
 
 from rnn_lockstep.adapters.models.files import reading, torch_keys
 from rnn_lockstep.adapters.models.files.archive import Archive
+from rnn_lockstep.adapters.models.files.format import Format
+from rnn_lockstep.adapters.models.files.torch_modules import modules_of
 from rnn_lockstep.adapters.models.files.torch_pickle import Storage, Tensor, unpickled
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer
 from rnn_lockstep.reference.oracle.validation import Array
@@ -42,7 +45,7 @@ def read(path: Path) -> list[RecurrentLayer]:
 
 
 def _zipped(data: bytes) -> tuple[Any, Callable[[Storage], Array]]:
-    """What was saved, and how its storages are found, in an archive."""
+    """The data saved in an archive, and a function that finds the numbers of its storages."""
     archive = Archive(data, compressed=False)
     found = [name for name in archive.names if name.endswith("/data.pkl")]
     if len(found) != 1:
@@ -62,7 +65,7 @@ def _zipped(data: bytes) -> tuple[Any, Callable[[Storage], Array]]:
 
 
 def _streamed(data: bytes) -> tuple[Any, Callable[[Storage], Array]]:
-    """The same of the older format: five pickles, then each storage's length with its bytes."""
+    """The same for the older format: five pickles, then each storage's length with its bytes."""
     file = BytesIO(data)
     try:
         magic = unpickled(file)
@@ -129,11 +132,8 @@ def array_of(key: str, tensor: Any, storage: Callable[[Storage], Array]) -> Arra
     return as_strided(numbers[offset:], shape, [n * itemsize for n in strides], writeable=False)
 
 
-def write(layers: Sequence[RecurrentLayer], template: Path | None = None) -> bytes:
-    """A state dict as `torch.save` writes it, each layer's name before its keys.
-
-    template: not used; a state dict needs none. Raises InvalidModel.
-    """
+def write(layers: Sequence[RecurrentLayer]) -> bytes:
+    """A state dict as `torch.save` writes it, each layer's name before its keys. Raises InvalidModel."""
     arrays = torch_keys.state_dict(layers)
     try:
         import torch
@@ -145,7 +145,25 @@ def write(layers: Sequence[RecurrentLayer], template: Path | None = None) -> byt
 
 
 def _tensor(torch: Any, array: Array) -> Any:
-    """A tensor of its own; bfloat16, which torch takes from no array, by its bits."""
+    """A tensor with a copy of the numbers; bfloat16, which torch takes from no array, by its bits."""
     if array.dtype.name == "bfloat16":
         return torch.from_numpy(array.view(np.int16).copy()).view(torch.bfloat16)
     return torch.from_numpy(array.copy())
+
+
+def load(path: Path, layers: Sequence[RecurrentLayer]) -> list[Any]:
+    """A torch module of each layer in a file."""
+    import torch
+
+    return modules_of(torch.load(path, weights_only=True), layers)
+
+
+FORMAT = Format(
+    (".pt", ".pth"),
+    read,
+    write,
+    begins=re.compile(rb"PK\x03\x04.{26}[^/]*/data\.pkl|\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19", re.S),
+    backend="torch",
+    framework="torch",
+    load=load,
+)

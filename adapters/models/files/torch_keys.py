@@ -1,4 +1,4 @@
-"""The names that torch gives to the weights of recurrent layers in a state dict, and the way there and back.
+"""Layers as the keys that torch gives to their weights in a state dict, and back.
 
 `encoder.rnn.weight_ih_l0_reverse` is W of the first layer of `encoder.rnn`, backward; `RNNCell` and its
 likes have no `_l0`. Names tell everything but the sizes, which tell the cell: U has 4, 3 or 1 times as
@@ -15,19 +15,20 @@ from rnn_lockstep.adapters.backends.weight_layouts import pack
 from rnn_lockstep.adapters.models.files import reading
 from rnn_lockstep.adapters.models.recurrent_layer import RecurrentLayer
 from rnn_lockstep.reference import Weights
-from rnn_lockstep.reference.oracle.cells import GATES
 from rnn_lockstep.reference.oracle.validation import Array
 
-PARAMETERS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+# The fields of Weights, by the names that torch gives to them.
+PARAMETERS = {"weight_ih": "W", "weight_hh": "U", "bias_ih": "b", "bias_hh": "recurrent_b"}
 KEY = re.compile(
     r"(?:(.*)\.)?(weight_ih|weight_hh|bias_ih|bias_hh|weight_hr)(?:_l(\d{1,4})(_reverse)?)?", re.S
 )
-# What torch's state dicts do not tell: how the module is called, and the nonlinearity of an RNN.
+# Options that state dicts do not tell, beside the nonlinearity of an RNN.
 UNTOLD = ("return_sequences",)
 Cells = dict[tuple[int, bool], dict[str, Any]]  # by layer and whether it is the backward direction
 
 
 def is_recurrent(key: Any) -> bool:
+    """Tell whether a key is that of a recurrent layer's weights."""
     return isinstance(key, str) and KEY.fullmatch(key) is not None
 
 
@@ -72,22 +73,22 @@ def _layer(name: str, prefix: str, cells: Cells) -> RecurrentLayer:
 
 
 def _weights(where: str, parameters: dict[str, Any]) -> Weights:
-    missing = [name for name in PARAMETERS[:2] if name not in parameters]
-    if missing:
-        raise ValueError(f"layer {where} has no {missing[0]} beside {', '.join(parameters)}")
-    return Weights(*(parameters.get(name) for name in PARAMETERS))
+    """The weights of one cell, in torch's layout."""
+    for name in ("weight_ih", "weight_hh"):
+        if name not in parameters:
+            raise ValueError(f"layer {where} has no {name} beside {', '.join(parameters)}")
+    return Weights(**{field: parameters.get(name) for name, field in PARAMETERS.items()})
 
 
 def _cell(where: str, U: Array) -> str:
     """The cell that has that many rows in U."""
-    for cell, gates in GATES.items():
-        if U.ndim == 2 and U.shape[0] == len(gates) * U.shape[1]:
-            return cell
+    if U.ndim == 2 and (cell := reading.cell_of_size(*U.shape)):
+        return cell
     raise ValueError(f"layer {where}: weight_hh has shape {U.shape}, that of no RNN, GRU or LSTM")
 
 
 def state_dict(layers: Sequence[RecurrentLayer]) -> dict[str, Array]:
-    """The weights of layers by torch's keys, in torch's order. Raises InvalidModel for what torch has not."""
+    """The weights of layers by torch's keys, in its order. Raises InvalidModel for what it has not."""
     reading.need_one_each(layers)
     tensors = {}
     for layer in layers:
@@ -96,15 +97,15 @@ def state_dict(layers: Sequence[RecurrentLayer]) -> dict[str, Array]:
         for k, weights in enumerate(layer.cells):
             number, backward = divmod(k, layer.directions)
             packed = pack(weights, layer.cell, "torch")
-            for parameter, array in zip(PARAMETERS, packed, strict=True):
-                if array is not None:
+            for parameter, field in PARAMETERS.items():
+                if (array := getattr(packed, field)) is not None:
                     key = f"{layer.name}.{parameter}_l{number}{'_reverse' * backward}"
                     tensors[key] = np.ascontiguousarray(array)
     return tensors
 
 
 def refusal(layer: RecurrentLayer) -> str:
-    """Why no module of torch computes what a layer does; empty where one does."""
+    """The reason why no module of torch computes what a layer does; empty where one does."""
     if layer.reverse:
         return "it runs backward only, and torch.nn has no such layer"
     if layer.merge_mode not in (None, "concat"):

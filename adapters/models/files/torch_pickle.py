@@ -19,7 +19,7 @@ ITEMSIZES = {
 
 
 class Storage(NamedTuple):
-    """Where a tensor's numbers are: `size` of one kind, "Float" or such, from number `start` on."""
+    """The place of a tensor's numbers: `size` of one kind, for example "Float", from number `start` on."""
 
     kind: str
     key: str
@@ -28,6 +28,7 @@ class Storage(NamedTuple):
 
     @property
     def itemsize(self) -> int:
+        """The bytes of one number."""
         return ITEMSIZES[self.kind]
 
 
@@ -127,6 +128,7 @@ class _Machine:
         self.memo: dict[int, Any] = {}
 
     def follow(self, name: str, argument: Any) -> None:
+        """Do one operation. Raises ValueError for one that no state dict has."""
         stack = self.stack
         if name in PUSHED:
             stack.append(argument)
@@ -150,6 +152,7 @@ class _Machine:
             self.follow_more(name, argument)
 
     def follow_more(self, name: str, argument: Any) -> None:
+        """Do one of the operations that are left."""
         stack = self.stack
         if name == "GLOBAL":
             stack.append(known(argument.replace(" ", ".")))
@@ -179,7 +182,7 @@ class _Machine:
             raise ValueError(f"its pickle has the operation {name}, which no state dict has")
 
     def popped(self, count: int, drop: bool = False) -> list[Any]:
-        """The last things; they stay on the stack unless they are dropped."""
+        """The last `count` things on the stack, where they stay unless they are dropped."""
         items = self.stack[-count:]
         if len(items) < count:
             raise IndexError
@@ -188,6 +191,7 @@ class _Machine:
         return items
 
     def to_mark(self) -> list[Any]:
+        """The things above the last mark, taken off the stack with it."""
         items = []
         while (item := self.stack.pop()) is not MARK:
             items.append(item)
@@ -211,7 +215,7 @@ def known(text: str) -> Name:
 
 
 def storage_of(told: Any) -> Storage:
-    """What a persistent id says: ("storage", kind, key, device, size, and in old files a part of it)."""
+    """The storage of a persistent id: ("storage", kind, key, device, size, and in old files a part of it)."""
     label, kind, key, _, size, *view = _need(told, tuple)
     kind = _need(kind, Name).text.removeprefix("torch.").removesuffix("Storage")
     start = view[0][1] if view and view[0] is not None else 0

@@ -12,17 +12,19 @@ from collections.abc import Iterator
 from typing import Any
 
 from rnn_lockstep.adapters.models.live import calling, keras_model, torch_module
-from rnn_lockstep.adapters.models.live.asking import Port, meet
-from rnn_lockstep.adapters.models.live.model import Live, Misfit
+from rnn_lockstep.adapters.models.live.connect import LiveLayer, connect
 from rnn_lockstep.adapters.models.live.signature import signature_of
+from rnn_lockstep.adapters.models.live.way import Way, WrongForm
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer
-from rnn_lockstep.reference import Case, Trace
 
-__all__ = ["Live", "Misfit", "Port", "is_live", "meet", "read_live", "run_live", "ways"]
+__all__ = ["LiveLayer", "Way", "WrongForm", "connect", "is_live", "read_live", "ways"]
 
 
 def framework_of(model: Any) -> Any:
-    """The module here that knows such models; None of what is a function, or nothing. Imports nothing."""
+    """The module here that knows such models; None for a function and for what is no model.
+
+    Imports nothing: a model's framework is imported already.
+    """
     torch, keras = sys.modules.get("torch"), sys.modules.get("keras")
     if torch is not None and isinstance(model, torch.nn.Module):
         return torch_module
@@ -32,7 +34,7 @@ def framework_of(model: Any) -> Any:
 
 
 def is_live(model: Any) -> bool:
-    """Whether it can be asked."""
+    """Tell whether something is a live model."""
     return framework_of(model) is not None or callable(model)
 
 
@@ -43,10 +45,10 @@ def read_live(model: Any) -> list[RecurrentLayer]:
     return found
 
 
-def ways(model: Any, layer: str | None = None) -> Iterator[Live]:
+def ways(model: Any, layer: str | None = None) -> Iterator[Way]:
     """The ways to ask a live model, the likeliest first. Raises InvalidModel.
 
-    layer: of a model's layers, the one to ask.
+    layer: the name of the one to ask of a model's layers.
     """
     framework = framework_of(model)
     if framework is not None:
@@ -57,12 +59,3 @@ def ways(model: Any, layer: str | None = None) -> Iterator[Live]:
         raise InvalidModel(
             f"a {type(model).__name__} is no model: needs a torch.nn.Module, a Keras layer or a function"
         )
-
-
-def run_live(model: Any, layer: RecurrentLayer, case: Case) -> Trace:
-    """What a live model answers to a case; it must answer as `layer`, whose case it is.
-
-    The case's initial state and lengths are given where the model takes them, and final states are None
-    where it does not return them: see `Port`. Raises InvalidModel, or Misfit.
-    """
-    return meet(ways(model), layer).run(case)

@@ -1,4 +1,4 @@
-"""A callable called with a case, whatever framework its arrays are of."""
+"""Functions called with a case, whatever framework their arrays are of."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -9,8 +9,8 @@ import numpy as np
 from rnn_lockstep.adapters.backends.contract import Facts
 from rnn_lockstep.adapters.backends.registry import load
 from rnn_lockstep.adapters.backends.torch_adapter import as_array, as_tensor
-from rnn_lockstep.adapters.models.live.model import INITIAL_STATE, LENGTHS, Live
 from rnn_lockstep.adapters.models.live.signature import Signature
+from rnn_lockstep.adapters.models.live.way import INITIAL_STATE, LENGTHS, Way
 from rnn_lockstep.reference import Case
 from rnn_lockstep.reference.oracle.validation import Array
 
@@ -19,11 +19,11 @@ BACKENDS = {"torch": "torch", "jax": "jax", "jaxlib": "jax", "tensorflow": "kera
 
 
 class Call:
-    """Calls a function of inputs, and perhaps states, lengths or a mask.
+    """A function of inputs, and perhaps states, lengths or a mask, called with cases.
 
-    convert: makes the framework's own of an array.
-    stacked: initial states are (layers·directions, batch, H), of one cell too, as torch has them.
-    stateless: initial states are not given, though there may be a parameter for them.
+    convert: makes the framework's own array of a NumPy array.
+    stacked: whether initial states are (layers·directions, batch, H) of one cell too, as torch has them.
+    stateless: whether initial states are left out, though there may be a parameter for them.
     """
 
     def __init__(
@@ -40,6 +40,7 @@ class Call:
 
     @property
     def takes(self) -> frozenset[str]:
+        """Those of INITIAL_STATE and LENGTHS that are given to the function."""
         state = self.signature.state and not self.stateless
         lengths = self.signature.lengths or self.signature.mask
         return frozenset(name for name, has in ((INITIAL_STATE, state), (LENGTHS, lengths)) if has)
@@ -48,10 +49,10 @@ class Call:
         answer = list(leaves(self.function(self.convert(case.inputs), **self.given(case))))
         if answer:
             self.framework = type(answer[0]).__module__.partition(".")[0]
-        return [plain(array) for array in answer]
+        return [as_numpy(array) for array in answer]
 
     def given(self, case: Case) -> dict[str, Any]:
-        """The arguments beside the inputs, by name."""
+        """The arguments beside the inputs, by their names."""
         names, given = self.signature, {}
         if names.state and not self.stateless and (case.initial_state is not None or names.needed):
             start = map(case.by_cell, case.start) if self.stacked else case.start
@@ -69,7 +70,7 @@ class Call:
         return given
 
     def facts(self) -> Facts:
-        """Those it has itself, or else of the framework that answered; where that is unknown, the usual."""
+        """The function's own facts, or else those of the framework that answered, or else the usual ones."""
         if isinstance(own := getattr(self.function, "facts", None), Facts):
             return own
         backend = BACKENDS.get(self.framework)
@@ -85,7 +86,7 @@ def leaves(answer: Any) -> Iterator[Any]:
         yield answer
 
 
-def plain(array: Any) -> Array:
+def as_numpy(array: Any) -> Array:
     """A framework's array as NumPy's."""
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(array, torch.Tensor):
@@ -94,7 +95,7 @@ def plain(array: Any) -> Array:
 
 
 def conversions() -> Iterator[tuple[str, Callable[[Array], Any]]]:
-    """What a function may be called with: NumPy's arrays, or those of a framework that is in use."""
+    """Kinds of arrays to call a function with: NumPy's, and those of every framework that is in use."""
     yield "NumPy arrays", lambda array: array
     if (jax := sys.modules.get("jax")) is not None and hasattr(jax, "numpy"):
         yield "JAX arrays", jax.numpy.asarray
@@ -104,7 +105,7 @@ def conversions() -> Iterator[tuple[str, Callable[[Array], Any]]]:
         yield "TensorFlow tensors", tensorflow.convert_to_tensor
 
 
-def ways(function: Callable[..., Any], signature: Signature, name: str) -> Iterator[Live]:
+def ways(function: Callable[..., Any], signature: Signature, name: str) -> Iterator[Way]:
     """The ways to call a function that may be any framework's."""
     for what, convert in conversions():
         forms = [{}, {"stacked": True}] if signature.state else [{}]
@@ -112,4 +113,4 @@ def ways(function: Callable[..., Any], signature: Signature, name: str) -> Itera
             forms.append({"stateless": True})
         for form in forms:
             call = Call(function, signature, convert, **form)
-            yield Live(f"{name}, called with {what}", call, call.facts, call.takes)
+            yield Way(f"{name}, called with {what}", call, call.facts, call.takes)

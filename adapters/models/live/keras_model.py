@@ -6,8 +6,8 @@ from typing import Any
 from rnn_lockstep.adapters.backends.contract import Facts
 from rnn_lockstep.adapters.backends.registry import load
 from rnn_lockstep.adapters.backends.weight_layouts import unpack
-from rnn_lockstep.adapters.models.live.calling import leaves, plain
-from rnn_lockstep.adapters.models.live.model import INITIAL_STATE, LENGTHS, Live
+from rnn_lockstep.adapters.models.live.calling import as_numpy, leaves
+from rnn_lockstep.adapters.models.live.way import INITIAL_STATE, LENGTHS, Way
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer
 from rnn_lockstep.reference import Case, Weights
 from rnn_lockstep.reference.oracle.activations import ACTIVATIONS
@@ -17,7 +17,7 @@ CELLS = {"SimpleRNNCell": "simple_rnn", "GRUCell": "gru", "LSTMCell": "lstm"}
 
 
 def layers(model: Any) -> list[RecurrentLayer]:
-    """The recurrent layers of a model, or of a layer, by name. Raises InvalidModel."""
+    """The recurrent layers in a model, or the layer itself. Raises InvalidModel."""
     return [read(layer) for layer in recurrent(model).values()]
 
 
@@ -34,7 +34,7 @@ def recurrent(model: Any) -> dict[str, Any]:
 
 
 def read(layer: Any) -> RecurrentLayer:
-    """One of Keras's recurrent layers, built, as a layer."""
+    """A RecurrentLayer of one of Keras's, which must be built. Raises InvalidModel."""
     import keras
 
     if not layer.built:
@@ -70,8 +70,8 @@ def read(layer: Any) -> RecurrentLayer:
 
 def weights_of(cell: Any, kind: str) -> Weights:
     """A cell's weights; the two rows of a GRU's bias are b and recurrent_b."""
-    kernels = [plain(cell.kernel).copy(), plain(cell.recurrent_kernel).copy()]
-    bias = None if cell.bias is None else plain(cell.bias).copy()
+    kernels = [as_numpy(cell.kernel).copy(), as_numpy(cell.recurrent_kernel).copy()]
+    bias = None if cell.bias is None else as_numpy(cell.bias).copy()
     biases = [] if bias is None else list(bias) if bias.ndim == 2 else [bias]
     return unpack(Weights(*kernels, *biases), kind, "keras")
 
@@ -84,25 +84,24 @@ def activation_of(name: str, function: Any, known: tuple[str, ...]) -> str:
     return found
 
 
-def ways(model: Any, layer: str | None) -> Iterator[Live]:
+def ways(model: Any, layer: str | None) -> Iterator[Way]:
     """The ways to ask a model, the likeliest first: all of it, then its one recurrent layer alone."""
     inner = recurrent(model)
     chosen = inner.get(layer) if layer is not None else None
     if chosen is None and not any(found is model for found in inner.values()):
-        own = read(next(iter(inner.values()))) if len(inner) == 1 else None
         name = f"the model {model.name}"
-        yield Live(name, lambda case: answered(model(tensor(case.inputs), training=False)), facts, layer=own)
+        yield Way(name, lambda case: answered(model(tensor(case.inputs), training=False)), facts)
     if chosen is None and len(inner) == 1:
         [chosen] = inner.values()
     if chosen is not None:
-        own = read(chosen)
+        read(chosen)  # what cannot be read cannot be compared
         name = type(chosen).__name__ if chosen is model else f"its layer {chosen.name} alone"
         takes = frozenset({INITIAL_STATE, LENGTHS})
-        yield Live(f"keras.layers.{name}", lambda case: asked(chosen, case), facts, takes, own, bare=True)
+        yield Way(f"keras.layers.{name}", lambda case: asked(chosen, case), facts, takes, bare=True)
 
 
 def asked(layer: Any, case: Case) -> list[Array]:
-    """What one of Keras's recurrent layers answers, with a mask where the case has lengths."""
+    """The answer of one of Keras's recurrent layers, with a mask where the case has lengths."""
     state = None
     if case.initial_state is not None:
         by_cell = zip(*(case.by_cell(state) for state in case.start), strict=True)
@@ -112,17 +111,19 @@ def asked(layer: Any, case: Case) -> list[Array]:
 
 
 def answered(answer: Any) -> list[Array]:
-    return [plain(array) for array in leaves(answer)]
+    """The arrays in any nesting of tensors, as NumPy's."""
+    return [as_numpy(array) for array in leaves(answer)]
 
 
 def tensor(array: Array) -> Any:
+    """A tensor of the framework below Keras."""
     import keras
 
     return keras.ops.convert_to_tensor(array)
 
 
 def facts() -> Facts:
-    """Those of the framework below Keras."""
+    """The facts of the framework below Keras."""
     import keras
 
     return load({"tensorflow": "keras"}.get(keras.backend.backend(), keras.backend.backend())).facts

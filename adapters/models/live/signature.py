@@ -1,4 +1,4 @@
-"""How a callable is called, told by its parameters' names."""
+"""Signatures of functions: the meaning of their parameters, told by the names."""
 
 import inspect
 from collections.abc import Callable
@@ -14,9 +14,10 @@ MASKS = ("mask",)
 
 
 class Signature(NamedTuple):
-    """The names of the parameters beside the inputs; empty where there are none.
+    """The names of a function's parameters beside the inputs; empty where there are none.
 
-    state: h, or (h, c) of an LSTM; h alone where there is a `cell_state`.  needed: it has no default.
+    state: takes h, or (h, c) of an LSTM; h alone where there is a `cell_state`.
+    needed: whether `state` has no default.
     """
 
     state: str = ""
@@ -27,7 +28,7 @@ class Signature(NamedTuple):
 
 
 def signature_of(function: Callable[..., Any]) -> Signature:
-    """That of a function of inputs, and perhaps more."""
+    """The signature of a function of inputs, and perhaps more."""
     try:
         parameters = list(inspect.signature(function).parameters.values())
     except (TypeError, ValueError):  # of what is compiled, nothing may be known
@@ -46,7 +47,7 @@ def signature_of(function: Callable[..., Any]) -> Signature:
 
 
 def required(function: Callable[..., Any]) -> int:
-    """How many arguments it cannot do without."""
+    """The number of positional arguments without a default; 1 where that cannot be known."""
     try:
         parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):

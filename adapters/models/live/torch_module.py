@@ -9,9 +9,9 @@ from rnn_lockstep.adapters.backends.contract import Facts
 from rnn_lockstep.adapters.backends.registry import load
 from rnn_lockstep.adapters.backends.torch_adapter import PARAMETERS, as_tensor
 from rnn_lockstep.adapters.backends.weight_layouts import unpack
-from rnn_lockstep.adapters.models.live.calling import Call, plain
-from rnn_lockstep.adapters.models.live.model import INITIAL_STATE, LENGTHS, Live
+from rnn_lockstep.adapters.models.live.calling import Call, as_numpy
 from rnn_lockstep.adapters.models.live.signature import signature_of
+from rnn_lockstep.adapters.models.live.way import INITIAL_STATE, LENGTHS, Way
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer
 from rnn_lockstep.reference import Case, Weights
 from rnn_lockstep.reference.oracle.validation import Array
@@ -26,7 +26,7 @@ MODES = {
 
 
 def layers(module: Any) -> list[RecurrentLayer]:
-    """The recurrent layers of a module by name, itself or in it. Raises InvalidModel."""
+    """The recurrent layers in a module, or the module itself. Raises InvalidModel."""
     return [read(name, found) for name, found in recurrent(module).items()]
 
 
@@ -39,7 +39,7 @@ def recurrent(module: Any) -> dict[str, Any]:
 
 
 def read(name: str, module: Any) -> RecurrentLayer:
-    """One of torch's recurrent modules as a layer. It shows all its outputs; what is used, it cannot tell."""
+    """A RecurrentLayer of one of torch's modules, which cannot tell whether only its last output is used."""
     if module.proj_size:
         raise InvalidModel(f"{name}: has proj_size={module.proj_size}; a projected LSTM cannot be compared")
     cell, activation = MODES[module.mode]
@@ -47,7 +47,7 @@ def read(name: str, module: Any) -> RecurrentLayer:
     for k in range(module.num_layers):
         for suffix in ("", "_reverse")[: 1 + module.bidirectional]:
             arrays = (getattr(module, f"{p}_l{k}{suffix}", None) for p in PARAMETERS)
-            weights = Weights(*(None if a is None else plain(a).copy() for a in arrays))
+            weights = Weights(*(None if a is None else as_numpy(a).copy() for a in arrays))
             cells.append(unpack(weights, cell, "torch"))
     try:
         return RecurrentLayer(
@@ -62,12 +62,12 @@ def read(name: str, module: Any) -> RecurrentLayer:
         raise InvalidModel(f"{name}: {error}") from None
 
 
-def ways(module: Any, layer: str | None) -> Iterator[Live]:
+def ways(module: Any, layer: str | None) -> Iterator[Way]:
     """The ways to ask a module, the likeliest first: all of it, then its one recurrent layer alone."""
     inner = recurrent(module)
     chosen = inner.get(layer) if layer is not None else None
     if chosen is None and not any(m is module for m in inner.values()):
-        yield from forward(module, only_one(inner))
+        yield from forward(module)
     if chosen is None and len(inner) == 1:
         [(layer, chosen)] = inner.items()
     if chosen is not None:
@@ -75,25 +75,21 @@ def ways(module: Any, layer: str | None) -> Iterator[Live]:
         yield alone(name, str(layer), chosen)
 
 
-def alone(name: str, layer: str, module: Any) -> Live:
-    """One of torch's recurrent modules."""
+def alone(name: str, layer: str, module: Any) -> Way:
+    """The way to ask one of torch's recurrent modules, called `layer` in its model. Raises InvalidModel."""
+    read(layer, module)  # what cannot be read cannot be compared
 
-    def wider() -> Live:
+    def wider() -> Way:
         return alone(f"{name} in float64", layer, deepcopy(module).double())
 
-    own, takes = read(layer, module), frozenset({INITIAL_STATE, LENGTHS})
-    return Live(
-        name, lambda case: asked(module, case), lambda: facts_of(module), takes, own, bare=True, wider=wider
+    takes = frozenset({INITIAL_STATE, LENGTHS})
+    return Way(
+        name, lambda case: asked(module, case), lambda: facts_of(module), takes, bare=True, wider=wider
     )
 
 
-def only_one(inner: dict[str, Any]) -> RecurrentLayer | None:
-    """The one recurrent layer of a module; None where it has none or several."""
-    return read(*next(iter(inner.items()))) if len(inner) == 1 else None
-
-
-def forward(module: Any, layer: RecurrentLayer | None) -> Iterator[Live]:
-    """A module's own forward, with torch's form of initial states, another and without."""
+def forward(module: Any) -> Iterator[Way]:
+    """The ways to ask by a module's own forward: initial states in torch's form, in another, or none."""
     signature = signature_of(module.forward)
     place = tensors_of(module)
     name = f"{type(module).__name__}.forward"
@@ -102,11 +98,11 @@ def forward(module: Any, layer: RecurrentLayer | None) -> Iterator[Live]:
         forms.append({"stateless": True})
     for form in forms:
         call = Call(module, signature, place, **form)
-        yield Live(name, quietly(module, call), lambda: facts_of(module), call.takes, layer)
+        yield Way(name, quietly(module, call), lambda: facts_of(module), call.takes)
 
 
 def quietly(module: Any, call: Callable[[Case], list[Array]]) -> Callable[[Case], list[Array]]:
-    """The call, in evaluation mode and without gradients."""
+    """The same call in evaluation mode and without gradients."""
 
     def called(case: Case) -> list[Array]:
         with evaluated(module):
@@ -116,7 +112,7 @@ def quietly(module: Any, call: Callable[[Case], list[Array]]) -> Callable[[Case]
 
 
 def asked(module: Any, case: Case) -> list[Array]:
-    """What one of torch's recurrent modules answers, from packed sequences where the case has lengths."""
+    """The answer of one of torch's recurrent modules, to packed sequences where the case has lengths."""
     import torch
 
     rnn, tensor = torch.nn.utils.rnn, tensors_of(module)
@@ -136,12 +132,12 @@ def asked(module: Any, case: Case) -> list[Array]:
         else:
             outputs, final = module(inputs.transpose(0, 1), state)
             outputs = outputs.transpose(0, 1)
-    return [plain(array) for array in (outputs, *(final if isinstance(final, tuple) else (final,)))]
+    return [as_numpy(array) for array in (outputs, *(final if isinstance(final, tuple) else (final,)))]
 
 
 @contextmanager
 def evaluated(module: Any) -> Iterator[None]:
-    """The module in evaluation mode, so that nothing is dropped out, and as it was afterwards."""
+    """Put a module in evaluation mode, so that nothing is dropped out, and back afterwards."""
     import torch
 
     training = [part for part in module.modules() if part.training]
@@ -155,7 +151,7 @@ def evaluated(module: Any) -> Iterator[None]:
 
 
 def tensors_of(module: Any) -> Callable[[Array], Any]:
-    """What makes tensors of arrays: on the module's device and, but for whole numbers, in its dtype."""
+    """A function that makes tensors of arrays, on a module's device and, but for integers, in its dtype."""
     first = next(iter(module.parameters()), None)
 
     def tensor(array: Array) -> Any:
@@ -168,7 +164,7 @@ def tensors_of(module: Any) -> Callable[[Array], Any]:
 
 
 def facts_of(module: Any) -> Facts:
-    """torch's, with errors that were measured on a CPU."""
+    """The facts of torch; the measured errors hold on a CPU only, elsewhere they are the usual ones."""
     first = next(iter(module.parameters()), None)
     facts = load("torch").facts
     if first is None or first.device.type == "cpu":

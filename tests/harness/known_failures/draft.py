@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from rnn_lockstep.adapters.safe_files import in_one_line, write
+from rnn_lockstep.adapters.one_line import in_one_line
+from rnn_lockstep.adapters.safe_files import write
 from rnn_lockstep.tests.harness.session import Session
 
 FOLDER = "known_failures"  # of the cases, beside the file

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from rnn_lockstep.adapters import Case, UnknownBackend, find
-from rnn_lockstep.adapters.safe_files import in_one_line, read
+from rnn_lockstep.adapters.one_line import in_one_line
+from rnn_lockstep.adapters.safe_files import read
 from rnn_lockstep.adapters.saved_cases.saved_case import InvalidCase, SavedCase, load
 
 LARGEST = 2**20  # bytes of such a file

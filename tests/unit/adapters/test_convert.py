@@ -1,10 +1,9 @@
-"""`python -m adapters`: what is shown, what is converted, and what is not left behind."""
+"""Commands of `python -m adapters`: a file is shown or converted, and nothing wrong is left behind."""
 
 import os
 import subprocess
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,9 +11,8 @@ from torch import nn
 
 from rnn_lockstep.adapters import InvalidModel
 from rnn_lockstep.adapters.__main__ import main
-from rnn_lockstep.adapters.models.files import FORMATS, format_of, read_model
+from rnn_lockstep.adapters.models.files.table import FORMATS, format_of, read_model
 from rnn_lockstep.adapters.models.live import read_live
-from rnn_lockstep.adapters.models.written import WRITABLE
 from rnn_lockstep.adapters.port.convert import convert
 from tests.command_line.running import ROOT
 from tests.unit.adapters.ports import module
@@ -29,7 +27,7 @@ LAYERS = [
 def source(tmp_path):
     """A file that holds all that is known of two layers."""
     path = tmp_path / "source.npz"
-    path.write_bytes(format_of(path).write(LAYERS, None))
+    path.write_bytes(format_of(path).write(LAYERS))
     return path
 
 
@@ -62,26 +60,24 @@ def test_biases_that_are_summed_are_told_of(suffix, source, tmp_path):
 def test_what_the_target_cannot_express_is_refused_before_anything_is_written(tmp_path):
     layer = replace(LAYERS[1], reset_after=False)
     source = tmp_path / "source.npz"
-    source.write_bytes(format_of(source).write([layer], None))
+    source.write_bytes(format_of(source).write([layer]))
     with pytest.raises(InvalidModel, match="applies the reset gate after the matrix product"):
         convert(source, tmp_path / "target.pt")
     assert os.listdir(tmp_path) == ["source.npz"]
 
 
 def test_what_does_not_match_is_not_left(source, tmp_path, monkeypatch):
-    """Here of a writer that turns U round."""
+    """A writer that turns U round is found out."""
     target = tmp_path / "target.pt"
     target.write_bytes(b"what was there")
 
-    class Wrong:
-        __name__ = "rnn_lockstep.adapters.models.files.torch_file"
+    right = format_of(target)
 
-        @staticmethod
-        def write(layers, template):
-            mixed = [replace(x, cells=tuple(w._replace(U=w.U[::-1]) for w in x.cells)) for x in layers]
-            return format_of(target).write(mixed, template)
+    def write(layers):
+        mixed = [replace(x, cells=tuple(w._replace(U=w.U[::-1]) for w in x.cells)) for x in layers]
+        return right.write(mixed)
 
-    monkeypatch.setattr("rnn_lockstep.adapters.port.convert.format_of", lambda path: Wrong)
+    monkeypatch.setitem(FORMATS, ".pt", replace(right, write=write))
     with pytest.raises(
         InvalidModel, match="nothing was written: encoder would not be what it is in the source"
     ):
@@ -94,7 +90,7 @@ def test_what_its_framework_does_not_load_is_not_left(source, tmp_path, monkeypa
     def fails(path, layers):
         raise RuntimeError("not mine\nreally")
 
-    monkeypatch.setitem(convert.__globals__, "loaded", fails)
+    monkeypatch.setitem(FORMATS, ".pt", replace(FORMATS[".pt"], load=fails))
     with pytest.raises(InvalidModel, match=r"nothing was written: .* \(RuntimeError: not mine really\)"):
         convert(source, tmp_path / "target.pt")
     assert os.listdir(tmp_path) == ["source.npz"]
@@ -153,6 +149,14 @@ def test_showing_imports_no_framework(source):
     assert run.returncode == 0, run.stderr
 
 
-def test_every_format_that_has_a_writer_is_tried():
-    written = {suffix for suffix in FORMATS if hasattr(format_of(Path(f"model{suffix}")), "write")}
-    assert set(WRITABLE) == written
+def test_a_framework_that_is_not_installed_is_told_of(source, tmp_path, monkeypatch):
+    monkeypatch.setitem(FORMATS, ".pt", replace(FORMATS[".pt"], framework="no_such_module"))
+    with pytest.raises(InvalidModel, match="no_such_module is not installed, and what is written is tried"):
+        convert(source, tmp_path / "target.pt")
+    assert os.listdir(tmp_path) == ["source.npz"]
+
+
+def test_a_format_that_is_only_read_is_no_target(source, tmp_path, monkeypatch):
+    monkeypatch.setitem(FORMATS, ".pt", replace(FORMATS[".pt"], write=None))
+    with pytest.raises(InvalidModel, match=r"target\.pt: cannot be written; there are"):
+        convert(source, tmp_path / "target.pt")

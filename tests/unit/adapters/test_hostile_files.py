@@ -1,4 +1,4 @@
-"""What is no saved case is refused in one line, whatever is in the file, and nothing else is touched."""
+"""Files that are no saved cases are refused in one line, whatever is in them; nothing else is touched."""
 
 import json
 import os
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from safetensors.numpy import save as serialized
 
 from rnn_lockstep.adapters import Cotangents
-from rnn_lockstep.adapters.safe_files import printable
+from rnn_lockstep.adapters.one_line import printable
 from rnn_lockstep.adapters.saved_cases import saved_case
 from rnn_lockstep.adapters.saved_cases.saved_case import InvalidCase, SavedCase, pack, unpack
 from tests.unit.adapters.test_contract import make_case
@@ -112,7 +112,7 @@ def test_what_is_no_saved_case_is_told_in_one_line(name, tmp_path):
 
 
 def must_be_a_case_or_refused(data):
-    """Nothing else comes of any bytes; a case that does can be saved again."""
+    """Assert that bytes are refused, or are a case that can be saved again."""
     try:
         loaded = unpack(data)
     except InvalidCase:
@@ -125,7 +125,7 @@ def must_be_a_case_or_refused(data):
     st.lists(st.tuples(st.integers(0, len(VALID) - 1), st.integers(0, 7)), max_size=3),
 )
 def test_a_damaged_file_is_a_case_or_refused(length, bits):
-    """Cut anywhere, or with some bits flipped."""
+    """Files are cut anywhere, or have some bits flipped."""
     data = bytearray(VALID)
     for place, bit in bits:
         data[place] ^= 1 << bit

@@ -1,12 +1,12 @@
-"""Live models: what is read of them, what they are given, and what is said not to be compared."""
+"""Live models are read and asked, given what they take, and tell what is not compared."""
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from rnn_lockstep.adapters.models.live import meet, read_live, run_live, ways
-from rnn_lockstep.adapters.models.live.model import INITIAL_STATE, LENGTHS, Misfit
+from rnn_lockstep.adapters.models.live import connect, read_live, ways
+from rnn_lockstep.adapters.models.live.way import INITIAL_STATE, LENGTHS, WrongForm
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel
 from rnn_lockstep.adapters.port.sequences import sequences
 from rnn_lockstep.reference import check
@@ -21,9 +21,9 @@ def layer_of(model):
 
 
 def asked(model, layer):
-    """The port, when all of its answers to a few cases are right."""
-    port = meet(ways(model), layer)
-    given = {name: name in port.live.takes for name in BOTH}
+    """Connect a model to a layer, and assert that its answers to a few cases are right."""
+    port = connect(ways(model), layer)
+    given = {name: name in port.way.takes for name in BOTH}
     for case in sequences(port.layer, 6, 0, **given):
         verdict = check(case, port.run(case), 8, 8, unobserved=port.unobserved)
         assert verdict.status == "match", verdict
@@ -38,7 +38,7 @@ def test_torchs_modules_are_read_and_asked(kind, options):
     assert (layer.input_size, layer.hidden_size, layer.layers) == (3, 4, options.get("num_layers", 1))
     assert layer.biases == (0 if "bias" in options else 2)
     port = asked(model, layer)
-    assert (port.live.takes, port.unobserved, port.live.bare) == (BOTH, (), True)
+    assert (port.way.takes, port.unobserved, port.way.bare) == (BOTH, (), True)
 
 
 def test_a_module_that_has_time_first_is_asked_in_its_own_order():
@@ -55,7 +55,7 @@ def test_asking_leaves_a_module_as_it_was():
     model.train()
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     case = layer_of(model).case(np.ones((2, 3, 4), np.float32))
-    first, second = (run_live(model, layer_of(model), case) for _ in range(2))
+    first, second = (connect(ways(model), layer_of(model)).run(case) for _ in range(2))
     assert (first.outputs == second.outputs).all()  # nothing was dropped out
     assert model.training
     assert all(parameter.grad is None and parameter.requires_grad for parameter in model.parameters())
@@ -72,7 +72,7 @@ def test_asking_leaves_a_module_as_it_was():
 def test_a_module_of_ones_own_is_asked_as_a_whole(wrap, takes, unobserved):
     source = module(nn.LSTM)
     port = asked(wrap(source), layer_of(source))
-    assert (port.live.takes, port.unobserved, port.live.bare) == (takes, unobserved, False)
+    assert (port.way.takes, port.unobserved, port.way.bare) == (takes, unobserved, False)
     notes = list(port.notes())
     assert any("no lengths" in note for note in notes)
     assert any("no initial state" in note for note in notes) == (not takes)
@@ -82,7 +82,7 @@ def test_a_module_of_ones_own_is_asked_as_a_whole(wrap, takes, unobserved):
 def test_the_layer_of_a_model_with_more_around_it_is_asked_alone_and_that_is_said():
     source = module(nn.GRU)
     port = asked(Classifier(source), layer_of(source))
-    assert port.live.bare
+    assert port.way.bare
     assert "Classifier.forward" in next(port.notes())
 
 
@@ -98,7 +98,7 @@ def test_last_outputs_are_recognised():
 @pytest.mark.parametrize("kind", [nn.RNN, nn.LSTM])
 def test_functions_are_given_what_they_have_parameters_for(kind, takes, given):
     source = module(kind)
-    assert asked(function_of(source, takes=takes), layer_of(source)).live.takes == given
+    assert asked(function_of(source, takes=takes), layer_of(source)).way.takes == given
 
 
 @pytest.mark.parametrize("framework", ["jax", "torch"])
@@ -142,10 +142,10 @@ def test_a_wider_port_is_judged_in_its_own_dtype():
 )
 def test_what_is_no_port_is_told_in_one_line(model, message):
     with pytest.raises(InvalidModel, match=message) as error:
-        run_live(model, layer_of(module(nn.LSTM)), None)
+        connect(ways(model), layer_of(module(nn.LSTM)))
     assert "\n" not in str(error.value)
 
 
-def test_outputs_of_another_shape_are_a_misfit():
-    with pytest.raises(Misfit, match=r"its outputs are \(2, 3, 1\), needs \(2, 3, 4\)"):
-        run_live(lambda x: x[..., :1], layer_of(module(nn.LSTM)), None)
+def test_outputs_of_another_shape_are_of_the_wrong_form():
+    with pytest.raises(WrongForm, match=r"its outputs are \(2, 3, 1\), needs \(2, 3, 4\)"):
+        connect(ways(lambda x: x[..., :1]), layer_of(module(nn.LSTM)))

@@ -13,7 +13,7 @@ from rnn_lockstep.adapters.port.check import check_port
 
 @pytest.fixture(scope="module")
 def keras():
-    """Imported as its adapter does it, and when it is needed."""
+    """The module, imported as its adapter does it, and when it is needed."""
     return load("keras").keras
 
 

@@ -1,4 +1,4 @@
-"""What `pytest tests/port` prints, and its exit codes."""
+"""The check of a port on the command line: `pytest tests/port` prints a verdict, and exits accordingly."""
 
 from typing import Any
 

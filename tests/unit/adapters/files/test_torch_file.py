@@ -1,4 +1,4 @@
-"""What torch saves is read as it is, and what is written is what torch loads."""
+"""Files that torch saves are read as they are, and torch loads the files that are written."""
 
 import os
 from functools import partial
@@ -8,9 +8,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from rnn_lockstep.adapters.models.files import read_model
+from rnn_lockstep.adapters.models.files.table import read_model
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel
-from tests.unit.adapters.formats.layers import answer, assert_same_weights, inputs, make_layer, saved
+from tests.unit.adapters.files.layers import answer, assert_same_weights, inputs, make_layer, saved
 
 
 class Model(torch.nn.Module):
@@ -82,7 +82,7 @@ def test_every_weight_of_every_layer_is_read(way, tmp_path):
 
 @pytest.mark.parametrize("options", [{}, LEGACY], ids=["archive", "legacy"])
 def test_tensors_that_share_and_stride_are_read(options, tmp_path):
-    """As of one flat buffer, and transposed."""
+    """Tensors are views of one flat buffer, and transposed."""
     flat = torch.arange(100.0)
     state = {"weight_ih_l0": flat[5:17].view(3, 4).T, "weight_hh_l0": flat[20:36].view(4, 4)}
     torch.save(state, tmp_path / "it.pt", **options)

@@ -10,9 +10,9 @@ import pytest
 import torch
 from onnx import helper
 
-from rnn_lockstep.adapters.models.files import read_model
+from rnn_lockstep.adapters.models.files.table import read_model
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel
-from tests.unit.adapters.formats.layers import (
+from tests.unit.adapters.files.layers import (
     answer,
     assert_same,
     assert_same_weights,
@@ -47,7 +47,7 @@ def exported(module, path, **options):
     [(torch.nn.LSTM, {"num_layers": 2, "bidirectional": True}), (torch.nn.GRU, {"num_layers": 2})],
 )
 def test_what_torch_exports_is_what_torch_has(kind, arguments, options, tmp_path):
-    """With 40 units the newest exporter leaves the weights in a second file."""
+    """Forty units make the newest exporter leave the weights in a second file."""
     module = kind(3, 40, batch_first=True, **arguments)
     torch.save({f"encoder.{k}": v for k, v in module.state_dict().items()}, tmp_path / "it.pt")
     exported(module, tmp_path / "it.onnx", **options)

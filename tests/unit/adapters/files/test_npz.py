@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from rnn_lockstep.adapters.models.files import read_model
+from rnn_lockstep.adapters.models.files.table import read_model
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel
-from tests.unit.adapters.formats.layers import assert_same, make_layer, saved
+from tests.unit.adapters.files.layers import assert_same, make_layer, saved
 
 LAYERS = [
     make_layer("simple_rnn", activation="relu", biases=(False, False), name="plain"),
@@ -29,7 +29,7 @@ def test_everything_about_a_layer_comes_back(tmp_path):
 
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
 def test_weights_of_any_source_need_names_only(save, tmp_path):
-    """As in the seed notebook; a dense layer beside them, in Fortran order and of the other byte order."""
+    """Names as in the seed notebook, with a dense layer beside, in Fortran order and the other byte order."""
     W, U, b = make_layer("simple_rnn").cells[0][:3]
     save(tmp_path / "it.npz", W=np.asfortranarray(W), U=U.astype(">f4"), b=b, **{"dense.W": W, "dense.b": b})
     [layer] = read_model(tmp_path / "it.npz")

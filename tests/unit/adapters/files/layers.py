@@ -4,7 +4,7 @@ import ml_dtypes
 import numpy as np
 
 from rnn_lockstep.adapters.backends.numpy_adapter import NumpyAdapter
-from rnn_lockstep.adapters.models.files import format_of
+from rnn_lockstep.adapters.models.files.table import format_of
 from rnn_lockstep.adapters.models.recurrent_layer import OPTIONS, RecurrentLayer
 from rnn_lockstep.reference import Weights
 from rnn_lockstep.reference.oracle.cells import GATES
@@ -32,21 +32,21 @@ def make_layer(cell="lstm", layers=1, biases=(True, True), name="encoder", dtype
     return RecurrentLayer(name, tuple(cells), cell, **options)
 
 
-def saved(path, layers, **more):
-    """The path, with the layers written to it."""
-    path.write_bytes(format_of(path).write(layers, **more))
+def saved(path, layers):
+    """Write layers to a path, which is returned."""
+    path.write_bytes(format_of(path).write(layers))
     return path
 
 
 def assert_same(layer, other, biases=True):
-    """Bit for bit, and in every option."""
+    """Assert that two layers are the same bit for bit, and in every option."""
     for name in ("name", *OPTIONS, "outputs_reversed"):
         assert getattr(layer, name) == getattr(other, name), name
     assert_same_weights(layer, other, biases)
 
 
 def assert_same_weights(layer, other, biases=True):
-    """biases: whether they must be the same ones; otherwise a missing one is as good as zeros."""
+    """Assert that all bits of weights are the same; without `biases`, a missing bias is as good as zeros."""
     assert len(layer.cells) == len(other.cells)
     for mine, others in zip(layer.cells, other.cells, strict=True):
         for array, another in zip(mine, others, strict=True):
@@ -65,6 +65,6 @@ def inputs(size=3, dtype="float32"):
 
 
 def answer(layer, x):
-    """What the layer's case gives in NumPy: outputs, final states."""
+    """Outputs and final state of a layer in NumPy."""
     trace = NumpyAdapter().run(layer.case(x))
     return trace.outputs, trace.final_state

@@ -6,7 +6,7 @@ import h5py
 import numpy as np
 import pytest
 
-from rnn_lockstep.adapters.models.files import read_model
+from rnn_lockstep.adapters.models.files.table import read_model
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel
 
 RNG = np.random.default_rng(5)
@@ -28,7 +28,7 @@ def item(kind, name, **config):
 
 
 def write(path, groups, layers=None, version="2.4.0", kind="Sequential"):
-    """A file of these groups of weights; a whole model where it has layers."""
+    """Write a file of groups of weights, and of a whole model where it has layers."""
     with h5py.File(path, "w") as file:
         group = file
         if layers is not None:

@@ -5,9 +5,9 @@ from itertools import product
 import numpy as np
 import pytest
 
-from rnn_lockstep.adapters.models.files import read_model
+from rnn_lockstep.adapters.models.files.table import read_model
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel
-from tests.unit.adapters.formats.layers import assert_same_weights, make_layer, saved
+from tests.unit.adapters.files.layers import assert_same_weights, make_layer, saved
 
 SUFFIXES = ("pt", "safetensors", "npz", "onnx", "msgpack")
 
@@ -50,8 +50,8 @@ def test_every_pair_there_and_back(first, second, tmp_path):
 def test_biases_that_flax_adds_up_are_their_sum(tmp_path):
     layer = make_layer("gru")
     [back] = read_model(saved(tmp_path / "it.msgpack", [layer]))
-    [(_, _, b, recurrent_b)] = back.cells
-    [(_, _, was_b, was_recurrent_b)] = layer.cells
+    b, recurrent_b = back.cells[0].b, back.cells[0].recurrent_b
+    was_b, was_recurrent_b = layer.cells[0].b, layer.cells[0].recurrent_b
     np.testing.assert_array_equal(b[:8], (was_b + was_recurrent_b)[:8])
     np.testing.assert_array_equal(b[8:], was_b[8:])
     np.testing.assert_array_equal(recurrent_b[8:], was_recurrent_b[8:])

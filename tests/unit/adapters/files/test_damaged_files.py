@@ -1,4 +1,4 @@
-"""Any bytes are layers or refused in one line, in time and memory for them; nothing else is touched."""
+"""Bytes of any kind are layers or refused in one line, in time and memory for them."""
 
 import io
 import os
@@ -18,9 +18,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rnn_lockstep.adapters.models.files import FORMATS, format_of, read_model
+from rnn_lockstep.adapters.models.files.table import FORMATS, format_of, read_model
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel
-from tests.unit.adapters.formats.layers import make_layer
+from tests.unit.adapters.files.layers import make_layer
 
 LAYERS = [make_layer("gru", 2, name="a"), make_layer("lstm", merge_mode="concat", name="b")]
 SUFFIXES = ("pt", "safetensors", "npz", "onnx", "msgpack")
@@ -208,7 +208,7 @@ def test_every_format_here_is_known():
 
 
 def test_arrays_can_be_used_after_their_file_is_gone(tmp_path):
-    """They are no maps of it."""
+    """Arrays are no maps of the file."""
     for suffix, data in VALID.items():
         path = tmp_path / f"it.{suffix}"
         path.write_bytes(data)
@@ -222,7 +222,7 @@ def test_nothing_is_read_with_a_framework(tmp_path):
         (tmp_path / f"it.{suffix}").write_bytes(data)
     program = (
         "import sys; from pathlib import Path\n"
-        "from rnn_lockstep.adapters.models.files import read_model\n"
+        "from rnn_lockstep.adapters.models.files.table import read_model\n"
         "sys.modules.update(dict.fromkeys(['torch', 'tensorflow', 'keras', 'jax', 'flax']))\n"
         "assert all(read_model(path) for path in Path(sys.argv[1]).iterdir())\n"
     )

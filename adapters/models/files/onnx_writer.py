@@ -1,6 +1,6 @@
 """An ONNX graph of recurrent layers, to be run by any of its runtimes.
 
-Of each layer NAME, in the layers' dtype:
+For each layer NAME, in the layers' dtype:
     NAME.inputs             (batch, time, input_size)
     NAME.outputs            (batch, time, features), or (batch, features) where it returns the last only
     NAME.final_state        (layers·directions, batch, hidden_size); NAME.final_cell_state of an LSTM
@@ -14,19 +14,17 @@ import numpy as np
 
 from rnn_lockstep.adapters.backends.weight_layouts import pack
 from rnn_lockstep.adapters.models.files import reading
-from rnn_lockstep.adapters.models.files.onnx_file import MERGES
-from rnn_lockstep.adapters.models.files.onnx_options import CELLS, attributes_for
+from rnn_lockstep.adapters.models.files.onnx_options import MERGES, OF_CELL, OPERATORS, attributes_for
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer
 from rnn_lockstep.reference.oracle.validation import Array
 
-OPERATORS = {cell: op_type for op_type, cell in CELLS.items()}
 # Of the operators and of the file format; only newer ones have bfloat16.
 USUAL_VERSIONS = (18, 8)
 VERSIONS = {"bfloat16": (22, 10)}
 
 
 def model_of(layers: Sequence[RecurrentLayer]) -> bytes:
-    """The model's bytes. Raises InvalidModel."""
+    """The bytes of a model of these layers. Raises InvalidModel."""
     import onnx
     from google.protobuf.message import EncodeError  # type: ignore[import-untyped]
 
@@ -62,7 +60,8 @@ class Part:
         features = layer.hidden_size * (2 if layer.merge_mode == "concat" else 1)
         shapes: dict[str, list[Any]] = {"inputs": ["batch", "time", layer.input_size]}
         shapes["outputs"] = ["batch", "time", features] if layer.return_sequences else ["batch", features]
-        for state in ("final_state", "final_cell_state")[: 2 if layer.cell == "lstm" else 1]:
+        kinds = len(OPERATORS[OF_CELL[layer.cell]].outputs) - 1  # of states
+        for state in ("final_state", "final_cell_state")[:kinds]:
             shapes[state] = [len(layer.cells), "batch", layer.hidden_size]
         values = [
             onnx.helper.make_tensor_value_info(f"{layer.name}.{name}", kind, shape)
@@ -72,6 +71,7 @@ class Part:
         self._build(list(shapes)[2:])
 
     def _build(self, states: Sequence[str]) -> None:
+        """Add all nodes; `states` are the names of the final states."""
         layer, name = self.layer, self.layer.name
         value = self._node("Transpose", f"{name}.inputs", perm=[1, 0, 2])
         finals: list[list[str]] = []
@@ -91,8 +91,8 @@ class Part:
             self._node("Concat", *parts, axis=0, into=f"{name}.{state}")
 
     def _recurrent(self, value: str, k: int) -> list[str]:
-        """The node of layer k; the names of its outputs, which are empty where nothing needs them."""
-        layer, op_type = self.layer, OPERATORS[self.layer.cell]
+        """Add the node of layer k; return the names of its outputs, empty where nothing needs them."""
+        layer, op_type = self.layer, OF_CELL[self.layer.cell]
         cells = layer.cells[k * layer.directions : (k + 1) * layer.directions]
         packed = [pack(weights, layer.cell, "onnx") for weights in cells]
         inputs = [value]
@@ -102,7 +102,7 @@ class Part:
         for letter, array in zip("WRB", arrays, strict=False):
             inputs.append(self._constant(f"{layer.name}.{letter}_l{k}", array))
         node_name = f"{layer.name}/{op_type}" + (f"_{k}" if k else "")
-        outputs = [f"{node_name}.{letter}" for letter in ("Y", "Y_h", "Y_c")[: 3 if op_type == "LSTM" else 2]]
+        outputs = [f"{node_name}.{letter}" for letter in OPERATORS[op_type].outputs]
         if k == layer.layers - 1 and not layer.return_sequences:
             outputs[0] = ""
         node = self.helper.make_node(
@@ -112,7 +112,7 @@ class Part:
         return outputs
 
     def _merged(self, value: str, axis: int, into: str = "") -> str:
-        """What becomes of the directions, which are that axis, (..., directions, batch, hidden_size)."""
+        """The directions merged, which are that axis of (..., directions, batch, hidden_size)."""
         mode = self.layer.merge_mode
         if mode in MERGES:
             return self._node(MERGES[mode], value, self._numbers([axis]), keepdims=0, into=into)
@@ -122,16 +122,19 @@ class Part:
         return self._node("Reshape", turned, self._numbers([*[0] * (axis + 1), -1]), into=into)
 
     def _node(self, op_type: str, *inputs: str, into: str = "", **attributes: Any) -> str:
+        """Add a node; return the name of its output, which is `into` where that is given."""
         self.count += 1
         output = into or f"{self.layer.name}/{op_type}.{self.count}"
         self.nodes.append(self.helper.make_node(op_type, inputs, [output], name=output, **attributes))
         return output
 
     def _numbers(self, numbers: Sequence[int]) -> str:
+        """Add whole numbers as a constant; return its name."""
         name = f"{self.layer.name}.numbers_{len(self.constants)}"
         return self._constant(name, np.array(numbers, np.int64))
 
     def _constant(self, name: str, array: Array) -> str:
+        """Add a constant; return its name."""
         import onnx
 
         kind = self.helper.np_dtype_to_tensor_dtype(array.dtype)

@@ -1,0 +1,57 @@
+"""Every format of model files, and the one that a file has."""
+
+from pathlib import Path
+
+from rnn_lockstep.adapters import safe_files
+from rnn_lockstep.adapters.models.files import (
+    flax_msgpack,
+    keras_archive,
+    keras_h5,
+    keras_weights,
+    npz,
+    onnx_file,
+    safetensors_file,
+    torch_file,
+)
+from rnn_lockstep.adapters.models.files.format import Format
+from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer
+
+# The modules of formats import nothing that is large until a file is read or written.
+EVERY = (
+    keras_weights.FORMAT,
+    keras_h5.FORMAT,
+    keras_archive.FORMAT,
+    torch_file.FORMAT,
+    safetensors_file.FORMAT,
+    npz.FORMAT,
+    onnx_file.FORMAT,
+    flax_msgpack.FORMAT,
+)
+FORMATS: dict[str, Format] = {suffix: each for each in EVERY for suffix in each.suffixes}
+WRITABLE = tuple(suffix for suffix, each in FORMATS.items() if each.write)
+BEGINNING = 256  # bytes, which tell the format where the suffix does not
+
+
+def format_of(path: Path) -> Format:
+    """The format of a file: by the longest suffix that is known, else by its first bytes.
+
+    Raises InvalidModel where neither tells.
+    """
+    if fitting := [suffix for suffix in FORMATS if path.name.endswith(suffix)]:
+        return FORMATS[max(fitting, key=len)]
+    try:
+        start = safe_files.read_part(path, 0, min(BEGINNING, safe_files.size_of(path)))
+    except (OSError, ValueError):
+        start = b""
+    for each in EVERY:
+        if each.begins and each.begins.match(start):
+            return each
+    raise InvalidModel(f"{path}: no known format; there are {', '.join(FORMATS)}")
+
+
+def read_model(path: Path) -> list[RecurrentLayer]:
+    """The recurrent layers of a model file. Raises InvalidModel."""
+    layers = format_of(path).read(path)
+    if not layers:
+        raise InvalidModel(f"{path}: has no recurrent layers that can be read")
+    return layers

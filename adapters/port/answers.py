@@ -1,0 +1,82 @@
+"""The answers of a live model to sequences: the verdict on each, and what explains wrong ones."""
+
+from collections.abc import Iterator, Sequence
+
+from rnn_lockstep.adapters.models.live import LiveLayer
+from rnn_lockstep.adapters.models.live.way import INITIAL_STATE, LENGTHS
+from rnn_lockstep.adapters.one_line import in_one_line
+from rnn_lockstep.adapters.port.sequences import sequences, telling
+from rnn_lockstep.reference import Case, Trace, Verdict, check
+from rnn_lockstep.reference.diagnosis.diagnose import Answer, diagnose
+
+ENOUGH = 3  # sequences in a row that prove nothing
+
+
+def check_sequences(live: LiveLayer, count: int, seed: int) -> list[Verdict]:
+    """The verdicts on answers to sequences, the smallest first, up to the first mismatch.
+
+    Where several prove nothing, longer ones prove no more, and are left out.
+    """
+    verdicts: list[Verdict] = []
+    for case in sequences(live.layer, count, seed, **takes(live)):
+        verdicts.append(check_answer(live, case))
+        last = [verdict.status for verdict in verdicts[-ENOUGH:]]
+        if last[-1] == "mismatch" or last == ["inconclusive"] * ENOUGH:
+            break
+    return verdicts
+
+
+def takes(live: LiveLayer) -> dict[str, bool]:
+    """The options of `sequences`: whether the model can be given initial states, and lengths."""
+    return {name: name in live.way.takes for name in (INITIAL_STATE, LENGTHS)}
+
+
+def check_answer(live: LiveLayer, case: Case) -> Verdict:
+    """The verdict on the answer to a case. An error that the model raises is a mismatch too."""
+    try:
+        trace = live.run(case)
+    except Exception as error:  # the model's, whatever it is
+        return Verdict(case, "mismatch", f"it raised {type(error).__name__}: {in_one_line(error)}")
+    return check_trace(live, case, trace)
+
+
+def check_trace(live: LiveLayer, case: Case, trace: Trace) -> Verdict:
+    """The verdict on what the model shows, with the errors that are declared of its framework."""
+    return check(case, trace, live.facts.arithmetic(case.dtype), unobserved=live.unobserved)
+
+
+def likely_cause(live: LiveLayer, wrong: Verdict, seed: int) -> str:
+    """The explanation of a wrong answer together with others to the same weights; else its reason."""
+    cases = [wrong.case, *telling(live.layer, seed, **takes(live))]
+    answers = list(wrong_answers(live, cases))
+    if not answers:
+        return wrong.reason
+    diagnosis = diagnose(answers, live.facts.arithmetic(live.layer.dtype))
+    return str(diagnosis) if diagnosis.explanations else f"{wrong.reason} ({diagnosis})"
+
+
+def wrong_answers(live: LiveLayer, cases: Sequence[Case]) -> Iterator[Answer]:
+    """The answers of the right form that are wrong."""
+    for case in cases:
+        try:
+            trace = live.run(case)
+        except Exception:  # told in a verdict of its own
+            continue
+        verdict = check_trace(live, case, trace)
+        if verdict.status == "mismatch" and verdict.comparisons:
+            yield Answer(case, trace)
+
+
+def summary(live: LiveLayer, verdicts: Sequence[Verdict]) -> str:
+    """A line that tells how many sequences were compared, of which sizes, and who ran them."""
+    cases = [verdict.case for verdict in verdicts]
+    sizes = f"up to {max(c.batch for c in cases)} rows and {max(c.time for c in cases)} steps"
+    counts = {status: sum(v.status == status for v in verdicts) for status in ("match", "inconclusive")}
+    words = [f"{counts['match']} match"]
+    if nothing := counts["inconclusive"]:
+        reason = next(v.reason for v in verdicts if v.status == "inconclusive")
+        words.append(f"{nothing} prove nothing ({reason})")
+    if verdicts[-1].status == "mismatch":
+        words.append("then one does not")
+    ran = f"of {live.layer.dtype} asked of {live.way.name}"
+    return f"{', '.join(words)}; {sizes}, {ran}; worst/bound {max(v.ratio for v in verdicts):.2g}"
