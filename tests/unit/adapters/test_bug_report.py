@@ -28,9 +28,9 @@ from rnn_lockstep.adapters.bug_report.source import (
 )
 from rnn_lockstep.reference import Case, Cotangents, Verdict, check, check_gradients
 from rnn_lockstep.reference.bound.arithmetic import Arithmetic
-from rnn_lockstep.reference.oracle.engine import PLAIN
 from rnn_lockstep.reference.oracle.gradients import gradients
 from rnn_lockstep.tests.harness.drawing.make_case import make_case
+from tests.faults.faulty import run_layers
 
 # Runs scripts in one process, so that the framework is imported once: first as it is, then with what the
 # second argument does to it. Prints the exit codes, and what the scripts said.
@@ -159,7 +159,7 @@ def mismatch(one: Shown, case: Case, cotangents: Cotangents | None) -> Verdict:
         answer = {name: exact[name].astype(case.dtype) for name in case.arrays()}
         verdict = check_gradients(case, cotangents, answer, Arithmetic(case.dtype))
     else:
-        trace = PLAIN.answer(case)
+        trace = run_layers(case)
         if one.backend == "torch" and case.merge_mode in (None, "concat"):
             trace = replace(trace, hidden_outputs=())
         verdict = check(case, trace, Arithmetic(case.dtype))
@@ -270,7 +270,7 @@ def test_where_there_is_no_script_the_reason_is_one_line(one: Shown, reason: str
 def test_a_right_answer_has_no_script() -> None:
     case = case_of(TORCH[0])
     with pytest.raises(NoScript, match="no element is wrong"):
-        script("torch", case, check(case, PLAIN.answer(case), Arithmetic(case.dtype)))
+        script("torch", case, check(case, run_layers(case), Arithmetic(case.dtype)))
 
 
 @given(data=st.data())

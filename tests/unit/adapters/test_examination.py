@@ -59,7 +59,7 @@ def test_what_depends_on_padding_is_said():
     ("factor", "cause"),
     [
         (1.3, "explains it: right before step 65, wrong there; suspect a size boundary"),
-        (1 + 1e-8, "right, but only as exact as float32: perhaps something is computed in it"),
+        (1 + 1e-8, "right before step 65, wrong there; suspect a size boundary"),
     ],
 )
 def test_what_no_mistake_explains_is_said_with_what_can_be_said(factor, cause):

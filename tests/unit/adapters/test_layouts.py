@@ -70,9 +70,9 @@ def test_biases_on_the_sides_where_there_are_any(framework, cell):
     weights = numbered(cell, biases=2)
     packed = pack(weights, cell, framework)
     assert packed.W.shape == weights.W.T.shape
-    for bias, gates in zip(packed[2:], SIDES[framework, cell], strict=True):
+    for bias, gates in zip(packed.biases, SIDES[framework, cell], strict=True):
         assert (bias is None) if not gates else (len(bias) == 2 * len(gates))
-    W, U, b, recurrent_b = unpack(packed, cell, framework)
+    W, U, b, recurrent_b, _ = unpack(packed, cell, framework)
     np.testing.assert_array_equal(W, weights.W)
     np.testing.assert_array_equal(U, weights.U)
     total = (0 if b is None else b) + (0 if recurrent_b is None else recurrent_b)

@@ -9,7 +9,7 @@ from rnn_lockstep.adapters.models.live import connect, read_live, ways
 from rnn_lockstep.adapters.models.live.way import INITIAL_STATE, LENGTHS, WrongForm
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel
 from rnn_lockstep.adapters.port.sequences import sequences
-from rnn_lockstep.reference import check
+from rnn_lockstep.reference import Arithmetic, check
 from tests.unit.adapters.ports import Classifier, LastColumn, OutputsOnly, Whole, function_of, loaded, module
 
 BOTH = {INITIAL_STATE, LENGTHS}
@@ -25,7 +25,7 @@ def asked(model, layer):
     port = connect(ways(model), layer)
     given = {name: name in port.way.takes for name in BOTH}
     for case in sequences(port.layer, 6, 0, **given):
-        verdict = check(case, port.run(case), 8, 8, unobserved=port.unobserved)
+        verdict = check(case, port.run(case), Arithmetic(case.dtype), unobserved=port.unobserved)
         assert verdict.status == "match", verdict
     return port
 
