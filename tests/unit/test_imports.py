@@ -35,8 +35,10 @@ def imported(path: Path) -> Iterator[str]:
     """The modules of ours that a file imports at its top level, not counting those for types only."""
     for node in ast.parse(path.read_text()).body:
         if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith(PACKAGE):
-            yield node.module.removeprefix(PACKAGE)
-            yield from (f"{node.module}.{name.name}".removeprefix(PACKAGE) for name in node.names)
+            inner = [f"{node.module}.{name.name}".removeprefix(PACKAGE) for name in node.names]
+            yield from (name for name in inner if name in modules())
+            if not all(name in modules() for name in inner):  # something that the module itself defines
+                yield node.module.removeprefix(PACKAGE)
 
 
 ARROWS = {
