@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from rnn_lockstep.adapters import Case, Cotangents, Facts, Refused, Trace
-from rnn_lockstep.adapters.backends.contract import EVERYTHING
+from rnn_lockstep.adapters.backends.contract import CELLS, EVERYTHING
 from rnn_lockstep.reference.check.machine import Plain
 from rnn_lockstep.reference.diagnosis.mistakes.gradients import GradientMistake
 from rnn_lockstep.reference.diagnosis.mistakes.mistake import Mistake
@@ -52,7 +52,7 @@ class Fault:
     """One deliberate bug, of the answers or of the gradients. Calling it makes a backend that has it.
 
     simple: it is one of a single simple RNN with one bias, and declares no more.
-    mistake: the known mistake that it makes.  explained: what a diagnosis must say, where it can tell.
+    explained: what a diagnosis must say, where it can tell.
     """
 
     name: str
@@ -62,7 +62,6 @@ class Fault:
     answer: Callable[..., Trace] | None = None
     gradients: Callable[..., Gradients] | None = None
     simple: bool = False
-    mistake: Mistake | None = None
     explained: str = ""
 
     def __call__(self) -> Faulty:
@@ -87,28 +86,29 @@ def simple_fault(
     )
 
 
-def mistaken(
+def planted(
+    name: str,
     family: str,
     mistake: Mistake,
     *,
-    simple: bool = False,
-    cell: str = "simple_rnn",
+    cells: tuple[str, ...] = CELLS,
     among: Callable[[Case], bool] = lambda case: True,
 ) -> Fault:
-    """Make a fault of a known mistake, in some cases. cell: where it can be made with more than one."""
+    """Make a fault of a known mistake: of some of the cells it can be made with, in some cases."""
 
     def answer(case: Case) -> Trace:
         if not among(case):
             return run_cell(case)
-        with np.errstate(all="ignore"):
-            trace = answer_of([mistake], case, Plain())
+        try:
+            with np.errstate(all="ignore"):
+                trace = answer_of([mistake], case, Plain())
+        except ValueError:  # the mistake cannot be made with such a case
+            return run_cell(case)
         arrays = (np.asarray(array).astype(case.dtype) for array in (trace.outputs, *trace.states))
         return Trace(*arrays)
 
-    cell = cell if cell in mistake.cells else mistake.cells[0]
-    return Fault(
-        "", family, (cell,), False, answer=answer, simple=simple, mistake=mistake, explained=mistake.says
-    )
+    cells = tuple(cell for cell in mistake.cells if cell in cells)
+    return Fault(name, family, cells, False, answer=answer, explained=mistake.says)
 
 
 def gradient_fault(
@@ -118,15 +118,15 @@ def gradient_fault(
     return lambda wrong: Fault(wrong.__name__, family, (cell,), remembers, gradients=wrong)
 
 
-def mistaken_gradients(mistake: GradientMistake, *, cell: str = "simple_rnn") -> Fault:
-    """Make a fault of a known mistake. cell: where it can be made with more than one."""
+def planted_gradients(name: str, mistake: GradientMistake) -> Fault:
+    """Make a fault of a known mistake, of all cells it can be made with."""
 
     def wrong(case: Case, cotangents: Cotangents) -> Gradients:
         found = mistake.answer(case, cotangents, right_gradients)
         return {name: g.astype(case.dtype) for name, g in found.items()}
 
-    cell = cell if cell in mistake.cells else mistake.cells[0]
-    return Fault("", "gradients", (cell,), False, gradients=wrong, explained=mistake.says)
+    cells = tuple(mistake.cells)
+    return Fault(name, "gradients", cells, False, gradients=wrong, explained=mistake.says)
 
 
 def right_gradients(case: Case, cotangents: Cotangents) -> Gradients:

@@ -33,9 +33,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: os.environ["LOCKSTEP_FIRST"] not in item.nodeid)
 
 
-def pytest_runtest_setup(item: pytest.Item) -> None:
-    if backend_of(item) in FAILURES:
-        pytest.skip("its backend has failed already")
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> bool | None:
+    """Pass over the tests of a backend that has failed already."""
+    return True if backend_of(item) in FAILURES else None
 
 
 @pytest.hookimpl(wrapper=True)

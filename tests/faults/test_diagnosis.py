@@ -33,6 +33,7 @@ PLACES: list[dict[str, Any]] = [
     {"recurrent_activation": "hard_sigmoid"},
     {"layers": 2},
     {"layers": 3, "padding": "ragged"},
+    {"layers": 2, "shape": (3, 5, 4, 4)},
     {"merge_mode": "concat", "padding": "ragged"},
     {"merge_mode": "concat", "layers": 2},
     {"merge_mode": "concat"},

@@ -19,9 +19,7 @@ ROOT = Path(__file__).parents[2]
 FIRST = {
     "directions": "test_stacks",
     "stacks": "test_stacks",
-    "last output": "test_stacks",
-    "lengths": "test_lengths",
-    "masks": "test_lengths",
+    "padding": "test_lengths",
     "reverse": "test_reverse",
     "half types": "test_half_types",
     "gradients": "test_gradients",

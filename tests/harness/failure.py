@@ -13,7 +13,7 @@ import numpy as np
 from rnn_lockstep.adapters import Adapter, Cotangents, Facts, Trace, load
 from rnn_lockstep.adapters.backends.examination import Examination, examine, examine_gradients
 from rnn_lockstep.reference import Verdict
-from rnn_lockstep.reference.diagnosis.mistakes import Mistake
+from rnn_lockstep.reference.diagnosis.mistakes.mistake import Mistake
 
 EXPLAINED: dict[str, list[Mistake]] = {}  # by what the failures of a backend were explained in this run
 

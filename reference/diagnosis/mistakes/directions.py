@@ -95,42 +95,45 @@ def merged_by(mode: str) -> Any:
     return change
 
 
-directions_weights_swapped = Mistake("the weights of the two directions are swapped", case=weights_swapped)
-directions_forward_weights_for_both = Mistake(
-    "the backward direction has the forward direction's weights", case=forward_weights_for_both
-)
-directions_initial_states_swapped = Mistake(
-    "the initial states of the two directions are swapped", case=initial_swapped(STATE)
-)
-directions_final_states_swapped = Mistake(
-    "the final states of the two directions are swapped", show=final_swapped("final_state")
-)
-directions_concatenated_the_other_way = Mistake(
-    "the two directions are concatenated the other way round", show=halves_swapped
-)
-directions_backward_outputs_not_flipped_back = Mistake(
-    "the backward outputs are not put back into the order of the inputs", around=not_flipped_back
-)
-directions_both_forward = Mistake("both directions run forwards", around=both_forward)
-directions_backward_final_state_of_the_last_column = Mistake(
-    "the backward final state is outputs[:, -1]; it is outputs[:, 0]", around=last_column_as_state
-)
-directions_backward_eats_the_padding = Mistake(
-    "the backward direction begins with the padding, and eats it", case=filled, around=eats_padding
-)
 MERGED = {
     f"directions_merged_by_{mode}": Mistake(f"the two directions are merged by {mode}", case=merged_by(mode))
     for mode in MERGE_MODES
     if mode != "concat"
 }
-globals().update(MERGED)
-directions_lstm_cell_states_swapped = Mistake(
-    "the initial cell states of the two directions are swapped",
-    cells=("lstm",),
-    case=initial_swapped(CELL_STATE),
-)
-directions_lstm_final_cell_states_swapped = Mistake(
-    "the final cell states of the two directions are swapped",
-    cells=("lstm",),
-    show=final_swapped("final_cell_state"),
-)
+DIRECTIONS: dict[str, Mistake] = {
+    "directions_weights_swapped": Mistake(
+        "the weights of the two directions are swapped", case=weights_swapped
+    ),
+    "directions_forward_weights_for_both": Mistake(
+        "the backward direction has the forward direction's weights", case=forward_weights_for_both
+    ),
+    "directions_initial_states_swapped": Mistake(
+        "the initial states of the two directions are swapped", case=initial_swapped(STATE)
+    ),
+    "directions_final_states_swapped": Mistake(
+        "the final states of the two directions are swapped", show=final_swapped("final_state")
+    ),
+    "directions_concatenated_the_other_way": Mistake(
+        "the two directions are concatenated the other way round", show=halves_swapped
+    ),
+    "directions_backward_outputs_not_flipped_back": Mistake(
+        "the backward outputs are not put back into the order of the inputs", around=not_flipped_back
+    ),
+    "directions_both_forward": Mistake("both directions run forwards", around=both_forward),
+    "directions_backward_final_state_of_the_last_column": Mistake(
+        "the backward final state is outputs[:, -1]; it is outputs[:, 0]", around=last_column_as_state
+    ),
+    "directions_backward_eats_the_padding": Mistake(
+        "the backward direction begins with the padding, and eats it", case=filled, around=eats_padding
+    ),
+    "directions_lstm_cell_states_swapped": Mistake(
+        "the initial cell states of the two directions are swapped",
+        cells=("lstm",),
+        case=initial_swapped(CELL_STATE),
+    ),
+    "directions_lstm_final_cell_states_swapped": Mistake(
+        "the final cell states of the two directions are swapped",
+        cells=("lstm",),
+        show=final_swapped("final_cell_state"),
+    ),
+}

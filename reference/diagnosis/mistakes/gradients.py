@@ -121,57 +121,64 @@ def same_bias(case: Case, found: Found) -> Found:
 
 
 LSTM, GRU = ("lstm",), ("gru",)
-initial_state_dropped = GradientMistake(
-    "the initial state has no gradient: it is cut off there", without("initial_state")
-)
-through_the_final_state_ignored = GradientMistake(
-    "what the final state contributes to L is ignored", ignoring("final_state")
-)
-through_the_outputs_ignored = GradientMistake(
-    "what the outputs contribute to L is ignored", ignoring("outputs")
-)
-through_the_last_output_only = GradientMistake(
-    "only the last output contributes to L; all of them must", only_last_output
-)
-through_the_final_cell_state_ignored = GradientMistake(
-    "what the final cell state contributes to L is ignored", ignoring("final_cell_state"), cells=LSTM
-)
-initial_cell_state_dropped = GradientMistake(
-    "the initial cell state has no gradient", without("initial_cell_state"), cells=LSTM
-)
-recurrent_bias_missing = GradientMistake("recurrent_b has no gradient", without("recurrent_b"))
-bias_missing = GradientMistake("b has no gradient", without("b"))
-u_transposed = GradientMistake("the gradient of U is transposed", each(square_transposed, "U"))
-averaged_over_the_batch = GradientMistake(
-    "the weights' gradients are averaged over the batch; they must be summed", after(averaged)
-)
-negated = GradientMistake("all gradients have the wrong sign", each(lambda g: -1 * g))
-doubled = GradientMistake("all gradients are doubled", each(lambda g: 2 * g))
-clipped_at_one = GradientMistake(
-    "gradients are clipped at 1", each(lambda g: np.minimum(np.maximum(g, -1), 1))
-)
-of_inputs_one_step_late = GradientMistake("the inputs' gradients are one step late", after(a_step_late))
-stop_below_the_last_layer = GradientMistake(
-    "the layers below the last have no gradients", after(below_the_last_layer)
-)
-of_the_backward_direction_missing = GradientMistake(
-    "the backward direction has no gradients", after(of_the_backward_direction)
-)
-of_a_reverse_layer_not_flipped = GradientMistake(
-    "the cotangents of a reverse layer's outputs are taken in the opposite order", not_flipped
-)
-of_gru_gates_in_keras_order = GradientMistake(
-    "the gradient of W has its gates in the order z, r, n", gates_in("zrn", "W"), cells=GRU
-)
-of_the_hidden_bias_without_the_reset_gate = GradientMistake(
-    "recurrent_b has the gradient of b: the reset gate is left out", after(same_bias), cells=GRU
-)
-of_lstm_gates_in_onnx_order = GradientMistake(
-    "the gradient of U has its gates in the order i, o, f, g", gates_in("iofg", "U"), cells=LSTM
-)
-GRADIENT_MISTAKES = [mistake for mistake in vars().values() if isinstance(mistake, GradientMistake)]
+GRADIENTS: dict[str, GradientMistake] = {
+    "gradients_initial_state_dropped": GradientMistake(
+        "the initial state has no gradient: it is cut off there", without("initial_state")
+    ),
+    "gradients_through_the_final_state_ignored": GradientMistake(
+        "what the final state contributes to L is ignored", ignoring("final_state")
+    ),
+    "gradients_through_the_outputs_ignored": GradientMistake(
+        "what the outputs contribute to L is ignored", ignoring("outputs")
+    ),
+    "gradients_through_the_last_output_only": GradientMistake(
+        "only the last output contributes to L; all of them must", only_last_output
+    ),
+    "gradients_through_the_final_cell_state_ignored": GradientMistake(
+        "what the final cell state contributes to L is ignored", ignoring("final_cell_state"), cells=LSTM
+    ),
+    "gradients_initial_cell_state_dropped": GradientMistake(
+        "the initial cell state has no gradient", without("initial_cell_state"), cells=LSTM
+    ),
+    "gradients_recurrent_bias_missing": GradientMistake(
+        "recurrent_b has no gradient", without("recurrent_b")
+    ),
+    "gradients_bias_missing": GradientMistake("b has no gradient", without("b")),
+    "gradients_u_transposed": GradientMistake(
+        "the gradient of U is transposed", each(square_transposed, "U")
+    ),
+    "gradients_averaged_over_the_batch": GradientMistake(
+        "the weights' gradients are averaged over the batch; they must be summed", after(averaged)
+    ),
+    "gradients_negated": GradientMistake("all gradients have the wrong sign", each(lambda g: -1 * g)),
+    "gradients_doubled": GradientMistake("all gradients are doubled", each(lambda g: 2 * g)),
+    "gradients_clipped_at_one": GradientMistake(
+        "gradients are clipped at 1", each(lambda g: np.minimum(np.maximum(g, -1), 1))
+    ),
+    "gradients_of_inputs_one_step_late": GradientMistake(
+        "the inputs' gradients are one step late", after(a_step_late)
+    ),
+    "gradients_stop_below_the_last_layer": GradientMistake(
+        "the layers below the last have no gradients", after(below_the_last_layer)
+    ),
+    "gradients_of_the_backward_direction_missing": GradientMistake(
+        "the backward direction has no gradients", after(of_the_backward_direction)
+    ),
+    "gradients_of_a_reverse_layer_not_flipped": GradientMistake(
+        "the cotangents of a reverse layer's outputs are taken in the opposite order", not_flipped
+    ),
+    "gradients_of_gru_gates_in_keras_order": GradientMistake(
+        "the gradient of W has its gates in the order z, r, n", gates_in("zrn", "W"), cells=GRU
+    ),
+    "gradients_of_the_hidden_bias_without_the_reset_gate": GradientMistake(
+        "recurrent_b has the gradient of b: the reset gate is left out", after(same_bias), cells=GRU
+    ),
+    "gradients_of_lstm_gates_in_onnx_order": GradientMistake(
+        "the gradient of U has its gates in the order i, o, f, g", gates_in("iofg", "U"), cells=LSTM
+    ),
+}
 
 
 def possible(case: Case) -> list[GradientMistake]:
-    """The mistakes that can be made with a case."""
-    return [mistake for mistake in GRADIENT_MISTAKES if case.cell in mistake.cells]
+    """List the mistakes that can be made with a case."""
+    return [mistake for mistake in GRADIENTS.values() if case.cell in mistake.cells]

@@ -45,38 +45,6 @@ def nan_on_padding(case: Case, trace: Trace) -> Trace:
     return replace(trace, outputs=np.where(counts, trace.outputs, leak))
 
 
-lengths_ignored = Mistake("the padding is not known as such: every step counts", case=unpadded)
-outputs_alive_on_padding = Mistake(
-    "outputs go on through the padding; they must be zero there", case=unpadded, states=lambda case: case
-)
-final_state_runs_on = Mistake(
-    "the final state is that after the padding; it must be that of the last step that counts", states=unpadded
-)
-outputs_repeated_on_padding = Mistake(
-    "outputs are repeated on padding (what Keras does with a mask); they must be zero there", show=repeated
-)
-padding_leaks = Mistake("what is in the padding leaks: it is multiplied by zero", show=nan_on_padding)
-lengths_one_too_short = Mistake(
-    "the lengths are one too short", case=with_lengths(lambda case, n: np.maximum(n - 1, 0))
-)
-lengths_one_too_long = Mistake(
-    "the lengths are one too long", case=with_lengths(lambda case, n: np.minimum(n + 1, case.time))
-)
-lengths_of_the_row_before = Mistake(
-    "each row has the length of the row before", case=with_lengths(lambda case, n: np.roll(n, 1))
-)
-lengths_padding_in_front = Mistake(
-    "the padding is taken to be in front",
-    case=lambda case: (
-        case
-        if case.lengths is None
-        else replace(
-            filled(case), lengths=None, mask=np.arange(case.time) >= case.time - case.lengths[:, None]
-        )
-    ),
-)
-
-
 def sorted_by_length(case: Case) -> Case:
     if case.lengths is None:
         return case
@@ -92,11 +60,45 @@ def outputs_put_back(case: Case, trace: Trace) -> Trace:
     return replace(trace, outputs=trace.outputs[back])
 
 
-lengths_states_not_put_back = Mistake(
-    "the rows are sorted by length, and the final states not put back in order",
-    case=sorted_by_length,
-    show=outputs_put_back,
-)
+LENGTHS: dict[str, Mistake] = {
+    "lengths_ignored": Mistake("the padding is not known as such: every step counts", case=unpadded),
+    "outputs_alive_on_padding": Mistake(
+        "outputs go on through the padding; they must be zero there", case=unpadded, states=lambda case: case
+    ),
+    "final_state_runs_on": Mistake(
+        "the final state is that after the padding; it must be that of the last step that counts",
+        states=unpadded,
+    ),
+    "outputs_repeated_on_padding": Mistake(
+        "outputs are repeated on padding (what Keras does with a mask); they must be zero there",
+        show=repeated,
+    ),
+    "padding_leaks": Mistake("what is in the padding leaks: it is multiplied by zero", show=nan_on_padding),
+    "lengths_one_too_short": Mistake(
+        "the lengths are one too short", case=with_lengths(lambda case, n: np.maximum(n - 1, 0))
+    ),
+    "lengths_one_too_long": Mistake(
+        "the lengths are one too long", case=with_lengths(lambda case, n: np.minimum(n + 1, case.time))
+    ),
+    "lengths_of_the_row_before": Mistake(
+        "each row has the length of the row before", case=with_lengths(lambda case, n: np.roll(n, 1))
+    ),
+    "lengths_padding_in_front": Mistake(
+        "the padding is taken to be in front",
+        case=lambda case: (
+            case
+            if case.lengths is None
+            else replace(
+                filled(case), lengths=None, mask=np.arange(case.time) >= case.time - case.lengths[:, None]
+            )
+        ),
+    ),
+    "lengths_states_not_put_back": Mistake(
+        "the rows are sorted by length, and the final states not put back in order",
+        case=sorted_by_length,
+        show=outputs_put_back,
+    ),
+}
 
 # Masks.
 
@@ -120,19 +122,23 @@ def reset_on_padding(case: Case, go: Any, direction: Any, inputs: Any) -> Any:
     return go(direction, inputs, step, unpadded(case))
 
 
-masks_counted_as_lengths = Mistake(
-    "the mask is counted, and as many of the first steps taken",
-    case=with_mask(lambda mask: {"lengths": mask.sum(axis=1), "mask": None}),
-)
-masks_end_at_the_last_step_that_counts = Mistake(
-    "only padding after the last step that counts is skipped; that before it is eaten",
-    case=with_mask(lambda mask: {"mask": until_last(mask)}),
-)
-masks_inverted = Mistake("the mask is inverted", case=with_mask(lambda mask: {"mask": ~mask}))
-masks_one_step_late = Mistake(
-    "the mask is one step late", case=with_mask(lambda mask: {"mask": np.roll(mask, 1, axis=1)})
-)
-masks_reset_the_state = Mistake("padding resets the state to zero", case=filled, around=reset_on_padding)
+MASKS: dict[str, Mistake] = {
+    "masks_counted_as_lengths": Mistake(
+        "the mask is counted, and as many of the first steps taken",
+        case=with_mask(lambda mask: {"lengths": mask.sum(axis=1), "mask": None}),
+    ),
+    "masks_end_at_the_last_step_that_counts": Mistake(
+        "only padding after the last step that counts is skipped; that before it is eaten",
+        case=with_mask(lambda mask: {"mask": until_last(mask)}),
+    ),
+    "masks_inverted": Mistake("the mask is inverted", case=with_mask(lambda mask: {"mask": ~mask})),
+    "masks_one_step_late": Mistake(
+        "the mask is one step late", case=with_mask(lambda mask: {"mask": np.roll(mask, 1, axis=1)})
+    ),
+    "masks_reset_the_state": Mistake(
+        "padding resets the state to zero", case=filled, around=reset_on_padding
+    ),
+}
 
 # Layers that run backwards.
 
@@ -145,13 +151,16 @@ def flipped(case: Case, trace: Trace) -> Trace:
     return replace(trace, outputs=trace.outputs[:, ::-1]) if case.reverse and case.return_sequences else trace
 
 
-reverse_ignored = Mistake("the layer runs forwards; it must run in reverse", case=forwards)
-reverse_outputs_not_flipped_back = Mistake(
-    "the outputs are in the order in which the reverse layer made them; they must be in that of the inputs",
-    show=flipped,
-)
-reverse_eats_the_padding = Mistake(
-    "the reverse layer begins with the padding, and eats it",
-    case=lambda case: unpadded(case) if case.reverse else case,
-    show=zeros_on_padding,
-)
+REVERSE: dict[str, Mistake] = {
+    "reverse_ignored": Mistake("the layer runs forwards; it must run in reverse", case=forwards),
+    "reverse_outputs_not_flipped_back": Mistake(
+        "the outputs are in the order in which the reverse layer made them; "
+        "they must be in that of the inputs",
+        show=flipped,
+    ),
+    "reverse_eats_the_padding": Mistake(
+        "the reverse layer begins with the padding, and eats it",
+        case=lambda case: unpadded(case) if case.reverse else case,
+        show=zeros_on_padding,
+    ),
+}

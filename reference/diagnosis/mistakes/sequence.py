@@ -39,14 +39,18 @@ def two_steps_ago(case: Case, go: Any, direction: Any, inputs: Any) -> Any:
     return go(direction, inputs, step)
 
 
-initial_state_ignored = Mistake("the initial state is ignored", case=without_state)
-initial_state_of_the_first_row_for_all = Mistake(
-    "all rows begin with the first row's initial state", case=first_row_for_all
-)
-state_shared_across_the_batch = Mistake(
-    "every row of the batch goes on from the first row's state", step=shared
-)
-state_of_two_steps_ago = Mistake("each step goes on from the state two steps before", around=two_steps_ago)
+STATES: dict[str, Mistake] = {
+    "initial_state_ignored": Mistake("the initial state is ignored", case=without_state),
+    "initial_state_of_the_first_row_for_all": Mistake(
+        "all rows begin with the first row's initial state", case=first_row_for_all
+    ),
+    "state_shared_across_the_batch": Mistake(
+        "every row of the batch goes on from the first row's state", step=shared
+    ),
+    "state_of_two_steps_ago": Mistake(
+        "each step goes on from the state two steps before", around=two_steps_ago
+    ),
+}
 
 # Time and the batch.
 
@@ -99,30 +103,34 @@ def opposite(case: Case, trace: Trace) -> Trace:
     return replace(trace, outputs=trace.outputs[:, ::-1]) if mistaken else trace
 
 
-inputs_reversed = Mistake(
-    "the sequence is run in the opposite direction",
-    case=lambda case: replace(case, inputs=filled(case).inputs[:, ::-1]),
-)
-outputs_reversed = Mistake("the outputs are in the opposite order", show=opposite)
-inputs_one_step_late = Mistake("the inputs are one step late", case=inputs_moved(1))
-inputs_one_step_early = Mistake("the inputs are one step early", case=inputs_moved(-1))
-last_step_repeated = Mistake("the last step's input is that of the step before", case=last_repeated)
-first_step_skipped = Mistake("the first step is skipped", step=first_skipped)
-steps_of_zeros_taken_for_padding = Mistake(
-    "steps whose input is all zeros are taken for padding and skipped", step=zeros_skipped
-)
-rows_mixed = Mistake(
-    "the rows of the batch are mixed up",
-    case=lambda case: replace(case, inputs=np.roll(filled(case).inputs, 1, axis=0)),
-)
-time_and_batch_mixed_up = Mistake(
-    "inputs are reshaped from (time, batch) where they should be transposed", case=reshaped_to_batch_first
-)
-batch_first_forgotten = Mistake(
-    "batch and time are mixed up: the layer runs over the batch (batch_first is missing)",
-    case=time_first,
-    show=swapped_back,
-)
+TIME: dict[str, Mistake] = {
+    "inputs_reversed": Mistake(
+        "the sequence is run in the opposite direction",
+        case=lambda case: replace(case, inputs=filled(case).inputs[:, ::-1]),
+    ),
+    "outputs_reversed": Mistake("the outputs are in the opposite order", show=opposite),
+    "inputs_one_step_late": Mistake("the inputs are one step late", case=inputs_moved(1)),
+    "inputs_one_step_early": Mistake("the inputs are one step early", case=inputs_moved(-1)),
+    "last_step_repeated": Mistake("the last step's input is that of the step before", case=last_repeated),
+    "first_step_skipped": Mistake("the first step is skipped", step=first_skipped),
+    "steps_of_zeros_taken_for_padding": Mistake(
+        "steps whose input is all zeros are taken for padding and skipped", step=zeros_skipped
+    ),
+}
+BATCH: dict[str, Mistake] = {
+    "rows_mixed": Mistake(
+        "the rows of the batch are mixed up",
+        case=lambda case: replace(case, inputs=np.roll(filled(case).inputs, 1, axis=0)),
+    ),
+    "time_and_batch_mixed_up": Mistake(
+        "inputs are reshaped from (time, batch) where they should be transposed", case=reshaped_to_batch_first
+    ),
+    "batch_first_forgotten": Mistake(
+        "batch and time are mixed up: the layer runs over the batch (batch_first is missing)",
+        case=time_first,
+        show=swapped_back,
+    ),
+}
 
 # The final state of a single cell, from its outputs.
 
@@ -155,25 +163,30 @@ def zero_without_steps(case: Case, trace: Trace) -> Trace:
     return replace(trace, final_state=np.where(empty, 0, state))
 
 
-final_state_is_zero = Mistake(
-    "the final state is zeros", show=lambda case, trace: replace(trace, final_state=0 * case.h0)
-)
-final_state_is_the_initial = Mistake(
-    "the final state is the initial state", show=lambda case, trace: replace(trace, final_state=case.h0)
-)
-final_state_is_zero_without_steps = Mistake(
-    "the final state of a row without steps is zeros; it must be the initial state", show=zero_without_steps
-)
-final_state_of_the_step_before = Mistake(
-    "the final state is that of the step before the last", show=final_from(-2)
-)
-final_state_of_the_first_step = Mistake("the final state is that after the first step", show=final_from(0))
-reverse_final_state_of_the_last_column = Mistake(
-    "the final state is outputs[:, -1]; a reverse layer ends at outputs[:, 0]", show=last_column
-)
-final_state_of_the_last_column = Mistake(
-    "the final state is outputs[:, -1], which is not the last step of every row", show=final_from(-1)
-)
+FINAL_STATES: dict[str, Mistake] = {
+    "final_state_is_zero": Mistake(
+        "the final state is zeros", show=lambda case, trace: replace(trace, final_state=0 * case.h0)
+    ),
+    "final_state_is_the_initial": Mistake(
+        "the final state is the initial state", show=lambda case, trace: replace(trace, final_state=case.h0)
+    ),
+    "final_state_is_zero_without_steps": Mistake(
+        "the final state of a row without steps is zeros; it must be the initial state",
+        show=zero_without_steps,
+    ),
+    "final_state_of_the_step_before": Mistake(
+        "the final state is that of the step before the last", show=final_from(-2)
+    ),
+    "final_state_of_the_first_step": Mistake(
+        "the final state is that after the first step", show=final_from(0)
+    ),
+    "reverse_final_state_of_the_last_column": Mistake(
+        "the final state is outputs[:, -1]; a reverse layer ends at outputs[:, 0]", show=last_column
+    ),
+    "final_state_of_the_last_column": Mistake(
+        "the final state is outputs[:, -1], which is not the last step of every row", show=final_from(-1)
+    ),
+}
 
 # The activation.
 
@@ -202,23 +215,31 @@ def with_activation(name: str) -> Any:
 
 
 SIMPLE = ("simple_rnn",)
-always_tanh = Mistake("the activation is tanh in place of relu", cells=SIMPLE, case=with_activation("tanh"))
-always_relu = Mistake("the activation is relu in place of tanh", cells=SIMPLE, case=with_activation("relu"))
-activation_missing = Mistake("the activation is missing", cells=SIMPLE, step=no_activation)
-activation_is_sigmoid = Mistake(
-    "the activation is sigmoid", cells=SIMPLE, step=activated(lambda z, right: sigmoid(z))
-)
-activated_twice = Mistake(
-    "the activation is applied twice", cells=SIMPLE, step=activated(lambda z, right: right(right(z)))
-)
-relu_clipped_at_6 = Mistake(
-    "relu is clipped at 6", cells=SIMPLE, step=activated(lambda z, right: np.minimum(right(z), 6))
-)
-tanh_clipped = Mistake(
-    "tanh is clipped at 0.9999",
-    cells=SIMPLE,
-    step=activated(
-        lambda z, right: np.minimum(np.maximum(np.tanh(z), -0.9999), 0.9999) if right is np.tanh else right(z)
+ACTIVATION: dict[str, Mistake] = {
+    "always_tanh": Mistake(
+        "the activation is tanh in place of relu", cells=SIMPLE, case=with_activation("tanh")
     ),
-)
-bias_after_the_activation = Mistake("b is added after the activation", cells=SIMPLE, step=bias_last)
+    "always_relu": Mistake(
+        "the activation is relu in place of tanh", cells=SIMPLE, case=with_activation("relu")
+    ),
+    "activation_missing": Mistake("the activation is missing", cells=SIMPLE, step=no_activation),
+    "activation_is_sigmoid": Mistake(
+        "the activation is sigmoid", cells=SIMPLE, step=activated(lambda z, right: sigmoid(z))
+    ),
+    "activated_twice": Mistake(
+        "the activation is applied twice", cells=SIMPLE, step=activated(lambda z, right: right(right(z)))
+    ),
+    "relu_clipped_at_6": Mistake(
+        "relu is clipped at 6", cells=SIMPLE, step=activated(lambda z, right: np.minimum(right(z), 6))
+    ),
+    "tanh_clipped": Mistake(
+        "tanh is clipped at 0.9999",
+        cells=SIMPLE,
+        step=activated(
+            lambda z, right: (
+                np.minimum(np.maximum(np.tanh(z), -0.9999), 0.9999) if right is np.tanh else right(z)
+            )
+        ),
+    ),
+    "bias_after_the_activation": Mistake("b is added after the activation", cells=SIMPLE, step=bias_last),
+}

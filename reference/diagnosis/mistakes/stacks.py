@@ -114,57 +114,65 @@ def unpadded_above(case: Case, go: Any, direction: Pass, inputs: Any) -> Result:
     return go(direction, inputs, None, unpadded(case)) if above and case.padded else go(direction, inputs)
 
 
-stacks_second_layer_fed_the_inputs = Mistake(
-    "the layers above the first get the inputs, and not the outputs below", around=between(the_inputs)
-)
-stacks_relu_between_layers = Mistake(
-    "relu is applied between the layers", around=between(lambda case, below: np.maximum(below, 0))
-)
-stacks_residual_connections = Mistake("the inputs are added between the layers", around=between(residual))
-stacks_layers_one_step_late = Mistake(
-    "a layer sees the outputs below of the step before", around=between(a_step_late)
-)
-stacks_layers_swapped = Mistake(
-    "the weights of the layers above the first are in the opposite order",
-    case=layers_in(lambda above: reversed(above)),
-)
-stacks_weights_of_the_second_layer_for_all_above = Mistake(
-    "all layers above the first have the second's weights", case=layers_in(lambda above: [1] * len(above))
-)
-stacks_weights_of_the_first_layer_for_all = Mistake(
-    "all layers have the first layer's weights",
-    case=lambda case: layers_in(lambda above: [0] * len(above))(case) if case.layers > 1 else case,
-)
-stacks_initial_state_of_the_first_layer_for_all = Mistake(
-    "all layers begin with the first layer's initial state", case=first_states_for_all
-)
-stacks_initial_states_reshaped = Mistake(
-    "the initial states of layers and directions are reshaped where they should be transposed",
-    case=initial_reshaped,
-)
-stacks_final_states_reshaped = Mistake(
-    "the final states of layers and directions are reshaped where they should be transposed",
-    show=final_reshaped,
-)
-stacks_initial_state_ignored_above = Mistake(
-    "the initial state is ignored above the first layer", case=ignored_above(STATE)
-)
-stacks_initial_states_ignored_above = Mistake(
-    "the initial states h and c are ignored above the first layer",
-    cells=("lstm",),
-    case=ignored_above(STATE, CELL_STATE),
-)
-stacks_lstm_initial_cell_state_ignored_above = Mistake(
-    "the initial cell state is ignored above the first layer", cells=("lstm",), case=ignored_above(CELL_STATE)
-)
-stacks_final_state_of_the_last_layer_for_all = Mistake(
-    "the final states of all layers are the last layer's", show=last_states_for_all
-)
-stacks_states_ordered_by_direction = Mistake(
-    "the final states are ordered by direction, all forward ones first; they must be ordered by layer",
-    show=by_direction,
-)
-stacks_padding_ignored_above = Mistake("the padding is known in the first layer only", around=unpadded_above)
+STACKS: dict[str, Mistake] = {
+    "stacks_second_layer_fed_the_inputs": Mistake(
+        "the layers above the first get the inputs, and not the outputs below", around=between(the_inputs)
+    ),
+    "stacks_relu_between_layers": Mistake(
+        "relu is applied between the layers", around=between(lambda case, below: np.maximum(below, 0))
+    ),
+    "stacks_residual_connections": Mistake(
+        "the inputs are added between the layers", around=between(residual)
+    ),
+    "stacks_layers_one_step_late": Mistake(
+        "a layer sees the outputs below of the step before", around=between(a_step_late)
+    ),
+    "stacks_layers_swapped": Mistake(
+        "the weights of the layers above the first are in the opposite order",
+        case=layers_in(lambda above: reversed(above)),
+    ),
+    "stacks_weights_of_the_second_layer_for_all_above": Mistake(
+        "all layers above the first have the second's weights", case=layers_in(lambda above: [1] * len(above))
+    ),
+    "stacks_weights_of_the_first_layer_for_all": Mistake(
+        "all layers have the first layer's weights",
+        case=lambda case: layers_in(lambda above: [0] * len(above))(case) if case.layers > 1 else case,
+    ),
+    "stacks_initial_state_of_the_first_layer_for_all": Mistake(
+        "all layers begin with the first layer's initial state", case=first_states_for_all
+    ),
+    "stacks_initial_states_reshaped": Mistake(
+        "the initial states of layers and directions are reshaped where they should be transposed",
+        case=initial_reshaped,
+    ),
+    "stacks_final_states_reshaped": Mistake(
+        "the final states of layers and directions are reshaped where they should be transposed",
+        show=final_reshaped,
+    ),
+    "stacks_initial_state_ignored_above": Mistake(
+        "the initial state is ignored above the first layer", case=ignored_above(STATE)
+    ),
+    "stacks_initial_states_ignored_above": Mistake(
+        "the initial states h and c are ignored above the first layer",
+        cells=("lstm",),
+        case=ignored_above(STATE, CELL_STATE),
+    ),
+    "stacks_lstm_initial_cell_state_ignored_above": Mistake(
+        "the initial cell state is ignored above the first layer",
+        cells=("lstm",),
+        case=ignored_above(CELL_STATE),
+    ),
+    "stacks_final_state_of_the_last_layer_for_all": Mistake(
+        "the final states of all layers are the last layer's", show=last_states_for_all
+    ),
+    "stacks_states_ordered_by_direction": Mistake(
+        "the final states are ordered by direction, all forward ones first; they must be ordered by layer",
+        show=by_direction,
+    ),
+    "stacks_padding_ignored_above": Mistake(
+        "the padding is known in the first layer only", around=unpadded_above
+    ),
+}
 
 # The last output.
 
@@ -191,17 +199,19 @@ def empty_row(case: Case, trace: Trace) -> Trace:
     return replace(trace, outputs=state)
 
 
-last_output_is_the_first = Mistake(
-    "the last output is the first one", **output_at(0, lambda case: not case.merge_mode)
-)
-last_output_of_the_last_column = Mistake(
-    "the last output is outputs[:, -1], which is not the last step of every row",
-    **output_at(-1, lambda case: case.padded),
-)
-directions_last_output_of_the_last_column = Mistake(
-    "the last output is outputs[:, -1] of both directions; the backward one ends at outputs[:, 0]",
-    **output_at(-1, lambda case: case.merge_mode and not case.padded),
-)
-last_output_is_the_initial_state_of_an_empty_row = Mistake(
-    "the last output of a row without steps is its initial state; it must be zero", show=empty_row
-)
+LAST_OUTPUTS: dict[str, Mistake] = {
+    "last_output_is_the_first": Mistake(
+        "the last output is the first one", **output_at(0, lambda case: not case.merge_mode)
+    ),
+    "last_output_of_the_last_column": Mistake(
+        "the last output is outputs[:, -1], which is not the last step of every row",
+        **output_at(-1, lambda case: case.padded),
+    ),
+    "directions_last_output_of_the_last_column": Mistake(
+        "the last output is outputs[:, -1] of both directions; the backward one ends at outputs[:, 0]",
+        **output_at(-1, lambda case: case.merge_mode and not case.padded),
+    ),
+    "last_output_is_the_initial_state_of_an_empty_row": Mistake(
+        "the last output of a row without steps is its initial state; it must be zero", show=empty_row
+    ),
+}

@@ -53,39 +53,52 @@ def times(factor: int) -> Callable[[Array], Array]:
     return lambda array: (factor * array).astype(array.dtype)
 
 
-u_transposed = Mistake("U is transposed", gatewise(np.transpose, "U"))
-w_transposed = Mistake("W is transposed", gatewise(if_square, "W"))
-kernels_transposed = Mistake(
-    "W and U are transposed",
-    lambda case, w: gatewise(if_square, "W")(case, gatewise(np.transpose, "U")(case, w)),
-)
-w_in_the_other_order = Mistake("W is reshaped where it should be transposed", gatewise(other_order, "W"))
-u_in_the_other_order = Mistake("U is reshaped where it should be transposed", changed(other_order, "U"))
-all_gates_in_the_other_order = Mistake(
-    "W is reshaped, all gates at once, where it should be transposed", changed(other_order, "W")
-)
-w_and_u_swapped = Mistake("W and U are swapped", kernels_swapped)
-bias_dropped = Mistake("b is dropped", changed(times(0), "b"))
-recurrent_bias_dropped = Mistake("recurrent_b is dropped", changed(times(0), "recurrent_b"))
-biases_dropped = Mistake("the biases are dropped", changed(times(0), "b", "recurrent_b"))
-bias_doubled = Mistake("b is added twice", changed(times(2), "b"))
-recurrent_bias_doubled = Mistake("recurrent_b is added twice", changed(times(2), "recurrent_b"))
-bias_negated = Mistake("b is subtracted", changed(times(-1), "b"))
-the_two_biases_swapped = Mistake("b and recurrent_b are swapped", biases_swapped)
-u_dropped = Mistake("U·h is missing: no step sees the state before it", changed(times(0), "U"))
-w_dropped = Mistake("W·x is missing: no step sees its input", changed(times(0), "W"))
-u_diagonal_dropped = Mistake("U's diagonal is zero", gatewise(without_diagonal, "U"))
-u_negated = Mistake("U has the wrong sign", changed(times(-1), "U"))
-w_negated = Mistake("W has the wrong sign", changed(times(-1), "W"))
-w_columns_rolled = Mistake("W's columns are one place late: its inputs are permuted", changed(rolled(1), "W"))
-w_columns_early = Mistake(
-    "W's columns are one place early: its inputs are permuted", changed(rolled(1, -1), "W")
-)
-w_columns_reversed = Mistake("W's columns are reversed", changed(lambda w: w[:, ::-1], "W"))
-u_rows_rolled = Mistake("U's rows are one place late", gatewise(rolled(0), "U"))
-u_rows_early = Mistake("U's rows are one place early", gatewise(rolled(0, -1), "U"))
-u_columns_rolled = Mistake("U's columns are one place late", changed(rolled(1), "U"))
-u_columns_early = Mistake("U's columns are one place early", changed(rolled(1, -1), "U"))
-u_reversed = Mistake("U's rows and columns are reversed", gatewise(lambda u: u[::-1, ::-1], "U"))
-w_rows_rolled = Mistake("W's rows are one place late", gatewise(rolled(0), "W"))
-b_rolled = Mistake("b is one place late", gatewise(rolled(0), "b"))
+GATED = ("gru", "lstm")  # with one gate, all gates at once are each by itself
+WEIGHTS: dict[str, Mistake] = {
+    "u_transposed": Mistake("U is transposed", gatewise(np.transpose, "U")),
+    "w_transposed": Mistake("W is transposed", gatewise(if_square, "W")),
+    "kernels_transposed": Mistake(
+        "W and U are transposed",
+        lambda case, w: gatewise(if_square, "W")(case, gatewise(np.transpose, "U")(case, w)),
+    ),
+    "w_in_the_other_order": Mistake(
+        "W is reshaped where it should be transposed", gatewise(other_order, "W")
+    ),
+    "u_in_the_other_order": Mistake(
+        "U is reshaped where it should be transposed", changed(other_order, "U"), cells=GATED
+    ),
+    "all_gates_in_the_other_order": Mistake(
+        "W is reshaped, all gates at once, where it should be transposed",
+        changed(other_order, "W"),
+        cells=GATED,
+    ),
+    "w_and_u_swapped": Mistake("W and U are swapped", kernels_swapped),
+    "u_dropped": Mistake("U·h is missing: no step sees the state before it", changed(times(0), "U")),
+    "w_dropped": Mistake("W·x is missing: no step sees its input", changed(times(0), "W")),
+    "u_diagonal_dropped": Mistake("U's diagonal is zero", gatewise(without_diagonal, "U")),
+    "u_negated": Mistake("U has the wrong sign", changed(times(-1), "U")),
+    "w_negated": Mistake("W has the wrong sign", changed(times(-1), "W")),
+    "w_columns_rolled": Mistake(
+        "W's columns are one place late: its inputs are permuted", changed(rolled(1), "W")
+    ),
+    "w_columns_early": Mistake(
+        "W's columns are one place early: its inputs are permuted", changed(rolled(1, -1), "W")
+    ),
+    "w_columns_reversed": Mistake("W's columns are reversed", changed(lambda w: w[:, ::-1], "W")),
+    "u_rows_rolled": Mistake("U's rows are one place late", gatewise(rolled(0), "U")),
+    "u_rows_early": Mistake("U's rows are one place early", gatewise(rolled(0, -1), "U")),
+    "u_columns_rolled": Mistake("U's columns are one place late", changed(rolled(1), "U")),
+    "u_columns_early": Mistake("U's columns are one place early", changed(rolled(1, -1), "U")),
+    "u_reversed": Mistake("U's rows and columns are reversed", gatewise(lambda u: u[::-1, ::-1], "U")),
+    "w_rows_rolled": Mistake("W's rows are one place late", gatewise(rolled(0), "W")),
+}
+BIASES: dict[str, Mistake] = {
+    "bias_dropped": Mistake("b is dropped", changed(times(0), "b")),
+    "recurrent_bias_dropped": Mistake("recurrent_b is dropped", changed(times(0), "recurrent_b")),
+    "biases_dropped": Mistake("the biases are dropped", changed(times(0), "b", "recurrent_b")),
+    "bias_doubled": Mistake("b is added twice", changed(times(2), "b")),
+    "recurrent_bias_doubled": Mistake("recurrent_b is added twice", changed(times(2), "recurrent_b")),
+    "bias_negated": Mistake("b is subtracted", changed(times(-1), "b")),
+    "the_two_biases_swapped": Mistake("b and recurrent_b are swapped", biases_swapped, cells=("gru",)),
+    "b_rolled": Mistake("b is one place late", gatewise(rolled(0), "b")),
+}

@@ -51,8 +51,8 @@ def test_one_mistake(mistake, dtype):
     ("like", "mistakes"),
     [
         (SMALL, ("w_in_the_other_order", "initial_state_ignored")),
-        (GRU, ("gru_zrn", "gru_recurrent_bias_summed")),
-        (GRU, ("gru_zrn", "gru_reset_form_flipped")),
+        (GRU, ("gru_gates_in_order_zrn", "gru_recurrent_bias_summed")),
+        (GRU, ("gru_gates_in_order_zrn", "gru_reset_form_flipped")),
         (GRU, ("initial_state_ignored", "gru_reset_gate_on_the_input_too")),
     ],
 )
