@@ -1,4 +1,4 @@
-"""What a fault is made of: a correct NumPy backend and one deliberate bug."""
+"""Faults: a correct NumPy backend and one deliberate bug."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -27,7 +27,7 @@ CellStep = Callable[[Array, State], State]
 
 @dataclass
 class Faulty:
-    """A backend with a fault. `memory` is what it keeps between calls, and should not."""
+    """Backend with a fault. `memory` holds what it keeps between calls, and should not."""
 
     fault: "Fault"
     memory: Memory = field(default_factory=dict)
@@ -49,7 +49,7 @@ class Faulty:
 
 @dataclass(frozen=True)
 class Fault:
-    """One deliberate bug, of the answers or of the gradients. Calling it makes a backend that has it.
+    """Deliberate bug, of the answers or of the gradients. Calling it makes a backend that has it.
 
     simple: it is one of a single simple RNN with one bias, and declares no more.
     explained: what a diagnosis must say, where it can tell.
@@ -130,18 +130,18 @@ def planted_gradients(name: str, mistake: GradientMistake) -> Fault:
 
 
 def right_gradients(case: Case, cotangents: Cotangents) -> Gradients:
-    """Backpropagation through time in the case's dtype."""
+    """Propagate back through time in the case's dtype."""
     found = gradients_in(lambda array: array, case, cotangents)
     return {name: found[name] for name in case.arrays()}
 
 
 def right_step(t: int, x: Array, h: Array, c: Case) -> Array:
-    """A correct step of a simple RNN with one bias."""
+    """Take a correct step of a simple RNN with one bias."""
     return ACTIVATIONS[c.activation](x @ c.W.T + h @ c.U.T + c.b)
 
 
 def run(case: Case, step: Step = right_step) -> Trace:
-    """The correct loop around a step of a simple RNN, which knows its time."""
+    """Loop over time, rightly, around a step of a simple RNN, which knows its time."""
     if case.b is None or case.recurrent_b is not None or case.padded or case.reverse:
         raise Refused("has one bias, no padding and runs forwards")
     need_one_cell(case)
@@ -154,9 +154,9 @@ def run(case: Case, step: Step = right_step) -> Trace:
 
 
 def run_cell(case: Case, step: CellStep | None = None) -> Trace:
-    """The correct loop around a step of any cell: `step(x_t, state)` gives the next state.
+    """Loop over time, rightly, around a step of any cell: `step(x_t, state)` gives the next state.
 
-    Without a step the correct layers, of which only the last shows its outputs.
+    Without a step, run the correct layers, of which only the last shows its outputs.
     """
     if step is None:
         return opaque(run_layers(case))
@@ -167,7 +167,7 @@ def run_cell(case: Case, step: CellStep | None = None) -> Trace:
 
 
 def run_layers(case: Case, run: stack.Run | None = None) -> Trace:
-    """`reference.oracle.stack.run_layers`, stored in the case's dtype: NumPy computes bfloat16 in float32."""
+    """Run the layers and store in the case's dtype, since NumPy computes bfloat16 in float32."""
 
     def stored(array: Array | None) -> Array | None:
         return None if array is None else array.astype(case.dtype)
@@ -178,7 +178,7 @@ def run_layers(case: Case, run: stack.Run | None = None) -> Trace:
 
 
 def opaque(trace: Trace) -> Trace:
-    """The trace of layers of which only the last shows its outputs."""
+    """Hide the outputs of all layers but the last."""
     return replace(trace, hidden_outputs=())
 
 
@@ -188,6 +188,6 @@ def need_one_cell(case: Case) -> None:
 
 
 def to_bits(array: Array, bits: int) -> Array:
-    """The array with its significands rounded to `bits` bits, in its own dtype."""
+    """Round an array's significands to `bits` bits, in its own dtype."""
     fraction, exponent = np.frexp(array)
     return np.ldexp(np.round(fraction * 2.0**bits) / 2.0**bits, exponent).astype(array.dtype)

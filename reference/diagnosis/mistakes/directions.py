@@ -20,7 +20,7 @@ from rnn_lockstep.reference.oracle.trace import Trace
 
 
 def swapped(array: Any) -> Any:
-    """States with the directions of each layer swapped."""
+    """Swap the directions of each layer in states (cells, batch, H)."""
     shape = array.shape
     return array.reshape(-1, 2, *shape[1:])[:, ::-1].reshape(*shape)
 
@@ -87,7 +87,7 @@ def eats_padding(case: Case, go: Any, direction: Pass, inputs: Any) -> Result:
 
 
 def merged_by(mode: str) -> Any:
-    """The case with another way of merging, where outputs have the same shape."""
+    """Merge in another way, where outputs have the same shape."""
 
     def change(case: Case) -> Case:
         return case if case.merge_mode in (None, "concat") else replace(case, merge_mode=mode)

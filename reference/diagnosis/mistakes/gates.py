@@ -50,7 +50,7 @@ def orders(cell: str) -> list[str]:
 
 
 def in_order_of(cell: str, letters: str, says: str, *names: str) -> Mistake:
-    """Make the mistake of taking the gates of some arrays, `says` which, in another order."""
+    """Make the mistake of taking the gates of some arrays, called `says`, in another order."""
     order = [GATES[cell].index(letter) for letter in letters]
     says = f"the gates of {says} are taken in the order {', '.join(letters)}"
     return Mistake(says, reordered(order, *names), cells=(cell,))

@@ -17,7 +17,7 @@ Run = Callable[[Case, Cotangents], Found]
 
 @dataclass(frozen=True, eq=False)
 class GradientMistake:
-    """What is done in place of backpropagation. Where it makes no difference, the gradients are right.
+    """Something done in place of backpropagation. Where it makes no difference, the gradients are right.
 
     says: what was done, as a clause.  cells: those which it can be made with.
     answer: the mistaken gradients (case, cotangents, run), by means of `run`, which gives the right ones.
@@ -33,7 +33,7 @@ Answer = Callable[[Case, Cotangents, Run], Found]
 
 
 def after(change: Change) -> Answer:
-    """The right gradients, changed."""
+    """Change the right gradients."""
     return lambda case, cotangents, run: change(case, run(case, cotangents))
 
 
@@ -42,17 +42,17 @@ def zeros(found: Found, *names: str) -> Found:
 
 
 def without(*names: str) -> Answer:
-    """No gradient of some arrays."""
+    """Put zeros for the gradients of some arrays."""
     return after(lambda case, found: zeros(found, *names))
 
 
 def ignoring(name: str) -> Answer:
-    """No part of L that comes from one array of the answer."""
+    """Leave out the part of L that comes from one array of the answer."""
     return lambda case, cotangents, run: run(case, cotangents._replace(**{name: None}))
 
 
 def each(change: Callable[[Any], Any], *letters: str) -> Answer:
-    """The gradients of some kinds of arrays changed, of all when there are none."""
+    """Change the gradients of the arrays with these names in any cell, or of all arrays."""
 
     def changed(case: Case, found: Found) -> Found:
         mine = {name: name.rpartition(".")[2] for name in found}
@@ -101,7 +101,7 @@ def square_transposed(g: Any) -> Any:
 
 
 def gates_in(letters: str, *names: str) -> Answer:
-    """The gates of some gradients in another order."""
+    """Put the gates of some gradients into another order."""
 
     def change(case: Case, found: Found) -> Found:
         size = case.hidden_size

@@ -29,7 +29,7 @@ def recurrent_bias_summed(case: Case, w: Weights) -> Weights:
 
 
 def gru_pieces(case: Case, x_t: Any, h: Any, weights: Weights) -> tuple[Any, Any, Any, Any]:
-    """r, z and the two parts of the candidate, with reset_after."""
+    """Return r, z and the two parts of the candidate's sum, of W·x and of U·h, with reset_after."""
     activate = RECURRENT_ACTIVATIONS[case.recurrent_activation]
     x_r, x_z, x_n = gates(input_sum(x_t, weights), 3)
     h_r, h_z, h_n = gates(recurrent_sum(h, weights), 3)
@@ -37,7 +37,7 @@ def gru_pieces(case: Case, x_t: Any, h: Any, weights: Weights) -> tuple[Any, Any
 
 
 def gru_step(candidate: Any) -> Any:
-    """A step with another candidate, made of r and the two parts of its sum, with reset_after."""
+    """Make a step with another candidate, of r and the two parts of its sum, with reset_after."""
 
     def step(case: Case, t: int, x_t: Any, state: State, weights: Weights) -> State:
         if not case.reset_after:

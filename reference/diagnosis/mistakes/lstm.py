@@ -22,7 +22,7 @@ CELL = ("lstm",)
 
 
 def lstm_step(update: Any) -> Any:
-    """A step with another update of the states, from i, f, g, o and c to h and c."""
+    """Make a step with another update of the states, from i, f, g, o and c to h and c."""
 
     def step(case: Case, t: int, x_t: Any, state: State, weights: Weights) -> State:
         h, c = state

@@ -1,4 +1,4 @@
-"""What a mistake is: the right layers and one thing done wrong.
+"""Mistakes: the right layers and one thing done wrong.
 
 A mistake is written once. On a machine of plain arrays it is a backend with a fault; on machines whose
 arrays carry errors it is an explanation, which holds where a backend's answer lies within them.
@@ -35,7 +35,7 @@ SCOPES: dict[str, Callable[[Case, int], bool]] = {
 
 @dataclass(frozen=True, eq=False)
 class Mistake:
-    """What is done in place of the right thing. Where it makes no difference, the answer is right.
+    """Something done in place of the right thing. Where it makes no difference, the answer is right.
 
     says: what was done, as a clause: "U is transposed".
     cells: those which it can be made with.
@@ -58,18 +58,18 @@ class Mistake:
     show: Callable[[Case, Trace], Trace] | None = None
 
     def change(self, case: Case) -> Case:
-        """The case that is run."""
+        """Return the case that is run in place of the one asked for."""
         if self.case:
             case = self.case(case)
         return with_weights(case, self.weights, SCOPES[self.scope]) if self.weights else case
 
     @property
     def moves(self) -> bool:
-        """Whether what is shown may not be the states that the steps went on from."""
+        """Tell whether the outputs may not be the states that the steps went on from."""
         return bool(self.around or self.states or self.show)
 
     def scoped(self, scope: str) -> "Mistake":
-        """The same, of the weights of some cells only."""
+        """Return the same mistake, made with the weights of some cells only."""
         return replace(self, says=f"{self.says} {scope}", scope=scope)
 
 
@@ -98,28 +98,28 @@ def answer(mistakes: Sequence[Mistake], case: Case, machine: Plain) -> Trace:
 
 
 def with_weights(case: Case, change: Change, among: Callable[[Case, int], bool]) -> Case:
-    """The case with the weights of some of its cells changed."""
+    """Change the weights of some of a case's cells."""
     cells = [case.weights, *case.more_weights]
     return of_cells(case, [change(case, w) if among(case, k) else w for k, w in enumerate(cells)])
 
 
 def of_cells(case: Case, cells: Sequence[Weights]) -> Case:
-    """The case with other weights of its cells."""
+    """Put other weights into a case, those of each cell."""
     return replace(case, **cells[0]._asdict(), more_weights=tuple(cells[1:]))
 
 
 def with_states(case: Case, *states: Any) -> Case:
-    """The case with another initial state and, of an LSTM, another initial cell state."""
+    """Put another initial state into a case and, for an LSTM, another initial cell state."""
     return replace(case, **dict(zip((STATE, CELL_STATE), states, strict=False)))
 
 
 def by_gate(case: Case, array: Array, change: Callable[[Array], Array]) -> Array:
-    """An array of weights with the part of each gate changed."""
+    """Change the part of each gate in an array of weights."""
     return np.concatenate([change(part) for part in np.split(array, len(GATES[case.cell]))])
 
 
 def some_gate(case: Case, array: Array, gate: str, change: Callable[[Array], Array]) -> Array:
-    """An array of weights with the part of one gate changed."""
+    """Change the part of one gate in an array of weights."""
     parts = np.split(array, len(GATES[case.cell]))
     k = GATES[case.cell].index(gate)
     parts[k] = change(parts[k])
@@ -127,10 +127,10 @@ def some_gate(case: Case, array: Array, gate: str, change: Callable[[Array], Arr
 
 
 def filled(case: Case) -> Case:
-    """The case with zeros in its padding, for whoever does not know that it is padding."""
+    """Put zeros into a case's padding, for whoever does not know that it is padding."""
     return replace(case, inputs=np.where(case.valid[..., None], case.inputs, 0).astype(case.dtype))
 
 
 def unpadded(case: Case) -> Case:
-    """The case as if every step counted."""
+    """Make every step of a case count."""
     return replace(filled(case), lengths=None, mask=None) if case.padded else case

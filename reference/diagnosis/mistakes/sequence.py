@@ -81,7 +81,7 @@ def reshaped_to_batch_first(case: Case) -> Case:
 
 
 def time_first(case: Case) -> Case:
-    """The first axis taken for time, as in torch without batch_first; the second is the batch then."""
+    """Take the first axis for time and the second for the batch, as torch does without batch_first."""
     if case.padded or not case.return_sequences:
         return case
     kept = case if case.batch == case.time else without_state(case)
@@ -89,7 +89,7 @@ def time_first(case: Case) -> Case:
 
 
 def swapped_back(case: Case, trace: Trace) -> Trace:
-    """What is shown then: outputs of the right shape, and the last of them, or the states if they fit."""
+    """Swap the outputs' axes back; the final state is the last output, or as it is if that fits."""
     if not case.return_sequences or case.padded:
         return trace
     outputs: Any = trace.outputs.swapaxes(0, 1)
@@ -140,7 +140,7 @@ def one_cell(case: Case) -> bool:
 
 
 def final_from(t: int) -> Any:
-    """The output of some step in place of the final state."""
+    """Show the output of a step in place of the final state."""
 
     def show(case: Case, trace: Trace) -> Trace:
         if not one_cell(case) or case.time < abs(t):
@@ -196,7 +196,7 @@ def no_activation(case: Case, t: int, x_t: Any, state: State, weights: Weights) 
 
 
 def activated(activation: Any) -> Any:
-    """A step with a function of the sum and of the right activation."""
+    """Make a step with a function of the sum and of the right activation."""
 
     def step(case: Case, t: int, x_t: Any, state: State, weights: Weights) -> State:
         z = input_sum(x_t, weights) + recurrent_sum(state[0], weights)

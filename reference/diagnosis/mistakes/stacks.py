@@ -22,7 +22,7 @@ from rnn_lockstep.reference.oracle.trace import Trace
 
 
 def between(change: Any) -> Any:
-    """Change, (case, inputs), what each layer but the first gets from the one below."""
+    """Change the inputs of each layer but the first, by `change(case, inputs)`."""
 
     def around(case: Case, go: Any, direction: Pass, inputs: Any) -> Result:
         below = direction.name.startswith("layer") and not direction.name.startswith("layer 0")
@@ -32,7 +32,7 @@ def between(change: Any) -> Any:
 
 
 def the_inputs(case: Case, below: Any) -> Any:
-    """The inputs of the case, as many of them as there is room for."""
+    """Return the inputs of the case, as many features as the layer below has."""
     room = max(0, case.features - case.input_size)
     return np.pad(filled(case).inputs[..., : case.features], ((0, 0), (0, 0), (0, room)))
 
@@ -46,7 +46,7 @@ def a_step_late(case: Case, below: Any) -> Any:
 
 
 def layers_in(order: Any) -> Any:
-    """The case with the weights of its layers above the first in another order."""
+    """Put the weights of the layers above the first into another order."""
 
     def change(case: Case) -> Case:
         n, cells = case.directions, [case.weights, *case.more_weights]
@@ -65,7 +65,7 @@ def first_states_for_all(case: Case) -> Case:
 
 
 def reshaped(state: Any) -> Any:
-    """(cells, batch, H) read as (batch, cells, H), or the other way round, of the same numbers."""
+    """Read a state (cells, batch, H) as one (batch, cells, H), or the other way round."""
     return state.swapaxes(0, 1).reshape(*state.shape)
 
 
@@ -81,7 +81,7 @@ def final_reshaped(case: Case, trace: Trace) -> Trace:
 
 
 def ignored_above(*names: str) -> Any:
-    """The case with zeros for the initial states above the first layer."""
+    """Put zeros for the initial states above the first layer."""
 
     def change(case: Case) -> Case:
         if case.layers == 1 or case.initial_state is None:
@@ -178,7 +178,7 @@ STACKS: dict[str, Mistake] = {
 
 
 def output_at(t: int, mistaken: Any) -> Any:
-    """An output that is not the last, for return_sequences=False."""
+    """Show the output at t in place of the last one; return the hooks of that mistake."""
 
     def show(case: Case, trace: Trace) -> Trace:
         if case.return_sequences or not mistaken(case) or not case.time:

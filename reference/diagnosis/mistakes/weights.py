@@ -11,7 +11,7 @@ from rnn_lockstep.reference.oracle.validation import Array
 
 
 def changed(change: Callable[[Array], Array], *names: str) -> Change:
-    """Some of a cell's arrays, where it has them, changed."""
+    """Change some of a cell's arrays, where it has them."""
 
     def weights(case: Case, w: Weights) -> Weights:
         arrays = {name: getattr(w, name) for name in names}
@@ -21,7 +21,7 @@ def changed(change: Callable[[Array], Array], *names: str) -> Change:
 
 
 def gatewise(change: Callable[[Array], Array], name: str) -> Change:
-    """One of a cell's arrays, changed gate by gate."""
+    """Change one of a cell's arrays, gate by gate."""
     return lambda case, w: changed(lambda array: by_gate(case, array, change), name)(case, w)
 
 

@@ -15,7 +15,7 @@ from tests.faults.faulty import (
 
 
 def plain(case: Case) -> bool:
-    """Whether it is one simple RNN with tanh, run forwards on all steps."""
+    """Tell whether it is one simple RNN with tanh, run forwards on all steps."""
     one = not (case.more_weights or case.padded or case.reverse) and case.return_sequences
     return one and case.activation == "tanh"
 
@@ -23,7 +23,7 @@ def plain(case: Case) -> bool:
 def backwards(
     case: Case, cotangents: Cotangents, *, steps: int = 1000, late: int = 0, once: bool = False
 ) -> Gradients:
-    """Backpropagation for such a case, with its mistakes.
+    """Propagate back through such a case, with a mistake.
 
     steps: after so many the cotangent is cut off.  late: how many steps late the tanh's derivative is
     taken.  once: the bias is counted in the last step only.
@@ -85,7 +85,7 @@ def gradients_computed_in_float32(case: Case, cotangents: Cotangents) -> Gradien
 def gradients_added_to_those_of_the_last_call(
     case: Case, cotangents: Cotangents, memory: Memory
 ) -> Gradients:
-    """They were not set to zero."""
+    """Add to gradients that were not set to zero."""
     found = right_gradients(case, cotangents)
     key = (case.dtype, case.kind, *(array.shape for array in found.values()))
     memory[key] = {name: g + memory.get(key, {}).get(name, 0) for name, g in found.items()}
