@@ -36,10 +36,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: first[backend_of(item)] not in item.nodeid)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtest_protocol(item: pytest.Item) -> bool | None:
+def pytest_runtest_setup(item: pytest.Item) -> None:
     """Pass over the tests of a backend that has failed already."""
-    return True if backend_of(item) in FAILURES else None
+    if backend_of(item) in FAILURES:
+        pytest.skip("its backend has failed already")
 
 
 @pytest.hookimpl(wrapper=True)

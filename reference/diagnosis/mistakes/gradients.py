@@ -51,14 +51,9 @@ def ignoring(name: str) -> Answer:
     return lambda case, cotangents, run: run(case, cotangents._replace(**{name: None}))
 
 
-def each(change: Callable[[Any], Any], *letters: str) -> Answer:
-    """Change the gradients of the arrays with these names in any cell, or of all arrays."""
-
-    def changed(case: Case, found: Found) -> Found:
-        mine = {name: name.rpartition(".")[2] for name in found}
-        return {name: change(g) if not letters or mine[name] in letters else g for name, g in found.items()}
-
-    return after(changed)
+def each(change: Callable[[Any], Any]) -> Answer:
+    """Change all gradients."""
+    return after(lambda case, found: {name: change(g) for name, g in found.items()})
 
 
 def only_last_output(case: Case, cotangents: Cotangents, run: Run) -> Found:
@@ -96,8 +91,14 @@ def of_the_backward_direction(case: Case, found: Found) -> Found:
     return zeros(found, *backward) if case.merge_mode else found
 
 
-def square_transposed(g: Any) -> Any:
-    return g.T if g.shape[0] == g.shape[1] else g
+def recurrent_transposed(case: Case, found: Found) -> Found:
+    """Transpose the gradients of U, the part of each gate by itself."""
+    starts = range(0, len(GATES[case.cell]) * case.hidden_size, case.hidden_size)
+
+    def change(g: Any) -> Any:
+        return np.concatenate([g[k : k + case.hidden_size].T for k in starts], axis=0)
+
+    return {name: change(g) if name.rpartition(".")[2] == "U" else g for name, g in found.items()}
 
 
 def gates_in(letters: str, *names: str) -> Answer:
@@ -144,9 +145,7 @@ GRADIENTS: dict[str, GradientMistake] = {
         "recurrent_b has no gradient", without("recurrent_b")
     ),
     "gradients_bias_missing": GradientMistake("b has no gradient", without("b")),
-    "gradients_u_transposed": GradientMistake(
-        "the gradient of U is transposed", each(square_transposed, "U")
-    ),
+    "gradients_u_transposed": GradientMistake("the gradient of U is transposed", after(recurrent_transposed)),
     "gradients_averaged_over_the_batch": GradientMistake(
         "the weights' gradients are averaged over the batch; they must be summed", after(averaged)
     ),
