@@ -140,12 +140,12 @@ def changed(case: Case) -> Iterator[tuple[str, tuple[Weights, ...]]]:
     for mistakes in (*singles, *((order, turned) for turned in TURNED for order in known)):
         try:
             with np.errstate(all="ignore"):
-                other = reduce(lambda case, mistake: mistake.change(case), mistakes, case)
+                other = reduce(lambda case, mistake: mistake.mistaken_case(case), mistakes, case)
         except (ValueError, IndexError):  # there is none with this layer, or without steps
             continue
         cells = (other.weights, *other.more_weights)
         if len(cells) == len(given) and any(a is not b for a, b in zip(cells, given, strict=True)):
-            yield ", and ".join(mistake.says for mistake in mistakes), cells
+            yield ", and ".join(mistake.description for mistake in mistakes), cells
 
 
 def likeliest(fits: Sequence[str]) -> str:

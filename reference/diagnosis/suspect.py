@@ -51,7 +51,7 @@ class Suspect:
     def fits(self, *mistakes: Mistake) -> bool:
         """Whether the mistakes explain all of it."""
         forced, free = self.machines
-        for machine in (forced, free) if any(mistake.moves for mistake in mistakes) else (forced,):
+        for machine in (forced, free) if any(mistake.hides_states for mistake in mistakes) else (forced,):
             compared = self.judged(machine, *mistakes)
             if compared and not wrong(compared) and vacuous(compared) <= self.allowed:
                 return True

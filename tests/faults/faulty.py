@@ -108,7 +108,7 @@ def planted(
         return Trace(*arrays)
 
     cells = tuple(cell for cell in mistake.cells if cell in cells)
-    return Fault(name, family, cells, False, answer=answer, explained=mistake.says)
+    return Fault(name, family, cells, False, answer=answer, explained=mistake.description)
 
 
 def gradient_fault(
@@ -126,7 +126,7 @@ def planted_gradients(name: str, mistake: GradientMistake) -> Fault:
         return {name: g.astype(case.dtype) for name, g in found.items()}
 
     cells = tuple(mistake.cells)
-    return Fault(name, "gradients", cells, False, gradients=wrong, explained=mistake.says)
+    return Fault(name, "gradients", cells, False, gradients=wrong, explained=mistake.description)
 
 
 def right_gradients(case: Case, cotangents: Cotangents) -> Gradients:

@@ -29,7 +29,7 @@ MISTAKES = {name: mistake for family in FAMILIES.values() for name, mistake in f
 
 # What ports get wrong most often; two mistakes at once are looked for among these first.
 COMMON = {
-    MISTAKES[name].says
+    MISTAKES[name].description
     for name in (
         "u_transposed",
         "kernels_transposed",
@@ -66,4 +66,6 @@ def possible(case: Case) -> list[Mistake]:
     of_cell = [mistake for mistake in MISTAKES.values() if case.cell in mistake.cells]
     count = 1 + len(case.more_weights)
     scopes = [name for name, among in SCOPES.items() if 0 < sum(among(case, k) for k in range(count)) < count]
-    return of_cell + [mistake.scoped(name) for mistake in of_cell if mistake.weights for name in scopes]
+    return of_cell + [
+        mistake.only_in(name) for mistake in of_cell if mistake.change_weights for name in scopes
+    ]

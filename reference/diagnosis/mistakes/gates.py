@@ -6,7 +6,7 @@ from itertools import permutations
 
 import numpy as np
 
-from rnn_lockstep.reference.diagnosis.mistakes.mistake import Change, Mistake, some_gate
+from rnn_lockstep.reference.diagnosis.mistakes.mistake import Change, Mistake, change_one_gate
 from rnn_lockstep.reference.oracle.case import Case
 from rnn_lockstep.reference.oracle.cells import GATES, Weights
 from rnn_lockstep.reference.oracle.validation import Array
@@ -70,13 +70,13 @@ PARTIAL_ORDERS = {
 }
 
 
-def of_gate(gate: str, change: Callable[[Array], Array], *names: str) -> Change:
+def change_gate_of(gate: str, change: Callable[[Array], Array], *names: str) -> Change:
     """Change the part of one gate in some of a cell's arrays."""
 
     def weights(case: Case, w: Weights) -> Weights:
         arrays = {name: getattr(w, name) for name in names}
         return w._replace(
-            **{name: some_gate(case, a, gate, change) for name, a in arrays.items() if a is not None}
+            **{name: change_one_gate(case, a, gate, change) for name, a in arrays.items() if a is not None}
         )
 
     return weights
@@ -84,7 +84,7 @@ def of_gate(gate: str, change: Callable[[Array], Array], *names: str) -> Change:
 
 U_OF_ONE_GATE = {
     f"{cell}_u_of_{gate}_transposed": Mistake(
-        f"U is transposed for the gate {gate} alone", of_gate(gate, np.transpose, "U"), cells=(cell,)
+        f"U is transposed for the gate {gate} alone", change_gate_of(gate, np.transpose, "U"), cells=(cell,)
     )
     for cell in BOTH
     for gate in GATES[cell]
@@ -100,14 +100,14 @@ GATE_ACTIVATIONS: dict[str, Mistake] = {
     "hard_sigmoid_for_sigmoid": Mistake(
         "the gates' activation is hard_sigmoid (z/6 + 1/2)",
         cells=BOTH,
-        case=with_gate_activation("hard_sigmoid"),
+        change_case=with_gate_activation("hard_sigmoid"),
     ),
     "hard_sigmoid_of_keras_2": Mistake(
         "the gates' activation is the hard_sigmoid of Keras 2 (z/5 + 1/2)",
         cells=BOTH,
-        case=with_gate_activation("hard_sigmoid_keras2"),
+        change_case=with_gate_activation("hard_sigmoid_keras2"),
     ),
     "sigmoid_for_hard_sigmoid": Mistake(
-        "the gates' activation is sigmoid", cells=BOTH, case=with_gate_activation("sigmoid")
+        "the gates' activation is sigmoid", cells=BOTH, change_case=with_gate_activation("sigmoid")
     ),
 }

@@ -19,11 +19,11 @@ Run = Callable[[Case, Cotangents], Found]
 class GradientMistake:
     """Something done in place of backpropagation. Where it makes no difference, the gradients are right.
 
-    says: what was done, as a clause.  cells: those which it can be made with.
+    description: what was done, as a clause.  cells: those which it can be made with.
     answer: the mistaken gradients (case, cotangents, run), by means of `run`, which gives the right ones.
     """
 
-    says: str
+    description: str
     answer: Callable[[Case, Cotangents, Run], Found]
     cells: Sequence[str] = CELLS
 
@@ -32,7 +32,7 @@ Change = Callable[[Case, Found], Found]
 Answer = Callable[[Case, Cotangents, Run], Found]
 
 
-def after(change: Change) -> Answer:
+def change_gradients(change: Change) -> Answer:
     """Change the right gradients."""
     return lambda case, cotangents, run: change(case, run(case, cotangents))
 
@@ -43,7 +43,7 @@ def zeros(found: Found, *names: str) -> Found:
 
 def without(*names: str) -> Answer:
     """Put zeros for the gradients of some arrays."""
-    return after(lambda case, found: zeros(found, *names))
+    return change_gradients(lambda case, found: zeros(found, *names))
 
 
 def ignoring(name: str) -> Answer:
@@ -51,9 +51,9 @@ def ignoring(name: str) -> Answer:
     return lambda case, cotangents, run: run(case, cotangents._replace(**{name: None}))
 
 
-def each(change: Callable[[Any], Any]) -> Answer:
+def change_each_array(change: Callable[[Any], Any]) -> Answer:
     """Change all gradients."""
-    return after(lambda case, found: {name: change(g) for name, g in found.items()})
+    return change_gradients(lambda case, found: {name: change(g) for name, g in found.items()})
 
 
 def only_last_output(case: Case, cotangents: Cotangents, run: Run) -> Found:
@@ -113,7 +113,7 @@ def gates_in(letters: str, *names: str) -> Answer:
 
         return {name: reordered(g) if name in names else g for name, g in found.items()}
 
-    return after(change)
+    return change_gradients(change)
 
 
 def same_bias(case: Case, found: Found) -> Found:
@@ -145,23 +145,27 @@ GRADIENTS: dict[str, GradientMistake] = {
         "recurrent_b has no gradient", without("recurrent_b")
     ),
     "gradients_bias_missing": GradientMistake("b has no gradient", without("b")),
-    "gradients_u_transposed": GradientMistake("the gradient of U is transposed", after(recurrent_transposed)),
-    "gradients_averaged_over_the_batch": GradientMistake(
-        "the weights' gradients are averaged over the batch; they must be summed", after(averaged)
+    "gradients_u_transposed": GradientMistake(
+        "the gradient of U is transposed", change_gradients(recurrent_transposed)
     ),
-    "gradients_negated": GradientMistake("all gradients have the wrong sign", each(lambda g: -1 * g)),
-    "gradients_doubled": GradientMistake("all gradients are doubled", each(lambda g: 2 * g)),
+    "gradients_averaged_over_the_batch": GradientMistake(
+        "the weights' gradients are averaged over the batch; they must be summed", change_gradients(averaged)
+    ),
+    "gradients_negated": GradientMistake(
+        "all gradients have the wrong sign", change_each_array(lambda g: -1 * g)
+    ),
+    "gradients_doubled": GradientMistake("all gradients are doubled", change_each_array(lambda g: 2 * g)),
     "gradients_clipped_at_one": GradientMistake(
-        "gradients are clipped at 1", each(lambda g: np.minimum(np.maximum(g, -1), 1))
+        "gradients are clipped at 1", change_each_array(lambda g: np.minimum(np.maximum(g, -1), 1))
     ),
     "gradients_of_inputs_one_step_late": GradientMistake(
-        "the inputs' gradients are one step late", after(a_step_late)
+        "the inputs' gradients are one step late", change_gradients(a_step_late)
     ),
     "gradients_stop_below_the_last_layer": GradientMistake(
-        "the layers below the last have no gradients", after(below_the_last_layer)
+        "the layers below the last have no gradients", change_gradients(below_the_last_layer)
     ),
     "gradients_of_the_backward_direction_missing": GradientMistake(
-        "the backward direction has no gradients", after(of_the_backward_direction)
+        "the backward direction has no gradients", change_gradients(of_the_backward_direction)
     ),
     "gradients_of_a_reverse_layer_not_flipped": GradientMistake(
         "the cotangents of a reverse layer's outputs are taken in the opposite order", not_flipped
@@ -170,7 +174,9 @@ GRADIENTS: dict[str, GradientMistake] = {
         "the gradient of W has its gates in the order z, r, n", gates_in("zrn", "W"), cells=GRU
     ),
     "gradients_of_the_hidden_bias_without_the_reset_gate": GradientMistake(
-        "recurrent_b has the gradient of b: the reset gate is left out", after(same_bias), cells=GRU
+        "recurrent_b has the gradient of b: the reset gate is left out",
+        change_gradients(same_bias),
+        cells=GRU,
     ),
     "gradients_of_lstm_gates_in_onnx_order": GradientMistake(
         "the gradient of U has its gates in the order i, o, f, g", gates_in("iofg", "U"), cells=LSTM

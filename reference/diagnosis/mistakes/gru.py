@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from rnn_lockstep.reference.diagnosis.mistakes.gates import of_gate
+from rnn_lockstep.reference.diagnosis.mistakes.gates import change_gate_of
 from rnn_lockstep.reference.diagnosis.mistakes.mistake import Mistake
 from rnn_lockstep.reference.oracle.case import Case
 from rnn_lockstep.reference.oracle.cells import (
@@ -57,7 +57,7 @@ GRU: dict[str, Mistake] = {
     "gru_reset_form_flipped": Mistake(
         "the reset gate is applied on the other side of U (reset_after is wrong)",
         cells=CELL,
-        case=lambda case: replace(case, reset_after=not case.reset_after),
+        change_case=lambda case: replace(case, reset_after=not case.reset_after),
     ),
     "gru_recurrent_bias_summed": Mistake(
         "recurrent_b is added to b: that of the candidate n belongs inside r∘(U·h + recurrent_b)",
@@ -65,7 +65,9 @@ GRU: dict[str, Mistake] = {
         cells=CELL,
     ),
     "gru_recurrent_bias_of_the_candidate_dropped": Mistake(
-        "recurrent_b of the candidate n is dropped", of_gate("n", lambda b: 0 * b, "recurrent_b"), cells=CELL
+        "recurrent_b of the candidate n is dropped",
+        change_gate_of("n", lambda b: 0 * b, "recurrent_b"),
+        cells=CELL,
     ),
     "gru_update_gate_inverted": Mistake(
         "the update gate is inverted: h' = z∘n + (1 - z)∘h", cells=CELL, step=update_inverted

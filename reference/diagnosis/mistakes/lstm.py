@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from rnn_lockstep.reference.diagnosis.mistakes.mistake import Mistake, some_gate
+from rnn_lockstep.reference.diagnosis.mistakes.mistake import Mistake, change_one_gate
 from rnn_lockstep.reference.oracle.case import Case
 from rnn_lockstep.reference.oracle.cells import (
     RECURRENT_ACTIVATIONS,
@@ -57,7 +57,7 @@ def candidate_with_sigmoid(case: Case, t: int, x_t: Any, state: State, weights: 
 
 def forget_plus_one(case: Case, w: Weights) -> Weights:
     b = np.zeros(len(w.W), case.dtype) if w.b is None else w.b
-    return w._replace(b=some_gate(case, b, "f", lambda part: part + part.dtype.type(1)))
+    return w._replace(b=change_one_gate(case, b, "f", lambda part: part + part.dtype.type(1)))
 
 
 def initial_swapped(case: Case) -> Case:
@@ -68,14 +68,14 @@ def initial_cell_ignored(case: Case) -> Case:
     return case if case.initial_cell_state is None else replace(case, initial_cell_state=0 * case.c0)
 
 
-def cell_state_of_the_step_before(case: Case, go: Any, direction: Any, inputs: Any) -> Any:
+def cell_state_of_the_step_before(case: Case, run: Any, direction: Any, inputs: Any) -> Any:
     before: list[Any] = [direction.start[1]]
 
     def step(t: int, x_t: Any, state: State, weights: Weights) -> State:
         before.append(state[1])
         return case.step(x_t, state, weights)
 
-    outputs, (h, c) = go(direction, inputs, step)
+    outputs, (h, c) = run(direction, inputs, step)
     return outputs, (h, c if case.padded else before[-1])
 
 
@@ -103,21 +103,21 @@ LSTM: dict[str, Mistake] = {
         step=lstm_step(lambda i, f, g, o, c: (o * np.tanh(c), f * c + i * g)),
     ),
     "lstm_initial_states_swapped": Mistake(
-        "the initial states are swapped: h for c and c for h", cells=CELL, case=initial_swapped
+        "the initial states are swapped: h for c and c for h", cells=CELL, change_case=initial_swapped
     ),
     "lstm_initial_cell_state_ignored": Mistake(
-        "the initial cell state is ignored", cells=CELL, case=initial_cell_ignored
+        "the initial cell state is ignored", cells=CELL, change_case=initial_cell_ignored
     ),
     "lstm_final_states_swapped": Mistake(
-        "the final states are swapped: h for c and c for h", cells=CELL, show=finals_swapped
+        "the final states are swapped: h for c and c for h", cells=CELL, change_trace=finals_swapped
     ),
     "lstm_final_cell_state_is_the_output": Mistake(
-        "the final cell state is the final output h", cells=CELL, show=cell_state_is_output
+        "the final cell state is the final output h", cells=CELL, change_trace=cell_state_is_output
     ),
     "lstm_final_cell_state_of_the_step_before": Mistake(
         "the final cell state is that of the step before the last",
         cells=CELL,
-        around=cell_state_of_the_step_before,
+        run_direction=cell_state_of_the_step_before,
     ),
     "lstm_cell_state_clipped_at_one": Mistake("the cell state is clipped at 1", cells=CELL, step=clipped),
 }

@@ -10,10 +10,10 @@ from rnn_lockstep.reference.diagnosis.mistakes.mistake import (
     STATE,
     Mistake,
     Result,
-    filled,
-    of_cells,
-    unpadded,
+    with_cells,
     with_states,
+    without_padding,
+    zeros_in_padding,
 )
 from rnn_lockstep.reference.oracle.case import Case, Pass
 from rnn_lockstep.reference.oracle.trace import Trace
@@ -21,20 +21,20 @@ from rnn_lockstep.reference.oracle.trace import Trace
 # Layers.
 
 
-def between(change: Any) -> Any:
+def change_between_layers(change: Any) -> Any:
     """Change the inputs of each layer but the first, by `change(case, inputs)`."""
 
-    def around(case: Case, go: Any, direction: Pass, inputs: Any) -> Result:
+    def run_direction(case: Case, run: Any, direction: Pass, inputs: Any) -> Result:
         below = direction.name.startswith("layer") and not direction.name.startswith("layer 0")
-        return go(direction, change(case, inputs) if below else inputs)
+        return run(direction, change(case, inputs) if below else inputs)
 
-    return around
+    return run_direction
 
 
 def the_inputs(case: Case, below: Any) -> Any:
     """Return the inputs of the case, as many features as the layer below has."""
     room = max(0, case.features - case.input_size)
-    return np.pad(filled(case).inputs[..., : case.features], ((0, 0), (0, 0), (0, room)))
+    return np.pad(zeros_in_padding(case).inputs[..., : case.features], ((0, 0), (0, 0), (0, room)))
 
 
 def residual(case: Case, below: Any) -> Any:
@@ -51,7 +51,7 @@ def layers_in(order: Any) -> Any:
     def change(case: Case) -> Case:
         n, cells = case.directions, [case.weights, *case.more_weights]
         places = [0, *order(range(1, case.layers))]
-        return of_cells(case, [w for k in places for w in cells[k * n : (k + 1) * n]])
+        return with_cells(case, [w for k in places for w in cells[k * n : (k + 1) * n]])
 
     return change
 
@@ -109,68 +109,75 @@ def by_direction(case: Case, trace: Trace) -> Trace:
     return replace(trace, final_state=np.concatenate([state[::2], state[1::2]], axis=0))
 
 
-def unpadded_above(case: Case, go: Any, direction: Pass, inputs: Any) -> Result:
+def unpadded_above(case: Case, run: Any, direction: Pass, inputs: Any) -> Result:
     above = direction.name.startswith("layer") and not direction.name.startswith("layer 0")
-    return go(direction, inputs, None, unpadded(case)) if above and case.padded else go(direction, inputs)
+    return (
+        run(direction, inputs, None, without_padding(case))
+        if above and case.padded
+        else run(direction, inputs)
+    )
 
 
 STACKS: dict[str, Mistake] = {
     "stacks_second_layer_fed_the_inputs": Mistake(
-        "the layers above the first get the inputs, and not the outputs below", around=between(the_inputs)
+        "the layers above the first get the inputs, and not the outputs below",
+        run_direction=change_between_layers(the_inputs),
     ),
     "stacks_relu_between_layers": Mistake(
-        "relu is applied between the layers", around=between(lambda case, below: np.maximum(below, 0))
+        "relu is applied between the layers",
+        run_direction=change_between_layers(lambda case, below: np.maximum(below, 0)),
     ),
     "stacks_residual_connections": Mistake(
-        "the inputs are added between the layers", around=between(residual)
+        "the inputs are added between the layers", run_direction=change_between_layers(residual)
     ),
     "stacks_layers_one_step_late": Mistake(
-        "a layer sees the outputs below of the step before", around=between(a_step_late)
+        "a layer sees the outputs below of the step before", run_direction=change_between_layers(a_step_late)
     ),
     "stacks_layers_swapped": Mistake(
         "the weights of the layers above the first are in the opposite order",
-        case=layers_in(lambda above: reversed(above)),
+        change_case=layers_in(lambda above: reversed(above)),
     ),
     "stacks_weights_of_the_second_layer_for_all_above": Mistake(
-        "all layers above the first have the second's weights", case=layers_in(lambda above: [1] * len(above))
+        "all layers above the first have the second's weights",
+        change_case=layers_in(lambda above: [1] * len(above)),
     ),
     "stacks_weights_of_the_first_layer_for_all": Mistake(
         "all layers have the first layer's weights",
-        case=lambda case: layers_in(lambda above: [0] * len(above))(case) if case.layers > 1 else case,
+        change_case=lambda case: layers_in(lambda above: [0] * len(above))(case) if case.layers > 1 else case,
     ),
     "stacks_initial_state_of_the_first_layer_for_all": Mistake(
-        "all layers begin with the first layer's initial state", case=first_states_for_all
+        "all layers begin with the first layer's initial state", change_case=first_states_for_all
     ),
     "stacks_initial_states_reshaped": Mistake(
         "the initial states of layers and directions are reshaped where they should be transposed",
-        case=initial_reshaped,
+        change_case=initial_reshaped,
     ),
     "stacks_final_states_reshaped": Mistake(
         "the final states of layers and directions are reshaped where they should be transposed",
-        show=final_reshaped,
+        change_trace=final_reshaped,
     ),
     "stacks_initial_state_ignored_above": Mistake(
-        "the initial state is ignored above the first layer", case=ignored_above(STATE)
+        "the initial state is ignored above the first layer", change_case=ignored_above(STATE)
     ),
     "stacks_initial_states_ignored_above": Mistake(
         "the initial states h and c are ignored above the first layer",
         cells=("lstm",),
-        case=ignored_above(STATE, CELL_STATE),
+        change_case=ignored_above(STATE, CELL_STATE),
     ),
     "stacks_lstm_initial_cell_state_ignored_above": Mistake(
         "the initial cell state is ignored above the first layer",
         cells=("lstm",),
-        case=ignored_above(CELL_STATE),
+        change_case=ignored_above(CELL_STATE),
     ),
     "stacks_final_state_of_the_last_layer_for_all": Mistake(
-        "the final states of all layers are the last layer's", show=last_states_for_all
+        "the final states of all layers are the last layer's", change_trace=last_states_for_all
     ),
     "stacks_states_ordered_by_direction": Mistake(
         "the final states are ordered by direction, all forward ones first; they must be ordered by layer",
-        show=by_direction,
+        change_trace=by_direction,
     ),
     "stacks_padding_ignored_above": Mistake(
-        "the padding is known in the first layer only", around=unpadded_above
+        "the padding is known in the first layer only", run_direction=unpadded_above
     ),
 }
 
@@ -180,7 +187,7 @@ STACKS: dict[str, Mistake] = {
 def output_at(t: int, mistaken: Any) -> Any:
     """Show the output at t in place of the last one; return the hooks of that mistake."""
 
-    def show(case: Case, trace: Trace) -> Trace:
+    def change_trace(case: Case, trace: Trace) -> Trace:
         if case.return_sequences or not mistaken(case) or not case.time:
             return trace
         return replace(trace, outputs=trace.outputs[:, t])
@@ -189,7 +196,7 @@ def output_at(t: int, mistaken: Any) -> Any:
         mine = not case.return_sequences and mistaken(case) and case.time
         return replace(case, return_sequences=True) if mine else case
 
-    return {"case": whole, "show": show}
+    return {"change_case": whole, "change_trace": change_trace}
 
 
 def empty_row(case: Case, trace: Trace) -> Trace:
@@ -212,6 +219,6 @@ LAST_OUTPUTS: dict[str, Mistake] = {
         **output_at(-1, lambda case: case.merge_mode and not case.padded),
     ),
     "last_output_is_the_initial_state_of_an_empty_row": Mistake(
-        "the last output of a row without steps is its initial state; it must be zero", show=empty_row
+        "the last output of a row without steps is its initial state; it must be zero", change_trace=empty_row
     ),
 }

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from rnn_lockstep.adapters import Case, Trace
-from rnn_lockstep.reference.diagnosis.mistakes.mistake import filled
+from rnn_lockstep.reference.diagnosis.mistakes.mistake import zeros_in_padding
 from rnn_lockstep.reference.oracle.case import Pass
 from rnn_lockstep.reference.oracle.stack import run_cell as run_direction
 from tests.faults.faulty import Array, Memory, fault, opaque, run_cell, run_layers, to_bits
@@ -42,7 +42,7 @@ def stacks_outputs_between_rounded_to_bfloat16(case: Case) -> Trace:
 
 @fault("stacks")
 def stacks_lengths_ignored_above(case: Case) -> Trace:
-    whole = replace(filled(case), lengths=None, mask=None)
+    whole = replace(zeros_in_padding(case), lengths=None, mask=None)
 
     def run(direction: Pass, inputs: Array) -> Any:
         return run_direction(case if inputs is case.inputs else whole, direction, inputs)

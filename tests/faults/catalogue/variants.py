@@ -17,7 +17,7 @@ def variant(name: str, family: str, mistake: str, among: Among, *cells: str) -> 
 
 def scoped(name: str, family: str, mistake: str, scope: str) -> Fault:
     """Plant a known mistake with the weights of some cells of a case only."""
-    return planted(name, family, MISTAKES[mistake].scoped(scope))
+    return planted(name, family, MISTAKES[mistake].only_in(scope))
 
 
 def over(units: int) -> Among:

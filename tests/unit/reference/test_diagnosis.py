@@ -44,7 +44,7 @@ def diagnosed(*answers):
 def test_one_mistake(mistake, dtype):
     case = drawn(dtype=dtype)
     found = diagnosed((case, answered(case, mistake)))
-    assert str(found) == MISTAKES[mistake].says
+    assert str(found) == MISTAKES[mistake].description
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,9 @@ def test_one_mistake(mistake, dtype):
 def test_two_mistakes_together(like, mistakes):
     case = drawn(like)
     [found, *_] = diagnosed((case, answered(case, *mistakes))).explanations
-    assert {MISTAKES[name].says for name in mistakes} == {mistake.says for mistake in found.mistakes}
+    assert {MISTAKES[name].description for name in mistakes} == {
+        mistake.description for mistake in found.mistakes
+    }
 
 
 @pytest.mark.parametrize(
