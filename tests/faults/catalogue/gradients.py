@@ -5,13 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from rnn_lockstep.adapters import Case, Cotangents
-from tests.faults.faulty import (
-    Array,
-    Gradients,
-    Memory,
-    gradient_fault,
-    right_gradients,
-)
+from tests.faults.faulty import Array, Gradients, Memory, gradient_fault, right_gradients
 
 
 def plain(case: Case) -> bool:
