@@ -99,9 +99,9 @@ STACKS: dict[str, Sequence[Variant]] = {
     "gru": GATED_STACKS,
     "lstm": GATED_STACKS,
 }
-CHOICES: dict[str, Sequence[Any]] = {
-    "layers": (1, 2, 3),
-    "merge_mode": (None, *MERGE_MODES),
+CHOICES: dict[str, Sequence[Any]] = {  # one layer and one direction twice: some mistakes show there only
+    "layers": (1, 1, 2, 3),
+    "merge_mode": (None, None, *MERGE_MODES),
     "return_sequences": (True, False),
     "dtype": ("float32", "float64"),
 }
