@@ -9,8 +9,7 @@ import numpy as np
 from rnn_lockstep.adapters.models.recurrent_layer import RecurrentLayer, in_dtype
 from rnn_lockstep.reference import Case, Weights
 from rnn_lockstep.reference.bound.arithmetic import Arithmetic
-from rnn_lockstep.reference.diagnosis.mistakes import COMMON, gates, possible
-from rnn_lockstep.reference.diagnosis.mistakes import weights as turning
+from rnn_lockstep.reference.diagnosis.mistakes import COMMON, MISTAKES, possible
 from rnn_lockstep.reference.diagnosis.mistakes.gates import KNOWN_ORDERS
 from rnn_lockstep.reference.diagnosis.recover_weights import Effective, described
 from rnn_lockstep.reference.oracle.cells import GATES
@@ -18,10 +17,10 @@ from rnn_lockstep.reference.oracle.validation import Array
 
 ROUNDINGS = 4  # unit roundoffs that equal numbers may be apart: two casts, the sum of two biases
 UNRELATED = "not the source's"
-TURNED = (
-    *(turning.all_gates_in_the_other_order, turning.u_in_the_other_order),
-    *(turning.w_transposed, turning.u_transposed),
-)
+TURNED = [
+    MISTAKES[name]
+    for name in ("all_gates_in_the_other_order", "u_in_the_other_order", "w_transposed", "u_transposed")
+]
 SIZES = ("cell", "input_size", "hidden_size", "layers", "directions")
 
 
@@ -135,18 +134,19 @@ def changed(case: Case) -> Iterator[tuple[str, tuple[Weights, ...]]]:
     Last, two at once: gates in an order that some framework has, and matrices turned wrongly.
     """
     count = len(GATES[case.cell])
-    known = [gates.ORDERS[f"{case.cell}_{order}"] for order in KNOWN_ORDERS if len(order) == count]
+    orders = [order for order in KNOWN_ORDERS if len(order) == count]
+    known = [MISTAKES[f"{case.cell}_gates_in_order_{order}"] for order in orders]
     singles = ((mistake,) for mistake in possible(case))
     given = (case.weights, *case.more_weights)
     for mistakes in (*singles, *((order, turned) for turned in TURNED for order in known)):
         try:
             with np.errstate(all="ignore"):
-                other = reduce(lambda case, mistake: mistake.change(case), mistakes, case)
+                other = reduce(lambda case, mistake: mistake.mistaken_case(case), mistakes, case)
         except (ValueError, IndexError):  # there is none with this layer, or without steps
             continue
         cells = (other.weights, *other.more_weights)
         if len(cells) == len(given) and any(a is not b for a, b in zip(cells, given, strict=True)):
-            yield ", and ".join(mistake.says for mistake in mistakes), cells
+            yield ", and ".join(mistake.description for mistake in mistakes), cells
 
 
 def likeliest(fits: Sequence[str]) -> str:

@@ -75,11 +75,13 @@ def diagnose(answers: Sequence[Answer], arithmetic: Arithmetic, hints: Sequence[
     """
     suspects = [Suspect(*each, arithmetic) for each in answers]
     suspects.sort(key=lambda suspect: suspect.trace.outputs.size)
-    known = list({mistake.says: mistake for each in answers for mistake in possible(each.case)}.values())
+    known = list(
+        {mistake.description: mistake for each in answers for mistake in possible(each.case)}.values()
+    )
     suspects = [suspect for suspect in suspects if wrong(suspect.right)]
     if not suspects:
         return Diagnosis((), len(known))
-    hinted = [mistake for mistake in hints if mistake.says in {each.says for each in known}]
+    hinted = [mistake for mistake in hints if mistake.description in {each.description for each in known}]
     found = list(islice(singles(suspects, hinted), 1)) or list(singles(suspects, known))
     for further in (from_weights, from_precision, pairs, parts):
         found = found or list(islice(further(suspects, known), SHOWN))
@@ -100,7 +102,7 @@ def diagnose_gradients(
     known = gradient_mistakes(case)
     with np.errstate(all="ignore"):
         fits = [mistake for mistake in known if not left(mistake.answer(case, cotangents, run))]
-    return Diagnosis(tuple(Explanation(mistake.says) for mistake in fits), len(known))
+    return Diagnosis(tuple(Explanation(mistake.description) for mistake in fits), len(known))
 
 
 def narrower(dtype: np.dtype[Any]) -> list[str]:
@@ -120,19 +122,19 @@ def singles(suspects: Sequence[Suspect], known: Sequence[Mistake]) -> Iterator[E
         if explained(suspects, mistake):
             answers = b"".join(suspect.made(mistake) for suspect in suspects)
             if answers not in made:
-                yield Explanation(mistake.says, (mistake,))
+                yield Explanation(mistake.description, (mistake,))
             made.add(answers)
 
 
 def pairs(suspects: Sequence[Suspect], known: Sequence[Mistake]) -> Iterator[Explanation]:
     """Two mistakes that together explain all; the common ones, and those that leave least wrong, first."""
     smallest, most = suspects[0], suspects[-1]
-    promising = sorted(known, key=lambda mistake: (mistake.says not in COMMON, most.left(mistake)))
+    promising = sorted(known, key=lambda mistake: (mistake.description not in COMMON, most.left(mistake)))
     count = PAIRS * 1000 // max(1000, smallest.trace.outputs.size)
     for i, j in islice(sorted(combinations(range(len(known)), 2), key=sum), count):
         both = promising[i], promising[j]
         if explained(suspects, *both):
-            yield Explanation(", and ".join(mistake.says for mistake in both), both)
+            yield Explanation(", and ".join(mistake.description for mistake in both), both)
 
 
 def from_weights(suspects: Sequence[Suspect], known: Sequence[Mistake]) -> Iterator[Explanation]:
@@ -170,7 +172,7 @@ def parts(suspects: Sequence[Suspect], known: Sequence[Mistake]) -> Iterator[Exp
             compared = suspect.compared(suspect.from_shown, mistake)
             if compared and not compared[0].outside.compress(some, axis).any():
                 where = places(name, np.flatnonzero(some), some.size)
-                yield Explanation(f"at {where}, {mistake.says}", (mistake,))
+                yield Explanation(f"at {where}, {mistake.description}", (mistake,))
 
 
 def places(name: str, some: Array, size: int) -> str:

@@ -57,7 +57,7 @@ class Suspect:
 
     def fits(self, *mistakes: Mistake) -> bool:
         """Whether the mistakes explain all of it."""
-        moves = any(mistake.moves for mistake in mistakes)
+        moves = any(mistake.hides_states for mistake in mistakes)
         for engine in (self.from_shown, self.carried) if moves else (self.from_shown,):
             compared = self.compared(engine, *mistakes)
             if compared and not wrong(compared) and vacuous(compared) <= self.allowed:

@@ -11,7 +11,7 @@ from rnn_lockstep.tests.harness.known_failures.entries import (
 from tests.command_line.running import run_pytest
 from tests.unit.adapters.test_contract import make_case
 
-BIASED = "tests.faults.catalogue:bias_dropped"
+BIASED = "tests.faults.catalogue:bias_dropped_of_a_simple_rnn"
 TEST = "tests/parity/test_every_step.py::test_every_step"
 ENTRY = """
 [[known_failure]]

@@ -23,7 +23,7 @@ def reversed_order(a: Array, b: Array) -> Array:
 
 
 def flushing(a: Array, b: Array) -> Array:
-    """Subnormal numbers are read as zero and zero is written for them, as XLA and Eigen do."""
+    """Read and write zero for subnormal numbers, as XLA and Eigen do."""
 
     def flush(x: Array) -> Array:
         return np.where(np.abs(x) < np.finfo(x.dtype).smallest_normal, 0, x).astype(x.dtype)
@@ -36,7 +36,7 @@ def flushing(a: Array, b: Array) -> Array:
 
 
 def fused_multiply_add(a: Array, b: Array) -> Array:
-    """One rounding for each product and addition, as nearly as a wider dtype can say."""
+    """Round once for each product and addition, as nearly as a wider dtype can tell."""
     wide = np.float64 if a.dtype == np.float32 else np.longdouble
     total = np.zeros(a.shape[:-1], a.dtype)
     for k in range(a.shape[-1]):
@@ -66,7 +66,7 @@ def wide_accumulator(a: Array, b: Array) -> Array:
 
 
 class InAnotherOrder:
-    """The formula with all its terms, the bias among them, added up by one of the functions above."""
+    """Backend that adds up all terms, the bias among them, by one of the functions above."""
 
     def __init__(self, sum_of_products: Sum) -> None:
         self.sum_of_products = sum_of_products

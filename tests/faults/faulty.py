@@ -1,4 +1,4 @@
-"""What a fault is made of: a correct NumPy backend and one deliberate bug."""
+"""Faults: a correct NumPy backend and one deliberate bug."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from rnn_lockstep.adapters import Case, Cotangents, Facts, Refused, Trace
-from rnn_lockstep.adapters.backends.contract import EVERYTHING
+from rnn_lockstep.adapters.backends.contract import CELLS, EVERYTHING
 from rnn_lockstep.reference.bound.arithmetic import DTYPES
 from rnn_lockstep.reference.diagnosis.mistakes.gradients import GradientMistake
 from rnn_lockstep.reference.diagnosis.mistakes.mistake import Mistake
@@ -28,7 +28,7 @@ CellStep = Callable[[Array, State], State]
 
 @dataclass
 class Faulty:
-    """A backend with a fault. `memory` is what it keeps between calls, and should not."""
+    """Backend with a fault. `memory` holds what it keeps between calls, and should not."""
 
     fault: "Fault"
     memory: Memory = field(default_factory=dict)
@@ -50,10 +50,10 @@ class Faulty:
 
 @dataclass(frozen=True)
 class Fault:
-    """One deliberate bug, of the answers or of the gradients. Calling it makes a backend that has it.
+    """Deliberate bug, of the answers or of the gradients. Calling it makes a backend that has it.
 
     simple: it is one of a single simple RNN with one bias, and declares no more.
-    mistake: the known mistake that it makes.  explained: what a diagnosis must say, where it can tell.
+    explained: what a diagnosis must say, where it can tell.
     """
 
     name: str
@@ -63,7 +63,6 @@ class Fault:
     answer: Callable[..., Trace] | None = None
     gradients: Callable[..., Gradients] | None = None
     simple: bool = False
-    mistake: Mistake | None = None
     explained: str = ""
 
     def __call__(self) -> Faulty:
@@ -88,28 +87,29 @@ def simple_fault(
     )
 
 
-def mistaken(
+def planted(
+    name: str,
     family: str,
     mistake: Mistake,
     *,
-    simple: bool = False,
-    cell: str = "simple_rnn",
+    cells: tuple[str, ...] = CELLS,
     among: Callable[[Case], bool] = lambda case: True,
 ) -> Fault:
-    """Make a fault of a known mistake, in some cases. cell: where it can be made with more than one."""
+    """Make a fault of a known mistake: of some of the cells it can be made with, in some cases."""
 
     def answer(case: Case) -> Trace:
         if not among(case):
             return run_cell(case)
-        with np.errstate(all="ignore"):
-            trace = answer_of([mistake], case, PLAIN)
+        try:
+            with np.errstate(all="ignore"):
+                trace = answer_of([mistake], case, PLAIN)
+        except ValueError:  # the mistake cannot be made with such a case
+            return run_cell(case)
         arrays = (np.asarray(array).astype(case.dtype) for array in (trace.outputs, *trace.states))
         return Trace(*arrays)
 
-    cell = cell if cell in mistake.cells else mistake.cells[0]
-    return Fault(
-        "", family, (cell,), False, answer=answer, simple=simple, mistake=mistake, explained=mistake.says
-    )
+    cells = tuple(cell for cell in mistake.cells if cell in cells)
+    return Fault(name, family, cells, False, answer=answer, explained=mistake.description)
 
 
 def gradient_fault(
@@ -119,30 +119,30 @@ def gradient_fault(
     return lambda wrong: Fault(wrong.__name__, family, (cell,), remembers, gradients=wrong)
 
 
-def mistaken_gradients(mistake: GradientMistake, *, cell: str = "simple_rnn") -> Fault:
-    """Make a fault of a known mistake. cell: where it can be made with more than one."""
+def planted_gradients(name: str, mistake: GradientMistake) -> Fault:
+    """Make a fault of a known mistake, of all cells it can be made with."""
 
     def wrong(case: Case, cotangents: Cotangents) -> Gradients:
         found = mistake.answer(case, cotangents, right_gradients)
         return {name: g.astype(case.dtype) for name, g in found.items()}
 
-    cell = cell if cell in mistake.cells else mistake.cells[0]
-    return Fault("", "gradients", (cell,), False, gradients=wrong, explained=mistake.says)
+    cells = tuple(mistake.cells)
+    return Fault(name, "gradients", cells, False, gradients=wrong, explained=mistake.description)
 
 
 def right_gradients(case: Case, cotangents: Cotangents) -> Gradients:
-    """Backpropagation through time in the case's dtype."""
+    """Propagate back through time in the case's dtype."""
     found = gradients_in(lambda array: array, case, cotangents)
     return {name: found[name] for name in case.arrays()}
 
 
 def right_step(t: int, x: Array, h: Array, c: Case) -> Array:
-    """A correct step of a simple RNN with one bias."""
+    """Take a correct step of a simple RNN with one bias."""
     return ACTIVATIONS[c.activation](x @ c.W.T + h @ c.U.T + c.b)
 
 
 def run(case: Case, step: Step = right_step) -> Trace:
-    """The correct loop around a step of a simple RNN, which knows its time."""
+    """Loop over time, rightly, around a step of a simple RNN, which knows its time."""
     if case.b is None or case.recurrent_b is not None or case.padded or case.reverse:
         raise Refused("has one bias, no padding and runs forwards")
     need_one_cell(case)
@@ -155,9 +155,9 @@ def run(case: Case, step: Step = right_step) -> Trace:
 
 
 def run_cell(case: Case, step: CellStep | None = None) -> Trace:
-    """The correct loop around a step of any cell: `step(x_t, state)` gives the next state.
+    """Loop over time, rightly, around a step of any cell: `step(x_t, state)` gives the next state.
 
-    Without a step the correct layers, of which only the last shows its outputs.
+    Without a step, run the correct layers, of which only the last shows its outputs.
     """
     if step is None:
         return opaque(run_layers(case))
@@ -170,10 +170,7 @@ def run_cell(case: Case, step: CellStep | None = None) -> Trace:
 
 
 def run_layers(case: Case, run: Callable[[Direction, Any], tuple[Any, State]] | None = None) -> Trace:
-    """The answer of correct layers, stored in the case's dtype: NumPy computes bfloat16 in float32.
-
-    run: how a direction is run in place of the right way.
-    """
+    """Run the layers and store in the case's dtype, since NumPy computes bfloat16 in float32."""
 
     def stored(array: Array | None) -> Array | None:
         return None if array is None else array.astype(case.dtype)
@@ -190,7 +187,7 @@ def run_direction(case: Case, direction: Direction, inputs: Any) -> tuple[Any, S
 
 
 def opaque(trace: Trace) -> Trace:
-    """The trace of layers of which only the last shows its outputs."""
+    """Hide the outputs of all layers but the last."""
     return replace(trace, hidden_outputs=())
 
 
@@ -200,6 +197,6 @@ def need_one_cell(case: Case) -> None:
 
 
 def to_bits(array: Array, bits: int) -> Array:
-    """The array with its significands rounded to `bits` bits, in its own dtype."""
+    """Round an array's significands to `bits` bits, in its own dtype."""
     fraction, exponent = np.frexp(array)
     return np.ldexp(np.round(fraction * 2.0**bits) / 2.0**bits, exponent).astype(array.dtype)

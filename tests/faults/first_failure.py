@@ -1,7 +1,7 @@
-"""A pytest plugin that goes on to the next backend once one has failed, and writes down what failed it.
+"""Pytest plugin that goes on to the next backend once one has failed, and writes down what failed it.
 
 Used by the kill-rate test: `-p tests.faults.first_failure`, results to the file $LOCKSTEP_FAILURES.
-The tests with $LOCKSTEP_FIRST in their name or their file's come first.
+Of each backend the test that $LOCKSTEP_FIRST gives for it, by a part of its name or its file's, comes first.
 """
 
 import json
@@ -26,20 +26,25 @@ def pytest_configure() -> None:
 
 
 def backend_of(item: pytest.Item) -> str:
+    """Return the name of the backend that a test is of."""
     return item.callspec.params["backend"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: os.environ["LOCKSTEP_FIRST"] not in item.nodeid)
+    """Put the likeliest tests first."""
+    first = json.loads(os.environ["LOCKSTEP_FIRST"])
+    items.sort(key=lambda item: first[backend_of(item)] not in item.nodeid)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Pass over the tests of a backend that has failed already."""
     if backend_of(item) in FAILURES:
         pytest.skip("its backend has failed already")
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo) -> pytest.TestReport:
+    """Keep the first line of a backend's failure."""
     report = yield
     if report.failed:
         message = f"{type(call.excinfo.value).__name__}: {call.excinfo.value}"
@@ -48,4 +53,5 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo) -> pytes
 
 
 def pytest_sessionfinish() -> None:
+    """Write the failures down."""
     Path(os.environ["LOCKSTEP_FAILURES"]).write_text(json.dumps(FAILURES))

@@ -33,6 +33,7 @@ PLACES: list[dict[str, Any]] = [
     {"recurrent_activation": "hard_sigmoid"},
     {"layers": 2},
     {"layers": 3, "padding": "ragged"},
+    {"layers": 2, "shape": (3, 5, 4, 4)},
     {"merge_mode": "concat", "padding": "ragged"},
     {"merge_mode": "concat", "layers": 2},
     {"merge_mode": "concat"},
@@ -81,7 +82,7 @@ def possible(place: dict[str, Any], fault: Fault) -> bool:
 
 
 def causes(fault: Fault) -> Iterator[str]:
-    """What is said of the fault, of one case after the other in which it shows."""
+    """Diagnose a fault in one case after the other in which it shows."""
     adapter = fault()
     for place, seed in product(PLACES, range(2)):
         if not possible(place, fault):
@@ -100,7 +101,7 @@ def causes(fault: Fault) -> Iterator[str]:
 
 
 def all_cotangents(case: Case, seed: int) -> Cotangents:
-    """Random cotangents of the outputs and every final state."""
+    """Draw cotangents of the outputs and every final state."""
     rng, right = np.random.default_rng(seed), run(load("numpy"), case)
     arrays = {name: rng.normal(size=array.shape) for name, array in right.arrays().items()}
     return Cotangents(
@@ -112,7 +113,7 @@ def all_cotangents(case: Case, seed: int) -> Cotangents:
 def test_the_planted_fault_is_named(
     family: str, request: pytest.FixtureRequest, record_property: Callable[[str, object], None]
 ) -> None:
-    """At least 9 of 10 in each family of ten or more; all but one in a smaller one."""
+    """Name at least 9 of 10 in each family of ten or more, all but one in a smaller one."""
     missed = {}
     names = [name for name, fault in EXPLAINABLE.items() if fault.family == family]
     for name in names:

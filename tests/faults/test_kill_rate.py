@@ -9,27 +9,56 @@ from pathlib import Path
 
 import pytest
 
+from rnn_lockstep.reference.diagnosis.mistakes import FAMILIES as KNOWN
+from rnn_lockstep.reference.diagnosis.mistakes import MISTAKES
+from rnn_lockstep.reference.diagnosis.mistakes.gradients import GRADIENTS
 from rnn_lockstep.tests.harness.saving import NAME
 from rnn_lockstep.tests.harness.session import FAULTS as COUNTED
-from tests.faults.catalogue import FAULTS
+from tests.faults.catalogue import FAULTS, VARIANTS, WRITTEN
 
 FAMILIES = sorted({fault.family for fault in FAULTS.values()})
 ROOT = Path(__file__).parents[2]
-# Where a family is most likely to fail is tried first, to save time; the rest of the suite comes after.
+# The test that a fault, or a family of faults, is most likely to fail is tried first, to save time. The rest
+# of the suite comes after.
 FIRST = {
-    "directions": "test_stacks",
-    "stacks": "test_stacks",
-    "last output": "test_stacks",
-    "lengths": "test_lengths",
-    "masks": "test_lengths",
+    "directions": "test_layers_and_directions",
+    "stacks": "test_layers_and_directions",
+    "padding": "test_lengths",
     "reverse": "test_reverse",
     "half types": "test_half_types",
     "gradients": "test_gradients",
     "training": "test_training",
+    "gradients_stop_below_the_last_layer": "test_gradients_of_stacks",
+    "gradients_of_the_backward_direction_missing": "test_gradients_of_stacks",
+    "gradients_of_a_reverse_layer_not_flipped": "test_gradients_of_stacks",
+    "projection": "test_variants",
+    "tanh_for_the_activation": "test_variants",
+    "lstm_tanh_for_the_candidate": "test_variants",
+    "lstm_tanh_for_the_output": "test_variants",
+    "sigmoid_for_hard_sigmoid": "test_variants",
+    "hard_sigmoid_of_keras_2_for_keras_3": "test_variants",
+    "final_state_is_zero_without_steps": "test_lengths",
+    "final_state_of_the_last_column": "test_lengths",
+    "reverse_final_state_of_the_last_column": "test_reverse",
+    "state_reset_at_step_200": "test_long_sequences",
+    "u_transposed_over_64_units": "test_wide_layers",
+    "answers_share_one_buffer": "test_batch_is_its_rows",
 }
-# A fault counts as killed when the suite says it is wrong, not when the fault itself crashes. A fault
-# that depends on the call fails one time and not the next, which Hypothesis reports as FlakyFailure.
-VERDICTS = ("AssertionError: ", "FlakyFailure: ")
+
+
+def killed(backend: str, failure: str) -> bool:
+    """Tell whether the suite says that a backend is wrong, and neither it nor the suite has crashed.
+
+    failure: the test and the first line of its error. A fault that depends on the call fails one time and
+    not the next, which Hypothesis reports as FlakyFailure.
+    """
+    return failure.partition(": ")[2].startswith((f"AssertionError: {backend}", "FlakyFailure: "))
+
+
+def test_no_two_faults_have_the_same_name() -> None:
+    """Find every mistake of every family and every fault of the catalogue under its own name."""
+    assert len(MISTAKES) == sum(map(len, KNOWN.values()))
+    assert len(FAULTS) == len(MISTAKES) + len(GRADIENTS) + len(VARIANTS) + len(WRITTEN)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -40,35 +69,32 @@ def test_every_fault_is_caught(
     record_property: Callable[[str, object], None],
 ) -> None:
     names = [name for name, fault in FAULTS.items() if fault.family == family]
-    backends = [f"tests.faults.catalogue:{name}" for name in names]
-    failures = first_failures(backends, tmp_path / "failures.json", FIRST.get(family, ""))
-    killed = {
-        backend.partition(":")[2]
-        for backend, why in failures.items()
-        if why.partition(": ")[2].startswith(VERDICTS)
-    }
-    request.node.stash[COUNTED] = (family, len(killed), len(names))
-    for name, value in (("family", family), ("killed", len(killed)), ("planted", len(names))):
+    first = {f"tests.faults.catalogue:{name}": FIRST.get(name, FIRST.get(family, "")) for name in names}
+    failures = first_failures(first, tmp_path / "failures.json")
+    caught = {backend.partition(":")[2] for backend, why in failures.items() if killed(backend, why)}
+    request.node.stash[COUNTED] = (family, len(caught), len(names))
+    for name, value in (("family", family), ("killed", len(caught)), ("planted", len(names))):
         record_property(name, value)
-    assert killed == set(names), f"not caught: {sorted(set(names) - killed)}; failures: {failures}"
+    assert caught == set(names), f"not caught: {sorted(set(names) - caught)}; failures: {failures}"
 
 
-def first_failures(backends: list[str], results: Path, first: str) -> dict[str, str]:
-    """Run the parity suite with its default number of examples; each failed backend's first failure."""
-    options = [option for backend in backends for option in ("--backend", backend)]
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "tests/parity",
-        "-q",
-        "--hypothesis-profile=ci",
-        *options,
-    ]
+def first_failures(first: dict[str, str], results: Path) -> dict[str, str]:
+    """Run the parity suite with its default number of examples; return each failed backend's first failure.
+
+    first: which test of a backend comes first, a part of its name.
+    """
+    command = [sys.executable, "-m", "pytest", "tests/parity", "-q", "--hypothesis-profile=ci"]
+    command += [option for backend in first for option in ("--backend", backend)]
+    command += ["-p", "tests.faults.first_failure", "-p", "no:cacheprovider", "-p", f"no:{NAME}"]
     run = subprocess.run(
-        [*command, "-p", "tests.faults.first_failure", "-p", "no:cacheprovider", "-p", f"no:{NAME}"],
+        command,
         cwd=ROOT,
-        env={**os.environ, "PYTEST_ADDOPTS": "", "LOCKSTEP_FAILURES": str(results), "LOCKSTEP_FIRST": first},
+        env={
+            **os.environ,
+            "PYTEST_ADDOPTS": "",
+            "LOCKSTEP_FAILURES": str(results),
+            "LOCKSTEP_FIRST": json.dumps(first),
+        },
         capture_output=True,
         text=True,
     )

@@ -13,7 +13,7 @@ from tests.faults.correct import CORRECT, InAnotherOrder
 @settings(max_examples=1000)
 @given(data=st.data())
 def test_correct_backend(backend: Backend, cell: str, data: st.DataObject) -> None:
-    """Of all regimes, the chaotic among them."""
+    """Draw from all regimes, the chaotic among them."""
     backend.check(data.draw(backend.cases(cell)))
 
 

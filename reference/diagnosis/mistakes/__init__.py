@@ -1,54 +1,72 @@
-"""The mistakes that are known: by name, the likeliest first."""
+"""The mistakes that are known: by family and name, the likeliest first."""
 
-from rnn_lockstep.reference.diagnosis.mistakes import directions, gates, padding, sequence, stacks, weights
+from rnn_lockstep.reference.diagnosis.mistakes import (
+    directions,
+    gates,
+    gru,
+    lstm,
+    padding,
+    sequence,
+    stacks,
+    weights,
+)
 from rnn_lockstep.reference.diagnosis.mistakes.mistake import SCOPES, Mistake
 from rnn_lockstep.reference.oracle.case import Case
 
-MODULES = (weights, sequence, gates, padding, directions, stacks)
-MISTAKES: dict[str, Mistake] = {
-    name: mistake
-    for module in MODULES
-    for name, mistake in vars(module).items()
-    if isinstance(mistake, Mistake)
+FAMILIES: dict[str, dict[str, Mistake]] = {
+    "weights": weights.WEIGHTS | weights.BIASES,
+    "projection": weights.PROJECTIONS,
+    "sequence": sequence.STATES | sequence.TIME | sequence.BATCH | sequence.FINAL_STATES,
+    "activation": sequence.ACTIVATION,
+    "gates": gates.ORDERS | gates.PARTIAL_ORDERS | gates.U_OF_ONE_GATE | gates.GATE_ACTIVATIONS,
+    "gru": gru.GRU,
+    "lstm": lstm.LSTM,
+    "padding": padding.LENGTHS | padding.MASKS,
+    "reverse": padding.REVERSE,
+    "directions": directions.DIRECTIONS | directions.MERGED,
+    "stacks": stacks.STACKS | stacks.LAST_OUTPUTS,
 }
+MISTAKES = {name: mistake for family in FAMILIES.values() for name, mistake in family.items()}
 
 # What ports get wrong most often; two mistakes at once are looked for among these first.
 COMMON = {
-    mistake.says
-    for mistake in (
-        weights.u_transposed,
-        weights.kernels_transposed,
-        weights.w_in_the_other_order,
-        weights.biases_dropped,
-        weights.recurrent_bias_dropped,
-        weights.bias_doubled,
-        sequence.initial_state_ignored,
-        sequence.batch_first_forgotten,
-        gates.ORDERS["gru_zrn"],
-        gates.gru_reset_form_flipped,
-        gates.gru_recurrent_bias_summed,
-        gates.gru_update_gate_inverted,
-        gates.ORDERS["lstm_iofg"],
-        gates.ORDERS["lstm_ifog"],
-        gates.ORDERS["lstm_igfo"],
-        gates.lstm_forget_gate_plus_one,
-        gates.lstm_initial_states_swapped,
-        gates.lstm_final_states_swapped,
-        gates.hard_sigmoid_for_sigmoid,
-        gates.hard_sigmoid_of_keras_2,
-        gates.sigmoid_for_hard_sigmoid,
-        padding.lengths_ignored,
-        padding.reverse_ignored,
-        padding.reverse_outputs_not_flipped_back,
-        directions.directions_weights_swapped,
-        directions.directions_backward_outputs_not_flipped_back,
+    MISTAKES[name].description
+    for name in (
+        "u_transposed",
+        "kernels_transposed",
+        "w_in_the_other_order",
+        "biases_dropped",
+        "recurrent_bias_dropped",
+        "bias_doubled",
+        "initial_state_ignored",
+        "batch_first_forgotten",
+        "gru_gates_in_order_zrn",
+        "gru_reset_form_flipped",
+        "gru_recurrent_bias_summed",
+        "gru_update_gate_inverted",
+        "lstm_gates_in_order_iofg",
+        "lstm_gates_in_order_ifog",
+        "lstm_gates_in_order_igfo",
+        "lstm_forget_gate_plus_one",
+        "lstm_initial_states_swapped",
+        "lstm_final_states_swapped",
+        "hard_sigmoid_for_sigmoid",
+        "hard_sigmoid_of_keras_2",
+        "sigmoid_for_hard_sigmoid",
+        "lengths_ignored",
+        "reverse_ignored",
+        "reverse_outputs_not_flipped_back",
+        "directions_weights_swapped",
+        "directions_backward_outputs_not_flipped_back",
     )
 }
 
 
 def possible(case: Case) -> list[Mistake]:
-    """The mistakes that can be made with a case, those of weights also with some of its cells only."""
+    """List the mistakes that can be made with a case, those of weights also with some of its cells only."""
     of_cell = [mistake for mistake in MISTAKES.values() if case.cell in mistake.cells]
     count = 1 + len(case.more_weights)
     scopes = [name for name, among in SCOPES.items() if 0 < sum(among(case, k) for k in range(count)) < count]
-    return of_cell + [mistake.scoped(name) for mistake in of_cell if mistake.weights for name in scopes]
+    return of_cell + [
+        mistake.only_in(name) for mistake in of_cell if mistake.change_weights for name in scopes
+    ]

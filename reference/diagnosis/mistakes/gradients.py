@@ -8,6 +8,7 @@ import numpy as np
 
 from rnn_lockstep.reference.diagnosis.mistakes.mistake import CELLS
 from rnn_lockstep.reference.oracle.case import Case
+from rnn_lockstep.reference.oracle.cells import GATES, Weights
 from rnn_lockstep.reference.oracle.gradients import Cotangents
 
 Found = dict[str, Any]  # gradients by the names of the case's arrays, in any arithmetic
@@ -16,13 +17,13 @@ Run = Callable[[Case, Cotangents], Found]
 
 @dataclass(frozen=True, eq=False)
 class GradientMistake:
-    """What is done in place of backpropagation. Where it makes no difference, the gradients are right.
+    """Something done in place of backpropagation. Where it makes no difference, the gradients are right.
 
-    says: what was done, as a clause.  cells: those which it can be made with.
+    description: what was done, as a clause.  cells: those which it can be made with.
     answer: the mistaken gradients (case, cotangents, run), by means of `run`, which gives the right ones.
     """
 
-    says: str
+    description: str
     answer: Callable[[Case, Cotangents, Run], Found]
     cells: Sequence[str] = CELLS
 
@@ -31,8 +32,8 @@ Change = Callable[[Case, Found], Found]
 Answer = Callable[[Case, Cotangents, Run], Found]
 
 
-def after(change: Change) -> Answer:
-    """The right gradients, changed."""
+def change_gradients(change: Change) -> Answer:
+    """Change the right gradients."""
     return lambda case, cotangents, run: change(case, run(case, cotangents))
 
 
@@ -41,23 +42,18 @@ def zeros(found: Found, *names: str) -> Found:
 
 
 def without(*names: str) -> Answer:
-    """No gradient of some arrays."""
-    return after(lambda case, found: zeros(found, *names))
+    """Put zeros for the gradients of some arrays."""
+    return change_gradients(lambda case, found: zeros(found, *names))
 
 
 def ignoring(name: str) -> Answer:
-    """No part of L that comes from one array of the answer."""
+    """Leave out the part of L that comes from one array of the answer."""
     return lambda case, cotangents, run: run(case, cotangents._replace(**{name: None}))
 
 
-def each(change: Callable[[Any], Any], *letters: str) -> Answer:
-    """The gradients of some kinds of arrays changed, of all when there are none."""
-
-    def changed(case: Case, found: Found) -> Found:
-        mine = {name: name.rpartition(".")[2] for name in found}
-        return {name: change(g) if not letters or mine[name] in letters else g for name, g in found.items()}
-
-    return after(changed)
+def change_each_array(change: Callable[[Any], Any]) -> Answer:
+    """Change all gradients."""
+    return change_gradients(lambda case, found: {name: change(g) for name, g in found.items()})
 
 
 def only_last_output(case: Case, cotangents: Cotangents, run: Run) -> Found:
@@ -76,7 +72,7 @@ def not_flipped(case: Case, cotangents: Cotangents, run: Run) -> Found:
 
 
 def averaged(case: Case, found: Found) -> Found:
-    parts = ("W", "U", "b", "recurrent_b")
+    parts = Weights._fields
     count = max(case.batch, 1)
     return {name: g / count if name.rpartition(".")[2] in parts else g for name, g in found.items()}
 
@@ -87,31 +83,37 @@ def a_step_late(case: Case, found: Found) -> Found:
 
 
 def below_the_last_layer(case: Case, found: Found) -> Found:
-    return zeros(found, "inputs", "W", "U", "b", "recurrent_b") if case.layers > 1 else found
+    return zeros(found, "inputs", *Weights._fields) if case.layers > 1 else found
 
 
 def of_the_backward_direction(case: Case, found: Found) -> Found:
-    backward = [f"more_weights[0].{name}" for name in ("W", "U", "b", "recurrent_b")]
+    backward = [f"more_weights[0].{name}" for name in Weights._fields]
     return zeros(found, *backward) if case.merge_mode else found
 
 
-def square_transposed(g: Any) -> Any:
-    return g.T if g.shape[0] == g.shape[1] else g
+def recurrent_transposed(case: Case, found: Found) -> Found:
+    """Transpose the gradients of U, the part of each gate by itself."""
+    starts = range(0, len(GATES[case.cell]) * case.hidden_size, case.hidden_size)
+
+    def change(g: Any) -> Any:
+        return np.concatenate([g[k : k + case.hidden_size].T for k in starts], axis=0)
+
+    return {name: change(g) if name.rpartition(".")[2] == "U" else g for name, g in found.items()}
 
 
 def gates_in(letters: str, *names: str) -> Answer:
-    """The gates of some gradients in another order."""
+    """Put the gates of some gradients into another order."""
 
     def change(case: Case, found: Found) -> Found:
         size = case.hidden_size
-        places = [case.record.gates.index(letter) for letter in letters]
+        places = [GATES[case.cell].index(letter) for letter in letters]
 
         def reordered(g: Any) -> Any:
             return np.concatenate([g[k * size : (k + 1) * size] for k in places], axis=0)
 
         return {name: reordered(g) if name in names else g for name, g in found.items()}
 
-    return after(change)
+    return change_gradients(change)
 
 
 def same_bias(case: Case, found: Found) -> Found:
@@ -120,57 +122,71 @@ def same_bias(case: Case, found: Found) -> Found:
 
 
 LSTM, GRU = ("lstm",), ("gru",)
-initial_state_dropped = GradientMistake(
-    "the initial state has no gradient: it is cut off there", without("initial_state")
-)
-through_the_final_state_ignored = GradientMistake(
-    "what the final state contributes to L is ignored", ignoring("final_state")
-)
-through_the_outputs_ignored = GradientMistake(
-    "what the outputs contribute to L is ignored", ignoring("outputs")
-)
-through_the_last_output_only = GradientMistake(
-    "only the last output contributes to L; all of them must", only_last_output
-)
-through_the_final_cell_state_ignored = GradientMistake(
-    "what the final cell state contributes to L is ignored", ignoring("final_cell_state"), cells=LSTM
-)
-initial_cell_state_dropped = GradientMistake(
-    "the initial cell state has no gradient", without("initial_cell_state"), cells=LSTM
-)
-recurrent_bias_missing = GradientMistake("recurrent_b has no gradient", without("recurrent_b"))
-bias_missing = GradientMistake("b has no gradient", without("b"))
-u_transposed = GradientMistake("the gradient of U is transposed", each(square_transposed, "U"))
-averaged_over_the_batch = GradientMistake(
-    "the weights' gradients are averaged over the batch; they must be summed", after(averaged)
-)
-negated = GradientMistake("all gradients have the wrong sign", each(lambda g: -1 * g))
-doubled = GradientMistake("all gradients are doubled", each(lambda g: 2 * g))
-clipped_at_one = GradientMistake(
-    "gradients are clipped at 1", each(lambda g: np.minimum(np.maximum(g, -1), 1))
-)
-of_inputs_one_step_late = GradientMistake("the inputs' gradients are one step late", after(a_step_late))
-stop_below_the_last_layer = GradientMistake(
-    "the layers below the last have no gradients", after(below_the_last_layer)
-)
-of_the_backward_direction_missing = GradientMistake(
-    "the backward direction has no gradients", after(of_the_backward_direction)
-)
-of_a_reverse_layer_not_flipped = GradientMistake(
-    "the cotangents of a reverse layer's outputs are taken in the opposite order", not_flipped
-)
-of_gru_gates_in_keras_order = GradientMistake(
-    "the gradient of W has its gates in the order z, r, n", gates_in("zrn", "W"), cells=GRU
-)
-of_the_hidden_bias_without_the_reset_gate = GradientMistake(
-    "recurrent_b has the gradient of b: the reset gate is left out", after(same_bias), cells=GRU
-)
-of_lstm_gates_in_onnx_order = GradientMistake(
-    "the gradient of U has its gates in the order i, o, f, g", gates_in("iofg", "U"), cells=LSTM
-)
-GRADIENT_MISTAKES = [mistake for mistake in vars().values() if isinstance(mistake, GradientMistake)]
+GRADIENTS: dict[str, GradientMistake] = {
+    "gradients_initial_state_dropped": GradientMistake(
+        "the initial state has no gradient: it is cut off there", without("initial_state")
+    ),
+    "gradients_through_the_final_state_ignored": GradientMistake(
+        "what the final state contributes to L is ignored", ignoring("final_state")
+    ),
+    "gradients_through_the_outputs_ignored": GradientMistake(
+        "what the outputs contribute to L is ignored", ignoring("outputs")
+    ),
+    "gradients_through_the_last_output_only": GradientMistake(
+        "only the last output contributes to L; all of them must", only_last_output
+    ),
+    "gradients_through_the_final_cell_state_ignored": GradientMistake(
+        "what the final cell state contributes to L is ignored", ignoring("final_cell_state"), cells=LSTM
+    ),
+    "gradients_initial_cell_state_dropped": GradientMistake(
+        "the initial cell state has no gradient", without("initial_cell_state"), cells=LSTM
+    ),
+    "gradients_recurrent_bias_missing": GradientMistake(
+        "recurrent_b has no gradient", without("recurrent_b")
+    ),
+    "gradients_projection_missing": GradientMistake(
+        "the projection has no gradient", without("projection"), cells=LSTM
+    ),
+    "gradients_bias_missing": GradientMistake("b has no gradient", without("b")),
+    "gradients_u_transposed": GradientMistake(
+        "the gradient of U is transposed", change_gradients(recurrent_transposed)
+    ),
+    "gradients_averaged_over_the_batch": GradientMistake(
+        "the weights' gradients are averaged over the batch; they must be summed", change_gradients(averaged)
+    ),
+    "gradients_negated": GradientMistake(
+        "all gradients have the wrong sign", change_each_array(lambda g: -1 * g)
+    ),
+    "gradients_doubled": GradientMistake("all gradients are doubled", change_each_array(lambda g: 2 * g)),
+    "gradients_clipped_at_one": GradientMistake(
+        "gradients are clipped at 1", change_each_array(lambda g: np.minimum(np.maximum(g, -1), 1))
+    ),
+    "gradients_of_inputs_one_step_late": GradientMistake(
+        "the inputs' gradients are one step late", change_gradients(a_step_late)
+    ),
+    "gradients_stop_below_the_last_layer": GradientMistake(
+        "the layers below the last have no gradients", change_gradients(below_the_last_layer)
+    ),
+    "gradients_of_the_backward_direction_missing": GradientMistake(
+        "the backward direction has no gradients", change_gradients(of_the_backward_direction)
+    ),
+    "gradients_of_a_reverse_layer_not_flipped": GradientMistake(
+        "the cotangents of a reverse layer's outputs are taken in the opposite order", not_flipped
+    ),
+    "gradients_of_gru_gates_in_keras_order": GradientMistake(
+        "the gradient of W has its gates in the order z, r, n", gates_in("zrn", "W"), cells=GRU
+    ),
+    "gradients_of_the_hidden_bias_without_the_reset_gate": GradientMistake(
+        "recurrent_b has the gradient of b: the reset gate is left out",
+        change_gradients(same_bias),
+        cells=GRU,
+    ),
+    "gradients_of_lstm_gates_in_onnx_order": GradientMistake(
+        "the gradient of U has its gates in the order i, o, f, g", gates_in("iofg", "U"), cells=LSTM
+    ),
+}
 
 
 def possible(case: Case) -> list[GradientMistake]:
-    """The mistakes that can be made with a case."""
-    return [mistake for mistake in GRADIENT_MISTAKES if case.cell in mistake.cells]
+    """List the mistakes that can be made with a case."""
+    return [mistake for mistake in GRADIENTS.values() if case.cell in mistake.cells]

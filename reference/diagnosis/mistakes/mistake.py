@@ -1,4 +1,4 @@
-"""What a mistake is: the right layers and one thing done wrong.
+"""Mistakes: the right layers and one thing done wrong.
 
 A mistake is written once. On plain arrays it is a backend with a fault; on arrays that carry errors
 it is an explanation, which holds where a backend's answer lies within them.
@@ -35,42 +35,42 @@ SCOPES: dict[str, Callable[[Case, int], bool]] = {
 
 @dataclass(frozen=True, eq=False)
 class Mistake:
-    """What is done in place of the right thing. Where it makes no difference, the answer is right.
+    """Something done in place of the right thing. Where it makes no difference, the answer is right.
 
-    says: what was done, as a clause: "U is transposed".
+    description: what was done, as a clause: "U is transposed".
     cells: those which it can be made with.
-    weights: other weights of a cell, of those in `scope`.
-    case: the case that is run in place of the one asked for.
+    change_weights: other weights of a cell, of those in `scope`.
+    change_case: the case that is run in place of the one asked for.
     step: the step (case, t, x_t, state, weights) that is taken in place of the case's.
-    around: how a direction is run, (case, go, direction, inputs), by means of the engine's `go`.
-    states: the case from which the final states are taken, where it is another than for the outputs.
-    show: what is shown, (case, trace), of the trace.
+    run_direction: how a cell is run, (case, run, direction, inputs), by means of the right `run`.
+    final_states_of: the case from which the final states are taken, where it is another than for the outputs.
+    change_trace: what is shown, (case, trace), in place of the trace.
     """
 
-    says: str
+    description: str
     cells: Sequence[str] = field(default=CELLS, kw_only=True)
-    weights: Change | None = None
+    change_weights: Change | None = None
     scope: str = ""
-    case: Callable[[Case], Case] | None = None
+    change_case: Callable[[Case], Case] | None = None
     step: Callable[[Case, int, Any, State, Weights], State] | None = None
-    around: Callable[..., tuple[Any, State]] | None = None
-    states: Callable[[Case], Case] | None = None
-    show: Callable[[Case, Trace], Trace] | None = None
+    run_direction: Callable[..., tuple[Any, State]] | None = None
+    final_states_of: Callable[[Case], Case] | None = None
+    change_trace: Callable[[Case, Trace], Trace] | None = None
 
-    def change(self, case: Case) -> Case:
-        """The case that is run."""
-        if self.case:
-            case = self.case(case)
-        return with_weights(case, self.weights, SCOPES[self.scope]) if self.weights else case
+    def mistaken_case(self, case: Case) -> Case:
+        """Return the case that is run in place of the one asked for."""
+        if self.change_case:
+            case = self.change_case(case)
+        return with_weights(case, self.change_weights, SCOPES[self.scope]) if self.change_weights else case
 
     @property
-    def moves(self) -> bool:
-        """Whether what is shown may not be the states that the steps went on from."""
-        return bool(self.around or self.states or self.show)
+    def hides_states(self) -> bool:
+        """Tell whether the outputs may not be the states that the steps went on from."""
+        return bool(self.run_direction or self.final_states_of or self.change_trace)
 
-    def scoped(self, scope: str) -> "Mistake":
-        """The same, of the weights of some cells only."""
-        return replace(self, says=f"{self.says} {scope}", scope=scope)
+    def only_in(self, scope: str) -> "Mistake":
+        """Return the same mistake, made with the weights of some cells only."""
+        return replace(self, description=f"{self.description} {scope}", scope=scope)
 
 
 def answer(mistakes: Sequence[Mistake], case: Case, engine: Engine) -> Trace:
@@ -84,53 +84,55 @@ def answer(mistakes: Sequence[Mistake], case: Case, engine: Engine) -> Trace:
         return next((function for mistake in mistakes if (function := getattr(mistake, name))), None)
 
     def run(case: Case) -> Trace:
-        step, around = (function and partial(function, case) for function in (one("step"), one("around")))
+        step, around = (
+            function and partial(function, case) for function in (one("step"), one("run_direction"))
+        )
         return engine.answer(case, step, around)
 
-    mistaken = reduce(lambda case, mistake: mistake.change(case), mistakes, case)
+    mistaken = reduce(lambda case, mistake: mistake.mistaken_case(case), mistakes, case)
     trace = run(mistaken)
-    if states := one("states"):
+    if states := one("final_states_of"):
         other = run(states(case))
         trace = replace(trace, final_state=other.final_state, final_cell_state=other.final_cell_state)
     for mistake in mistakes:
-        trace = mistake.show(case, trace) if mistake.show else trace
+        trace = mistake.change_trace(case, trace) if mistake.change_trace else trace
     return trace
 
 
 def with_weights(case: Case, change: Change, among: Callable[[Case, int], bool]) -> Case:
-    """The case with the weights of some of its cells changed."""
+    """Change the weights of some of a case's cells."""
     cells = [case.weights, *case.more_weights]
-    return of_cells(case, [change(case, w) if among(case, k) else w for k, w in enumerate(cells)])
+    return with_cells(case, [change(case, w) if among(case, k) else w for k, w in enumerate(cells)])
 
 
-def of_cells(case: Case, cells: Sequence[Weights]) -> Case:
-    """The case with other weights of its cells."""
+def with_cells(case: Case, cells: Sequence[Weights]) -> Case:
+    """Put other weights into a case, those of each cell."""
     return replace(case, **cells[0]._asdict(), more_weights=tuple(cells[1:]))
 
 
 def with_states(case: Case, *states: Any) -> Case:
-    """The case with another initial state and, of an LSTM, another initial cell state."""
+    """Put another initial state into a case and, for an LSTM, another initial cell state."""
     return replace(case, **dict(zip((STATE, CELL_STATE), states, strict=False)))
 
 
-def by_gate(case: Case, array: Array, change: Callable[[Array], Array]) -> Array:
-    """An array of weights with the part of each gate changed."""
+def change_each_gate(case: Case, array: Array, change: Callable[[Array], Array]) -> Array:
+    """Change the part of each gate in an array of weights."""
     return np.concatenate([change(part) for part in np.split(array, len(case.record.gates))])
 
 
-def some_gate(case: Case, array: Array, gate: str, change: Callable[[Array], Array]) -> Array:
-    """An array of weights with the part of one gate changed."""
+def change_one_gate(case: Case, array: Array, gate: str, change: Callable[[Array], Array]) -> Array:
+    """Change the part of one gate in an array of weights."""
     parts = np.split(array, len(case.record.gates))
     k = case.record.gates.index(gate)
     parts[k] = change(parts[k])
     return np.concatenate(parts)
 
 
-def filled(case: Case) -> Case:
-    """The case with zeros in its padding, for whoever does not know that it is padding."""
+def zeros_in_padding(case: Case) -> Case:
+    """Put zeros into a case's padding, for whoever does not know that it is padding."""
     return replace(case, inputs=np.where(case.valid[..., None], case.inputs, 0).astype(case.dtype))
 
 
-def unpadded(case: Case) -> Case:
-    """The case as if every step counted."""
-    return replace(filled(case), lengths=None, mask=None) if case.padded else case
+def without_padding(case: Case) -> Case:
+    """Make every step of a case count."""
+    return replace(zeros_in_padding(case), lengths=None, mask=None) if case.padded else case

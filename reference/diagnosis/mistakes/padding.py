@@ -5,7 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from rnn_lockstep.reference.diagnosis.mistakes.mistake import Mistake, filled, unpadded, with_states
+from rnn_lockstep.reference.diagnosis.mistakes.mistake import (
+    Mistake,
+    with_states,
+    without_padding,
+    zeros_in_padding,
+)
 from rnn_lockstep.reference.oracle.case import Case
 from rnn_lockstep.reference.oracle.cells import State, Weights
 from rnn_lockstep.reference.oracle.trace import Trace
@@ -15,7 +20,7 @@ from rnn_lockstep.reference.oracle.trace import Trace
 
 def with_lengths(change: Any) -> Any:
     return lambda case: (
-        case if case.lengths is None else replace(filled(case), lengths=change(case, case.lengths))
+        case if case.lengths is None else replace(zeros_in_padding(case), lengths=change(case, case.lengths))
     )
 
 
@@ -44,38 +49,6 @@ def nan_on_padding(case: Case, trace: Trace) -> Trace:
     return replace(trace, outputs=np.where(counts, trace.outputs, leak))
 
 
-lengths_ignored = Mistake("the padding is not known as such: every step counts", case=unpadded)
-outputs_alive_on_padding = Mistake(
-    "outputs go on through the padding; they must be zero there", case=unpadded, states=lambda case: case
-)
-final_state_runs_on = Mistake(
-    "the final state is that after the padding; it must be that of the last step that counts", states=unpadded
-)
-outputs_repeated_on_padding = Mistake(
-    "outputs are repeated on padding (what Keras does with a mask); they must be zero there", show=repeated
-)
-padding_leaks = Mistake("what is in the padding leaks: it is multiplied by zero", show=nan_on_padding)
-lengths_one_too_short = Mistake(
-    "the lengths are one too short", case=with_lengths(lambda case, n: np.maximum(n - 1, 0))
-)
-lengths_one_too_long = Mistake(
-    "the lengths are one too long", case=with_lengths(lambda case, n: np.minimum(n + 1, case.time))
-)
-lengths_of_the_row_before = Mistake(
-    "each row has the length of the row before", case=with_lengths(lambda case, n: np.roll(n, 1))
-)
-lengths_padding_in_front = Mistake(
-    "the padding is taken to be in front",
-    case=lambda case: (
-        case
-        if case.lengths is None
-        else replace(
-            filled(case), lengths=None, mask=np.arange(case.time) >= case.time - case.lengths[:, None]
-        )
-    ),
-)
-
-
 def sorted_by_length(case: Case) -> Case:
     if case.lengths is None:
         return case
@@ -91,47 +64,93 @@ def outputs_put_back(case: Case, trace: Trace) -> Trace:
     return replace(trace, outputs=trace.outputs[back])
 
 
-lengths_states_not_put_back = Mistake(
-    "the rows are sorted by length, and the final states not put back in order",
-    case=sorted_by_length,
-    show=outputs_put_back,
-)
+LENGTHS: dict[str, Mistake] = {
+    "lengths_ignored": Mistake(
+        "the padding is not known as such: every step counts", change_case=without_padding
+    ),
+    "outputs_alive_on_padding": Mistake(
+        "outputs go on through the padding; they must be zero there",
+        change_case=without_padding,
+        final_states_of=lambda case: case,
+    ),
+    "final_state_runs_on": Mistake(
+        "the final state is that after the padding; it must be that of the last step that counts",
+        final_states_of=without_padding,
+    ),
+    "outputs_repeated_on_padding": Mistake(
+        "outputs are repeated on padding (what Keras does with a mask); they must be zero there",
+        change_trace=repeated,
+    ),
+    "padding_leaks": Mistake(
+        "what is in the padding leaks: it is multiplied by zero", change_trace=nan_on_padding
+    ),
+    "lengths_one_too_short": Mistake(
+        "the lengths are one too short", change_case=with_lengths(lambda case, n: np.maximum(n - 1, 0))
+    ),
+    "lengths_one_too_long": Mistake(
+        "the lengths are one too long", change_case=with_lengths(lambda case, n: np.minimum(n + 1, case.time))
+    ),
+    "lengths_of_the_row_before": Mistake(
+        "each row has the length of the row before", change_case=with_lengths(lambda case, n: np.roll(n, 1))
+    ),
+    "lengths_padding_in_front": Mistake(
+        "the padding is taken to be in front",
+        change_case=lambda case: (
+            case
+            if case.lengths is None
+            else replace(
+                zeros_in_padding(case),
+                lengths=None,
+                mask=np.arange(case.time) >= case.time - case.lengths[:, None],
+            )
+        ),
+    ),
+    "lengths_states_not_put_back": Mistake(
+        "the rows are sorted by length, and the final states not put back in order",
+        change_case=sorted_by_length,
+        change_trace=outputs_put_back,
+    ),
+}
 
 # Masks.
 
 
 def with_mask(change: Any) -> Any:
-    return lambda case: case if case.mask is None else replace(filled(case), **change(case.mask))
+    return lambda case: case if case.mask is None else replace(zeros_in_padding(case), **change(case.mask))
 
 
 def until_last(mask: Any) -> Any:
     return np.maximum.accumulate(mask[:, ::-1], axis=1)[:, ::-1]
 
 
-def reset_on_padding(case: Case, go: Any, direction: Any, inputs: Any) -> Any:
+def reset_on_padding(case: Case, run: Any, direction: Any, inputs: Any) -> Any:
     if case.mask is None:
-        return go(direction, inputs)
+        return run(direction, inputs)
 
     def step(t: int, x_t: Any, state: State, weights: Weights) -> State:
         counts: Any = case.mask[:, t, None]  # type: ignore[index]
         return tuple(np.where(counts, new, 0) for new in case.step(x_t, state, weights))
 
-    return go(direction, inputs, step, unpadded(case))
+    return run(direction, inputs, step, without_padding(case))
 
 
-masks_counted_as_lengths = Mistake(
-    "the mask is counted, and as many of the first steps taken",
-    case=with_mask(lambda mask: {"lengths": mask.sum(axis=1), "mask": None}),
-)
-masks_end_at_the_last_step_that_counts = Mistake(
-    "only padding after the last step that counts is skipped; that before it is eaten",
-    case=with_mask(lambda mask: {"mask": until_last(mask)}),
-)
-masks_inverted = Mistake("the mask is inverted", case=with_mask(lambda mask: {"mask": ~mask}))
-masks_one_step_late = Mistake(
-    "the mask is one step late", case=with_mask(lambda mask: {"mask": np.roll(mask, 1, axis=1)})
-)
-masks_reset_the_state = Mistake("padding resets the state to zero", case=filled, around=reset_on_padding)
+MASKS: dict[str, Mistake] = {
+    "masks_counted_as_lengths": Mistake(
+        "the mask is counted, and as many of the first steps taken",
+        change_case=with_mask(lambda mask: {"lengths": mask.sum(axis=1), "mask": None}),
+    ),
+    "masks_end_at_the_last_step_that_counts": Mistake(
+        "only padding after the last step that counts is skipped; that before it is eaten",
+        change_case=with_mask(lambda mask: {"mask": until_last(mask)}),
+    ),
+    "masks_inverted": Mistake("the mask is inverted", change_case=with_mask(lambda mask: {"mask": ~mask})),
+    "masks_one_step_late": Mistake(
+        "the mask is one step late", change_case=with_mask(lambda mask: {"mask": np.roll(mask, 1, axis=1)})
+    ),
+    "masks_reset_the_state": Mistake(
+        "padding resets the state to zero", change_case=zeros_in_padding, run_direction=reset_on_padding
+    ),
+}
 
 # Layers that run backwards.
 
@@ -144,13 +163,16 @@ def flipped(case: Case, trace: Trace) -> Trace:
     return replace(trace, outputs=trace.outputs[:, ::-1]) if case.reverse and case.return_sequences else trace
 
 
-reverse_ignored = Mistake("the layer runs forwards; it must run in reverse", case=forwards)
-reverse_outputs_not_flipped_back = Mistake(
-    "the outputs are in the order in which the reverse layer made them; they must be in that of the inputs",
-    show=flipped,
-)
-reverse_eats_the_padding = Mistake(
-    "the reverse layer begins with the padding, and eats it",
-    case=lambda case: unpadded(case) if case.reverse else case,
-    show=zeros_on_padding,
-)
+REVERSE: dict[str, Mistake] = {
+    "reverse_ignored": Mistake("the layer runs forwards; it must run in reverse", change_case=forwards),
+    "reverse_outputs_not_flipped_back": Mistake(
+        "the outputs are in the order in which the reverse layer made them; "
+        "they must be in that of the inputs",
+        change_trace=flipped,
+    ),
+    "reverse_eats_the_padding": Mistake(
+        "the reverse layer begins with the padding, and eats it",
+        change_case=lambda case: without_padding(case) if case.reverse else case,
+        change_trace=zeros_on_padding,
+    ),
+}

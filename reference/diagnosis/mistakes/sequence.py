@@ -5,7 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from rnn_lockstep.reference.diagnosis.mistakes.mistake import Mistake, filled, unpadded, with_states
+from rnn_lockstep.reference.diagnosis.mistakes.mistake import (
+    Mistake,
+    with_states,
+    without_padding,
+    zeros_in_padding,
+)
 from rnn_lockstep.reference.oracle.activations import ACTIVATIONS, sigmoid
 from rnn_lockstep.reference.oracle.case import Case
 from rnn_lockstep.reference.oracle.cells import State, Weights, input_sum, recurrent_sum
@@ -29,34 +34,38 @@ def shared(case: Case, t: int, x_t: Any, state: State, weights: Weights) -> Stat
     return case.step(x_t, tuple(part[first] for part in state), weights)
 
 
-def two_steps_ago(case: Case, go: Any, direction: Any, inputs: Any) -> Any:
+def two_steps_ago(case: Case, run: Any, direction: Any, inputs: Any) -> Any:
     earlier = [direction.start]
 
     def step(t: int, x_t: Any, state: State, weights: Weights) -> State:
         earlier.append(state)
         return case.step(x_t, earlier[-2], weights)
 
-    return go(direction, inputs, step)
+    return run(direction, inputs, step)
 
 
-initial_state_ignored = Mistake("the initial state is ignored", case=without_state)
-initial_state_of_the_first_row_for_all = Mistake(
-    "all rows begin with the first row's initial state", case=first_row_for_all
-)
-state_shared_across_the_batch = Mistake(
-    "every row of the batch goes on from the first row's state", step=shared
-)
-state_of_two_steps_ago = Mistake("each step goes on from the state two steps before", around=two_steps_ago)
+STATES: dict[str, Mistake] = {
+    "initial_state_ignored": Mistake("the initial state is ignored", change_case=without_state),
+    "initial_state_of_the_first_row_for_all": Mistake(
+        "all rows begin with the first row's initial state", change_case=first_row_for_all
+    ),
+    "state_shared_across_the_batch": Mistake(
+        "every row of the batch goes on from the first row's state", step=shared
+    ),
+    "state_of_two_steps_ago": Mistake(
+        "each step goes on from the state two steps before", run_direction=two_steps_ago
+    ),
+}
 
 # Time and the batch.
 
 
 def inputs_moved(places: int) -> Any:
-    return lambda case: replace(case, inputs=np.roll(filled(case).inputs, places, axis=1))
+    return lambda case: replace(case, inputs=np.roll(zeros_in_padding(case).inputs, places, axis=1))
 
 
 def last_repeated(case: Case) -> Case:
-    inputs = filled(case).inputs.copy()
+    inputs = zeros_in_padding(case).inputs.copy()
     inputs[:, -1:] = inputs[:, -2:-1] if case.time > 1 else inputs[:, -1:]
     return replace(case, inputs=inputs)
 
@@ -72,20 +81,20 @@ def zeros_skipped(case: Case, t: int, x_t: Any, state: State, weights: Weights) 
 
 
 def reshaped_to_batch_first(case: Case) -> Case:
-    mixed = filled(case).inputs.reshape(case.time, case.batch, -1).swapaxes(0, 1)
+    mixed = zeros_in_padding(case).inputs.reshape(case.time, case.batch, -1).swapaxes(0, 1)
     return replace(case, inputs=np.ascontiguousarray(mixed))
 
 
 def time_first(case: Case) -> Case:
-    """The first axis taken for time, as in torch without batch_first; the second is the batch then."""
+    """Take the first axis for time and the second for the batch, as torch does without batch_first."""
     if case.padded or not case.return_sequences:
         return case
     kept = case if case.batch == case.time else without_state(case)
-    return replace(unpadded(kept), inputs=filled(case).inputs.swapaxes(0, 1))
+    return replace(without_padding(kept), inputs=zeros_in_padding(case).inputs.swapaxes(0, 1))
 
 
 def swapped_back(case: Case, trace: Trace) -> Trace:
-    """What is shown then: outputs of the right shape, and the last of them, or the states if they fit."""
+    """Swap the outputs' axes back; the final state is the last output, or as it is if that fits."""
     if not case.return_sequences or case.padded:
         return trace
     outputs: Any = trace.outputs.swapaxes(0, 1)
@@ -99,30 +108,37 @@ def opposite(case: Case, trace: Trace) -> Trace:
     return replace(trace, outputs=trace.outputs[:, ::-1]) if mistaken else trace
 
 
-inputs_reversed = Mistake(
-    "the sequence is run in the opposite direction",
-    case=lambda case: replace(case, inputs=filled(case).inputs[:, ::-1]),
-)
-outputs_reversed = Mistake("the outputs are in the opposite order", show=opposite)
-inputs_one_step_late = Mistake("the inputs are one step late", case=inputs_moved(1))
-inputs_one_step_early = Mistake("the inputs are one step early", case=inputs_moved(-1))
-last_step_repeated = Mistake("the last step's input is that of the step before", case=last_repeated)
-first_step_skipped = Mistake("the first step is skipped", step=first_skipped)
-steps_of_zeros_taken_for_padding = Mistake(
-    "steps whose input is all zeros are taken for padding and skipped", step=zeros_skipped
-)
-rows_mixed = Mistake(
-    "the rows of the batch are mixed up",
-    case=lambda case: replace(case, inputs=np.roll(filled(case).inputs, 1, axis=0)),
-)
-time_and_batch_mixed_up = Mistake(
-    "inputs are reshaped from (time, batch) where they should be transposed", case=reshaped_to_batch_first
-)
-batch_first_forgotten = Mistake(
-    "batch and time are mixed up: the layer runs over the batch (batch_first is missing)",
-    case=time_first,
-    show=swapped_back,
-)
+TIME: dict[str, Mistake] = {
+    "inputs_reversed": Mistake(
+        "the sequence is run in the opposite direction",
+        change_case=lambda case: replace(case, inputs=zeros_in_padding(case).inputs[:, ::-1]),
+    ),
+    "outputs_reversed": Mistake("the outputs are in the opposite order", change_trace=opposite),
+    "inputs_one_step_late": Mistake("the inputs are one step late", change_case=inputs_moved(1)),
+    "inputs_one_step_early": Mistake("the inputs are one step early", change_case=inputs_moved(-1)),
+    "last_step_repeated": Mistake(
+        "the last step's input is that of the step before", change_case=last_repeated
+    ),
+    "first_step_skipped": Mistake("the first step is skipped", step=first_skipped),
+    "steps_of_zeros_taken_for_padding": Mistake(
+        "steps whose input is all zeros are taken for padding and skipped", step=zeros_skipped
+    ),
+}
+BATCH: dict[str, Mistake] = {
+    "rows_mixed": Mistake(
+        "the rows of the batch are mixed up",
+        change_case=lambda case: replace(case, inputs=np.roll(zeros_in_padding(case).inputs, 1, axis=0)),
+    ),
+    "time_and_batch_mixed_up": Mistake(
+        "inputs are reshaped from (time, batch) where they should be transposed",
+        change_case=reshaped_to_batch_first,
+    ),
+    "batch_first_forgotten": Mistake(
+        "batch and time are mixed up: the layer runs over the batch (batch_first is missing)",
+        change_case=time_first,
+        change_trace=swapped_back,
+    ),
+}
 
 # The final state of a single cell, from its outputs.
 
@@ -132,14 +148,14 @@ def one_cell(case: Case) -> bool:
 
 
 def final_from(t: int) -> Any:
-    """The output of some step in place of the final state."""
+    """Show the output of a step in place of the final state."""
 
-    def show(case: Case, trace: Trace) -> Trace:
+    def change_trace(case: Case, trace: Trace) -> Trace:
         if not one_cell(case) or case.time < abs(t):
             return trace
         return replace(trace, final_state=trace.outputs[:, t])
 
-    return show
+    return change_trace
 
 
 def last_column(case: Case, trace: Trace) -> Trace:
@@ -155,25 +171,32 @@ def zero_without_steps(case: Case, trace: Trace) -> Trace:
     return replace(trace, final_state=np.where(empty, 0, state))
 
 
-final_state_is_zero = Mistake(
-    "the final state is zeros", show=lambda case, trace: replace(trace, final_state=0 * case.h0)
-)
-final_state_is_the_initial = Mistake(
-    "the final state is the initial state", show=lambda case, trace: replace(trace, final_state=case.h0)
-)
-final_state_is_zero_without_steps = Mistake(
-    "the final state of a row without steps is zeros; it must be the initial state", show=zero_without_steps
-)
-final_state_of_the_step_before = Mistake(
-    "the final state is that of the step before the last", show=final_from(-2)
-)
-final_state_of_the_first_step = Mistake("the final state is that after the first step", show=final_from(0))
-reverse_final_state_of_the_last_column = Mistake(
-    "the final state is outputs[:, -1]; a reverse layer ends at outputs[:, 0]", show=last_column
-)
-final_state_of_the_last_column = Mistake(
-    "the final state is outputs[:, -1], which is not the last step of every row", show=final_from(-1)
-)
+FINAL_STATES: dict[str, Mistake] = {
+    "final_state_is_zero": Mistake(
+        "the final state is zeros", change_trace=lambda case, trace: replace(trace, final_state=0 * case.h0)
+    ),
+    "final_state_is_the_initial": Mistake(
+        "the final state is the initial state",
+        change_trace=lambda case, trace: replace(trace, final_state=case.h0),
+    ),
+    "final_state_is_zero_without_steps": Mistake(
+        "the final state of a row without steps is zeros; it must be the initial state",
+        change_trace=zero_without_steps,
+    ),
+    "final_state_of_the_step_before": Mistake(
+        "the final state is that of the step before the last", change_trace=final_from(-2)
+    ),
+    "final_state_of_the_first_step": Mistake(
+        "the final state is that after the first step", change_trace=final_from(0)
+    ),
+    "reverse_final_state_of_the_last_column": Mistake(
+        "the final state is outputs[:, -1]; a reverse layer ends at outputs[:, 0]", change_trace=last_column
+    ),
+    "final_state_of_the_last_column": Mistake(
+        "the final state is outputs[:, -1], which is not the last step of every row",
+        change_trace=final_from(-1),
+    ),
+}
 
 # The activation.
 
@@ -183,7 +206,7 @@ def no_activation(case: Case, t: int, x_t: Any, state: State, weights: Weights) 
 
 
 def activated(activation: Any) -> Any:
-    """A step with a function of the sum and of the right activation."""
+    """Make a step with a function of the sum and of the right activation."""
 
     def step(case: Case, t: int, x_t: Any, state: State, weights: Weights) -> State:
         z = input_sum(x_t, weights) + recurrent_sum(state[0], weights)
@@ -202,25 +225,37 @@ def with_activation(name: str) -> Any:
 
 
 SIMPLE = ("simple_rnn",)
-always_tanh = Mistake("the activation is tanh in place of relu", cells=SIMPLE, case=with_activation("tanh"))
-always_relu = Mistake("the activation is relu in place of tanh", cells=SIMPLE, case=with_activation("relu"))
-activation_missing = Mistake("the activation is missing", cells=SIMPLE, step=no_activation)
-activation_is_sigmoid = Mistake(
-    "the activation is sigmoid", cells=SIMPLE, step=activated(lambda z, right: sigmoid(z))
-)
-activated_twice = Mistake(
-    "the activation is applied twice", cells=SIMPLE, step=activated(lambda z, right: right(right(z)))
-)
-relu_clipped_at_6 = Mistake(
-    "relu is clipped at 6", cells=SIMPLE, step=activated(lambda z, right: np.minimum(right(z), 6))
-)
-tanh_clipped = Mistake(
-    "tanh is clipped at 0.9999",
-    cells=SIMPLE,
-    step=activated(
-        lambda z, right: (
-            np.minimum(np.maximum(np.tanh(z), -0.9999), 0.9999) if right is ACTIVATIONS["tanh"] else right(z)
-        )
+ACTIVATION: dict[str, Mistake] = {
+    "always_tanh": Mistake(
+        "the activation is tanh in place of the one asked for",
+        cells=SIMPLE,
+        change_case=with_activation("tanh"),
     ),
-)
-bias_after_the_activation = Mistake("b is added after the activation", cells=SIMPLE, step=bias_last)
+    "always_relu": Mistake(
+        "the activation is relu in place of the one asked for",
+        cells=SIMPLE,
+        change_case=with_activation("relu"),
+    ),
+    "activation_missing": Mistake("the activation is missing", cells=SIMPLE, step=no_activation),
+    "activation_is_sigmoid": Mistake(
+        "the activation is sigmoid", cells=SIMPLE, step=activated(lambda z, right: sigmoid(z))
+    ),
+    "activated_twice": Mistake(
+        "the activation is applied twice", cells=SIMPLE, step=activated(lambda z, right: right(right(z)))
+    ),
+    "relu_clipped_at_6": Mistake(
+        "relu is clipped at 6", cells=SIMPLE, step=activated(lambda z, right: np.minimum(right(z), 6))
+    ),
+    "tanh_clipped": Mistake(
+        "tanh is clipped at 0.9999",
+        cells=SIMPLE,
+        step=activated(
+            lambda z, right: (
+                np.minimum(np.maximum(right(z), -0.9999), 0.9999)
+                if right is ACTIVATIONS["tanh"]
+                else right(z)
+            )
+        ),
+    ),
+    "bias_after_the_activation": Mistake("b is added after the activation", cells=SIMPLE, step=bias_last),
+}

@@ -10,10 +10,10 @@ from rnn_lockstep.reference.diagnosis.mistakes.mistake import (
     STATE,
     Mistake,
     Result,
-    filled,
-    of_cells,
-    unpadded,
+    with_cells,
     with_states,
+    without_padding,
+    zeros_in_padding,
 )
 from rnn_lockstep.reference.oracle.case import Case, Direction
 from rnn_lockstep.reference.oracle.trace import Trace
@@ -21,20 +21,20 @@ from rnn_lockstep.reference.oracle.trace import Trace
 # Layers.
 
 
-def between(change: Any) -> Any:
-    """Change, (case, inputs), what each layer but the first gets from the one below."""
+def change_between_layers(change: Any) -> Any:
+    """Change the inputs of each layer but the first, by `change(case, inputs)`."""
 
-    def around(case: Case, go: Any, direction: Direction, inputs: Any) -> Result:
+    def run_direction(case: Case, run: Any, direction: Direction, inputs: Any) -> Result:
         below = direction.name.startswith("layer") and not direction.name.startswith("layer 0")
-        return go(direction, change(case, inputs) if below else inputs)
+        return run(direction, change(case, inputs) if below else inputs)
 
-    return around
+    return run_direction
 
 
 def the_inputs(case: Case, below: Any) -> Any:
-    """The inputs of the case, as many of them as there is room for."""
+    """Return the inputs of the case, as many features as the layer below has."""
     room = max(0, case.features - case.input_size)
-    return np.pad(filled(case).inputs[..., : case.features], ((0, 0), (0, 0), (0, room)))
+    return np.pad(zeros_in_padding(case).inputs[..., : case.features], ((0, 0), (0, 0), (0, room)))
 
 
 def residual(case: Case, below: Any) -> Any:
@@ -46,12 +46,12 @@ def a_step_late(case: Case, below: Any) -> Any:
 
 
 def layers_in(order: Any) -> Any:
-    """The case with the weights of its layers above the first in another order."""
+    """Put the weights of the layers above the first into another order."""
 
     def change(case: Case) -> Case:
         n, cells = case.directions, [case.weights, *case.more_weights]
         places = [0, *order(range(1, case.layers))]
-        return of_cells(case, [w for k in places for w in cells[k * n : (k + 1) * n]])
+        return with_cells(case, [w for k in places for w in cells[k * n : (k + 1) * n]])
 
     return change
 
@@ -65,7 +65,7 @@ def first_states_for_all(case: Case) -> Case:
 
 
 def reshaped(state: Any) -> Any:
-    """(cells, batch, H) read as (batch, cells, H), or the other way round, of the same numbers."""
+    """Read a state (cells, batch, H) as one (batch, cells, H), or the other way round."""
     return state.swapaxes(0, 1).reshape(*state.shape)
 
 
@@ -81,7 +81,7 @@ def final_reshaped(case: Case, trace: Trace) -> Trace:
 
 
 def ignored_above(*names: str) -> Any:
-    """The case with zeros for the initial states above the first layer."""
+    """Put zeros for the initial states above the first layer."""
 
     def change(case: Case) -> Case:
         if case.layers == 1 or case.initial_state is None:
@@ -109,70 +109,85 @@ def by_direction(case: Case, trace: Trace) -> Trace:
     return replace(trace, final_state=np.concatenate([state[::2], state[1::2]], axis=0))
 
 
-def unpadded_above(case: Case, go: Any, direction: Direction, inputs: Any) -> Result:
+def unpadded_above(case: Case, run: Any, direction: Direction, inputs: Any) -> Result:
     above = direction.name.startswith("layer") and not direction.name.startswith("layer 0")
-    return go(direction, inputs, None, unpadded(case)) if above and case.padded else go(direction, inputs)
+    return (
+        run(direction, inputs, None, without_padding(case))
+        if above and case.padded
+        else run(direction, inputs)
+    )
 
 
-stacks_second_layer_fed_the_inputs = Mistake(
-    "the layers above the first get the inputs, and not the outputs below", around=between(the_inputs)
-)
-stacks_relu_between_layers = Mistake(
-    "relu is applied between the layers", around=between(lambda case, below: np.maximum(below, 0))
-)
-stacks_residual_connections = Mistake("the inputs are added between the layers", around=between(residual))
-stacks_layers_one_step_late = Mistake(
-    "a layer sees the outputs below of the step before", around=between(a_step_late)
-)
-stacks_layers_swapped = Mistake(
-    "the weights of the layers above the first are in the opposite order",
-    case=layers_in(lambda above: reversed(above)),
-)
-stacks_weights_of_the_second_layer_for_all_above = Mistake(
-    "all layers above the first have the second's weights", case=layers_in(lambda above: [1] * len(above))
-)
-stacks_weights_of_the_first_layer_for_all = Mistake(
-    "all layers have the first layer's weights",
-    case=lambda case: layers_in(lambda above: [0] * len(above))(case) if case.layers > 1 else case,
-)
-stacks_initial_state_of_the_first_layer_for_all = Mistake(
-    "all layers begin with the first layer's initial state", case=first_states_for_all
-)
-stacks_initial_states_reshaped = Mistake(
-    "the initial states of layers and directions are reshaped where they should be transposed",
-    case=initial_reshaped,
-)
-stacks_final_states_reshaped = Mistake(
-    "the final states of layers and directions are reshaped where they should be transposed",
-    show=final_reshaped,
-)
-stacks_initial_state_ignored_above = Mistake(
-    "the initial state is ignored above the first layer", case=ignored_above(STATE)
-)
-stacks_initial_states_ignored_above = Mistake(
-    "the initial states h and c are ignored above the first layer",
-    cells=("lstm",),
-    case=ignored_above(STATE, CELL_STATE),
-)
-stacks_lstm_initial_cell_state_ignored_above = Mistake(
-    "the initial cell state is ignored above the first layer", cells=("lstm",), case=ignored_above(CELL_STATE)
-)
-stacks_final_state_of_the_last_layer_for_all = Mistake(
-    "the final states of all layers are the last layer's", show=last_states_for_all
-)
-stacks_states_ordered_by_direction = Mistake(
-    "the final states are ordered by direction, all forward ones first; they must be ordered by layer",
-    show=by_direction,
-)
-stacks_padding_ignored_above = Mistake("the padding is known in the first layer only", around=unpadded_above)
+STACKS: dict[str, Mistake] = {
+    "stacks_second_layer_fed_the_inputs": Mistake(
+        "the layers above the first get the inputs, and not the outputs below",
+        run_direction=change_between_layers(the_inputs),
+    ),
+    "stacks_relu_between_layers": Mistake(
+        "relu is applied between the layers",
+        run_direction=change_between_layers(lambda case, below: np.maximum(below, 0)),
+    ),
+    "stacks_residual_connections": Mistake(
+        "the inputs are added between the layers", run_direction=change_between_layers(residual)
+    ),
+    "stacks_layers_one_step_late": Mistake(
+        "a layer sees the outputs below of the step before", run_direction=change_between_layers(a_step_late)
+    ),
+    "stacks_layers_swapped": Mistake(
+        "the weights of the layers above the first are in the opposite order",
+        change_case=layers_in(lambda above: reversed(above)),
+    ),
+    "stacks_weights_of_the_second_layer_for_all_above": Mistake(
+        "all layers above the first have the second's weights",
+        change_case=layers_in(lambda above: [1] * len(above)),
+    ),
+    "stacks_weights_of_the_first_layer_for_all": Mistake(
+        "all layers have the first layer's weights",
+        change_case=lambda case: layers_in(lambda above: [0] * len(above))(case) if case.layers > 1 else case,
+    ),
+    "stacks_initial_state_of_the_first_layer_for_all": Mistake(
+        "all layers begin with the first layer's initial state", change_case=first_states_for_all
+    ),
+    "stacks_initial_states_reshaped": Mistake(
+        "the initial states of layers and directions are reshaped where they should be transposed",
+        change_case=initial_reshaped,
+    ),
+    "stacks_final_states_reshaped": Mistake(
+        "the final states of layers and directions are reshaped where they should be transposed",
+        change_trace=final_reshaped,
+    ),
+    "stacks_initial_state_ignored_above": Mistake(
+        "the initial state is ignored above the first layer", change_case=ignored_above(STATE)
+    ),
+    "stacks_initial_states_ignored_above": Mistake(
+        "the initial states h and c are ignored above the first layer",
+        cells=("lstm",),
+        change_case=ignored_above(STATE, CELL_STATE),
+    ),
+    "stacks_lstm_initial_cell_state_ignored_above": Mistake(
+        "the initial cell state is ignored above the first layer",
+        cells=("lstm",),
+        change_case=ignored_above(CELL_STATE),
+    ),
+    "stacks_final_state_of_the_last_layer_for_all": Mistake(
+        "the final states of all layers are the last layer's", change_trace=last_states_for_all
+    ),
+    "stacks_states_ordered_by_direction": Mistake(
+        "the final states are ordered by direction, all forward ones first; they must be ordered by layer",
+        change_trace=by_direction,
+    ),
+    "stacks_padding_ignored_above": Mistake(
+        "the padding is known in the first layer only", run_direction=unpadded_above
+    ),
+}
 
 # The last output.
 
 
 def output_at(t: int, mistaken: Any) -> Any:
-    """An output that is not the last, for return_sequences=False."""
+    """Show the output at t in place of the last one; return the hooks of that mistake."""
 
-    def show(case: Case, trace: Trace) -> Trace:
+    def change_trace(case: Case, trace: Trace) -> Trace:
         if case.return_sequences or not mistaken(case) or not case.time:
             return trace
         return replace(trace, outputs=trace.outputs[:, t])
@@ -181,7 +196,7 @@ def output_at(t: int, mistaken: Any) -> Any:
         mine = not case.return_sequences and mistaken(case) and case.time
         return replace(case, return_sequences=True) if mine else case
 
-    return {"case": whole, "show": show}
+    return {"change_case": whole, "change_trace": change_trace}
 
 
 def empty_row(case: Case, trace: Trace) -> Trace:
@@ -191,17 +206,19 @@ def empty_row(case: Case, trace: Trace) -> Trace:
     return replace(trace, outputs=state)
 
 
-last_output_is_the_first = Mistake(
-    "the last output is the first one", **output_at(0, lambda case: not case.merge_mode)
-)
-last_output_of_the_last_column = Mistake(
-    "the last output is outputs[:, -1], which is not the last step of every row",
-    **output_at(-1, lambda case: case.padded),
-)
-directions_last_output_of_the_last_column = Mistake(
-    "the last output is outputs[:, -1] of both directions; the backward one ends at outputs[:, 0]",
-    **output_at(-1, lambda case: case.merge_mode and not case.padded),
-)
-last_output_is_the_initial_state_of_an_empty_row = Mistake(
-    "the last output of a row without steps is its initial state; it must be zero", show=empty_row
-)
+LAST_OUTPUTS: dict[str, Mistake] = {
+    "last_output_is_the_first": Mistake(
+        "the last output is the first one", **output_at(0, lambda case: not case.merge_mode)
+    ),
+    "last_output_of_the_last_column": Mistake(
+        "the last output is outputs[:, -1], which is not the last step of every row",
+        **output_at(-1, lambda case: case.padded),
+    ),
+    "directions_last_output_of_the_last_column": Mistake(
+        "the last output is outputs[:, -1] of both directions; the backward one ends at outputs[:, 0]",
+        **output_at(-1, lambda case: case.merge_mode and not case.padded),
+    ),
+    "last_output_is_the_initial_state_of_an_empty_row": Mistake(
+        "the last output of a row without steps is its initial state; it must be zero", change_trace=empty_row
+    ),
+}

@@ -5,40 +5,11 @@ from dataclasses import replace
 import numpy as np
 
 from rnn_lockstep.adapters import Case, Cotangents
-from rnn_lockstep.reference.diagnosis.mistakes import gradients
-from tests.faults.faulty import (
-    Array,
-    Gradients,
-    Memory,
-    gradient_fault,
-    mistaken_gradients,
-    right_gradients,
-)
-
-gradients_initial_state_dropped = mistaken_gradients(gradients.initial_state_dropped)
-gradients_through_the_final_state_ignored = mistaken_gradients(gradients.through_the_final_state_ignored)
-gradients_through_the_last_output_only = mistaken_gradients(gradients.through_the_last_output_only)
-gradients_recurrent_bias_missing = mistaken_gradients(gradients.recurrent_bias_missing, cell="gru")
-gradients_u_transposed = mistaken_gradients(gradients.u_transposed)
-gradients_averaged_over_the_batch = mistaken_gradients(gradients.averaged_over_the_batch)
-gradients_clipped_at_one = mistaken_gradients(gradients.clipped_at_one)
-gradients_of_inputs_one_step_late = mistaken_gradients(gradients.of_inputs_one_step_late)
-gradients_stop_below_the_last_layer = mistaken_gradients(gradients.stop_below_the_last_layer)
-gradients_of_the_backward_direction_missing = mistaken_gradients(gradients.of_the_backward_direction_missing)
-gradients_of_a_reverse_layer_not_flipped = mistaken_gradients(gradients.of_a_reverse_layer_not_flipped)
-gradients_through_the_final_cell_state_ignored = mistaken_gradients(
-    gradients.through_the_final_cell_state_ignored
-)
-gradients_initial_cell_state_dropped = mistaken_gradients(gradients.initial_cell_state_dropped)
-gradients_of_lstm_gates_in_onnx_order = mistaken_gradients(gradients.of_lstm_gates_in_onnx_order)
-gradients_of_gru_gates_in_keras_order = mistaken_gradients(gradients.of_gru_gates_in_keras_order)
-gradients_of_the_hidden_bias_without_the_reset_gate = mistaken_gradients(
-    gradients.of_the_hidden_bias_without_the_reset_gate
-)
+from tests.faults.faulty import Array, Gradients, Memory, gradient_fault, right_gradients
 
 
 def plain(case: Case) -> bool:
-    """Whether it is one simple RNN with tanh, run forwards on all steps."""
+    """Tell whether it is one simple RNN with tanh, run forwards on all steps."""
     one = not (case.more_weights or case.padded or case.reverse) and case.return_sequences
     return one and case.activation == "tanh"
 
@@ -46,7 +17,7 @@ def plain(case: Case) -> bool:
 def backwards(
     case: Case, cotangents: Cotangents, *, steps: int = 1000, late: int = 0, once: bool = False
 ) -> Gradients:
-    """Backpropagation for such a case, with its mistakes.
+    """Propagate back through such a case, with a mistake.
 
     steps: after so many the cotangent is cut off.  late: how many steps late the tanh's derivative is
     taken.  once: the bias is counted in the last step only.
@@ -108,7 +79,7 @@ def gradients_computed_in_float32(case: Case, cotangents: Cotangents) -> Gradien
 def gradients_added_to_those_of_the_last_call(
     case: Case, cotangents: Cotangents, memory: Memory
 ) -> Gradients:
-    """They were not set to zero."""
+    """Add to gradients that were not set to zero."""
     found = right_gradients(case, cotangents)
     key = (case.dtype, case.kind, *(array.shape for array in found.values()))
     memory[key] = {name: g + memory.get(key, {}).get(name, 0) for name, g in found.items()}

@@ -11,7 +11,7 @@ from tests.faults.faulty import Array, Gradients, Memory, gradient_fault, right_
 
 
 def data(case: Case) -> tuple[object, ...]:
-    """What stays the same while a layer is trained."""
+    """Return all of a case that stays the same while a layer is trained."""
     arrays, weights = case.arrays(), weights_of(case)
     shapes = tuple(array.shape for array in arrays.values())
     rest = tuple(array.tobytes() for name, array in arrays.items() if name not in weights)
@@ -19,13 +19,13 @@ def data(case: Case) -> tuple[object, ...]:
 
 
 def with_weights(case: Case, weights: dict[str, Array]) -> Case:
-    """The case with some of its weights replaced."""
+    """Replace some of a case's weights."""
     first, *more = cells_of(case, {**weights_of(case), **weights})
     return replace(case, **first._asdict(), more_weights=tuple(more))
 
 
 def kept(case: Case, memory: Memory, *names: str) -> dict[str, Array]:
-    """The weights of these names as they were when the same data came first."""
+    """Return the weights of these names as they were when the same data came first."""
     first = memory.setdefault(data(case), weights_of(case))
     return {name: first[name] for name in names if name in first}
 
@@ -40,7 +40,7 @@ def training_gradients_of_the_first_weights(case: Case, cotangents: Cotangents, 
 def training_backward_pass_with_the_first_weights(
     case: Case, cotangents: Cotangents, memory: Memory
 ) -> Gradients:
-    """The forward pass has the new ones."""
+    """Take the new weights for the forward pass only."""
 
     def same(array: Array) -> Array:
         return array
@@ -57,7 +57,7 @@ def training_backward_pass_with_the_first_weights(
 
 @gradient_fault("training", remembers=True)
 def training_small_changes_not_loaded(case: Case, cotangents: Cotangents, memory: Memory) -> Gradients:
-    """An array is loaded into the layer again only if it differs from the one that is there."""
+    """Load an array into the layer again only if it is clearly another than the one there."""
     there = memory.setdefault((case.kind, case.dtype), {})
     for name, array in weights_of(case).items():
         loaded = there.get(name)

@@ -1,0 +1,97 @@
+"""Known mistakes made in some cases only, where it takes more to see them."""
+
+from collections.abc import Callable
+
+from rnn_lockstep.adapters import Case
+from rnn_lockstep.reference.diagnosis.mistakes import MISTAKES
+from tests.faults.faulty import Fault, planted
+
+Among = Callable[[Case], bool]
+
+
+def variant(name: str, family: str, mistake: str, among: Among, *cells: str) -> Fault:
+    """Plant a known mistake in some cases, of the cells named or of all."""
+    only = {"cells": cells} if cells else {}
+    return planted(name, family, MISTAKES[mistake], among=among, **only)
+
+
+def scoped(name: str, family: str, mistake: str, scope: str) -> Fault:
+    """Plant a known mistake with the weights of some cells of a case only."""
+    return planted(name, family, MISTAKES[mistake].only_in(scope))
+
+
+def over(units: int) -> Among:
+    """Choose layers of more units."""
+    return lambda case: case.hidden_size > units
+
+
+def merged_by(mode: str) -> Among:
+    """Choose bidirectional layers that are merged in a way."""
+    return lambda case: case.merge_mode == mode
+
+
+def half(case: Case) -> bool:
+    """Choose float16 and bfloat16."""
+    return case.dtype.itemsize == 2
+
+
+def has_lengths(case: Case) -> bool:
+    """Choose cases with padding after each sequence."""
+    return case.lengths is not None
+
+
+def has_mask(case: Case) -> bool:
+    """Choose cases with padding anywhere."""
+    return case.mask is not None
+
+
+def backwards(case: Case) -> bool:
+    """Choose layers that run backwards."""
+    return case.reverse
+
+
+def hard(case: Case) -> bool:
+    """Choose gates with the hard sigmoid."""
+    return case.recurrent_activation == "hard_sigmoid"
+
+
+def every(case: Case) -> bool:
+    """Choose all cases."""
+    return True
+
+
+SIMPLE, GRU, LSTM = "simple_rnn", "gru", "lstm"
+ABOVE, BACKWARD = "above the first layer", "in the backward direction"
+VARIANTS = (
+    variant("u_transposed_over_16_units", "size", "u_transposed", over(16), SIMPLE),
+    variant("u_transposed_over_64_units", "size", "u_transposed", over(64), SIMPLE),
+    variant("bias_dropped_in_half_types", "half types", "bias_dropped", half, SIMPLE),
+    variant("u_transposed_in_half_types", "half types", "u_transposed", half, SIMPLE),
+    variant("initial_state_ignored_in_half_types", "half types", "initial_state_ignored", half, SIMPLE),
+    variant("gru_gates_in_order_zrn_in_half_types", "half types", "gru_gates_in_order_zrn", half),
+    variant("lstm_forget_gate_plus_one_in_half_types", "half types", "lstm_forget_gate_plus_one", half),
+    variant("bias_dropped_of_a_simple_rnn", "weights", "bias_dropped", every, SIMPLE),
+    variant("initial_state_ignored_of_a_gru", "gru", "initial_state_ignored", every, GRU),
+    variant("hard_sigmoid_of_keras_2_for_keras_3", "gates", "hard_sigmoid_of_keras_2", hard, GRU),
+    variant("recurrent_bias_dropped_of_an_lstm", "lstm", "recurrent_bias_dropped", every, LSTM),
+    variant("lengths_ignored_masks_known", "padding", "lengths_ignored", has_lengths),
+    variant("outputs_alive_after_the_end", "padding", "outputs_alive_on_padding", has_lengths),
+    variant("outputs_alive_on_masked_steps", "padding", "outputs_alive_on_padding", has_mask),
+    variant("final_state_runs_on_after_the_end", "padding", "final_state_runs_on", has_lengths, SIMPLE),
+    variant("gru_final_state_runs_on_after_the_end", "padding", "final_state_runs_on", has_lengths, GRU),
+    variant(
+        "final_state_is_zero_of_an_empty_row",
+        "padding",
+        "final_state_is_zero_without_steps",
+        lambda case: case.padded,
+    ),
+    variant("reverse_eats_the_padding_after_the_end", "reverse", "reverse_eats_the_padding", has_lengths),
+    variant("reverse_initial_state_ignored", "reverse", "initial_state_ignored", backwards, SIMPLE),
+    variant("reverse_lstm_cell_state_ignored", "reverse", "lstm_initial_cell_state_ignored", backwards),
+    variant("directions_averaged_for_summed", "directions", "directions_merged_by_ave", merged_by("sum")),
+    variant("directions_summed_for_averaged", "directions", "directions_merged_by_sum", merged_by("ave")),
+    variant("directions_summed_for_multiplied", "directions", "directions_merged_by_sum", merged_by("mul")),
+    scoped("directions_gru_backward_gates_in_order_zrn", "directions", "gru_gates_in_order_zrn", BACKWARD),
+    scoped("stacks_u_transposed_above", "stacks", "u_transposed", ABOVE),
+    scoped("stacks_bias_dropped_above", "stacks", "bias_dropped", ABOVE),
+)
