@@ -37,13 +37,15 @@ OnlyMasks = declaring(masks=True)
 TwoLayers = declaring(layers=2, compiles=True, gradients=True, cells=("gru",))
 """
 NOTEBOOK = ("test_the_notebook[float32]", "test_the_notebook[float64]")
-GRADIENTS = ("test_gradients", "test_gradients_in_float32", "test_gradients_of_stacks", "test_training")
+EXACT_GRADIENTS = ("test_gradients", "test_gradients_in_reverse", "test_training")
+GRADIENTS = (*EXACT_GRADIENTS, "test_gradients_in_float32", "test_gradients_of_stacks")
 STACKS = ("test_layers_and_directions", "test_empty_and_single_stacks", "test_stack_is_its_cells")
 LENGTHS = ("test_padded_batch", "test_padding_does_not_matter")
 REVERSE = ("test_reverse", "test_reverse_is_the_flipped_sequence_flipped_back")
 SEVERAL = "stacks, bidirectional layers or last outputs"
 PLAIN = {
     **dict.fromkeys(STACKS, SEVERAL),
+    "test_last_output": "last outputs",
     **dict.fromkeys(GRADIENTS, "gradients"),
     **dict.fromkeys(LENGTHS, "lengths"),
     **dict.fromkeys(REVERSE, "reverse"),
@@ -54,12 +56,12 @@ SKIPPED = {  # by backend: its tests that are skipped, and what they need that i
     "Plain": PLAIN,
     "OnlyLSTM": {**PLAIN, **dict.fromkeys(NOTEBOOK, "simple_rnn")},
     "OnlyFloat32": {
-        **dict.fromkeys(("test_gradients", "test_training", NOTEBOOK[1]), "float64"),
+        **dict.fromkeys((*EXACT_GRADIENTS, NOTEBOOK[1]), "float64"),
         "test_half_types": "float16 or bfloat16",
     },
     "OnlyHalf": {
-        **dict.fromkeys((*STACKS, "test_gradients_of_stacks"), "float32 or float64"),
-        **dict.fromkeys(("test_gradients", "test_training", NOTEBOOK[1]), "float64"),
+        **dict.fromkeys((*STACKS, "test_last_output", "test_gradients_of_stacks"), "float32 or float64"),
+        **dict.fromkeys((*EXACT_GRADIENTS, NOTEBOOK[1]), "float64"),
         **dict.fromkeys(("test_gradients_in_float32", NOTEBOOK[0]), "float32"),
     },
     "TwoBiases": dict.fromkeys(NOTEBOOK, "layers with one bias"),
@@ -67,7 +69,7 @@ SKIPPED = {  # by backend: its tests that are skipped, and what they need that i
     "OnlyMasks": {test: need for test, need in PLAIN.items() if need != "masks"},
     "TwoLayers": {
         **{test: need for test, need in PLAIN.items() if need not in ("gradients", SEVERAL)},
-        "test_stack_is_its_cells": "reverse",
+        **dict.fromkeys(("test_stack_is_its_cells", "test_gradients_in_reverse"), "reverse"),
         **dict.fromkeys(NOTEBOOK, "simple_rnn"),
     },
 }

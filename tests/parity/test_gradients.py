@@ -38,6 +38,15 @@ def test_gradients_in_float32(backend: Backend, cell: str, data: st.DataObject) 
     check(backend, data, cell, shapes="gradients", regimes=("contractive",), dtypes=("float32",))
 
 
+@needs("gradients", "float64", "reverse")
+@fewer(8)
+@given(data=st.data())
+def test_gradients_in_reverse(backend: Backend, cell: str, data: st.DataObject) -> None:
+    regimes = ("critical", "contractive", "chaotic")
+    options = {"padded": True, "backwards": True, "dtypes": ("float64",)}
+    check(backend, data, cell, shapes="gradients", regimes=regimes, **options)
+
+
 @needs("gradients", SEVERAL, EXACT)
 @fewer(4)
 @given(data=st.data())

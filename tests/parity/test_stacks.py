@@ -29,6 +29,15 @@ def test_empty_and_single_stacks(backend: Backend, cell: str, data: st.DataObjec
     backend.check(data.draw(backend.cases(cell, shapes, variants="stacked")))
 
 
+@needs("last outputs", EXACT)
+@fewer(4)
+@given(data=st.data())
+def test_last_output(backend: Backend, cell: str, data: st.DataObject) -> None:
+    """Single layers that return the last step that counts of each row, and zeros where none does."""
+    options = {"variants": "last output", **backend.in_any_way()}
+    backend.check(data.draw(backend.cases(cell, "stacked", **options)))
+
+
 @needs(SEVERAL, EXACT, "reverse")  # a direction by itself is a layer in reverse
 @fewer(8)
 @given(data=st.data())

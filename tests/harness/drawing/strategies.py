@@ -118,6 +118,7 @@ CHOICES: dict[str, Sequence[Any]] = {
     "dtype": ("float32", "float64"),
 }
 STACKED_SHAPES = ((3, 5, 5, 4), (3, 4, 4, 4), (1, 1, 5, 4), (2, 3, 8, 17), (5, 3, 3, 3), (1, 12, 3, 3))
+LAST_OUTPUT = {"return_sequences": False}
 DIFFERENTIATED: Sequence[Variant] = (  # those of them whose gradients are tested
     {"layers": 2, "biases": 2, "merge_mode": "concat"},
     {"layers": 2, "padding": "ragged", "return_sequences": False},
@@ -159,8 +160,9 @@ def choices(
 
     Cases of a cell in the given shapes, regimes and dtypes; any initial state and memory layout.
     To trace less, a cell with gates comes in unusual shapes only in float64, the sharper dtype.
-    variants: "usual"; "all" biases and activations; or "stacked", of several layers and
-    directions, or "differentiated", the few of these whose gradients are tested.
+    variants: "usual"; "all" biases and activations; "last output", the usual ones that return no more;
+    or "stacked", of several layers and directions, or "differentiated", the few of these whose gradients
+    are tested.
     padded: most cases have lengths, and padding full of NaN.  masked: all have masks, and such padding.
     backwards: most layers run in reverse.  facts: what the backend can do; no other cases are drawn, so
     cases are less than was asked where it cannot.
@@ -222,6 +224,8 @@ def possible_variants(cell: str, variants: str, facts: Facts) -> list[Variant]:
         of_kind: Sequence[Variant] = combinations(cell)
     elif variants == "differentiated":
         of_kind = DIFFERENTIATED
+    elif variants == "last output":
+        return [{**variant, **LAST_OUTPUT} for variant in possible_variants(cell, "usual", facts)]
     else:
         of_kind = {"usual": VARIANTS, "all": ALL_VARIANTS, "stacked": STACKS}[variants][cell]
     found = [variant for variant in of_kind if possible(variant)]
