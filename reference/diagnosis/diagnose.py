@@ -133,7 +133,7 @@ def pairs(suspects: Sequence[Suspect], known: Sequence[Mistake]) -> Iterator[Exp
     count = PAIRS * 1000 // max(1000, smallest.trace.outputs.size)
     for i, j in islice(sorted(combinations(range(len(known)), 2), key=sum), count):
         both = promising[i], promising[j]
-        if explained(suspects, *both):
+        if explained(suspects, *both) and all(most.made(*both) != most.made(each) for each in both):
             yield Explanation(", and ".join(mistake.description for mistake in both), both)
 
 

@@ -44,9 +44,9 @@ class Suspect:
         return self.compared(self.from_shown)
 
     @cached_property
-    def allowed(self) -> int:
-        """The number of bounds that mean nothing, in the right answer too."""
-        return vacuous(self.right)
+    def right_carried(self) -> list[Comparison]:
+        """Every array beside what it should be, with the state carried in place of the shown one."""
+        return self.compared(self.carried)
 
     @property
     def wrong_at_most_steps(self) -> bool:
@@ -56,23 +56,35 @@ class Suspect:
         return bool(2 * np.count_nonzero(outside.any(axis=along)) >= outside.any(axis=along).size)
 
     def fits(self, *mistakes: Mistake) -> bool:
-        """Whether the mistakes explain all of it."""
-        moves = any(mistake.hides_states for mistake in mistakes)
-        for engine in (self.from_shown, self.carried) if moves else (self.from_shown,):
-            compared = self.compared(engine, *mistakes)
-            if compared and not wrong(compared) and vacuous(compared) <= self.allowed:
-                return True
-        return False
+        """Whether the mistakes explain all of it, by bounds that mean as much as those of the right answer.
+
+        Where a mistake hides the states, they are carried; but then the bounds must tell right from wrong.
+        """
+        if self.explains(self.compared(self.from_shown, *mistakes)):
+            return True
+        if not any(mistake.hides_states for mistake in mistakes) or not wrong(self.right_carried):
+            return False
+        return self.explains(self.compared(self.carried, *mistakes))
+
+    def explains(self, mistaken: Sequence[Comparison]) -> bool:
+        """Whether nothing is wrong beside a mistaken answer, and no more bounds are vacuous than by rights."""
+        if not mistaken or wrong(mistaken):
+            return False
+        found = vacuous(mistaken)
+        return found <= vacuous(self.right) or found <= vacuous(self.right_carried)
 
     def within(self, arithmetic: Arithmetic) -> bool:
         """Whether it is right by the bounds of another arithmetic, which mean something."""
         compared = self.compared(from_shown_states(self.case, self.trace, arithmetic))
         return not wrong(compared) and any(np.isfinite(each.bound).any() for each in compared)
 
-    def made(self, mistake: Mistake) -> bytes:
-        """The mistaken answer in the case's dtype."""
-        with np.errstate(all="ignore"):
-            arrays = answer((mistake,), self.case, PLAIN).arrays()
+    def made(self, *mistakes: Mistake) -> bytes:
+        """The mistaken answer in the case's dtype; nothing where the mistaken case is none."""
+        try:
+            with np.errstate(all="ignore"):
+                arrays = answer(mistakes, self.case, PLAIN).arrays()
+        except ValueError:
+            return b""
         return b"".join(array.astype(self.case.dtype).tobytes() for array in arrays.values())
 
     def left(self, mistake: Mistake) -> int:
