@@ -67,7 +67,7 @@ class Suspect:
         return self.explains(self.compared(self.carried, *mistakes))
 
     def explains(self, mistaken: Sequence[Comparison]) -> bool:
-        """Whether nothing is wrong beside a mistaken answer, and no more bounds are vacuous than by rights."""
+        """Whether nothing is wrong beside a mistaken answer, by bounds that mean enough."""
         if not mistaken or wrong(mistaken):
             return False
         found = vacuous(mistaken)

@@ -29,8 +29,8 @@ BLOCK = 32_768  # elements predicted at a time, few enough to stay in the proces
 Convert = Callable[[Array], Any]  # an array of the case's dtype as one to compute with
 Step = Callable[[int, Any, State, Weights], State]  # t, x_t, state, weights -> the next state
 # direction, inputs and, where they are to be others, step and case -> outputs and final state
-RunDirection = Callable[..., tuple[Any, State]]
-Around = Callable[[RunDirection, Direction, Any], tuple[Any, State]]  # the same, by means of the right one
+RightRun = Callable[..., tuple[Any, State]]
+OtherRun = Callable[[RightRun, Direction, Any], tuple[Any, State]]  # the same, by means of the right one
 
 
 class Run(NamedTuple):
@@ -62,12 +62,12 @@ class Engine:
         self,
         case: Case,
         step: Step | None = None,
-        around: Around | None = None,
+        run_direction: OtherRun | None = None,
         weights: Sequence[Weights] | None = None,
     ) -> Iterator[list[Run]]:
         """The runs of each layer, by direction, the lowest layer first.
 
-        step: taken in place of the case's.  around: how a direction is run, by means of the right one.
+        step: taken in place of the case's.  run_direction: how a direction is run, by means of the right one.
         weights: of every cell in torch's order, in this arithmetic; the case's where omitted.
         """
 
@@ -85,10 +85,10 @@ class Engine:
             for direction in layer:
                 if own is not None:
                     direction = direction._replace(weights=next(own))
-                if around is None:
+                if run_direction is None:
                     runs.append(self.run(case, direction, inputs, step))
                 else:
-                    runs.append(Run(direction, inputs, *around(run, direction, inputs)))
+                    runs.append(Run(direction, inputs, *run_direction(run, direction, inputs)))
             yield runs
 
     def outputs_below(self, case: Case, layer: int, runs: Sequence[Run]) -> Any:
@@ -118,9 +118,9 @@ class Engine:
         weights = Weights(*(None if w is None else self.convert(w) for w in direction.weights))
         return direction._replace(weights=weights, start=tuple(map(self.convert, direction.start)))
 
-    def answer(self, case: Case, step: Step | None = None, around: Around | None = None) -> Trace:
-        """The whole answer to a case, its arrays in this arithmetic; step, around: as for `layers`."""
-        layers = list(self.layers(case, step, around))
+    def answer(self, case: Case, step: Step | None = None, run_direction: OtherRun | None = None) -> Trace:
+        """The whole answer to a case, its arrays in this arithmetic; step, run_direction: as for `layers`."""
+        layers = list(self.layers(case, step, run_direction))
         *hidden, outputs = (merge(case, [run.outputs for run in runs]) for runs in layers)
         if not case.return_sequences:
             outputs = self.last_output(case, layers[-1])

@@ -22,7 +22,7 @@ import numpy as np
 from rnn_lockstep.reference.bound.arithmetic import Arithmetic
 from rnn_lockstep.reference.oracle.case import Case, Direction
 from rnn_lockstep.reference.oracle.cells import State, Weights, split
-from rnn_lockstep.reference.oracle.engine import Convert, Engine, RunDirection, with_error
+from rnn_lockstep.reference.oracle.engine import Convert, Engine, RightRun, with_error
 from rnn_lockstep.reference.oracle.validation import Array, floats, need_shape
 
 
@@ -146,7 +146,7 @@ def forward(convert: Convert, case: Case, weights: Sequence[Weights] | None = No
     engine, found = Engine(convert), list[Passed]()
     inputs = np.where(case.valid[..., None], case.inputs, 0).astype(case.dtype)  # no NaN of the padding
 
-    def around(run: RunDirection, direction: Direction, inputs: Any) -> tuple[Any, State]:
+    def run_direction(run: RightRun, direction: Direction, inputs: Any) -> tuple[Any, State]:
         direction = engine.converted(direction)
         before = tuple(
             np.empty_like(part, shape=(case.batch, case.time, part.shape[-1])) for part in direction.start
@@ -161,7 +161,7 @@ def forward(convert: Convert, case: Case, weights: Sequence[Weights] | None = No
         found.append(Passed(direction, inputs, outputs, final, before))
         return outputs, final
 
-    for _ in engine.layers(replace(case, inputs=inputs), around=around, weights=weights):
+    for _ in engine.layers(replace(case, inputs=inputs), run_direction=run_direction, weights=weights):
         pass
     return [found[k : k + case.directions] for k in range(0, len(found), case.directions)]
 

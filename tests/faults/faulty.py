@@ -175,7 +175,9 @@ def run_layers(case: Case, run: Callable[[Direction, Any], tuple[Any, State]] | 
     def stored(array: Array | None) -> Array | None:
         return None if array is None else array.astype(case.dtype)
 
-    trace = PLAIN.answer(case, around=run and (lambda right, direction, inputs: run(direction, inputs)))
+    trace = PLAIN.answer(
+        case, run_direction=run and (lambda right, direction, inputs: run(direction, inputs))
+    )
     answers = map(stored, (trace.outputs, trace.final_state, trace.final_cell_state))
     return Trace(*answers, hidden_outputs=tuple(map(stored, trace.hidden_outputs)))
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from rnn_lockstep.adapters import Case
 from rnn_lockstep.reference.oracle.case import Direction
-from rnn_lockstep.reference.oracle.engine import PLAIN, Around, RunDirection
+from rnn_lockstep.reference.oracle.engine import PLAIN, OtherRun, RightRun
 from rnn_lockstep.tests.harness.backend import Backend
 from rnn_lockstep.tests.harness.drawing.strategies import fewer
 from rnn_lockstep.tests.harness.needs import EXACT, SEVERAL, needs
@@ -46,14 +46,14 @@ def test_stack_is_its_cells(backend: Backend, data: st.DataObject) -> None:
     cell = backend.adapter.facts.cells[0]  # its simplest
     case = data.draw(backend.cases(cell, "stacked", variants="stacked"))
     with np.errstate(all="ignore"):
-        cells = PLAIN.answer(case, around=one_by_one(backend, case))
+        cells = PLAIN.answer(case, run_direction=one_by_one(backend, case))
     backend.check(case, cells, claim="a stack is its layers and directions run one by one")
 
 
-def one_by_one(backend: Backend, case: Case) -> Around:
+def one_by_one(backend: Backend, case: Case) -> OtherRun:
     """Make the function that has a backend run one cell of a case, given the inputs of its layer."""
 
-    def run(_: RunDirection, direction: Direction, inputs: Any) -> tuple[Any, Any]:
+    def run(_: RightRun, direction: Direction, inputs: Any) -> tuple[Any, Any]:
         assume(np.isfinite(inputs[case.valid]).all())  # the layers below have not overflowed
         weights = direction.weights._asdict()
         start = dict(zip(("initial_state", "initial_cell_state"), direction.start, strict=False))
