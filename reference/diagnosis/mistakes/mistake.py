@@ -84,10 +84,8 @@ def answer(mistakes: Sequence[Mistake], case: Case, engine: Engine) -> Trace:
         return next((function for mistake in mistakes if (function := getattr(mistake, name))), None)
 
     def run(case: Case) -> Trace:
-        step, around = (
-            function and partial(function, case) for function in (one("step"), one("run_direction"))
-        )
-        return engine.answer(case, step, around)
+        own = (function and partial(function, case) for function in (one("step"), one("run_direction")))
+        return engine.answer(case, *own)
 
     mistaken = reduce(lambda case, mistake: mistake.mistaken_case(case), mistakes, case)
     trace = run(mistaken)
