@@ -1,4 +1,4 @@
-"""The examination of a backend that gave a wrong answer: what else it answers tells what is wrong.
+"""The examination of a backend that gave a wrong answer: its further answers tell what is wrong.
 
 It is asked again, afresh and with cases of the same kind whose values leave mistakes nowhere to hide, and
 the known mistakes are tried on all its wrong answers together.
@@ -22,10 +22,10 @@ PROBES = 2
 
 @dataclass(frozen=True)
 class Examination:
-    """What was found out about a wrong answer.
+    """The findings about a wrong answer.
 
     cause: the likely one, in one line.  diagnosis: where the known mistakes were tried.
-    notes: more that narrows it down, one line each.
+    notes: further findings that narrow it down, one line each.
     """
 
     cause: str
@@ -60,7 +60,7 @@ def examine(
 
 
 def boundary(verdict: Verdict) -> str:
-    """A hint where what is wrong begins at a multiple of 8 or just after, as blocks of a loop do."""
+    """A hint where the first wrong step or unit is a multiple of 8 or one more, as blocks of a loop begin."""
     first = verdict.first
     places = [] if first is None else [first.index.get(axis, 0) for axis in ("time", "unit")]
     return "; suspect a size boundary" if any(k >= 8 and k % 8 < 2 for k in places) else ""
@@ -77,7 +77,7 @@ def examine_gradients(
 
 
 def notes(adapter: Adapter, like: Case) -> Iterator[str]:
-    """Whether it depends on the initial state, on padding, on the dtype."""
+    """Find out whether a mistake depends on the initial state and on padding. like: a case that shows it."""
     zeros = replace(like, initial_state=None, initial_cell_state=None)
     given = with_states(like, *(np.full(state.shape, 0.5, like.dtype) for state in like.start))
     yield from only(adapter, "an initial state", given, zeros)
@@ -87,7 +87,7 @@ def notes(adapter: Adapter, like: Case) -> Iterator[str]:
 
 
 def only(adapter: Adapter, what: str, having: Case, lacking: Case) -> Iterator[str]:
-    """Whether a mistake shows with something, without it, or both."""
+    """Say whether a mistake shows with something, without it, or both; nothing where it does not show."""
     found = {status(adapter, having), status(adapter, lacking)}
     if found == {"mismatch"}:
         yield f"wrong with and without {what}"
@@ -104,7 +104,7 @@ def run_or_refuse(adapter: Adapter, case: Case) -> Trace | None:
 
 
 def differs(first: Trace | None, second: Trace | None) -> bool:
-    """Whether two answers to the same case are not the same bits."""
+    """Tell whether two answers to the same case differ in any bit."""
     if not isinstance(first, Trace) or not isinstance(second, Trace):
         return False
     pairs = zip(first.arrays().values(), second.arrays().values(), strict=False)
@@ -118,6 +118,6 @@ def status(adapter: Adapter, case: Case) -> str:
 
 
 def is_wrong(adapter: Adapter, case: Case, trace: Trace) -> bool:
-    """Whether an answer of the right form is wrong."""
+    """Tell whether an answer is wrong though its form is right."""
     verdict = judge(adapter, case, trace)
     return verdict.status == "mismatch" and bool(verdict.comparisons)

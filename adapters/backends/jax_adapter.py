@@ -14,7 +14,7 @@ from rnn_lockstep.reference.oracle.validation import Array
 
 
 class JaxAdapter:
-    """Compiles the scan, or runs it op by op with the tag `nojit`."""
+    """Drives JAX: compiles the scan, or runs it op by op with the tag `nojit`."""
 
     def __init__(self, tag: str = "") -> None:
         import jax
@@ -35,12 +35,12 @@ class JaxAdapter:
         self.cache = lru_cache(maxsize=256)(self._build)
 
     def _build(self, gradients: bool, form: "Form", *shapes: Any) -> Any:
-        """Jitted layers of one form and these shapes, so that what is dropped here is freed."""
+        """Jit the layers of one form and these shapes alone: a function that the cache drops is freed."""
         jax, jnp = self.jax, self.jax.numpy
         step = STEPS[form.cell](jax, form.options)
 
         def scan(inputs: Any, weights: Any, start: Any, counts: Any, reverse: bool) -> Any:
-            """One cell over time. counts: (batch, time), which steps count, or None."""
+            """Loop one cell over time. counts: bools (batch, time), the steps that count, or None for all."""
 
             def scanned(state: Any, step_input: Any) -> Any:
                 x_t, counts_t = step_input
@@ -56,6 +56,7 @@ class JaxAdapter:
             return jnp.swapaxes(outputs, 0, 1), final
 
         def layers(inputs: Any, weights: Any, starts: Any, counts: Any) -> Any:
+            """The outputs of each layer and the final state of each cell."""
             merge = merging(jnp, form.merge_mode)
             outputs, finals = [inputs], []
             for k in range(0, len(weights), len(form.reverse)):
@@ -83,6 +84,7 @@ class JaxAdapter:
         return jax.jit(pulled_back if gradients else layers)
 
     def run(self, case: Case) -> Trace:
+        """Run the case's cells in `jax.lax.scan`; see `Adapter.run`."""
         outputs, finals = self._call(case)
         states = whole(case, finals)
         *hidden, last = (np.array(array) for array in outputs)
@@ -91,7 +93,7 @@ class JaxAdapter:
         return Trace(last, *states, hidden_outputs=tuple(hidden))
 
     def gradients(self, case: Case, cotangents: Cotangents) -> dict[str, Array]:
-        """By `jax.vjp`."""
+        """The gradients by the names of `case.arrays()`, by `jax.vjp`."""
         outputs, *states = given_or_zeros(case, cotangents)
         by_cell = zip(*map(case.by_cell, states), strict=True)
         inputs, weights, starts = self._call(case, (outputs, list(by_cell)))
@@ -119,13 +121,13 @@ class JaxAdapter:
 
 
 def whole(case: Case, states: Any) -> list[Array]:
-    """The states of all cells, one array of each kind."""
+    """The states of all cells, joined to one array each of h and c."""
     kinds = zip(zip(*states, strict=True), case.state_shapes, strict=True)
     return [np.array(parts).reshape(shape) for parts, shape in kinds]
 
 
 class Form(NamedTuple):
-    """What the code of the layers depends on, apart from shapes."""
+    """The fields of a case that the code of its layers depends on, apart from shapes."""
 
     cell: str
     options: Options
@@ -135,6 +137,7 @@ class Form(NamedTuple):
 
 
 def form_of(case: Case) -> Form:
+    """The form of a case's layers."""
     own = {name: getattr(case, name) for name in case.record.options}
     reverse = (False, True) if case.merge_mode else (case.reverse,)
     return Form(case.cell, Options(**own), reverse, case.merge_mode, case.return_sequences)
@@ -152,11 +155,12 @@ def merging(jnp: Any, merge_mode: str | None) -> Any:
 
 
 def linear(x: Any, kernel: Any, bias: Any) -> Any:
+    """The sum kernel·x + bias, without a bias that is None."""
     return x @ kernel.T if bias is None else x @ kernel.T + bias
 
 
 def function(jax: Any, name: str) -> Any:
-    """An activation."""
+    """The function of JAX for an activation's name."""
     jnp = jax.numpy
     return {
         "tanh": jnp.tanh,
@@ -171,6 +175,7 @@ def function(jax: Any, name: str) -> Any:
 
 
 def simple_rnn(jax: Any, options: Options) -> Any:
+    """Make the step of a simple RNN: (x_t, state, weights) -> the next state."""
     activate = function(jax, options.activation)
 
     def step(x_t: Any, state: Any, w: Weights) -> Any:
@@ -180,6 +185,7 @@ def simple_rnn(jax: Any, options: Options) -> Any:
 
 
 def gru(jax: Any, options: Options) -> Any:
+    """Make the step of a GRU: (x_t, state, weights) -> the next state."""
     jnp, gate = jax.numpy, function(jax, options.recurrent_activation)
     candidate = function(jax, options.activation)
 
@@ -202,6 +208,7 @@ def gru(jax: Any, options: Options) -> Any:
 
 
 def lstm(jax: Any, options: Options) -> Any:
+    """Make the step of an LSTM: (x_t, state, weights) -> the next state."""
     jnp, gate = jax.numpy, function(jax, options.recurrent_activation)
     candidate = function(jax, options.activation)
 

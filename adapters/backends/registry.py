@@ -1,4 +1,4 @@
-"""The backends by name: what is known, what is installed, and how one is made."""
+"""The backends by name: the known ones, their needs, and the making of one."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -13,11 +13,11 @@ ENTRY_POINTS = "lockstep.adapters"
 
 
 class UnknownBackend(Exception):
-    """No such backend, or something that is not an adapter; the message says what would do."""
+    """A name of no backend, or of something that is not an adapter; the message says what would do."""
 
 
 class NotInstalled(UnknownBackend):
-    """The backend is known but its framework is not installed; the message says how to get it."""
+    """A known backend whose framework is not installed; the message says how to get it."""
 
 
 @dataclass(frozen=True)
@@ -102,4 +102,5 @@ def load(name: str) -> Adapter:
 
 
 def _listed(names: Iterable[str]) -> str:
+    """The names with commas, or "none"."""
     return ", ".join(names) or "none"

@@ -1,4 +1,4 @@
-"""The check: is every step of a trace what the formula makes of the backend's own previous state?
+"""The check of an answer: is every step what the formula makes of the backend's own previous state?
 
 Each step is predicted from the observed previous state, so errors do not compound: the check is as
 sharp at step 1000 as at step 1, and it is one evaluation over (batch, time), not a loop. When the
@@ -97,7 +97,7 @@ def whole_answer(case: Case, arithmetic: Arithmetic) -> dict[str, Rounded]:
 
 
 def _wrong_form(case: Case, trace: Any, unobserved: Collection[str]) -> str:
-    """What is wrong with the trace's types, shapes or dtypes, in one line; empty when nothing is."""
+    """The first wrong type, shape or dtype of a trace, in one line; empty when all are right."""
     if not isinstance(trace, Trace):
         return f"the backend returned {type(trace).__name__}, needs a Trace"
     steps = (case.time,) if case.return_sequences else ()

@@ -68,7 +68,7 @@ class Verdict:
 def verdict_on(case: Case, comparisons: Sequence[Comparison], empty: bool) -> Verdict:
     """The verdict that these comparisons make, in the order in which their arrays are computed.
 
-    empty: there is nothing among them that the case has anything to say of.
+    empty: the case has no elements, so that nothing was compared.
     """
     found = tuple(comparisons)
     for k, comparison in enumerate(found):

@@ -41,7 +41,7 @@ class Answer(NamedTuple):
 
 @dataclass(frozen=True)
 class Explanation:
-    """What makes an answer what it is: one or two known mistakes, or what the recovered weights say."""
+    """An explanation of wrong answers: known mistakes made together, or a finding that needs none."""
 
     says: str
     mistakes: tuple[Mistake, ...] = ()
@@ -52,7 +52,10 @@ class Explanation:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What explains a backend's answers, the likeliest first; `tried`: how many single mistakes were."""
+    """The explanations of a backend's wrong answers, the likeliest first.
+
+    tried: the number of known mistakes that were tried one by one.
+    """
 
     explanations: tuple[Explanation, ...]
     tried: int
@@ -67,9 +70,7 @@ def diagnose(answers: Sequence[Answer], arithmetic: Arithmetic, hints: Sequence[
     """Find what explains wrong answers of one backend to one or more cases, all of which it must explain.
 
     arithmetic: of the backend, in the dtype of the cases.
-
-    hints: mistakes that others of the backend's answers were explained by; one that explains these too
-    ends the search.
+    hints: mistakes that explained other answers of the backend; one that explains these too ends the search.
     Right answers explain nothing, and are left out.
     Answers of the wrong form are not for a diagnosis: the verdict says what they are.
     """
@@ -92,9 +93,11 @@ def diagnose_gradients(
     """Find what explains wrong gradients, in the form that `reference.check_gradients` takes them in."""
 
     def run(case: Case, cotangents: Cotangents) -> dict[str, Any]:
+        """The right gradients of a case, with their errors."""
         return gradients(case, cotangents, arithmetic)
 
     def left(found: dict[str, Any]) -> int:
+        """The number of elements of the answer that these gradients do not explain."""
         return wrong([mistaken(name, array, found[name], False) for name, array in answer.items()])
 
     known = gradient_mistakes(case)
@@ -110,6 +113,7 @@ def narrower(dtype: np.dtype[Any]) -> list[str]:
 
 
 def explained(suspects: Sequence[Suspect], *mistakes: Mistake) -> bool:
+    """Tell whether the mistakes, made together, explain every one of the answers."""
     return all(suspect.fits(*mistakes) for suspect in suspects)
 
 
@@ -125,7 +129,7 @@ def singles(suspects: Sequence[Suspect], known: Sequence[Mistake]) -> Iterator[E
 
 
 def pairs(suspects: Sequence[Suspect], known: Sequence[Mistake]) -> Iterator[Explanation]:
-    """Two mistakes that together explain all; the common ones, and those that leave least wrong, first."""
+    """Pairs of mistakes that explain all; the common ones, and those that leave least wrong, first."""
     smallest, most = suspects[0], suspects[-1]
     promising = sorted(known, key=lambda mistake: (mistake.says not in COMMON, most.left(mistake)))
     count = PAIRS * 1000 // max(1000, smallest.trace.outputs.size)
@@ -136,14 +140,14 @@ def pairs(suspects: Sequence[Suspect], known: Sequence[Mistake]) -> Iterator[Exp
 
 
 def from_weights(suspects: Sequence[Suspect], known: Sequence[Mistake]) -> Iterator[Explanation]:
-    """What the weights are in effect, where that can be recovered from the longest answer."""
+    """The weights in effect, if they can be recovered from the longest answer and are not those given."""
     most = suspects[-1]
     if different := differences(recovered(most.case, most.trace, most.arithmetic)):
         yield Explanation("judging by the steps, " + ", ".join(different))
 
 
 def from_precision(suspects: Sequence[Suspect], known: Sequence[Mistake]) -> Iterator[Explanation]:
-    """A narrower dtype, in whose bounds all answers lie: what computes in it can be no more exact.
+    """The widest narrower dtype in whose bounds all answers lie: perhaps something is computed in it.
 
     Then most steps are wrong. A few wrong ones among right ones have another cause.
     """
@@ -174,7 +178,7 @@ def parts(suspects: Sequence[Suspect], known: Sequence[Mistake]) -> Iterator[Exp
 
 
 def places(name: str, some: Array, size: int) -> str:
-    """Some indices of an axis in words."""
+    """Say in words which indices of an axis are concerned. size: of the axis."""
     first, last = int(some[0]), int(some[-1])
     if len(some) == 1:
         return f"{name} {first} only"

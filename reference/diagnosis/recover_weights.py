@@ -26,7 +26,7 @@ CLEAR = 0.99  # nearer to ±1 than this, tanh does not tell its argument well en
 class Inverse(NamedTuple):
     """The way back through an activation.
 
-    clear: of which outputs h the argument z can be told.  argument: z from h.  slope: dz/dh at |h|.
+    clear: tells from which outputs h the argument z follows.  argument: z from h.  slope: dz/dh at |h|.
     """
 
     clear: Callable[[Array], Array]
@@ -41,7 +41,7 @@ INVERSES = {
 
 
 class Effective(NamedTuple):
-    """An array that a layer has in effect, and how far off its recovered numbers may be."""
+    """An array that a layer has in effect, beside the given one, and the error of its recovered numbers."""
 
     name: str
     given: Array
@@ -49,13 +49,13 @@ class Effective(NamedTuple):
     error: Array
 
     def near(self, array: Array) -> Array:
-        """Where it is that array, as far as can be told."""
+        """Tell where it may be that array, elementwise, as far as the error lets it be told."""
         near: Array = np.abs(self.found - array) <= self.error
         return near
 
 
 def recovered(case: Case, trace: Trace, arithmetic: Arithmetic) -> list[Effective]:
-    """W, U and b in effect; none where they cannot be told or where no such weights make the steps.
+    """Recover W, U and b in effect; none where they cannot be told or where no such weights make the steps.
 
     case: of one simple RNN.  b: the sum of both biases.
     """
@@ -88,7 +88,8 @@ def recovered(case: Case, trace: Trace, arithmetic: Arithmetic) -> list[Effectiv
 def solved(known: Array, outputs: Array, error: Array, inverse: Inverse) -> tuple[Array, Array] | None:
     """Solve for each unit's row of (W, U, b) and how far off it may be; None where the steps do not tell.
 
-    known (steps, D + H + 1), outputs and their error (steps, H).  inverse: of the activation.
+    known: (steps, D + H + 1), the inputs, the states before, and ones.  outputs, error: (steps, H).
+    inverse: of the activation.
     """
     found, off = (np.empty((outputs.shape[1], known.shape[1])) for _ in range(2))
     for unit, (h, slack) in enumerate(zip(outputs.T, error.T, strict=True)):
@@ -110,9 +111,12 @@ def solved(known: Array, outputs: Array, error: Array, inverse: Inverse) -> tupl
 
 @dataclass(frozen=True)
 class Relation:
-    """What an array can be in place of the one that was given."""
+    """A relation that an array in effect may have to the given one.
 
-    says: str  # {name}: the array's
+    says: it in words, with {name} for the array's name.  made: the array in effect from the given one.
+    """
+
+    says: str
     made: Callable[[Array], Array]
 
 
@@ -127,12 +131,12 @@ RELATIONS = (
 
 
 def differences(effective: Sequence[Effective]) -> list[str]:
-    """What of the recovered weights is not as given, and what it is instead, one clause an array."""
+    """Say what the recovered weights are that are not as given, one clause an array."""
     return [described(each) for each in effective if not each.near(each.given).all()]
 
 
 def described(each: Effective) -> str:
-    """What an array is in place of the one that was given."""
+    """Say what an array in effect is instead of the given one."""
     for relation in RELATIONS:
         made = relation.made(each.given)
         if made.shape == each.given.shape and each.near(made).all():
@@ -141,13 +145,13 @@ def described(each: Effective) -> str:
 
 
 def scaled(each: Effective) -> str:
-    """That it is the given array times a factor, or nothing."""
+    """Say by which factor an array in effect is the given one; empty where it is no multiple."""
     factor = float(np.sum(each.found * each.given) / np.sum(each.given**2))
     return f"{each.name} is {factor:.6g} times yours" if each.near(factor * each.given).all() else ""
 
 
 def permuted(each: Effective) -> str:
-    """That its rows or columns are those of the given array in another order, or nothing."""
+    """Say in which order an array in effect has the given rows or columns; empty where it has others."""
     for axis, name in enumerate(("rows", "columns")[: each.given.ndim]):
         order: list[int] = []
         for k in range(each.given.shape[axis]):
@@ -162,7 +166,7 @@ def permuted(each: Effective) -> str:
 
 
 def matching(each: Effective, axis: int, k: int) -> int | None:
-    """Which of the given rows or columns is the k-th that was found."""
+    """The index of the given row (axis 0) or column (axis 1) that was found in place k, or None."""
     found, error = each.found.take(k, axis), each.error.take(k, axis)
     for j in range(each.given.shape[axis]):
         if np.all(np.abs(found - each.given.take(j, axis)) <= error):
@@ -171,7 +175,7 @@ def matching(each: Effective, axis: int, k: int) -> int | None:
 
 
 def partly(each: Effective) -> str:
-    """Which of its elements are not the given ones."""
+    """Say which elements of an array in effect are not the given ones."""
     wrong = ~each.near(each.given)
     if np.count_nonzero(wrong) == 1:
         where = tuple(int(k) for k in np.argwhere(wrong)[0])

@@ -14,7 +14,7 @@ from rnn_lockstep.reference.oracle.trace import Trace
 
 
 class Suspect:
-    """A wrong answer `trace` to a case, of a backend with some arithmetic."""
+    """A wrong answer `trace` to a case, by a backend with some arithmetic."""
 
     def __init__(self, case: Case, trace: Trace, arithmetic: Arithmetic) -> None:
         self.case = case
@@ -24,7 +24,7 @@ class Suspect:
         self.carried = carried(arithmetic)
 
     def compared(self, engine: Engine, *mistakes: Mistake) -> list[Comparison]:
-        """Every array beside what the mistakes make of it; none where they cannot be made."""
+        """Compare every array with what the mistakes make of it; no comparisons where they cannot be made."""
         try:
             with np.errstate(all="ignore"):
                 expected = answer(mistakes, self.case, engine).arrays()
@@ -40,23 +40,23 @@ class Suspect:
 
     @cached_property
     def right(self) -> list[Comparison]:
-        """Every array beside what it should be."""
+        """The comparisons of every array with what it should be."""
         return self.compared(self.from_shown)
 
     @cached_property
     def allowed(self) -> int:
-        """The number of bounds that mean nothing, in the right answer too."""
+        """The number of bounds around the right answer that prove nothing; a mistake may have as many."""
         return vacuous(self.right)
 
     @property
     def wrong_at_most_steps(self) -> bool:
-        """Whether an array that is wrong is so at half its steps or more, or in half its rows."""
+        """Tell whether the first wrong array is so at half its steps, or in half its rows, or more."""
         outside = next(each.outside for each in self.right if each.outside.any())
         along = (0, 2) if outside.ndim == 3 else tuple(range(1, outside.ndim))
         return bool(2 * np.count_nonzero(outside.any(axis=along)) >= outside.any(axis=along).size)
 
     def fits(self, *mistakes: Mistake) -> bool:
-        """Whether the mistakes explain all of it."""
+        """Tell whether the mistakes, made together, explain all of the answer."""
         moves = any(mistake.moves for mistake in mistakes)
         for engine in (self.from_shown, self.carried) if moves else (self.from_shown,):
             compared = self.compared(engine, *mistakes)
@@ -65,18 +65,18 @@ class Suspect:
         return False
 
     def within(self, arithmetic: Arithmetic) -> bool:
-        """Whether it is right by the bounds of another arithmetic, which mean something."""
+        """Tell whether the answer is right by the bounds of another arithmetic, some of which are finite."""
         compared = self.compared(from_shown_states(self.case, self.trace, arithmetic))
         return not wrong(compared) and any(np.isfinite(each.bound).any() for each in compared)
 
     def made(self, mistake: Mistake) -> bytes:
-        """The mistaken answer in the case's dtype."""
+        """The answer with a mistake, in the case's dtype, as bytes to compare."""
         with np.errstate(all="ignore"):
             arrays = answer((mistake,), self.case, PLAIN).arrays()
         return b"".join(array.astype(self.case.dtype).tobytes() for array in arrays.values())
 
     def left(self, mistake: Mistake) -> int:
-        """The number of elements that stay wrong with a mistake."""
+        """The number of elements that a mistake does not explain."""
         compared = self.compared(self.from_shown, mistake)
         return wrong(compared) if compared else wrong(self.right) + 1
 

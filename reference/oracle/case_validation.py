@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def validate(case: "Case") -> None:
-    """Raise a ValueError, naming the array or option, unless all that the case has fits together."""
+    """Raise a ValueError, naming the array or option, unless the fields of a case fit together."""
     need_options(case)
     for k, weights in enumerate(case.more_weights):
         if not isinstance(weights, Weights):

@@ -1,12 +1,12 @@
 """Backpropagation through time, by hand: the derivatives of L = Σ cotangent · answer.
 
-The steps of `reference.oracle.backward` are walked from the last to the first, each handing the cotangent of
-its state to the one before, and layers from the last to the first. Weights, shared by all steps, gather
+The steps of a cell are taken back from the last to the first, each by `Cell.step_back`, which hands the
+cotangent of the state to the step before. So are the layers. Weights are shared by all steps, and gather
 the derivatives of each.
 Source: Werbos (1990), "Backpropagation through time: what it does and how to do it", Proc. IEEE 78.
 
 The rounding of a backend's gradients is carried like that of its answer: through the states of the
-forward pass, which no gradient is without, and back (running error analysis: Higham 2002, section 3.3).
+forward pass, on which every gradient depends, and back (running error analysis: Higham 2002, section 3.3).
 Assumed is that a backend differentiates the states that it computed. A sum over batch and time stays one
 pending sum, so it may be added up in any order, step by step too (Higham 2002, section 3.1).
 """
@@ -85,7 +85,7 @@ def as_float64(array: Array) -> Array:
 
 
 def gradients_in(convert: Convert, case: Case, cotangents: Cotangents) -> dict[str, Any]:
-    """The same, in the arithmetic of the arrays that `convert` makes."""
+    """The derivatives of L, as for `gradients`, in the arithmetic that `convert` converts to."""
     outputs, finals = cotangents_of(convert, case, cotangents)
     return pulled_back(convert, case, forward(convert, case), outputs, finals)
 
@@ -93,7 +93,7 @@ def gradients_in(convert: Convert, case: Case, cotangents: Cotangents) -> dict[s
 def pulled_back(
     convert: Convert, case: Case, layers: list[list[Passed]], outputs: Any, finals: list[State]
 ) -> dict[str, Any]:
-    """The gradients, from every cell's way and the cotangents of the outputs and of each final state."""
+    """The gradients by name, from the forward passes and the cotangents of the outputs and final states."""
     if not case.return_sequences:
         finals = with_last_output(case, layers[-1], outputs, finals)
         outputs = convert(np.zeros((case.batch, case.time, case.features), case.dtype))
@@ -139,7 +139,7 @@ def zero_on_padding(case: Case, array: Any) -> Any:
 
 
 def forward(convert: Convert, case: Case, weights: Sequence[Weights] | None = None) -> list[list[Passed]]:
-    """Every cell's way through time, by layer and direction, with the state before each step.
+    """The forward passes of a case, by layer and direction, with the state before each step.
 
     weights: every cell's, in this arithmetic already; the case's when omitted.
     """
@@ -147,6 +147,7 @@ def forward(convert: Convert, case: Case, weights: Sequence[Weights] | None = No
     inputs = np.where(case.valid[..., None], case.inputs, 0).astype(case.dtype)  # no NaN of the padding
 
     def around(run: RunDirection, direction: Direction, inputs: Any) -> tuple[Any, State]:
+        """Run a direction and note the state before each step."""
         direction = engine.converted(direction)
         before = tuple(
             np.empty_like(part, shape=(case.batch, case.time, part.shape[-1])) for part in direction.start
@@ -172,7 +173,7 @@ def times(case: Case, reverse: bool) -> range:
 
 
 def with_last_output(case: Case, passes: list[Passed], output: Any, finals: list[State]) -> list[State]:
-    """The final states' cotangents with that of the last output, (batch, features), made of them."""
+    """The final states' cotangents, with that of the last output, (batch, features), added to them."""
     parts = unmerge(case, output, [passed.final[0] for passed in passes])
     below, last = finals[: -len(passes)], finals[-len(passes) :]
     return below + [(h + part, *c) for (h, *c), part in zip(last, parts, strict=True)]
@@ -193,9 +194,9 @@ def unmerge(case: Case, cotangent: Any, outputs: list[Any]) -> list[Any]:
 
 
 def back(case: Case, passed: Passed, outputs: Any, final: State) -> DirectionGradients:
-    """One cell backwards through time, from the cotangents of its outputs and of its final state.
+    """Go back through time with one cell, from the cotangents of its outputs and of its final state.
 
-    On padding, where a step leaves the state as it is, so does it leave its cotangent.
+    On padding a step leaves the state as it is, and so its cotangent.
     """
     _, weights, start, reverse = passed.direction
     sizes = [len(case.record.gates) * case.hidden_size] * 2
@@ -228,11 +229,11 @@ def of_the_weights(
     projections: Any = None,
     projected: Any = None,
 ) -> Weights:
-    """dW = Σ dz·xᵀ, dU = Σ dz·hᵀ, db = Σ dz, over batch and time, of the cotangents dz of both sums.
+    """The gradients of a cell's weights: dW = Σ dz·xᵀ, dU = Σ dz·hᵀ, db = Σ dz, over batch and time.
 
-    input_sums, recurrent_sums: (batch, time, gates·H).
-    projections: (batch, time, P), the cotangents of what a projection makes of `projected`,
-    (batch, time, H); its own is the sum of their products.
+    input_sums, recurrent_sums: (batch, time, gates·H), the cotangents dz of both sums.
+    projected: (batch, time, H), the arrays that a projection multiplies.
+    projections: (batch, time, P), the cotangents of what it makes of them.
     """
     weights = passed.direction.weights
     operands = [passed.before[0]] * len(case.record.gates)
@@ -250,12 +251,12 @@ def of_the_weights(
 
 
 def flat(array: Any) -> Any:
-    """(batch·time, ...), of (batch, time, ...)."""
+    """Join the first two axes of an array (batch, time, n) to (batch·time, n)."""
     return array.reshape(-1, array.shape[-1])
 
 
 def named(case: Case, inputs: Any, results: list[DirectionGradients]) -> dict[str, Any]:
-    """The gradients by the names of the case's arrays."""
+    """The gradients by the names of `case.arrays()`, from those of the inputs and of each cell."""
     states = zip(*(of_cell.start for of_cell in results), strict=True)
     shapes = zip(states, case.state_shapes, strict=True)
     whole = [np.concatenate(parts, axis=0).reshape(*shape) for parts, shape in shapes]
@@ -263,7 +264,7 @@ def named(case: Case, inputs: Any, results: list[DirectionGradients]) -> dict[st
 
 
 def by_name(inputs: Any, cells: Sequence[Weights], states: Sequence[Any]) -> dict[str, Any]:
-    """What belongs to the arrays of a case by their names. cells: of every cell's weights, in order."""
+    """Arrays by the names of `Case.arrays()`, without those that are None. cells: every cell's, in order."""
     names = {"inputs": inputs, **cells[0]._asdict()}
     names |= dict(zip(("initial_state", "initial_cell_state"), states, strict=False))
     for k, weights in enumerate(cells[1:]):

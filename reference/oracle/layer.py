@@ -1,4 +1,4 @@
-"""The oracle: a cell looped over time, and what becomes of two of them that run in opposite directions."""
+"""The oracle: a cell looped over time, and the merging of two that run in opposite directions."""
 
 from collections.abc import Callable
 from typing import Any
@@ -30,8 +30,8 @@ def unroll(
 ) -> tuple[Any, State]:
     """Loop `state = step(t, x_t, state)` over the time axis (the last but one) of `inputs`.
 
-    valid: (batch, time), which steps count, or None for all. On the others the state stays as it is and
-    the outputs are zero, whatever the inputs are.
+    valid: bools (batch, time), true for steps that count, or None for all. On the others the state stays as
+    it is and the outputs are zero, whatever the inputs are.
     reverse: begin at the last step; the outputs stay in the order of the inputs.
     Returns outputs (..., time, H) and the final state, in the arithmetic of the state.
     """
@@ -64,7 +64,7 @@ def simple_rnn(
     inputs: (time, D), one sequence, or (batch, time, D); float64, float32 or float16, finite.
     W: (H, D).  U: (H, H).  b: (H,).
     initial_state: (H,), or (batch, H) for batched inputs; zeros when omitted.
-    activation: "tanh" or "relu".
+    activation: one of `oracle.activations.ACTIVATIONS`.
     Returns outputs, float64, (time, H) or (batch, time, H); with `return_state=True` also the final
     state, (H,) or (batch, H): the last output, or the initial state when time is 0.
     Raises ValueError, naming the array, on a wrong rank, shape or dtype or a value that is not finite.

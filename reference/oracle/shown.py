@@ -1,4 +1,4 @@
-"""The states that a backend has shown in an answer, from which its next steps can be predicted."""
+"""The states that a backend has shown in its answer, from which its next steps are predicted."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from rnn_lockstep.reference.oracle.validation import Array
 
 
 class Shown:
-    """The outputs of each layer and direction, and the last states, that a backend answered to a case.
+    """The outputs of each layer and direction, and the final states, that a backend answered to a case.
 
     Each can be asked for a changed case too; what has another form there is None.
     """
@@ -56,7 +56,7 @@ def kept(state: Array, arithmetic: Arithmetic) -> Rounded:
 
 
 def fitting(array: Any, shape: tuple[int, ...]) -> Array | None:
-    """An array of this shape; None for any other."""
+    """Return an array if it has this shape, and None otherwise."""
     return array if array is not None and array.shape == shape else None
 
 

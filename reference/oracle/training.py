@@ -49,7 +49,7 @@ def training(
 def training_in(
     convert: Convert, case: Case, targets: Array, rate: float, updates: int
 ) -> list[dict[str, Any]]:
-    """The same, in the arithmetic of the arrays that `convert` makes."""
+    """The weights after each update, as for `training`, in the arithmetic that `convert` converts to."""
     wanted, finals = cotangents_of(convert, case, Cotangents(outputs=checked(case, targets)))
     weights = {name: convert(array) for name, array in weights_of(case).items()}
     results = []
@@ -65,7 +65,7 @@ def training_in(
 def updated(
     case: Case, weights: Mapping[str, Any], gradients: Mapping[str, Any], rate: float
 ) -> dict[str, Any]:
-    """w - rate·dL/dw for each of the weights, in their arithmetic."""
+    """The new weights w - rate·dL/dw, by name, in their arithmetic."""
     rate = float(case.dtype.type(rate))
     new = {name: w - gradients[name] * rate for name, w in weights.items()}
     return {name: w.closed() if isinstance(w, Rounded) else w for name, w in new.items()}
@@ -78,12 +78,12 @@ def trained(case: Case, gradients: Mapping[str, Array], rate: float) -> Case:
 
 
 def loss_cotangents(case: Case, outputs: Array, targets: Array) -> Cotangents:
-    """The derivatives of L with respect to a backend's outputs, outputs - targets."""
+    """The derivatives of L with respect to a backend's outputs: outputs - targets."""
     return Cotangents(outputs=outputs - checked(case, targets))
 
 
 def checked(case: Case, targets: Array) -> Array:
-    """The targets. Raises ValueError when they do not fit the case."""
+    """Return the targets; raise a ValueError when they do not fit the case."""
     steps = (case.time,) if case.return_sequences else ()
     floats("targets", targets, (case.dtype.name,), finite=False)
     need_shape("targets", targets, (case.batch, *steps, case.features), "that of the outputs")

@@ -155,7 +155,7 @@ def choices(
     dtypes: Sequence[str] = ("float32", "float64"),
     facts: Facts = ALL,
 ) -> Mapping[str, Sequence[Any]]:
-    """What there is to choose from, for each argument of `make_case` but `source`.
+    """The values to choose from, for each argument of `make_case` but `source`.
 
     Cases of a cell in the given shapes, regimes and dtypes; any initial state and memory layout.
     To trace less, a cell with gates comes in unusual shapes only in float64, the sharper dtype.
@@ -205,6 +205,7 @@ def possible_variants(cell: str, variants: str, facts: Facts) -> list[Variant]:
     """The variants of a kind that a backend can do; of the usual ones, or else its simplest."""
 
     def possible(variant: Variant) -> bool:
+        """Tell whether the backend can do it."""
         padding = variant.get("padding", "none")
         return (
             variant.get("biases", 1) in facts.biases
@@ -242,7 +243,7 @@ def without_nan(case: Case) -> Case:
 
 
 def targets(case: Case) -> st.SearchStrategy[np.ndarray]:
-    """What the outputs are to become: uniform in [-1, 1)."""
+    """Targets of the outputs, for training: uniform in [-1, 1)."""
     steps = (case.time,) if case.return_sequences else ()
     shape = (case.batch, *steps, case.features)
     seeds = st.integers(0, 2**32 - 1)
@@ -258,6 +259,7 @@ def cotangents(case: Case) -> st.SearchStrategy[Cotangents]:
     )
 
     def drawn(some: str, seed: int) -> Cotangents:
+        """Random cotangents of all arrays of an answer, or of the named one."""
         rng = np.random.default_rng(seed)
         arrays = {name: rng.normal(size=shape).astype(case.dtype) for name, shape in shapes.items()}
         return Cotangents(**{name: arrays[name] for name in names if some in ("all", name)})
