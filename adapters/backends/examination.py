@@ -47,7 +47,7 @@ def examine(
     verdict = judge(adapter, case, trace)
     if not verdict.comparisons:
         return Examination(verdict.reason)
-    if differs(run_or_refuse(adapter, case), run_or_refuse(adapter, case)):
+    if answers_differ(run_or_refuse(adapter, case), run_or_refuse(adapter, case)):
         return Examination("the same case gives other answers the next time: something is random or kept")
     if status(make(), case) == "match":
         return Examination("something is kept between calls: a new backend answers the same case rightly")
@@ -55,11 +55,12 @@ def examine(
     answers = [(like, run_or_refuse(adapter, like)) for like in probes]
     wrong = [Answer(like, found) for like, found in answers if found and is_wrong(adapter, like, found)]
     diagnosis = diagnose([Answer(case, trace), *wrong], adapter.facts.arithmetic(case.dtype), hints)
-    cause = str(diagnosis) if diagnosis.explanations else f"{diagnosis}: {verdict.reason}{boundary(verdict)}"
+    unexplained = f"{diagnosis}: {verdict.reason}{size_boundary_hint(verdict)}"
+    cause = str(diagnosis) if diagnosis.explanations else unexplained
     return Examination(cause, diagnosis, tuple(notes(adapter, probes[0])))
 
 
-def boundary(verdict: Verdict) -> str:
+def size_boundary_hint(verdict: Verdict) -> str:
     """A hint where the first wrong step or unit is a multiple of 8 or one more, as blocks of a loop begin."""
     first = verdict.first
     places = [] if first is None else [first.index.get(axis, 0) for axis in ("time", "unit")]
@@ -80,13 +81,13 @@ def notes(adapter: Adapter, like: Case) -> Iterator[str]:
     """Find out whether a mistake depends on the initial state and on padding. like: a case that shows it."""
     zeros = replace(like, initial_state=None, initial_cell_state=None)
     given = with_states(like, *(np.full(state.shape, 0.5, like.dtype) for state in like.start))
-    yield from only(adapter, "an initial state", given, zeros)
+    yield from dependence_on(adapter, "an initial state", given, zeros)
     if like.padded:
         whole = replace(like, inputs=np.nan_to_num(like.inputs), lengths=None, mask=None)
-        yield from only(adapter, "padding", like, whole)
+        yield from dependence_on(adapter, "padding", like, whole)
 
 
-def only(adapter: Adapter, what: str, having: Case, lacking: Case) -> Iterator[str]:
+def dependence_on(adapter: Adapter, what: str, having: Case, lacking: Case) -> Iterator[str]:
     """Say whether a mistake shows with something, without it, or both; nothing where it does not show."""
     found = {status(adapter, having), status(adapter, lacking)}
     if found == {"mismatch"}:
@@ -103,7 +104,7 @@ def run_or_refuse(adapter: Adapter, case: Case) -> Trace | None:
         return None
 
 
-def differs(first: Trace | None, second: Trace | None) -> bool:
+def answers_differ(first: Trace | None, second: Trace | None) -> bool:
     """Tell whether two answers to the same case differ in any bit."""
     if not isinstance(first, Trace) or not isinstance(second, Trace):
         return False

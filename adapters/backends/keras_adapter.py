@@ -12,7 +12,7 @@ from rnn_lockstep.adapters.backends.weight_layouts import pack, unpack_gradients
 from rnn_lockstep.reference import Case, Cotangents, FunctionError, Trace, Weights
 from rnn_lockstep.reference.bound.arithmetic import FORMATS
 from rnn_lockstep.reference.oracle.cells import CELLS
-from rnn_lockstep.reference.oracle.gradients import by_name, given_or_zeros
+from rnn_lockstep.reference.oracle.gradients import arrays_by_name, given_or_zeros
 from rnn_lockstep.reference.oracle.validation import Array
 
 LAYERS = {"simple_rnn": "SimpleRNN", "gru": "GRU", "lstm": "LSTM"}
@@ -56,8 +56,8 @@ class KerasAdapter:
             """The hard sigmoid of Keras 2, which Keras 3 has no more."""
             return keras.ops.clip(0.2 * z + 0.5, 0, 1)
 
-        named = keras.saving.register_keras_serializable("lockstep")
-        self._hard_sigmoid_keras2 = named(hard_sigmoid_keras2)
+        serializable = keras.saving.register_keras_serializable("lockstep")
+        self._hard_sigmoid_keras2 = serializable(hard_sigmoid_keras2)
 
     def _layer(self, form: "Form", last: bool) -> Any:
         """Make a real layer, not built yet. last: it is the top one of its stack."""
@@ -103,7 +103,7 @@ class KerasAdapter:
                 finals += final
             return outputs[1:], finals
 
-        def pulled_back(*arrays: Any) -> Any:
+        def backpropagate(*arrays: Any) -> Any:
             """The gradients of inputs, weights and states, from the cotangents of outputs and finals."""
             given, arrays = list(arrays[: form.answers]), arrays[form.answers :]
             differentiable = list(arrays[:-1] if form.mask else arrays)
@@ -113,7 +113,7 @@ class KerasAdapter:
             answer = [outputs[-1], *finals]
             return tape.gradient(answer, differentiable, given, unconnected_gradients="zero")
 
-        function = pulled_back if gradients else call
+        function = backpropagate if gradients else call
         if self.eager:
             return function
         shapes = [(None, None, form.input_size), *(tuple(v.shape) for v in variables)]
@@ -130,7 +130,7 @@ class KerasAdapter:
         """Run the case in Keras's own layers; see `Adapter.run`."""
         outputs, finals = self._call(case, [])
         *hidden, last = (normalised(case, output.numpy()) for output in outputs)
-        states = joined(case, [final.numpy() for final in finals])
+        states = join_states(case, [final.numpy() for final in finals])
         return Trace(last, *states, hidden_outputs=tuple(hidden))
 
     def gradients(self, case: Case, cotangents: Cotangents) -> dict[str, Array]:
@@ -150,7 +150,7 @@ class KerasAdapter:
                 biases = [] if not bias else list(bias[0]) if bias[0].ndim == 2 else bias
                 packed = Weights(kernel, recurrent_kernel, *biases)
                 cells.append(unpack_gradients(packed, direction.weights, case.cell, "keras"))
-        return by_name(inputs, cells, joined(case, list(found)))
+        return arrays_by_name(inputs, cells, join_states(case, list(found)))
 
     def _call(self, case: Case, given: list[Array]) -> Any:
         """The layers' answer or, given its cotangents, their gradients."""
@@ -171,7 +171,7 @@ class KerasAdapter:
         return function(*(self.tensorflow.constant(array) for array in arrays))
 
 
-def joined(case: Case, states: list[Array]) -> list[Array]:
+def join_states(case: Case, states: list[Array]) -> list[Array]:
     """The states of all cells, joined to one array each of h and c. states: cell by cell, h before c."""
     count = len(case.start)
     shapes = enumerate(case.state_shapes)

@@ -21,7 +21,7 @@ class NotInstalled(UnknownBackend):
 
 
 @dataclass(frozen=True)
-class Known:
+class KnownBackend:
     """A backend that can be selected by name.
 
     target: package.module:Class, called with no argument, or with the tag for name:tag.
@@ -40,16 +40,18 @@ class Known:
 
 HERE = "rnn_lockstep.adapters.backends"
 BUILT_IN = {
-    "numpy": Known(f"{HERE}.numpy_adapter:NumpyAdapter"),
-    "torch": Known(f"{HERE}.torch_adapter:TorchAdapter", needs=("torch",)),
-    "keras": Known(f"{HERE}.keras_adapter:KerasAdapter", needs=("keras", "tensorflow"), tags=("eager",)),
-    "jax": Known(f"{HERE}.jax_adapter:JaxAdapter", needs=("jax",), tags=("nojit",)),
+    "numpy": KnownBackend(f"{HERE}.numpy_adapter:NumpyAdapter"),
+    "torch": KnownBackend(f"{HERE}.torch_adapter:TorchAdapter", needs=("torch",)),
+    "keras": KnownBackend(
+        f"{HERE}.keras_adapter:KerasAdapter", needs=("keras", "tensorflow"), tags=("eager",)
+    ),
+    "jax": KnownBackend(f"{HERE}.jax_adapter:JaxAdapter", needs=("jax",), tags=("nojit",)),
 }
 
 
-def known_backends() -> dict[str, Known]:
+def known_backends() -> dict[str, KnownBackend]:
     """Every backend with a name: the built-in ones and those of the entry-point group."""
-    others = {point.name: Known(point.value) for point in entry_points(group=ENTRY_POINTS)}
+    others = {point.name: KnownBackend(point.value) for point in entry_points(group=ENTRY_POINTS)}
     return {**others, **BUILT_IN}
 
 

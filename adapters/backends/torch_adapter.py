@@ -11,13 +11,13 @@ from rnn_lockstep.adapters.backends.contract import EVERYTHING, Facts, Refused
 from rnn_lockstep.adapters.backends.weight_layouts import pack, unpack_gradients
 from rnn_lockstep.reference import Case, Cotangents, Trace, Weights
 from rnn_lockstep.reference.oracle.case import Direction
-from rnn_lockstep.reference.oracle.gradients import by_name, given_or_zeros
+from rnn_lockstep.reference.oracle.gradients import arrays_by_name, given_or_zeros
 from rnn_lockstep.reference.oracle.validation import Array
 
 PARAMETERS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr")  # in the order of `Weights`
 MODULES = {"simple_rnn": "RNN", "gru": "GRU", "lstm": "LSTM"}
 # The values of options that its modules have, and what there is to say of any other.
-HAS: dict[str, dict[str, tuple[tuple[Any, ...], str]]] = {
+SUPPORTED: dict[str, dict[str, tuple[tuple[Any, ...], str]]] = {
     "RNN": {"activation": (("tanh", "relu"), "torch.nn.RNN has tanh and relu; it has no other activation")},
     "GRU": {
         "activation": (("tanh",), "the candidate of torch.nn.GRU is a tanh; it has no activation"),
@@ -113,13 +113,13 @@ class TorchAdapter:
                     cells.append(unpack_gradients(packed, direction.weights, case.cell, "torch"))
             module.requires_grad_(False)
         states = [arrays[id(s)].reshape(shape) for s, shape in zip(start, shapes, strict=False)]
-        return by_name(arrays[id(inputs)], cells, states)
+        return arrays_by_name(arrays[id(inputs)], cells, states)
 
     def _forward(self, case: Case, inputs: Any, start: Any, differentiable: bool = False) -> Any:
         """The outputs of each layer, the final states (layers·directions, batch, H), and the modules."""
         layers, finals, modules, first = [], [], [], 0
         for place, group in enumerate(modules_of(case)):
-            module = self._loaded(case, group, inputs.shape[-1], place).requires_grad_(differentiable)
+            module = self._loaded_module(case, group, inputs.shape[-1], place).requires_grad_(differentiable)
             count = len(group) * case.directions
             own = [state[first : first + count] for state in start]
             outputs, final = self._call(module, inputs, own, case)
@@ -132,7 +132,7 @@ class TorchAdapter:
             layers[-1] = merged(case, self.torch.cat(list(finals[-1][0][-case.directions :]), dim=-1))
         return layers, [self.torch.cat(parts) for parts in zip(*finals, strict=True)], modules
 
-    def _loaded(self, case: Case, group: Group, input_size: int, place: int) -> Any:
+    def _loaded_module(self, case: Case, group: Group, input_size: int, place: int) -> Any:
         """The module of a group of layers, with their weights. place: among the modules of the case."""
         module = self.cache(form_of(case, len(group), input_size, place)).requires_grad_(False)
         for k, directions in enumerate(group):
@@ -250,5 +250,5 @@ def refusal(case: Case) -> str:
         return "a packed sequence says where rows end; it has no padding before a step that counts"
     if case.projection is not None and case.output_size >= case.hidden_size:
         return "proj_size has to be a positive integer, smaller than hidden_size"
-    has = HAS[MODULES[case.cell]].items()
+    has = SUPPORTED[MODULES[case.cell]].items()
     return next((why for name, (values, why) in has if getattr(case, name) not in values), "")

@@ -55,7 +55,7 @@ def pack(weights: Weights, cell: str, framework: str, *, reset_after: bool = Fal
     """
     layout = LAYOUTS[framework]
     if layout.sides:
-        weights = weights._replace(**_on_sides(weights, cell, *layout.sides[cell]))
+        weights = weights._replace(**_biases_by_side(weights, cell, *layout.sides[cell]))
         return weights._replace(W=weights.W.T, U=weights.U.T)
     order = _order(CELLS[cell].gates, layout.gates.get(cell, CELLS[cell].gates))
     W, U = _reordered(weights.W, order), _reordered(weights.U, order)
@@ -95,7 +95,7 @@ def unpack_gradients(packed: Weights, weights: Weights, cell: str, framework: st
     return Weights(*(None if w is None else g for w, g in zip(weights, found, strict=True)))
 
 
-def _on_sides(weights: Weights, cell: str, inputs: str, state: str) -> dict[str, Array | None]:
+def _biases_by_side(weights: Weights, cell: str, inputs: str, state: str) -> dict[str, Array | None]:
     """The biases of the gates that have one on either side, by name; ValueError as for `pack`.
 
     inputs, state: the gates that have a bias added to the input's sum and to the state's sum.

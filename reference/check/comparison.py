@@ -176,7 +176,7 @@ def comparison(
     return Comparison(name, observed, expected, np.zeros(expected.shape), bounded, copy=True, axes=axes)
 
 
-def mistaken(name: str, observed: Array, expected: Any, bounded: bool) -> Comparison:
+def comparison_with_mistake(name: str, observed: Array, expected: Any, bounded: bool) -> Comparison:
     """Compare with what a mistake makes of an array; NaN must be just where the mistake makes NaN."""
     compared = comparison(name, observed, expected, bounded=bounded)
     return replace(compared, bound=np.where(np.isnan(compared.expected), 0.0, compared.bound))

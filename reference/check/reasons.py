@@ -17,7 +17,7 @@ def reason(case: Case, comparisons: Sequence[Comparison]) -> str:
         return _wrong_copy(case, right, wrong)
     if wrong.observed.ndim == 2:
         return _wrong_state(right, wrong)
-    parts = [*_when(wrong), *_on_padding(case, wrong), *_rows_and_units(wrong), *_unobserved(right, wrong)]
+    parts = [*_steps(wrong), *_on_padding(case, wrong), *_rows_and_units(wrong), *_unobserved(right, wrong)]
     return (f"{wrong.name}: " if wrong.name else "") + "; ".join(parts)
 
 
@@ -35,7 +35,7 @@ def _on_padding(case: Case, wrong: Comparison) -> list[str]:
     return ["only on padding, where outputs must be zero"] if only else []
 
 
-def _when(wrong: Comparison) -> list[str]:
+def _steps(wrong: Comparison) -> list[str]:
     """One clause on the first wrong step."""
     steps = np.flatnonzero(wrong.outside.any(axis=(0, 2)))
     if not wrong.one_step:
@@ -61,17 +61,17 @@ def _wrong_copy(case: Case, right: Sequence[Comparison], wrong: Comparison) -> s
     """Say what a final state is instead of the last output that counts."""
     outputs = right[-1]  # of the same cell
     state, name = wrong.observed, f"{outputs.name} outputs".strip()
-    needed = _last(case, outputs, name)
+    needed = _needed_state(case, outputs, name)
     for other in right:
         if other.copy and np.array_equal(state, other.expected):
             return f"{wrong.name} is the {other.name}, needs {needed}"
     for t in range(outputs.observed.shape[1]):
         if np.array_equal(state, outputs.observed[:, t]):
             return f"{wrong.name} is {name}[:, {t}], needs {needed}"
-    return f"{wrong.name} is not {needed}: {_example(wrong)}"
+    return f"{wrong.name} is not {needed}: {_first_wrong_element(wrong)}"
 
 
-def _last(case: Case, outputs: Comparison, name: str) -> str:
+def _needed_state(case: Case, outputs: Comparison, name: str) -> str:
     """Say what the final state must be. name: that of the cell's outputs, in words."""
     if outputs.reverse and case.time:
         return f"{name}[:, 0], the last step of a reverse layer"
@@ -90,11 +90,11 @@ def _wrong_state(right: Sequence[Comparison], wrong: Comparison) -> str:
         return f"{wrong.name} is the final state h, needs the cell state c"
     prefix = wrong.name.removesuffix("final_cell_state").removesuffix("final_state").strip()
     if any(c.one_step and c.name == prefix for c in right):
-        return f"{wrong.name} is wrong though every step is right: {_example(wrong)}"
-    return "; ".join([f"{wrong.name} is wrong: {_example(wrong)}", *_unobserved(right, wrong)])
+        return f"{wrong.name} is wrong though every step is right: {_first_wrong_element(wrong)}"
+    return "; ".join([f"{wrong.name} is wrong: {_first_wrong_element(wrong)}", *_unobserved(right, wrong)])
 
 
-def _example(wrong: Comparison) -> str:
+def _first_wrong_element(wrong: Comparison) -> str:
     """Say what the first wrong element of a state is, and what it must be."""
     batch, unit = np.argwhere(wrong.outside)[0]
     return (

@@ -13,12 +13,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rnn_lockstep.reference.bound.arithmetic import FORMATS, Arithmetic, FunctionError
-from rnn_lockstep.reference.check.comparison import mistaken
+from rnn_lockstep.reference.check.comparison import comparison_with_mistake
 from rnn_lockstep.reference.diagnosis.mistakes import COMMON, possible
 from rnn_lockstep.reference.diagnosis.mistakes.gradients import possible as gradient_mistakes
 from rnn_lockstep.reference.diagnosis.mistakes.mistake import Mistake
-from rnn_lockstep.reference.diagnosis.recover_weights import differences, recovered
-from rnn_lockstep.reference.diagnosis.suspect import Suspect, wrong
+from rnn_lockstep.reference.diagnosis.recover_weights import differences, weights_in_effect
+from rnn_lockstep.reference.diagnosis.suspect import Suspect, count_wrong
 from rnn_lockstep.reference.oracle.activations import ACTIVATIONS
 from rnn_lockstep.reference.oracle.case import Case
 from rnn_lockstep.reference.oracle.gradients import Cotangents, gradients
@@ -27,7 +27,7 @@ from rnn_lockstep.reference.oracle.validation import Array
 
 PAIRS = 1000  # so many pairs of mistakes are tried on an answer of up to a thousand outputs, fewer on others
 # The errors of functions in a narrower dtype, where nobody knows who computes it.
-NARROWER = dict.fromkeys(ACTIVATIONS, FunctionError(3.0))
+NARROWER_ERRORS = dict.fromkeys(ACTIVATIONS, FunctionError(3.0))
 AXES = {1: "step", 0: "batch row", 2: "unit"}  # of outputs
 SHOWN = 3  # explanations of which a diagnosis tells
 
@@ -77,7 +77,7 @@ def diagnose(answers: Sequence[Answer], arithmetic: Arithmetic, hints: Sequence[
     suspects = [Suspect(*each, arithmetic) for each in answers]
     suspects.sort(key=lambda suspect: suspect.trace.outputs.size)
     known = list({mistake.says: mistake for each in answers for mistake in possible(each.case)}.values())
-    suspects = [suspect for suspect in suspects if wrong(suspect.right)]
+    suspects = [suspect for suspect in suspects if count_wrong(suspect.without_mistakes)]
     if not suspects:
         return Diagnosis((), len(known))
     hinted = [mistake for mistake in hints if mistake.says in {each.says for each in known}]
@@ -96,33 +96,35 @@ def diagnose_gradients(
         """The right gradients of a case, with their errors."""
         return gradients(case, cotangents, arithmetic)
 
-    def left(found: dict[str, Any]) -> int:
+    def unexplained(found: dict[str, Any]) -> int:
         """The number of elements of the answer that these gradients do not explain."""
-        return wrong([mistaken(name, array, found[name], False) for name, array in answer.items()])
+        return count_wrong(
+            [comparison_with_mistake(name, array, found[name], False) for name, array in answer.items()]
+        )
 
     known = gradient_mistakes(case)
     with np.errstate(all="ignore"):
-        fits = [mistake for mistake in known if not left(mistake.answer(case, cotangents, run))]
+        fits = [mistake for mistake in known if not unexplained(mistake.answer(case, cotangents, run))]
     return Diagnosis(tuple(Explanation(mistake.says) for mistake in fits), len(known))
 
 
-def narrower(dtype: np.dtype[Any]) -> list[str]:
+def narrower_dtypes(dtype: np.dtype[Any]) -> list[str]:
     """The dtypes with fewer bits, the most exact first."""
     mine = FORMATS[dtype.name].bits
     return sorted((n for n, f in FORMATS.items() if f.bits < mine), key=lambda n: -FORMATS[n].bits)
 
 
-def explained(suspects: Sequence[Suspect], *mistakes: Mistake) -> bool:
+def all_explained(suspects: Sequence[Suspect], *mistakes: Mistake) -> bool:
     """Tell whether the mistakes, made together, explain every one of the answers."""
-    return all(suspect.fits(*mistakes) for suspect in suspects)
+    return all(suspect.is_explained_by(*mistakes) for suspect in suspects)
 
 
 def singles(suspects: Sequence[Suspect], known: Sequence[Mistake]) -> Iterator[Explanation]:
     """The mistakes that explain all; of those which make the same answers, the first."""
     made = set()
     for mistake in known:
-        if explained(suspects, mistake):
-            answers = b"".join(suspect.made(mistake) for suspect in suspects)
+        if all_explained(suspects, mistake):
+            answers = b"".join(suspect.mistaken_answer(mistake) for suspect in suspects)
             if answers not in made:
                 yield Explanation(mistake.says, (mistake,))
             made.add(answers)
@@ -131,18 +133,18 @@ def singles(suspects: Sequence[Suspect], known: Sequence[Mistake]) -> Iterator[E
 def pairs(suspects: Sequence[Suspect], known: Sequence[Mistake]) -> Iterator[Explanation]:
     """Pairs of mistakes that explain all; the common ones, and those that leave least wrong, first."""
     smallest, most = suspects[0], suspects[-1]
-    promising = sorted(known, key=lambda mistake: (mistake.says not in COMMON, most.left(mistake)))
+    promising = sorted(known, key=lambda mistake: (mistake.says not in COMMON, most.unexplained(mistake)))
     count = PAIRS * 1000 // max(1000, smallest.trace.outputs.size)
     for i, j in islice(sorted(combinations(range(len(known)), 2), key=sum), count):
         both = promising[i], promising[j]
-        if explained(suspects, *both):
+        if all_explained(suspects, *both):
             yield Explanation(", and ".join(mistake.says for mistake in both), both)
 
 
 def from_weights(suspects: Sequence[Suspect], known: Sequence[Mistake]) -> Iterator[Explanation]:
     """The weights in effect, if they can be recovered from the longest answer and are not those given."""
     most = suspects[-1]
-    if different := differences(recovered(most.case, most.trace, most.arithmetic)):
+    if different := differences(weights_in_effect(most.case, most.trace, most.arithmetic)):
         yield Explanation("judging by the steps, " + ", ".join(different))
 
 
@@ -151,11 +153,11 @@ def from_precision(suspects: Sequence[Suspect], known: Sequence[Mistake]) -> Ite
 
     Then most steps are wrong. A few wrong ones among right ones have another cause.
     """
-    if not suspects[-1].wrong_at_most_steps:
+    if not suspects[-1].wrong_at_half_the_steps:
         return
-    for name in narrower(suspects[0].case.dtype):
-        arithmetic = Arithmetic(np.dtype(name), NARROWER)
-        if all(suspect.within(arithmetic) for suspect in suspects):
+    for name in narrower_dtypes(suspects[0].case.dtype):
+        arithmetic = Arithmetic(np.dtype(name), NARROWER_ERRORS)
+        if all(suspect.lies_within(arithmetic) for suspect in suspects):
             yield Explanation(f"right, but only as exact as {name}: perhaps something is computed in it")
             return
 
@@ -163,7 +165,7 @@ def from_precision(suspects: Sequence[Suspect], known: Sequence[Mistake]) -> Ite
 def parts(suspects: Sequence[Suspect], known: Sequence[Mistake]) -> Iterator[Explanation]:
     """Mistakes that explain outputs which are wrong at some steps, rows or units only."""
     suspect = suspects[-1]
-    outside = suspect.right[0].outside
+    outside = suspect.without_mistakes[0].outside
     if outside.ndim != 3 or not outside.any():
         return
     for axis, name in AXES.items():
@@ -171,13 +173,13 @@ def parts(suspects: Sequence[Suspect], known: Sequence[Mistake]) -> Iterator[Exp
         if some.all():
             continue
         for mistake in known:
-            compared = suspect.compared(suspect.from_shown, mistake)
+            compared = suspect.comparisons(suspect.from_shown, mistake)
             if compared and not compared[0].outside.compress(some, axis).any():
-                where = places(name, np.flatnonzero(some), some.size)
+                where = places_in_words(name, np.flatnonzero(some), some.size)
                 yield Explanation(f"at {where}, {mistake.says}", (mistake,))
 
 
-def places(name: str, some: Array, size: int) -> str:
+def places_in_words(name: str, some: Array, size: int) -> str:
     """Say in words which indices of an axis are concerned. size: of the axis."""
     first, last = int(some[0]), int(some[-1])
     if len(some) == 1:

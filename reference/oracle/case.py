@@ -1,4 +1,4 @@
-"""A case: everything that determines the answer."""
+"""A case: the arrays and options that determine an answer."""
 
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -24,7 +24,7 @@ class Direction(NamedTuple):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Case:
-    """Everything that determines the answer of a recurrent layer, or of several on top of each other.
+    """The arrays and options that determine the answer of a recurrent layer, or of several in a stack.
 
     inputs (batch, time, D), W (gates·H, D), U (gates·H, H), b (gates·H,) or None, initial_state
     (batch, H) or None for zeros; NumPy arrays of one dtype, float64, float32, float16 or
@@ -134,7 +134,7 @@ class Case:
         return (self.h0, self.c0) if len(self.record.states) == 2 else (self.h0,)
 
     def step(self, x_t: Any, state: State, weights: Weights | None = None) -> State:
-        """One step of the case's cell, in whatever arithmetic the arguments are.
+        """The state after one step of the case's cell, in the arithmetic of the arguments.
 
         weights: the cell's; the first cell's when omitted.
         """
@@ -173,7 +173,7 @@ class Case:
 
     @property
     def hidden_size(self) -> int:
-        """H, the number of units, and of cell states."""
+        """The number of units H, and of cell states."""
         return len(self.W) // len(self.record.gates)
 
     @property

@@ -21,7 +21,7 @@ from rnn_lockstep.reference.bound.rounding import Rounded
 from rnn_lockstep.reference.oracle.case import Case, Direction
 from rnn_lockstep.reference.oracle.cells import State, Weights
 from rnn_lockstep.reference.oracle.layer import MERGE_MODES, unroll
-from rnn_lockstep.reference.oracle.shown import Shown, kept, states_before
+from rnn_lockstep.reference.oracle.shown import Shown, kept_state, states_before
 from rnn_lockstep.reference.oracle.trace import Trace
 from rnn_lockstep.reference.oracle.validation import Array
 
@@ -191,9 +191,9 @@ def step_by_step(
     outputs = Rounded(np.empty(observed.shape), arithmetic, np.empty(observed.shape))
     for first, end in blocks(case, 1 if step else None):
         x = inputs[:, first:end].reshape(-1, inputs.shape[-1])
-        h: Any = kept(states[:, first:end].reshape(-1, case.output_size), arithmetic)
+        h: Any = kept_state(states[:, first:end].reshape(-1, case.output_size), arithmetic)
         if step is None:
-            h, cell_state = steps(case, x, h, cell_state, direction.weights, valid[:, first:end])
+            h, cell_state = steps_at_once(case, x, h, cell_state, direction.weights, valid[:, first:end])
         else:
             t = case.time - 1 - first if direction.reverse else first
             h, *new = step(t, x, (h, *cell_state), direction.weights)
@@ -204,7 +204,9 @@ def step_by_step(
     return outputs[:, way], (states[:, -1], *cell_state)
 
 
-def steps(case: Case, x: Any, h: Any, cell_state: State, weights: Weights, valid: Array) -> tuple[Any, State]:
+def steps_at_once(
+    case: Case, x: Any, h: Any, cell_state: State, weights: Weights, valid: Array
+) -> tuple[Any, State]:
     """The outputs of some steps, all at once, and the cell state after them, where there is one.
 
     x (batch·steps, D) and h (batch·steps, H) are what each begins with, valid (batch, steps).

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from rnn_lockstep.reference.oracle.activations import ACTIVATIONS
 from rnn_lockstep.reference.oracle.cells import CELLS, Options, State, Weights
-from rnn_lockstep.reference.oracle.validation import floats, need_inputs, need_shape, need_weights, one_of
+from rnn_lockstep.reference.oracle.validation import as_floats, need_inputs, need_shape, need_weights, one_of
 
 READABLE = ("float64", "float32", "float16")  # each converts to float64 without loss
 
@@ -71,12 +71,12 @@ def simple_rnn(
     """
     one_of("activation", activation, ACTIVATIONS)
     x, W, U, b = (
-        floats(name, value, READABLE) for name, value in (("inputs", inputs), ("W", W), ("U", U), ("b", b))
+        as_floats(name, value, READABLE) for name, value in (("inputs", inputs), ("W", W), ("U", U), ("b", b))
     )
     need_inputs(x)
     need_weights("simple_rnn", Weights(W, U, b), x.shape[-1])
     shape = (*x.shape[:-2], U.shape[1])
-    h0 = np.zeros(shape) if initial_state is None else floats("initial_state", initial_state, READABLE)
+    h0 = np.zeros(shape) if initial_state is None else as_floats("initial_state", initial_state, READABLE)
     need_shape("initial_state", h0, shape, "(batch, hidden_size)" if x.ndim == 3 else "(hidden_size,)")
     x, W, U, b, h0 = (array.astype(np.float64) for array in (x, W, U, b, h0))
     cell, weights, options = CELLS["simple_rnn"], Weights(W, U, b), Options(activation)

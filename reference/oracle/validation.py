@@ -10,7 +10,7 @@ from rnn_lockstep.reference.oracle.cells import CELLS, Weights
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
-def floats(name: str, value: Any, dtypes: Sequence[str], finite: bool = True) -> Array:
+def as_floats(name: str, value: Any, dtypes: Sequence[str], finite: bool = True) -> Array:
     """Return `value` as an array of one of `dtypes`; raise a ValueError, naming the array, if it is none.
 
     finite: infinities and NaN are refused too.

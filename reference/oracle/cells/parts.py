@@ -30,7 +30,7 @@ class Weights(NamedTuple):
 
     @property
     def biases(self) -> tuple[Any, Any]:
-        """b and recurrent_b, each an array or None."""
+        """The biases b and recurrent_b, each an array or None."""
         return self.b, self.recurrent_b
 
 

@@ -68,8 +68,10 @@ VARIANTS: dict[str, Sequence[Variant]] = {  # the usual ones
     "gru": ({"biases": 2},),
     "lstm": ({"biases": 2},),
 }
-HARD = [{"biases": 2, "recurrent_activation": name} for name in ("hard_sigmoid", "hard_sigmoid_keras2")]
-OTHERS = [{"biases": 2, "activation": name} for name in ("relu", "softsign", "elu", "linear")]
+HARD_SIGMOIDS = [
+    {"biases": 2, "recurrent_activation": name} for name in ("hard_sigmoid", "hard_sigmoid_keras2")
+]
+OTHER_ACTIVATIONS = [{"biases": 2, "activation": name} for name in ("relu", "softsign", "elu", "linear")]
 ALL_VARIANTS: dict[str, Sequence[Variant]] = {
     "simple_rnn": [
         *({"biases": n, "activation": a} for n in (1, 2, 0) for a in ("tanh", "relu")),
@@ -77,32 +79,37 @@ ALL_VARIANTS: dict[str, Sequence[Variant]] = {
     ],
     "gru": [
         *({"biases": n, "reset_after": after} for n in (1, 2, 0) for after in (True, False)),
-        *HARD,
-        *OTHERS,
+        *HARD_SIGMOIDS,
+        *OTHER_ACTIVATIONS,
     ],
-    "lstm": [*({"biases": n} for n in (1, 2, 0)), *HARD, *OTHERS, {"biases": 2, "projection": True}],
+    "lstm": [
+        *({"biases": n} for n in (1, 2, 0)),
+        *HARD_SIGMOIDS,
+        *OTHER_ACTIVATIONS,
+        {"biases": 2, "projection": True},
+    ],
 }
 # Several layers and directions, reverse, last outputs. A backend that compiles gets these few, each in
 # one dtype and with padding of one kind or without; any other gets every combination of the choices.
-SINGLE = {"dtype": "float32"}
+FLOAT32 = {"dtype": "float32"}
 GATED_STACKS: Sequence[Variant] = (
-    {"layers": 2, "biases": 2, **SINGLE},
+    {"layers": 2, "biases": 2, **FLOAT32},
     {"layers": 3, "biases": 2, "merge_mode": "concat", "padding": "scattered"},
     {"merge_mode": "ave", "given_state": False, "padding": "ragged"},
-    {"merge_mode": "concat", "return_sequences": False, "padding": "in front", **SINGLE},
+    {"merge_mode": "concat", "return_sequences": False, "padding": "in front", **FLOAT32},
     {"layers": 2, "merge_mode": "sum", "biases": 2, "return_sequences": False},
 )
 STACKS: dict[str, Sequence[Variant]] = {
     "simple_rnn": (
-        {"layers": 2, "activation": "relu", **SINGLE},
+        {"layers": 2, "activation": "relu", **FLOAT32},
         {"merge_mode": "concat", "padding": "in front"},
-        {"layers": 3, "biases": 2, "padding": "one full, one empty", **SINGLE},
+        {"layers": 3, "biases": 2, "padding": "one full, one empty", **FLOAT32},
         {"layers": 2, "merge_mode": "concat", "biases": 2, "padding": "scattered"},
-        {"merge_mode": "sum", "padding": "ragged", **SINGLE},
+        {"merge_mode": "sum", "padding": "ragged", **FLOAT32},
         {"merge_mode": "mul", "activation": "relu"},
         {"layers": 2, "merge_mode": "ave", "given_state": False},
         {"return_sequences": False, "padding": "scattered"},
-        {"layers": 2, "merge_mode": "concat", "return_sequences": False, **SINGLE},
+        {"layers": 2, "merge_mode": "concat", "return_sequences": False, **FLOAT32},
         {"reverse": True, "return_sequences": False, "padding": "in front"},
     ),
     "gru": GATED_STACKS,
@@ -226,12 +233,12 @@ def possible_variants(cell: str, variants: str, facts: Facts) -> list[Variant]:
     else:
         of_kind = {"usual": VARIANTS, "all": ALL_VARIANTS, "stacked": STACKS}[variants][cell]
     found = [variant for variant in of_kind if possible(variant)]
-    if variants in ("stacked", "differentiated") and not any(map(several, found)):
-        found = [variant for variant in combinations(cell) if several(variant) and possible(variant)][:FEW]
+    if variants in ("stacked", "differentiated") and not any(map(is_stacked, found)):
+        found = [variant for variant in combinations(cell) if is_stacked(variant) and possible(variant)][:FEW]
     return found or [{"biases": facts.biases[0]}]
 
 
-def several(variant: Variant) -> bool:
+def is_stacked(variant: Variant) -> bool:
     """Tell a variant of several layers, two directions or the last output from a plain one."""
     directions = variant.get("merge_mode") is not None
     return variant.get("layers", 1) > 1 or directions or not variant.get("return_sequences", True)

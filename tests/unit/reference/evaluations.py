@@ -100,7 +100,7 @@ OPERATIONS = (np.matmul, np.add, np.subtract, np.multiply, np.divide, np.tanh, e
 
 
 def backend_array(evaluation, half=None, stored=OPERATIONS):
-    """Make a function that makes an array one of a backend which adds up and flushes as an evaluation does.
+    """Make a conversion of arrays to those of a backend that adds up and flushes as an evaluation does.
 
     half: the half type that the array has, if it is one; it becomes float32, and the results of the
     operations `stored` are rounded to the half type.

@@ -97,7 +97,7 @@ def drawn(kind, dtype, rows, sizes, seed=0):
 
 
 def sums(kind, dtype, sizes):
-    """W·x + U·h + b as a bound (value and error), and its two factors with all the terms of it."""
+    """The sum W·x + U·h + b as a bound (value and error), and its two factors with all the terms of it."""
     weights, x, h = drawn(kind, dtype, UNITS, sizes)
     arithmetic = Arithmetic(np.dtype(dtype))
     bounded = (
