@@ -16,7 +16,7 @@ from rnn_lockstep.reference.oracle.validation import Array
 
 PARAMETERS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr")  # in the order of `Weights`
 MODULES = {"simple_rnn": "RNN", "gru": "GRU", "lstm": "LSTM"}
-# The values of options that its modules have, and what there is to say of any other.
+# The values of options that torch's modules have, and the refusal of any other.
 SUPPORTED: dict[str, dict[str, tuple[tuple[Any, ...], str]]] = {
     "RNN": {"activation": (("tanh", "relu"), "torch.nn.RNN has tanh and relu; it has no other activation")},
     "GRU": {

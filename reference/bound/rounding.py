@@ -160,7 +160,6 @@ def add(a: Rounded, b: Rounded) -> Rounded:
 
 
 def subtract(a: Rounded, b: Rounded) -> Rounded:
-    """The sum of a and -b; a change of sign does not round."""
     return add(a, Rounded(-b.value, b.arithmetic, b.error, b.terms, b.magnitude))
 
 
@@ -202,9 +201,8 @@ def monotone(function: Callable[[Any], Any], z: Rounded) -> Rounded:
     return Rounded(value, z.arithmetic, np.where(z.error < np.inf, error, np.inf))
 
 
-# What a function may lose beside its declared error, as a share of 1 / the largest number: a sigmoid that
-# is computed as 1 / (1 + exp(-z)) is zero as soon as exp overflows, in float16 at -11.1. torch's in
-# float32 is zero a little earlier, from 1.6e-38 down.
+# The loss by overflow, beside a function's declared error, in units of 1 / the largest number. A sigmoid as
+# 1 / (1 + exp(-z)) is zero where exp overflows, in float16 from -11.1 down; torch's float32 below 1.6e-38.
 OVERFLOWS = {"sigmoid": 1.0}
 
 

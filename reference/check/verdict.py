@@ -1,4 +1,4 @@
-"""A verdict: what the comparisons of a trace with the oracle found, and how to say it."""
+"""A verdict: the finding of a trace's comparisons with the oracle, also in words."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -32,7 +32,7 @@ FUNCTIONS: dict[str, Callable[[Any], Any]] = {
     "softsign": lambda z: z / (1 + abs(z)),
     "elu": np.expm1,  # below zero; above it is z itself
 }
-# From where to where each is looked at; None for the logarithm of two smallest normal numbers.
+# The limits within which each is looked at; None for the logarithm of two smallest normal numbers.
 RANGES: dict[str, tuple[float | None, float]] = {
     "tanh": (-20, 20),
     "sigmoid": (None, 90),

@@ -136,9 +136,9 @@ DIFFERENTIATED: Sequence[Variant] = (  # those of them whose gradients are teste
 )
 ALL = Facts("a backend that can do everything", **EVERYTHING)
 
-# Of half types, whose bounds are wide: where states are strong nothing would be known.
+# The regimes of half types, whose bounds are wide: where states are strong nothing would be known.
 HALF_REGIMES = tuple(regime for regime in REGIMES if regime != "growing")
-# How many steps count: the kinds of `tests.harness.drawing.make_case.drawn_padding`.
+# The kinds of padding that `tests.harness.drawing.make_case.drawn_padding` draws.
 LENGTHS = ("none", "ragged", "none", "equal", "one full, one empty", "shorter", "empty")
 MASKS = ("scattered", "in front", "scattered, one empty")
 FEW = 8  # combinations for a backend whose facts rule out every variant of `STACKS`

@@ -95,7 +95,7 @@ def _of_integers(a, b, c):
 EXACT = np.frompyfunc(_of_integers, 3, 1)
 
 
-# Those of the cells that round.
+# The operations of the cells that round.
 OPERATIONS = (np.matmul, np.add, np.subtract, np.multiply, np.divide, np.tanh, expit)
 
 

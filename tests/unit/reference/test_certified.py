@@ -19,7 +19,7 @@ from rnn_lockstep.reference.oracle.activations import ACTIVATIONS, elu, sigmoid,
 from rnn_lockstep.reference.oracle.cells import CELLS, GATES, Options, Weights
 
 BATCH, TIME, SIZES = 2, 8, (3, 4)  # input_size, hidden_size
-# Of np.tanh, of SciPy's expit, and of what NumPy makes of the others.
+# The ulps of np.tanh, of SciPy's expit, and of the others as NumPy computes them.
 ULPS = {
     "tanh": FunctionError(2),
     "sigmoid": FunctionError(4),
