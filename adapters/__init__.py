@@ -1,4 +1,4 @@
-"""How each framework is driven: one short file a framework, the contract and the registry.
+"""Adapters: the framework backends with their contract and registry, models and their files, ports.
 
 Importing this package imports no framework; an adapter imports its own when it is made.
 """

@@ -1,4 +1,4 @@
-"""How an array lies in memory, by a word."""
+"""The memory layout of an array, by a word."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ LAYOUTS = ("contiguous", "strided", "fortran")
 
 
 def with_layout(array: Array, layout: str) -> Array:
-    """An equal array that lies in memory in one of LAYOUTS; "strided" is every other number of a row."""
+    """Lay an array out in memory in one of LAYOUTS; "strided" is every other number of a longer row."""
     if layout == "fortran":
         return np.asfortranarray(array)
     if layout == "strided":
@@ -19,7 +19,7 @@ def with_layout(array: Array, layout: str) -> Array:
 
 
 def layout_of(array: Array) -> str:
-    """Which of LAYOUTS comes nearest: whatever is in neither order is "strided"."""
+    """The nearest of LAYOUTS: an array that is neither in C's nor in Fortran's order is "strided"."""
     if array.flags.c_contiguous:
         return "contiguous"
     return "fortran" if array.flags.f_contiguous else "strided"

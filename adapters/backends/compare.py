@@ -11,7 +11,7 @@ from rnn_lockstep.reference.oracle.validation import Array
 
 
 def run(adapter: Adapter, case: Case) -> Trace:
-    """The backend's answer to `case`. Raises `adapters.Refused` when it cannot express it."""
+    """The backend's answer to `case`. Raises `adapters.Refused` when it cannot express the case."""
     with np.errstate(all="ignore"):  # what overflows or underflows is judged, not warned of
         return adapter.run(case)
 

@@ -1,4 +1,4 @@
-"""What an adapter is: facts about a backend, and a way to run a case on it."""
+"""The contract of an adapter: facts about a backend, and a way to run a case on it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -35,11 +35,11 @@ SOFTSIGN = {"softsign": dict.fromkeys(DTYPES, FunctionError(2.0))}
 
 @dataclass(frozen=True)
 class Facts:
-    """What an adapter declares about its backend.
+    """The facts that an adapter declares about its backend.
 
     name: as selected by `--backend`.  version: the framework's.  device: where it computes.
     settings: threads, dtype settings and whatever else could change a result, for the header.
-    What it can run, and is tested on; `EVERYTHING` has it all:
+    The next fields tell what it can run and is tested on; `EVERYTHING` has it all.
     dtypes: of "float64", "float32", "float16" and "bfloat16".
     cells: of "simple_rnn", "gru" and "lstm".  biases: layers with how many of them.
     lengths: batches of different lengths.  masks: padding anywhere.  reverse: layers that run backwards.
@@ -51,7 +51,7 @@ class Facts:
     tanh_ulps, sigmoid_ulps: by dtype name, the worst error in units in the last place.
     function_error: the absolute error of these two beside that, however small their value is.
     functions: the worst errors of any activation by its name and by dtype name, in ulps and absolutely.
-    What none of these tells is taken for a function that nobody has measured.
+    A function of which these tell nothing is taken for one that nobody has measured.
     """
 
     name: str
@@ -87,7 +87,7 @@ class Facts:
 
     @property
     def not_tested(self) -> str:
-        """What the suite has and the backend does not declare, in words; empty when it has everything."""
+        """The features of the suite that the backend does not declare, in words; empty if it declares all."""
         missing = [dtype for dtype in DTYPES if dtype not in self.dtypes]
         missing += [cell for cell in CELLS if cell not in self.cells]
         missing += [f"{n} biases" for n in EVERYTHING["biases"] if n not in self.biases]
@@ -103,7 +103,7 @@ class Facts:
         return ", ".join(missing)
 
     def undeclared(self, case: Case) -> str:
-        """What a case needs and the backend does not declare, in words; empty when it has everything."""
+        """The needs of a case that the backend does not declare, in words; empty if it declares all."""
         biases = 2 if case.recurrent_b is not None else int(case.b is not None)
         declared = {
             case.dtype.name: case.dtype.name in self.dtypes,
@@ -121,7 +121,7 @@ class Facts:
         return ", ".join(need for need, has in declared.items() if not has)
 
     def takes(self, cell: str, activation: str) -> bool:
-        """Whether a cell of the backend can have this activation."""
+        """Tell whether a cell of the backend can have this activation."""
         everywhere = ("tanh", "relu") if cell == "simple_rnn" else ("tanh",)
         return activation in (*everywhere, *self.activations)
 
@@ -132,14 +132,14 @@ class Facts:
 class Adapter(Protocol):
     """Drives one backend. No base class is needed: `facts` and `run` make an adapter.
 
-    One that declares gradients has a further method, `gradients(case, cotangents)`: the derivatives of
-    L = Σ cotangent · answer with respect to `case.arrays()`, by the same names, from the framework's own
-    automatic differentiation. `cotangents` is a `reference.Cotangents`; what is None there is zeros.
+    An adapter that declares gradients has a further method, `gradients(case, cotangents)`: the derivatives of
+        L = Σ cotangent · answer with respect to `case.arrays()`, by the same names, from the framework's own
+        automatic differentiation. `cotangents` is a `reference.Cotangents`; what is None there is zeros.
     """
 
     @property
     def facts(self) -> Facts:
-        """What the adapter declares about its backend."""
+        """The facts that the adapter declares about its backend."""
         ...
 
     def run(self, case: Case) -> Trace:

@@ -1,4 +1,4 @@
-"""The examination of a backend that gave a wrong answer: what else it answers tells what is wrong.
+"""The examination of a backend that gave a wrong answer: its further answers tell what is wrong.
 
 It is asked again, afresh and with cases of the same kind whose values leave mistakes nowhere to hide, and
 the known mistakes are tried on all its wrong answers together.
@@ -22,10 +22,10 @@ PROBES = 2
 
 @dataclass(frozen=True)
 class Examination:
-    """What was found out about a wrong answer.
+    """The findings about a wrong answer.
 
     cause: the likely one, in one line.  diagnosis: where the known mistakes were tried.
-    notes: more that narrows it down, one line each.
+    notes: further findings that narrow it down, one line each.
     """
 
     cause: str
@@ -47,7 +47,7 @@ def examine(
     verdict = judge(adapter, case, trace)
     if not verdict.comparisons:
         return Examination(verdict.reason)
-    if differs(run_or_refuse(adapter, case), run_or_refuse(adapter, case)):
+    if answers_differ(run_or_refuse(adapter, case), run_or_refuse(adapter, case)):
         return Examination("the same case gives other answers the next time: something is random or kept")
     if status(make(), case) == "match":
         return Examination("something is kept between calls: a new backend answers the same case rightly")
@@ -55,12 +55,13 @@ def examine(
     answers = [(like, run_or_refuse(adapter, like)) for like in probes]
     wrong = [Answer(like, found) for like, found in answers if found and is_wrong(adapter, like, found)]
     diagnosis = diagnose([Answer(case, trace), *wrong], adapter.facts.arithmetic(case.dtype), hints)
-    cause = str(diagnosis) if diagnosis.explanations else f"{diagnosis}: {verdict.reason}{boundary(verdict)}"
+    unexplained = f"{diagnosis}: {verdict.reason}{size_boundary_hint(verdict)}"
+    cause = str(diagnosis) if diagnosis.explanations else unexplained
     return Examination(cause, diagnosis, tuple(notes(adapter, probes[0])))
 
 
-def boundary(verdict: Verdict) -> str:
-    """A hint where what is wrong begins at a multiple of 8 or just after, as blocks of a loop do."""
+def size_boundary_hint(verdict: Verdict) -> str:
+    """A hint where the first wrong step or unit is a multiple of 8 or one more, as blocks of a loop begin."""
     first = verdict.first
     places = [] if first is None else [first.index.get(axis, 0) for axis in ("time", "unit")]
     return "; suspect a size boundary" if any(k >= 8 and k % 8 < 2 for k in places) else ""
@@ -77,17 +78,17 @@ def examine_gradients(
 
 
 def notes(adapter: Adapter, like: Case) -> Iterator[str]:
-    """Whether it depends on the initial state, on padding, on the dtype."""
+    """Find out whether a mistake depends on the initial state and on padding. like: a case that shows it."""
     zeros = replace(like, initial_state=None, initial_cell_state=None)
     given = with_states(like, *(np.full(state.shape, 0.5, like.dtype) for state in like.start))
-    yield from only(adapter, "an initial state", given, zeros)
+    yield from dependence_on(adapter, "an initial state", given, zeros)
     if like.padded:
         whole = replace(like, inputs=np.nan_to_num(like.inputs), lengths=None, mask=None)
-        yield from only(adapter, "padding", like, whole)
+        yield from dependence_on(adapter, "padding", like, whole)
 
 
-def only(adapter: Adapter, what: str, having: Case, lacking: Case) -> Iterator[str]:
-    """Whether a mistake shows with something, without it, or both."""
+def dependence_on(adapter: Adapter, what: str, having: Case, lacking: Case) -> Iterator[str]:
+    """Say whether a mistake shows with something, without it, or both; nothing where it does not show."""
     found = {status(adapter, having), status(adapter, lacking)}
     if found == {"mismatch"}:
         yield f"wrong with and without {what}"
@@ -103,8 +104,8 @@ def run_or_refuse(adapter: Adapter, case: Case) -> Trace | None:
         return None
 
 
-def differs(first: Trace | None, second: Trace | None) -> bool:
-    """Whether two answers to the same case are not the same bits."""
+def answers_differ(first: Trace | None, second: Trace | None) -> bool:
+    """Tell whether two answers to the same case differ in any bit."""
     if not isinstance(first, Trace) or not isinstance(second, Trace):
         return False
     pairs = zip(first.arrays().values(), second.arrays().values(), strict=False)
@@ -118,6 +119,6 @@ def status(adapter: Adapter, case: Case) -> str:
 
 
 def is_wrong(adapter: Adapter, case: Case, trace: Trace) -> bool:
-    """Whether an answer of the right form is wrong."""
+    """Tell whether an answer is wrong though its form is right."""
     verdict = judge(adapter, case, trace)
     return verdict.status == "mismatch" and bool(verdict.comparisons)

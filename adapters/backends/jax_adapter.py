@@ -9,12 +9,12 @@ import numpy as np
 from rnn_lockstep.adapters.backends.contract import EVERYTHING, SOFTSIGN, Facts, Refused
 from rnn_lockstep.reference import Case, Cotangents, FunctionError, Trace, Weights
 from rnn_lockstep.reference.oracle.cells import Options
-from rnn_lockstep.reference.oracle.gradients import by_name, given_or_zeros
+from rnn_lockstep.reference.oracle.gradients import arrays_by_name, given_or_zeros
 from rnn_lockstep.reference.oracle.validation import Array
 
 
 class JaxAdapter:
-    """Compiles the scan, or runs it op by op with the tag `nojit`."""
+    """Drives JAX: compiles the scan, or runs it op by op with the tag `nojit`."""
 
     def __init__(self, tag: str = "") -> None:
         import jax
@@ -35,12 +35,12 @@ class JaxAdapter:
         self.cache = lru_cache(maxsize=256)(self._build)
 
     def _build(self, gradients: bool, form: "Form", *shapes: Any) -> Any:
-        """Jitted layers of one form and these shapes, so that what is dropped here is freed."""
+        """Jit the layers of one form and these shapes alone: a function that the cache drops is freed."""
         jax, jnp = self.jax, self.jax.numpy
         step = STEPS[form.cell](jax, form.options)
 
         def scan(inputs: Any, weights: Any, start: Any, counts: Any, reverse: bool) -> Any:
-            """One cell over time. counts: (batch, time), which steps count, or None."""
+            """Loop one cell over time. counts: bools (batch, time), the steps that count, or None for all."""
 
             def scanned(state: Any, step_input: Any) -> Any:
                 x_t, counts_t = step_input
@@ -56,7 +56,8 @@ class JaxAdapter:
             return jnp.swapaxes(outputs, 0, 1), final
 
         def layers(inputs: Any, weights: Any, starts: Any, counts: Any) -> Any:
-            merge = merging(jnp, form.merge_mode)
+            """The outputs of each layer and the final state of each cell."""
+            merge = merge_function(jnp, form.merge_mode)
             outputs, finals = [inputs], []
             for k in range(0, len(weights), len(form.reverse)):
                 results = [
@@ -71,7 +72,7 @@ class JaxAdapter:
                     outputs[-1] = jnp.where(counts.any(axis=1)[:, None], outputs[-1], 0)
             return outputs[1:], finals
 
-        def pulled_back(inputs: Any, weights: Any, starts: Any, counts: Any, given: Any) -> Any:
+        def backpropagate(inputs: Any, weights: Any, starts: Any, counts: Any, given: Any) -> Any:
             """The gradients of inputs, weights and starts, from the cotangents of outputs and finals."""
 
             def answer(inputs: Any, weights: Any, starts: Any) -> Any:
@@ -80,24 +81,25 @@ class JaxAdapter:
 
             return jax.vjp(answer, inputs, weights, starts)[1](given)
 
-        return jax.jit(pulled_back if gradients else layers)
+        return jax.jit(backpropagate if gradients else layers)
 
     def run(self, case: Case) -> Trace:
+        """Run the case's cells in `jax.lax.scan`; see `Adapter.run`."""
         outputs, finals = self._call(case)
-        states = whole(case, finals)
+        states = join_states(case, finals)
         *hidden, last = (np.array(array) for array in outputs)
         if not (case.return_sequences or case.time):  # there is no last output
             last = np.zeros_like(last)
         return Trace(last, *states, hidden_outputs=tuple(hidden))
 
     def gradients(self, case: Case, cotangents: Cotangents) -> dict[str, Array]:
-        """By `jax.vjp`."""
+        """The gradients by the names of `case.arrays()`, by `jax.vjp`."""
         outputs, *states = given_or_zeros(case, cotangents)
         by_cell = zip(*map(case.by_cell, states), strict=True)
         inputs, weights, starts = self._call(case, (outputs, list(by_cell)))
         cells = [Weights(*(None if w is None else np.array(w) for w in cell)) for cell in weights]
-        start = [] if case.initial_state is None else whole(case, starts)
-        return by_name(np.array(inputs), cells, start)
+        start = [] if case.initial_state is None else join_states(case, starts)
+        return arrays_by_name(np.array(inputs), cells, start)
 
     def _call(self, case: Case, *cotangents: Any) -> Any:
         """The layers' answer or, given cotangents, their gradients."""
@@ -118,14 +120,14 @@ class JaxAdapter:
             return layers(*arrays)
 
 
-def whole(case: Case, states: Any) -> list[Array]:
-    """The states of all cells, one array of each kind."""
+def join_states(case: Case, states: Any) -> list[Array]:
+    """The states of all cells, joined to one array each of h and c."""
     kinds = zip(zip(*states, strict=True), case.state_shapes, strict=True)
     return [np.array(parts).reshape(shape) for parts, shape in kinds]
 
 
 class Form(NamedTuple):
-    """What the code of the layers depends on, apart from shapes."""
+    """The fields of a case that the code of its layers depends on, apart from shapes."""
 
     cell: str
     options: Options
@@ -135,12 +137,13 @@ class Form(NamedTuple):
 
 
 def form_of(case: Case) -> Form:
+    """The form of a case's layers."""
     own = {name: getattr(case, name) for name in case.record.options}
     reverse = (False, True) if case.merge_mode else (case.reverse,)
     return Form(case.cell, Options(**own), reverse, case.merge_mode, case.return_sequences)
 
 
-def merging(jnp: Any, merge_mode: str | None) -> Any:
+def merge_function(jnp: Any, merge_mode: str | None) -> Any:
     """The function that makes one output of a layer's directions."""
     return {
         None: lambda only: only,
@@ -151,12 +154,13 @@ def merging(jnp: Any, merge_mode: str | None) -> Any:
     }[merge_mode]
 
 
-def linear(x: Any, kernel: Any, bias: Any) -> Any:
+def affine(x: Any, kernel: Any, bias: Any) -> Any:
+    """The sum kernel·x + bias, without a bias that is None."""
     return x @ kernel.T if bias is None else x @ kernel.T + bias
 
 
-def function(jax: Any, name: str) -> Any:
-    """An activation."""
+def activation_function(jax: Any, name: str) -> Any:
+    """The function of JAX for an activation's name."""
     jnp = jax.numpy
     return {
         "tanh": jnp.tanh,
@@ -171,43 +175,46 @@ def function(jax: Any, name: str) -> Any:
 
 
 def simple_rnn(jax: Any, options: Options) -> Any:
-    activate = function(jax, options.activation)
+    """Make the step of a simple RNN: (x_t, state, weights) -> the next state."""
+    activate = activation_function(jax, options.activation)
 
     def step(x_t: Any, state: Any, w: Weights) -> Any:
-        return (activate(linear(x_t, w.W, w.b) + linear(state[0], w.U, w.recurrent_b)),)
+        return (activate(affine(x_t, w.W, w.b) + affine(state[0], w.U, w.recurrent_b)),)
 
     return step
 
 
 def gru(jax: Any, options: Options) -> Any:
-    jnp, gate = jax.numpy, function(jax, options.recurrent_activation)
-    candidate = function(jax, options.activation)
+    """Make the step of a GRU: (x_t, state, weights) -> the next state."""
+    jnp, gate = jax.numpy, activation_function(jax, options.recurrent_activation)
+    candidate = activation_function(jax, options.activation)
 
     def step(x_t: Any, state: Any, w: Weights) -> Any:
         (h,) = state
-        x_r, x_z, x_n = jnp.split(linear(x_t, w.W, w.b), 3, axis=-1)
+        x_r, x_z, x_n = jnp.split(affine(x_t, w.W, w.b), 3, axis=-1)
         if options.reset_after:
-            h_r, h_z, h_n = jnp.split(linear(h, w.U, w.recurrent_b), 3, axis=-1)
+            h_r, h_z, h_n = jnp.split(affine(h, w.U, w.recurrent_b), 3, axis=-1)
             r, z = gate(x_r + h_r), gate(x_z + h_z)
             n = candidate(x_n + r * h_n)
         else:
             size = h.shape[-1]
             b_rz, b_n = (None, None) if w.recurrent_b is None else jnp.split(w.recurrent_b, [2 * size])
-            h_r, h_z = jnp.split(linear(h, w.U[: 2 * size], b_rz), 2, axis=-1)
+            h_r, h_z = jnp.split(affine(h, w.U[: 2 * size], b_rz), 2, axis=-1)
             r, z = gate(x_r + h_r), gate(x_z + h_z)
-            n = candidate(x_n + linear(r * h, w.U[2 * size :], b_n))
+            n = candidate(x_n + affine(r * h, w.U[2 * size :], b_n))
         return ((1 - z) * n + z * h,)
 
     return step
 
 
 def lstm(jax: Any, options: Options) -> Any:
-    jnp, gate = jax.numpy, function(jax, options.recurrent_activation)
-    candidate = function(jax, options.activation)
+    """Make the step of an LSTM: (x_t, state, weights) -> the next state."""
+    jnp, gate = jax.numpy, activation_function(jax, options.recurrent_activation)
+    candidate = activation_function(jax, options.activation)
 
     def step(x_t: Any, state: Any, w: Weights) -> Any:
         h, c = state
-        i, f, g, o = jnp.split(linear(x_t, w.W, w.b) + linear(h, w.U, w.recurrent_b), 4, axis=-1)
+        i, f, g, o = jnp.split(affine(x_t, w.W, w.b) + affine(h, w.U, w.recurrent_b), 4, axis=-1)
         c = gate(f) * c + gate(i) * candidate(g)
         h = gate(o) * candidate(c)
         return h if w.projection is None else h @ w.projection.T, c

@@ -12,14 +12,14 @@ from rnn_lockstep.adapters.backends.weight_layouts import pack, unpack_gradients
 from rnn_lockstep.reference import Case, Cotangents, FunctionError, Trace, Weights
 from rnn_lockstep.reference.bound.arithmetic import FORMATS
 from rnn_lockstep.reference.oracle.cells import CELLS
-from rnn_lockstep.reference.oracle.gradients import by_name, given_or_zeros
+from rnn_lockstep.reference.oracle.gradients import arrays_by_name, given_or_zeros
 from rnn_lockstep.reference.oracle.validation import Array
 
 LAYERS = {"simple_rnn": "SimpleRNN", "gru": "GRU", "lstm": "LSTM"}
 
 
 class KerasAdapter:
-    """Runs the layer as a graph, as `fit` and `predict` do, or eagerly with the tag `eager`."""
+    """Drives Keras: runs a layer as a graph, as `fit` and `predict` do, or eagerly with the tag `eager`."""
 
     def __init__(self, tag: str = "") -> None:
         os.environ.setdefault("KERAS_BACKEND", "tensorflow")
@@ -53,13 +53,14 @@ class KerasAdapter:
 
         # Bidirectional makes its layers anew from their configuration, so a name must tell the function.
         def hard_sigmoid_keras2(z: Any) -> Any:
+            """The hard sigmoid of Keras 2, which Keras 3 has no more."""
             return keras.ops.clip(0.2 * z + 0.5, 0, 1)
 
-        named = keras.saving.register_keras_serializable("lockstep")
-        self._hard_sigmoid_keras2 = named(hard_sigmoid_keras2)
+        serializable = keras.saving.register_keras_serializable("lockstep")
+        self._hard_sigmoid_keras2 = serializable(hard_sigmoid_keras2)
 
     def _layer(self, form: "Form", last: bool) -> Any:
-        """A real layer, not built."""
+        """Make a real layer, not built yet. last: it is the top one of its stack."""
         layers = self.keras.layers
         options: dict[str, Any] = {
             "units": form.hidden_size,
@@ -79,7 +80,7 @@ class KerasAdapter:
         return layers.Bidirectional(layer, merge_mode=form.merge_mode, dtype=form.dtype)
 
     def _build(self, gradients: bool, form: "Form") -> Any:
-        """A call of real layers with their weights given: the graph is traced once for any batch and time."""
+        """Make a call of real layers that takes their weights: one graph, traced for any batch and time."""
         tf = self.tensorflow
         layers = [self._layer(form, last=k == form.layers - 1) for k in range(form.layers)]
         for k, layer in enumerate(layers):
@@ -88,6 +89,7 @@ class KerasAdapter:
         seeds = [[v.value for v in layer.non_trainable_variables] for layer in layers]  # dropout's
 
         def call(inputs: Any, *arrays: Any) -> Any:
+            """The outputs of each layer and all final states, from inputs, weights, states and mask."""
             weights, states = iter(arrays[: len(variables)]), iter(arrays[len(variables) :])
             mask = arrays[-1] if form.mask else None
             outputs, finals = [inputs], []
@@ -101,7 +103,7 @@ class KerasAdapter:
                 finals += final
             return outputs[1:], finals
 
-        def pulled_back(*arrays: Any) -> Any:
+        def backpropagate(*arrays: Any) -> Any:
             """The gradients of inputs, weights and states, from the cotangents of outputs and finals."""
             given, arrays = list(arrays[: form.answers]), arrays[form.answers :]
             differentiable = list(arrays[:-1] if form.mask else arrays)
@@ -111,7 +113,7 @@ class KerasAdapter:
             answer = [outputs[-1], *finals]
             return tape.gradient(answer, differentiable, given, unconnected_gradients="zero")
 
-        function = pulled_back if gradients else call
+        function = backpropagate if gradients else call
         if self.eager:
             return function
         shapes = [(None, None, form.input_size), *(tuple(v.shape) for v in variables)]
@@ -125,13 +127,14 @@ class KerasAdapter:
         return tf.function(function, input_signature=signature, autograph=False).get_concrete_function()
 
     def run(self, case: Case) -> Trace:
+        """Run the case in Keras's own layers; see `Adapter.run`."""
         outputs, finals = self._call(case, [])
         *hidden, last = (normalised(case, output.numpy()) for output in outputs)
-        states = joined(case, [final.numpy() for final in finals])
+        states = join_states(case, [final.numpy() for final in finals])
         return Trace(last, *states, hidden_outputs=tuple(hidden))
 
     def gradients(self, case: Case, cotangents: Cotangents) -> dict[str, Array]:
-        """By `tensorflow.GradientTape`."""
+        """The gradients by the names of `case.arrays()`, by `tensorflow.GradientTape`."""
         outputs, *states = given_or_zeros(case, cotangents)
         if case.return_sequences and case.reverse:
             outputs = outputs[:, ::-1]
@@ -147,7 +150,7 @@ class KerasAdapter:
                 biases = [] if not bias else list(bias[0]) if bias[0].ndim == 2 else bias
                 packed = Weights(kernel, recurrent_kernel, *biases)
                 cells.append(unpack_gradients(packed, direction.weights, case.cell, "keras"))
-        return by_name(inputs, cells, joined(case, list(found)))
+        return arrays_by_name(inputs, cells, join_states(case, list(found)))
 
     def _call(self, case: Case, given: list[Array]) -> Any:
         """The layers' answer or, given its cotangents, their gradients."""
@@ -168,8 +171,8 @@ class KerasAdapter:
         return function(*(self.tensorflow.constant(array) for array in arrays))
 
 
-def joined(case: Case, states: list[Array]) -> list[Array]:
-    """The states of all cells, one array of each kind; those of one cell come together."""
+def join_states(case: Case, states: list[Array]) -> list[Array]:
+    """The states of all cells, joined to one array each of h and c. states: cell by cell, h before c."""
     count = len(case.start)
     shapes = enumerate(case.state_shapes)
     return [np.array(states[k::count]).reshape(shape) for k, shape in shapes if states]
@@ -194,7 +197,7 @@ def normalised(case: Case, outputs: Array) -> Array:
 
 
 class Form(NamedTuple):
-    """What forces a new layer or graph: all of a case but its values, batch and time."""
+    """The fields of a case that force a new layer or graph: all but its values, batch and time."""
 
     cell: str
     activation: str
@@ -213,7 +216,7 @@ class Form(NamedTuple):
 
     @property
     def answers(self) -> int:
-        """How many arrays the last layer's outputs and all final states are."""
+        """The number of arrays of an answer: the last layer's outputs and all final states."""
         directions = 1 if self.merge_mode is None else 2
         return 1 + self.layers * directions * len(CELLS[self.cell].states)
 
@@ -224,6 +227,7 @@ class Form(NamedTuple):
 
 
 def form_of(case: Case) -> Form:
+    """The form of a case's layers."""
     return Form(
         case.cell,
         case.activation,

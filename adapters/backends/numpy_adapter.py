@@ -25,6 +25,8 @@ STORED = Engine(lambda array: array.view(Stored))
 
 
 class NumpyAdapter:
+    """Drives the oracle's own formulas, in the case's dtype instead of float64."""
+
     facts = Facts(
         "numpy",
         version=np.__version__,
@@ -35,9 +37,10 @@ class NumpyAdapter:
     )
 
     def run(self, case: Case) -> Trace:
+        """Evaluate the case in its dtype; see `Adapter.run`."""
         return as_arrays((STORED if case.dtype.itemsize == 2 else PLAIN).answer(case))
 
     def gradients(self, case: Case, cotangents: Cotangents) -> dict[str, Any]:
-        """Backpropagation through time in the case's dtype; in a half type some of it in a wider one."""
+        """Backpropagate through time in the case's dtype; in a half type some of it in a wider one."""
         found = gradients_in(lambda array: array, case, cotangents)
         return {name: found[name].astype(case.dtype, copy=False) for name in case.arrays()}

@@ -1,4 +1,4 @@
-"""The backends by name: what is known, what is installed, and how one is made."""
+"""The backends by name: the known ones, their needs, and the making of one."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -13,15 +13,15 @@ ENTRY_POINTS = "lockstep.adapters"
 
 
 class UnknownBackend(Exception):
-    """No such backend, or something that is not an adapter; the message says what would do."""
+    """A name of no backend, or of something that is not an adapter; the message says what would do."""
 
 
 class NotInstalled(UnknownBackend):
-    """The backend is known but its framework is not installed; the message says how to get it."""
+    """A known backend whose framework is not installed; the message says how to get it."""
 
 
 @dataclass(frozen=True)
-class Known:
+class KnownBackend:
     """A backend that can be selected by name.
 
     target: package.module:Class, called with no argument, or with the tag for name:tag.
@@ -40,16 +40,18 @@ class Known:
 
 HERE = "rnn_lockstep.adapters.backends"
 BUILT_IN = {
-    "numpy": Known(f"{HERE}.numpy_adapter:NumpyAdapter"),
-    "torch": Known(f"{HERE}.torch_adapter:TorchAdapter", needs=("torch",)),
-    "keras": Known(f"{HERE}.keras_adapter:KerasAdapter", needs=("keras", "tensorflow"), tags=("eager",)),
-    "jax": Known(f"{HERE}.jax_adapter:JaxAdapter", needs=("jax",), tags=("nojit",)),
+    "numpy": KnownBackend(f"{HERE}.numpy_adapter:NumpyAdapter"),
+    "torch": KnownBackend(f"{HERE}.torch_adapter:TorchAdapter", needs=("torch",)),
+    "keras": KnownBackend(
+        f"{HERE}.keras_adapter:KerasAdapter", needs=("keras", "tensorflow"), tags=("eager",)
+    ),
+    "jax": KnownBackend(f"{HERE}.jax_adapter:JaxAdapter", needs=("jax",), tags=("nojit",)),
 }
 
 
-def known_backends() -> dict[str, Known]:
+def known_backends() -> dict[str, KnownBackend]:
     """Every backend with a name: the built-in ones and those of the entry-point group."""
-    others = {point.name: Known(point.value) for point in entry_points(group=ENTRY_POINTS)}
+    others = {point.name: KnownBackend(point.value) for point in entry_points(group=ENTRY_POINTS)}
     return {**others, **BUILT_IN}
 
 
@@ -102,4 +104,5 @@ def load(name: str) -> Adapter:
 
 
 def _listed(names: Iterable[str]) -> str:
+    """The names with commas, or "none"."""
     return ", ".join(names) or "none"

@@ -11,13 +11,13 @@ from rnn_lockstep.adapters.backends.contract import EVERYTHING, Facts, Refused
 from rnn_lockstep.adapters.backends.weight_layouts import pack, unpack_gradients
 from rnn_lockstep.reference import Case, Cotangents, Trace, Weights
 from rnn_lockstep.reference.oracle.case import Direction
-from rnn_lockstep.reference.oracle.gradients import by_name, given_or_zeros
+from rnn_lockstep.reference.oracle.gradients import arrays_by_name, given_or_zeros
 from rnn_lockstep.reference.oracle.validation import Array
 
 PARAMETERS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr")  # in the order of `Weights`
 MODULES = {"simple_rnn": "RNN", "gru": "GRU", "lstm": "LSTM"}
-# The values of options that its modules have, and what there is to say of any other.
-HAS: dict[str, dict[str, tuple[tuple[Any, ...], str]]] = {
+# The values of options that torch's modules have, and the refusal of any other.
+SUPPORTED: dict[str, dict[str, tuple[tuple[Any, ...], str]]] = {
     "RNN": {"activation": (("tanh", "relu"), "torch.nn.RNN has tanh and relu; it has no other activation")},
     "GRU": {
         "activation": (("tanh",), "the candidate of torch.nn.GRU is a tanh; it has no activation"),
@@ -42,6 +42,8 @@ Group = tuple[tuple[Direction, ...], ...]  # layers that are run as one module
 
 
 class TorchAdapter:
+    """Drives the modules of `torch.nn`, each made once for all cases of its form."""
+
     def __init__(self) -> None:
         import torch
 
@@ -58,7 +60,7 @@ class TorchAdapter:
         self.cache = lru_cache(maxsize=128)(self._build)
 
     def _build(self, form: "Form") -> Any:
-        """A real layer."""
+        """Make a real layer, or a stack of them in one module."""
         options: dict[str, Any] = {
             "input_size": form.input_size,
             "hidden_size": form.hidden_size,
@@ -75,6 +77,7 @@ class TorchAdapter:
         return getattr(self.torch.nn, MODULES[form.cell])(**options).requires_grad_(False)
 
     def run(self, case: Case) -> Trace:
+        """Run the case in torch's own modules; see `Adapter.run`."""
         if reason := refusal(case):
             raise Refused(reason)
         layers, states, _ = self._forward(case, as_tensor(case.inputs), self._start(case))
@@ -84,7 +87,7 @@ class TorchAdapter:
         return Trace(last, *states, hidden_outputs=tuple(hidden))
 
     def gradients(self, case: Case, cotangents: Cotangents) -> dict[str, Array]:
-        """By `torch.autograd`."""
+        """The gradients by the names of `case.arrays()`, by `torch.autograd`."""
         if reason := refusal(case):
             raise Refused(reason)
         inputs, start = as_tensor(case.inputs).requires_grad_(), self._start(case)
@@ -110,13 +113,13 @@ class TorchAdapter:
                     cells.append(unpack_gradients(packed, direction.weights, case.cell, "torch"))
             module.requires_grad_(False)
         states = [arrays[id(s)].reshape(shape) for s, shape in zip(start, shapes, strict=False)]
-        return by_name(arrays[id(inputs)], cells, states)
+        return arrays_by_name(arrays[id(inputs)], cells, states)
 
     def _forward(self, case: Case, inputs: Any, start: Any, differentiable: bool = False) -> Any:
-        """The outputs of each layer, the final states (layers * directions, batch, H), the modules."""
+        """The outputs of each layer, the final states (layers·directions, batch, H), and the modules."""
         layers, finals, modules, first = [], [], [], 0
         for place, group in enumerate(modules_of(case)):
-            module = self._loaded(case, group, inputs.shape[-1], place).requires_grad_(differentiable)
+            module = self._loaded_module(case, group, inputs.shape[-1], place).requires_grad_(differentiable)
             count = len(group) * case.directions
             own = [state[first : first + count] for state in start]
             outputs, final = self._call(module, inputs, own, case)
@@ -129,8 +132,8 @@ class TorchAdapter:
             layers[-1] = merged(case, self.torch.cat(list(finals[-1][0][-case.directions :]), dim=-1))
         return layers, [self.torch.cat(parts) for parts in zip(*finals, strict=True)], modules
 
-    def _loaded(self, case: Case, group: Group, input_size: int, place: int) -> Any:
-        """A real layer with the weights of a group of the case's."""
+    def _loaded_module(self, case: Case, group: Group, input_size: int, place: int) -> Any:
+        """The module of a group of layers, with their weights. place: among the modules of the case."""
         module = self.cache(form_of(case, len(group), input_size, place)).requires_grad_(False)
         for k, directions in enumerate(group):
             for direction in directions:
@@ -147,7 +150,7 @@ class TorchAdapter:
         return [case.by_cell(as_tensor(state)) for state in case.start]
 
     def _call(self, module: Any, inputs: Any, start: Any, case: Case) -> Any:
-        """The layer's outputs and final states, from packed sequences where the case has lengths."""
+        """Call a module: its outputs and final states, from packed sequences where the case has padding."""
         rnn = self.torch.nn.utils.rnn
         single = len(case.start) == 1  # an LSTM takes and gives (h, c), the others h alone
         if case.reverse:  # the first of two directions needs some state too
@@ -169,7 +172,7 @@ class TorchAdapter:
 
 
 def as_tensor(array: Array) -> Any:
-    """The array as a tensor with the same strides; one that torch has no like of is copied."""
+    """The array as a tensor with the same strides; a copy where torch allows none such."""
     import torch
 
     if any(stride < 0 for stride in array.strides) or not array.flags.writeable:
@@ -189,7 +192,7 @@ def as_array(tensor: Any) -> Array:
 
 
 class Form(NamedTuple):
-    """What forces a new layer. To run in reverse it has two directions, since torch has no other way."""
+    """The fields of a case that force a new module. One that runs in reverse is a bidirectional one."""
 
     cell: str
     activation: str
@@ -204,6 +207,7 @@ class Form(NamedTuple):
 
 
 def form_of(case: Case, layers: int, input_size: int, place: int) -> Form:
+    """The form of the module that runs some layers of a case. place: among the modules of the case."""
     bias = case.b is not None or case.recurrent_b is not None
     bidirectional = case.reverse or case.merge_mode is not None
     sizes = (input_size, case.hidden_size, case.output_size)
@@ -223,7 +227,7 @@ def modules_of(case: Case) -> tuple[Group, ...]:
 
 
 def merged(case: Case, outputs: Any) -> Any:
-    """What becomes of concatenated directions; a module itself leaves them so."""
+    """Merge the outputs of two directions, which a module concatenates, as the case has it."""
     if case.merge_mode in (None, "concat"):
         return outputs
     forward, backward = outputs[..., : case.output_size], outputs[..., case.output_size :]
@@ -235,7 +239,7 @@ def merged(case: Case, outputs: Any) -> Any:
 
 
 def refusal(case: Case) -> str:
-    """Why torch's layers cannot express the case; empty when they can."""
+    """The reason why torch's layers cannot express the case; empty when they can."""
     if case.time == 0:
         return "Expected sequence length to be larger than 0 in RNN"
     if case.padded and case.batch == 0:
@@ -246,5 +250,5 @@ def refusal(case: Case) -> str:
         return "a packed sequence says where rows end; it has no padding before a step that counts"
     if case.projection is not None and case.output_size >= case.hidden_size:
         return "proj_size has to be a positive integer, smaller than hidden_size"
-    has = HAS[MODULES[case.cell]].items()
+    has = SUPPORTED[MODULES[case.cell]].items()
     return next((why for name, (values, why) in has if getattr(case, name) not in values), "")

@@ -1,4 +1,4 @@
-"""How each framework stores the weights of a layer, as data, and the way there and back.
+"""The layouts of weights by framework, as data, and the conversion there and back.
 
 Checked against torch 2.13, keras 3.15, onnx 1.23 and flax 0.12.
 """
@@ -49,13 +49,13 @@ LAYOUTS = {
 
 
 def pack(weights: Weights, cell: str, framework: str, *, reset_after: bool = False) -> Weights:
-    """Reference weights in a framework's layout. A missing bias stays None unless the other is there.
+    """Convert weights to a framework's layout. A missing bias stays None unless the other is there.
 
     Raises ValueError where the framework has no bias in the place of one that is not zero.
     """
     layout = LAYOUTS[framework]
     if layout.sides:
-        weights = weights._replace(**_on_sides(weights, cell, *layout.sides[cell]))
+        weights = weights._replace(**_biases_by_side(weights, cell, *layout.sides[cell]))
         return weights._replace(W=weights.W.T, U=weights.U.T)
     order = _order(CELLS[cell].gates, layout.gates.get(cell, CELLS[cell].gates))
     W, U = _reordered(weights.W, order), _reordered(weights.U, order)
@@ -71,7 +71,7 @@ def pack(weights: Weights, cell: str, framework: str, *, reset_after: bool = Fal
 
 
 def unpack(weights: Weights, cell: str, framework: str) -> Weights:
-    """A framework's weights in the reference layout."""
+    """Convert a framework's weights to the reference layout."""
     layout = LAYOUTS[framework]
     if layout.sides:
         sides = zip(weights.biases, layout.sides[cell], strict=True)
@@ -85,9 +85,9 @@ def unpack(weights: Weights, cell: str, framework: str) -> Weights:
 
 
 def unpack_gradients(packed: Weights, weights: Weights, cell: str, framework: str) -> Weights:
-    """The gradients of `weights`, in the reference layout, from those of what `pack` made of them.
+    """Convert the gradients of packed weights to those of `weights`, in the reference layout.
 
-    Where that was the sum of both biases, its gradient is that of each.
+    Where `pack` added both biases up, the gradient of the sum is that of each.
     """
     found = unpack(packed, cell, framework)
     if found.recurrent_b is None:
@@ -95,8 +95,11 @@ def unpack_gradients(packed: Weights, weights: Weights, cell: str, framework: st
     return Weights(*(None if w is None else g for w, g in zip(weights, found, strict=True)))
 
 
-def _on_sides(weights: Weights, cell: str, inputs: str, state: str) -> dict[str, Array | None]:
-    """Both biases of those gates that have one there; the gates are in the order of the reference's."""
+def _biases_by_side(weights: Weights, cell: str, inputs: str, state: str) -> dict[str, Array | None]:
+    """The biases of the gates that have one on either side, by name; ValueError as for `pack`.
+
+    inputs, state: the gates that have a bias added to the input's sum and to the state's sum.
+    """
     if weights.b is None and weights.recurrent_b is None:
         return {}
     count = len(CELLS[cell].gates)
@@ -118,7 +121,7 @@ def _on_sides(weights: Weights, cell: str, inputs: str, state: str) -> dict[str,
 
 
 def _for_all_gates(bias: Array | None, gates: str, cell: str) -> Array | None:
-    """A bias of some gates with zeros for the others."""
+    """Fill a bias of some gates up with zeros for the others."""
     if bias is None:
         return None
     parts = dict(zip(gates, np.split(bias, len(gates)), strict=True))
@@ -127,12 +130,12 @@ def _for_all_gates(bias: Array | None, gates: str, cell: str) -> Array | None:
 
 
 def _order(source: tuple[str, ...] | str, target: tuple[str, ...] | str) -> list[int]:
-    """Where each gate of `target` is found in `source`."""
+    """The place in `source` of each gate of `target`."""
     return [list(source).index(gate) for gate in target]
 
 
 def _reordered(array: Array, order: list[int]) -> Array:
-    """The equal parts of the first axis in another order."""
+    """Put the equal parts of the first axis in another order."""
     if order == list(range(len(order))):
         return array
     parts = np.split(array, len(order))

@@ -11,7 +11,7 @@ from rnn_lockstep.reference import Case, Weights
 from rnn_lockstep.reference.bound.arithmetic import Arithmetic
 from rnn_lockstep.reference.diagnosis.mistakes import COMMON, MISTAKES, possible
 from rnn_lockstep.reference.diagnosis.mistakes.gates import KNOWN_ORDERS
-from rnn_lockstep.reference.diagnosis.recover_weights import Effective, described
+from rnn_lockstep.reference.diagnosis.recover_weights import ArrayInEffect, difference
 from rnn_lockstep.reference.oracle.cells import GATES
 from rnn_lockstep.reference.oracle.validation import Array
 
@@ -212,6 +212,6 @@ def related(layer: RecurrentLayer, mine: Weights, name: str, found: Array) -> st
     given = in_effect(layer, mine)[name]
     doubts = doubt(layer, mine, name)
     if np.count_nonzero(np.abs(found - given) > doubts) <= given.size // 2:
-        return described(Effective(name, given, found, doubts))
-    says = described(Effective(name, given, found, doubts))
+        return difference(ArrayInEffect(name, given, found, doubts))
+    says = difference(ArrayInEffect(name, given, found, doubts))
     return says if "your" in says and "another" not in says else UNRELATED

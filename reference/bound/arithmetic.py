@@ -39,9 +39,9 @@ class FunctionError(NamedTuple):
     absolute: float = 0.0
 
 
-# Of a backend that nobody has measured, with room to spare, by dtype; see `Arithmetic.error_of`.
+# The ulps of a backend that nobody has measured, with room to spare, by dtype; see `Arithmetic.error_of`.
 UNMEASURED_ULPS = {"float64": 13.0, "float32": 8.0, "float16": 3.0, "bfloat16": 3.0}
-# Beside that, in units of the dtype's roundoff: of those that are usually made of exp(z) - 1.
+# The absolute error beside that, in units of the dtype's roundoff: elu is usually made of exp(z) - 1.
 UNMEASURED_ABSOLUTE = {"elu": 4.0}
 
 
@@ -76,20 +76,22 @@ class Arithmetic:
 
     @cached_property
     def stores(self) -> int:
-        """How often a sum may be rounded to the dtype on its way, beside every addition's own rounding."""
+        """The times that a sum may be stored, and so rounded to the dtype, beside its additions' rounding."""
         return STORES if self.format.stored_only else 0
 
     @cached_property
     def smallest_normal(self) -> float:
+        """The smallest positive number of the dtype with all its bits."""
         return float(2.0**self.format.least)
 
     @cached_property
     def smallest_subnormal(self) -> float:
+        """The smallest positive number of the dtype."""
         return float(2.0 ** (self.format.least + 1 - self.format.bits))
 
     @cached_property
     def flushed(self) -> float:
-        """Below this a backend may take a value for zero, on the way in or out of an operation.
+        """The size below which a backend may take a value for zero, on the way in or out of an operation.
 
         A float16 is converted to float32, where it is a normal number even if it was none before.
         """
@@ -97,12 +99,13 @@ class Arithmetic:
 
     @cached_property
     def largest(self) -> float:
+        """The largest finite number of the dtype."""
         return float((2 - 2.0 ** (1 - self.format.bits)) * 2.0**self.format.most)
 
     def ulp(self, magnitude: Any) -> Any:
         """The distance between neighbouring numbers of the dtype at `magnitude`, as float64.
 
-        The same as np.spacing of the dtype, at a tenth of its time.
+        It is what np.spacing gives for the dtype, at a tenth of its time.
         """
         size = np.maximum(np.abs(magnitude), self.smallest_subnormal)
         fraction, _ = np.frexp(size)  # size = fraction * 2^exponent with 1/2 <= fraction < 1
@@ -113,7 +116,7 @@ class Arithmetic:
     def kept_error(self, state: Any) -> Any:
         """The distance of a state that is shown from the one that a backend goes on with, at most.
 
-        One that computes a half type in float32 may keep the state so, and round only what it returns:
+        A backend that computes a half type in float32 may keep the state so and round what it returns only:
         by at most unit * |state| (Higham 2002, theorem 2.3); or by half the smallest subnormal number
         where that is more, in particular for all that becomes 0; or it may flush what is so small.
         """

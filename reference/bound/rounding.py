@@ -61,7 +61,7 @@ class Rounded(NDArrayOperatorsMixin):
         return self._each(np.transpose)
 
     def __getitem__(self, index: Any) -> "Rounded":
-        """A part, taken of a full array."""
+        """The part at an index, of the value and of its error."""
         return self._each(lambda array: array[index])
 
     def __setitem__(self, index: Any, part: "Rounded") -> None:
@@ -76,7 +76,7 @@ class Rounded(NDArrayOperatorsMixin):
         return self._each(lambda array: array.swapaxes(a, b))
 
     def _each(self, change: Callable[[Any], Any]) -> "Rounded":
-        """The same change of form to value, error and magnitude."""
+        """Make the same change of form to value, error and magnitude."""
         error = change(self.error) if isinstance(self.error, np.ndarray) else self.error
         magnitude = None if self._magnitude is None else change(self._magnitude)
         return Rounded(change(self.value), self.arithmetic, error, self.terms, magnitude)
@@ -90,11 +90,11 @@ class Rounded(NDArrayOperatorsMixin):
         return FUNCTIONS[function](self, *args, **options) if function in FUNCTIONS else NotImplemented
 
     def _wrapped(self, x: Any) -> "Rounded":
-        """x, where it is plain as numbers without an error."""
+        """The operand x as a `Rounded` array; plain numbers have no error."""
         return x if isinstance(x, Rounded) else Rounded(x, self.arithmetic)
 
     def activated(self, name: str, function: Callable[[Any], Any]) -> "Rounded":
-        """A nondecreasing function of it that backends have by this name: see `activation`."""
+        """The value of a nondecreasing function that backends have by this name: see `activation`."""
         return activation(name, function, self)
 
     def closed(self) -> "Rounded":
@@ -145,13 +145,13 @@ def matmul(a: Rounded, b: Rounded) -> Rounded:
 
 
 def subnormal(a: Rounded) -> Any:
-    """Where a backend's value may be so small that it is taken for zero, though it is not."""
+    """Tell where a backend's value may be taken for zero though it is not: bools of the array's shape."""
     size = a.magnitude
     return (size < a.arithmetic.flushed) & (size > 0)
 
 
 def add(a: Rounded, b: Rounded) -> Rounded:
-    """Two sums make one sum, in which a closed array is a single term.
+    """The sum of two sums, in which a closed array is a single term.
 
     What came in adds up, and so do the sums of |terms| and the numbers of them.
     """
@@ -166,7 +166,7 @@ def subtract(a: Rounded, b: Rounded) -> Rounded:
 def multiply(a: Rounded, b: Rounded) -> Rounded:
     """A product, a pending sum of one term. What came in is as for `matmul`.
 
-    It counts as two terms, for frameworks that factor sums of products: torch's GRU computes n + z∘(h - n)
+    It counts as two terms because frameworks factor sums of products: torch's GRU computes n + z∘(h - n)
     for (1 - z)∘n + z∘h, which takes one more rounding on the way of each term. The mirrored form
     h + (1 - z)∘(n - h) is not covered: where z∘h is small it loses what |h| has lost.
     """
@@ -201,9 +201,8 @@ def monotone(function: Callable[[Any], Any], z: Rounded) -> Rounded:
     return Rounded(value, z.arithmetic, np.where(z.error < np.inf, error, np.inf))
 
 
-# What a function may lose beside its declared error, as a share of 1 / the largest number: a sigmoid that
-# is computed as 1 / (1 + exp(-z)) is zero as soon as exp overflows, in float16 at -11.1. torch's in
-# float32 is zero a little earlier, from 1.6e-38 down.
+# The loss by overflow, beside a function's declared error, in units of 1 / the largest number. A sigmoid as
+# 1 / (1 + exp(-z)) is zero where exp overflows, in float16 from -11.1 down; torch's float32 below 1.6e-38.
 OVERFLOWS = {"sigmoid": 1.0}
 
 
@@ -225,7 +224,7 @@ def activation(name: str, function: Callable[[Any], Any], z: Rounded) -> Rounded
 
 
 def absolute(z: Rounded) -> Rounded:
-    """|z|, which does not round and is as far off as z."""
+    """The size |z|, which does not round and is as far off as z."""
     z = z.closed()
     return Rounded(np.abs(z.value), z.arithmetic, z.error)
 
@@ -241,7 +240,7 @@ def minimum(z: Rounded, ceiling: Rounded) -> Rounded:
 
 
 def greater(a: Rounded, b: Rounded) -> Rounded:
-    """1 where a > b and 0 elsewhere, one of the two exact: a derivative that jumps.
+    """The comparison a > b as 1 or 0, one of the two exact: a derivative that jumps.
 
     The error is 1 where a backend may be on either side. A clipped number, such as relu's 0, has no
     error, and is on no other side than its bound.
@@ -253,7 +252,7 @@ def greater(a: Rounded, b: Rounded) -> Rounded:
 
 
 def where(like: Rounded, condition: Any, a: Any, b: Any) -> Rounded:
-    """np.where: of two pending sums a pending sum, otherwise of closed arrays."""
+    """The choice of np.where: a pending sum of two pending sums, otherwise of closed arrays."""
     a, b = like._wrapped(a), like._wrapped(b)
     if not (a.terms and b.terms):
         a, b = a.closed(), b.closed()
@@ -265,7 +264,7 @@ def where(like: Rounded, condition: Any, a: Any, b: Any) -> Rounded:
 
 
 def concatenate(like: Rounded, arrays: Sequence[Any], axis: int) -> Rounded:
-    """np.concatenate, of closed arrays."""
+    """The closed arrays, joined by np.concatenate."""
     closed = [like._wrapped(array).closed() for array in arrays]
     errors = [np.broadcast_to(array.error, array.shape) for array in closed]
     value = np.concatenate([array.value for array in closed], axis)
@@ -273,7 +272,7 @@ def concatenate(like: Rounded, arrays: Sequence[Any], axis: int) -> Rounded:
 
 
 def empty_like(like: Rounded, array: Rounded, shape: tuple[int, ...]) -> Rounded:
-    """np.empty_like, to be filled part by part."""
+    """An array of np.empty_like, to be filled part by part."""
     return Rounded(np.empty(shape), like.arithmetic, np.empty(shape))
 
 

@@ -1,4 +1,4 @@
-"""The check: is every step of a trace what the formula makes of the backend's own previous state?
+"""The check of an answer: is every step what the formula makes of the backend's own previous state?
 
 Each step is predicted from the observed previous state, so errors do not compound: the check is as
 sharp at step 1000 as at step 1, and it is one evaluation over (batch, time), not a loop. When the
@@ -35,11 +35,11 @@ def check(case: Case, trace: Trace, arithmetic: Arithmetic, *, unobserved: Colle
     if wrong := _wrong_form(case, trace, unobserved):
         return Verdict(case, "mismatch", wrong)
     with np.errstate(all="ignore"):
-        comparisons = list(compared(case, trace, arithmetic))
+        comparisons = list(comparisons_of(case, trace, arithmetic))
     return verdict_on(case, comparisons, empty=not any(each.observed.size for each in comparisons))
 
 
-def compared(case: Case, trace: Trace, arithmetic: Arithmetic) -> Iterator[Comparison]:
+def comparisons_of(case: Case, trace: Trace, arithmetic: Arithmetic) -> Iterator[Comparison]:
     """Every array of a trace beside what it should be, in the order in which they are computed.
 
     Where the outputs of a direction are shown, each of its steps is predicted from the one before; where
@@ -57,13 +57,13 @@ def compared(case: Case, trace: Trace, arithmetic: Arithmetic) -> Iterator[Compa
             name = f"layer {k} outputs" if case.layers > 1 else "outputs"
             yield comparison(name, shown, merged, bounded=case.bounded)
         for run in runs:
-            yield from of_run(case, run, state_of(trace, cell))
+            yield from comparisons_of_run(case, run, state_of(trace, cell))
             cell += 1
     if not case.return_sequences:
         yield comparison("outputs", trace.outputs, engine.last_output(case, runs), bounded=case.bounded)
 
 
-def of_run(case: Case, run: Run, state: State) -> Iterator[Comparison]:
+def comparisons_of_run(case: Case, run: Run, state: State) -> Iterator[Comparison]:
     """The outputs of a direction, if they are shown, and its final `state`, beside what they should be."""
     name, reverse = run.direction.name, run.direction.reverse
     if run.observed is not None:
@@ -97,7 +97,7 @@ def whole_answer(case: Case, arithmetic: Arithmetic) -> dict[str, Rounded]:
 
 
 def _wrong_form(case: Case, trace: Any, unobserved: Collection[str]) -> str:
-    """What is wrong with the trace's types, shapes or dtypes, in one line; empty when nothing is."""
+    """The first wrong type, shape or dtype of a trace, in one line; empty when all are right."""
     if not isinstance(trace, Trace):
         return f"the backend returned {type(trace).__name__}, needs a Trace"
     steps = (case.time,) if case.return_sequences else ()

@@ -20,7 +20,7 @@ SHARE = {"float64": 1e-3, "float32": 1e-3, "float16": 2.0**-5, "bfloat16": 2.0**
 class Element:
     """One compared element: its place, what the backend answered and what it should have been.
 
-    name: which array it is of, empty for the outputs of the only cell.  index: by the name of the axis.
+    name: the array's, empty for the outputs of the only cell.  index: by the name of the axis.
     """
 
     name: str
@@ -37,7 +37,7 @@ class Element:
 
     @property
     def time(self) -> int | None:
-        """None in a final state, a last output or a gradient that has no time."""
+        """The step; None in a final state, a last output or a gradient that has no time."""
         return self.index.get("time")
 
     @property
@@ -55,10 +55,11 @@ class Element:
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """A trace's outputs (batch, time, units), a final state or last output (batch, units), or a gradient.
+    """An array of a backend beside what it should be, and the bound on their difference.
 
+    observed: outputs (batch, time, units), a final state or last output (batch, units), or a gradient.
     expected, bound: of the same shape, float64; the bound is infinite where nothing is known.
-    name: which array it is, for messages; empty for the outputs of the only cell.
+    name: the array's, for messages; empty for the outputs of the only cell.
     bounded: its numbers lie between -1 and 1, or not much further.
     reverse: the steps were run from the last to the first.
     one_step: each step is judged from the backend's own state before; otherwise errors add up.
@@ -78,15 +79,15 @@ class Comparison:
 
     @property
     def arithmetic(self) -> Arithmetic:
-        """Of the trace's dtype."""
+        """The arithmetic of the observed array's dtype, its functions taken for unmeasured."""
         return Arithmetic(self.observed.dtype)
 
     @property
     def vacuous(self) -> int:
-        """How many bounds prove nothing, being infinite or too wide a share of the state's range.
+        """The number of bounds that prove nothing, being infinite or too wide a share of the state's range.
 
         tanh, GRU and LSTM range over (-1, 1). relu and cell states range up to the largest that is
-        expected, or to the root of the smallest normal number where all are smaller, all zeros say.
+        expected. Where all are tiny, for example zero, the range is the root of the smallest normal number.
         """
         share = SHARE[self.observed.dtype.name]
         if self.bounded:
@@ -99,7 +100,7 @@ class Comparison:
 
     @cached_property
     def deviation(self) -> Array:
-        """|observed - expected|, infinite for NaN, and 0 where the bound is infinite."""
+        """The size |observed - expected|, infinite for NaN, and 0 where the bound is infinite."""
         with np.errstate(invalid="ignore"):
             off: Array = np.abs(self.observed.astype(np.float64) - self.expected)
         if not np.isfinite(off).all():
@@ -110,7 +111,7 @@ class Comparison:
 
     @cached_property
     def outside(self) -> Array:
-        """Which elements lie outside their bound."""
+        """The elements outside their bound, as bools of the array's shape."""
         return self.deviation > self.bound
 
     @cached_property
@@ -146,7 +147,7 @@ class Comparison:
         return self.worst.deviation / self.worst.bound if self.worst.bound else np.inf
 
     def element(self, *index: "int | np.intp") -> Element:
-        """One element in full."""
+        """The element at an index, in full."""
         observed, expected, deviation, bound = (
             float(array[index]) for array in (self.observed, self.expected, self.deviation, self.bound)
         )
@@ -167,7 +168,7 @@ def comparison(
     one_step: bool = False,
     axes: tuple[str, ...] = (),
 ) -> Comparison:
-    """The comparison with an array that carries its error, or with a plain one that is to be copied."""
+    """Compare with an array that carries its error, or with a plain one that is to be copied."""
     if isinstance(expected, Rounded):
         value, error = expected.closed().value, expected.closed().error
         bound = np.where(np.isfinite(value) & (error < np.inf), error, np.inf)
@@ -175,7 +176,7 @@ def comparison(
     return Comparison(name, observed, expected, np.zeros(expected.shape), bounded, copy=True, axes=axes)
 
 
-def mistaken(name: str, observed: Array, expected: Any, bounded: bool) -> Comparison:
-    """The comparison with a mistaken answer, which must be NaN just where the observed one is."""
+def comparison_with_mistake(name: str, observed: Array, expected: Any, bounded: bool) -> Comparison:
+    """Compare with what a mistake makes of an array; NaN must be just where the mistake makes NaN."""
     compared = comparison(name, observed, expected, bounded=bounded)
     return replace(compared, bound=np.where(np.isnan(compared.expected), 0.0, compared.bound))

@@ -4,9 +4,9 @@ No gradient can be judged from the one before, since frameworks show only the su
 the error is carried through the whole forward and backward pass; it grows with every step, and where it
 has grown too far the verdict is inconclusive.
 
-In a half type every verdict is: torch, Keras and JAX store the sums over time after each step, and not
-only up to four times, as the bound has it. Over 100 to 300 equal steps they leave it, correct as they
-are, and a wider one would prove nothing: this one is too wide in a GRU or LSTM of two steps already.
+In a half type every verdict is inconclusive. The bound has a sum stored up to four times, but torch, Keras
+and JAX store the sums over time after each step. Over 100 to 300 equal steps they leave the bound, correct
+as they are. A wider one would prove nothing: this one is too wide in a GRU or LSTM of two steps already.
 """
 
 from collections.abc import Mapping
@@ -58,16 +58,17 @@ def check_gradients(
 
 
 def axes_of(case: Case, name: str) -> tuple[str, ...]:
-    """What the axes of an array are called."""
+    """The names of the axes of one of a case's arrays, for messages."""
     return AXES.get(
         name.rpartition(".")[2], ("batch", "unit") if case.h0.ndim == 2 else ("cell", "batch", "unit")
     )
 
 
 def wrong_form(answer: Any, arrays: Mapping[str, Array], what: str) -> str:
-    """What is wrong with the answer's names, types, shapes or dtypes, in one line; empty when nothing is.
+    """The first wrong type, shape or dtype among an answer's arrays, in one line; empty when all are right.
 
-    arrays: what it must have the names and forms of.  what: the answer for "{}", the name of one.
+    arrays: those whose names, shapes and dtypes the answer must have.
+    what: the words for one array of the answer, with {} where its name goes.
     """
     if not isinstance(answer, Mapping):
         return f"{what.format('every array')} is needed in a dict by name, not a {type(answer).__name__}"

@@ -1,4 +1,4 @@
-"""What a mismatch looks like, in one line: which array, when it starts, which rows and units."""
+"""A mismatch in words, in one line: which array, when it starts, which rows and units."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from rnn_lockstep.reference.oracle.case import Case
 
 
 def reason(case: Case, comparisons: Sequence[Comparison]) -> str:
-    """What is wrong with the last of `comparisons`; those before it are right."""
+    """Say what is wrong with the last of `comparisons`; those before it are right."""
     *right, wrong = comparisons
     if wrong.axes:
         return _wrong_gradient(wrong)
@@ -17,12 +17,12 @@ def reason(case: Case, comparisons: Sequence[Comparison]) -> str:
         return _wrong_copy(case, right, wrong)
     if wrong.observed.ndim == 2:
         return _wrong_state(right, wrong)
-    parts = [*_when(wrong), *_on_padding(case, wrong), *_rows_and_units(wrong), *_unobserved(right, wrong)]
+    parts = [*_steps(wrong), *_on_padding(case, wrong), *_rows_and_units(wrong), *_unobserved(right, wrong)]
     return (f"{wrong.name}: " if wrong.name else "") + "; ".join(parts)
 
 
 def _unobserved(right: Sequence[Comparison], wrong: Comparison) -> list[str]:
-    """A hint where what leads to an array is not shown, so that the mistake may be earlier."""
+    """One clause where what leads to an array is not shown, so that the mistake may be earlier."""
     lowest = wrong.name.partition("layer ")[2][:1] in ("", "0")
     if wrong.one_step and (lowest or any(c.one_step for c in right)):
         return []
@@ -30,13 +30,13 @@ def _unobserved(right: Sequence[Comparison], wrong: Comparison) -> list[str]:
 
 
 def _on_padding(case: Case, wrong: Comparison) -> list[str]:
-    """That it is padding which is not zero, where that is all."""
+    """One clause where nothing but padding is wrong, which must be zero; none otherwise."""
     only = case.padded and not wrong.outside[case.valid].any()
     return ["only on padding, where outputs must be zero"] if only else []
 
 
-def _when(wrong: Comparison) -> list[str]:
-    """When it starts."""
+def _steps(wrong: Comparison) -> list[str]:
+    """One clause on the first wrong step."""
     steps = np.flatnonzero(wrong.outside.any(axis=(0, 2)))
     if not wrong.one_step:
         return [f"wrong at {len(steps)} of {wrong.outside.shape[1]} steps, step {steps[0]} the first"]
@@ -46,7 +46,7 @@ def _when(wrong: Comparison) -> list[str]:
 
 
 def _rows_and_units(wrong: Comparison) -> list[str]:
-    """Which batch rows and units are wrong, where that is not all of them."""
+    """Clauses on the wrong batch rows and on the wrong units; none where all of them are wrong."""
     parts = []
     batch, _, units = wrong.outside.shape
     for axes, name, size in (((1, 2), "batch rows", batch), ((0, 1), "units", units)):
@@ -58,21 +58,21 @@ def _rows_and_units(wrong: Comparison) -> list[str]:
 
 
 def _wrong_copy(case: Case, right: Sequence[Comparison], wrong: Comparison) -> str:
-    """What a final state is instead of the last output that counts."""
+    """Say what a final state is instead of the last output that counts."""
     outputs = right[-1]  # of the same cell
     state, name = wrong.observed, f"{outputs.name} outputs".strip()
-    needed = _last(case, outputs, name)
+    needed = _needed_state(case, outputs, name)
     for other in right:
         if other.copy and np.array_equal(state, other.expected):
             return f"{wrong.name} is the {other.name}, needs {needed}"
     for t in range(outputs.observed.shape[1]):
         if np.array_equal(state, outputs.observed[:, t]):
             return f"{wrong.name} is {name}[:, {t}], needs {needed}"
-    return f"{wrong.name} is not {needed}: {_example(wrong)}"
+    return f"{wrong.name} is not {needed}: {_first_wrong_element(wrong)}"
 
 
-def _last(case: Case, outputs: Comparison, name: str) -> str:
-    """What the final state must be. name: the outputs'."""
+def _needed_state(case: Case, outputs: Comparison, name: str) -> str:
+    """Say what the final state must be. name: that of the cell's outputs, in words."""
     if outputs.reverse and case.time:
         return f"{name}[:, 0], the last step of a reverse layer"
     if case.lengths is not None:
@@ -85,17 +85,17 @@ def _last(case: Case, outputs: Comparison, name: str) -> str:
 
 
 def _wrong_state(right: Sequence[Comparison], wrong: Comparison) -> str:
-    """How a state or last output that no other array shows is wrong."""
+    """Say how a state or last output that no other array shows is wrong."""
     if "final_cell_state" in wrong.name and np.array_equal(wrong.observed, right[-1].observed):
         return f"{wrong.name} is the final state h, needs the cell state c"
     prefix = wrong.name.removesuffix("final_cell_state").removesuffix("final_state").strip()
     if any(c.one_step and c.name == prefix for c in right):
-        return f"{wrong.name} is wrong though every step is right: {_example(wrong)}"
-    return "; ".join([f"{wrong.name} is wrong: {_example(wrong)}", *_unobserved(right, wrong)])
+        return f"{wrong.name} is wrong though every step is right: {_first_wrong_element(wrong)}"
+    return "; ".join([f"{wrong.name} is wrong: {_first_wrong_element(wrong)}", *_unobserved(right, wrong)])
 
 
-def _example(wrong: Comparison) -> str:
-    """The first wrong element of a state."""
+def _first_wrong_element(wrong: Comparison) -> str:
+    """Say what the first wrong element of a state is, and what it must be."""
     batch, unit = np.argwhere(wrong.outside)[0]
     return (
         f"at batch {batch}, unit {unit} it is {wrong.observed[batch, unit]:.9g}, "
@@ -104,7 +104,7 @@ def _example(wrong: Comparison) -> str:
 
 
 def _wrong_gradient(wrong: Comparison) -> str:
-    """How a gradient, or a weight after training, is wrong."""
+    """Say how a gradient, or a weight after training, is wrong."""
     if not wrong.observed.any():
         return f"the {wrong.name} is zero, and should not be"
     outside = int(np.count_nonzero(wrong.outside))

@@ -1,4 +1,4 @@
-"""A verdict: what the comparisons of a trace with the oracle found, and how to say it."""
+"""A verdict: the finding of a trace's comparisons with the oracle, also in words."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -68,7 +68,7 @@ class Verdict:
 def verdict_on(case: Case, comparisons: Sequence[Comparison], empty: bool) -> Verdict:
     """The verdict that these comparisons make, in the order in which their arrays are computed.
 
-    empty: there is nothing among them that the case has anything to say of.
+    empty: the case has no elements, so that nothing was compared.
     """
     found = tuple(comparisons)
     for k, comparison in enumerate(found):

@@ -13,12 +13,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rnn_lockstep.reference.bound.arithmetic import FORMATS, Arithmetic, FunctionError
-from rnn_lockstep.reference.check.comparison import mistaken
+from rnn_lockstep.reference.check.comparison import comparison_with_mistake
 from rnn_lockstep.reference.diagnosis.mistakes import COMMON, possible
 from rnn_lockstep.reference.diagnosis.mistakes.gradients import possible as gradient_mistakes
 from rnn_lockstep.reference.diagnosis.mistakes.mistake import Mistake
-from rnn_lockstep.reference.diagnosis.recover_weights import differences, recovered
-from rnn_lockstep.reference.diagnosis.suspect import Suspect, wrong
+from rnn_lockstep.reference.diagnosis.recover_weights import differences, weights_in_effect
+from rnn_lockstep.reference.diagnosis.suspect import Suspect, count_wrong
 from rnn_lockstep.reference.oracle.activations import ACTIVATIONS
 from rnn_lockstep.reference.oracle.case import Case
 from rnn_lockstep.reference.oracle.gradients import Cotangents, gradients
@@ -27,7 +27,7 @@ from rnn_lockstep.reference.oracle.validation import Array
 
 PAIRS = 1000  # so many pairs of mistakes are tried on an answer of up to a thousand outputs, fewer on others
 # The errors of functions in a narrower dtype, where nobody knows who computes it.
-NARROWER = dict.fromkeys(ACTIVATIONS, FunctionError(3.0))
+NARROWER_ERRORS = dict.fromkeys(ACTIVATIONS, FunctionError(3.0))
 AXES = {1: "step", 0: "batch row", 2: "unit"}  # of outputs
 SHOWN = 3  # explanations of which a diagnosis tells
 
@@ -41,7 +41,7 @@ class Answer(NamedTuple):
 
 @dataclass(frozen=True)
 class Explanation:
-    """What makes an answer what it is: one or two known mistakes, or what the recovered weights say."""
+    """An explanation of wrong answers: known mistakes made together, or a finding that needs none."""
 
     says: str
     mistakes: tuple[Mistake, ...] = ()
@@ -52,7 +52,10 @@ class Explanation:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What explains a backend's answers, the likeliest first; `tried`: how many single mistakes were."""
+    """The explanations of a backend's wrong answers, the likeliest first.
+
+    tried: the number of known mistakes that were tried one by one.
+    """
 
     explanations: tuple[Explanation, ...]
     tried: int
@@ -67,21 +70,18 @@ def diagnose(answers: Sequence[Answer], arithmetic: Arithmetic, hints: Sequence[
     """Find what explains wrong answers of one backend to one or more cases, all of which it must explain.
 
     arithmetic: of the backend, in the dtype of the cases.
-
-    hints: mistakes that others of the backend's answers were explained by; one that explains these too
-    ends the search.
+    hints: mistakes that explained other answers of the backend; one that explains these too ends the search.
     Right answers explain nothing, and are left out.
     Answers of the wrong form are not for a diagnosis: the verdict says what they are.
     """
     suspects = [Suspect(*each, arithmetic) for each in answers]
     suspects.sort(key=lambda suspect: suspect.trace.outputs.size)
-    known = list(
-        {mistake.description: mistake for each in answers for mistake in possible(each.case)}.values()
-    )
-    suspects = [suspect for suspect in suspects if wrong(suspect.right)]
+    by_description = {m.description: m for each in answers for m in possible(each.case)}
+    known = list(by_description.values())
+    suspects = [suspect for suspect in suspects if count_wrong(suspect.without_mistakes)]
     if not suspects:
         return Diagnosis((), len(known))
-    hinted = [mistake for mistake in hints if mistake.description in {each.description for each in known}]
+    hinted = [mistake for mistake in hints if mistake.description in by_description]
     found = list(islice(singles(suspects, hinted), 1)) or list(singles(suspects, known))
     for further in (from_weights, from_precision, pairs, parts):
         found = found or list(islice(further(suspects, known), SHOWN))
@@ -94,66 +94,79 @@ def diagnose_gradients(
     """Find what explains wrong gradients, in the form that `reference.check_gradients` takes them in."""
 
     def run(case: Case, cotangents: Cotangents) -> dict[str, Any]:
+        """The right gradients of a case, with their errors."""
         return gradients(case, cotangents, arithmetic)
 
-    def left(found: dict[str, Any]) -> int:
-        return wrong([mistaken(name, array, found[name], False) for name, array in answer.items()])
+    def unexplained(found: dict[str, Any]) -> int:
+        """The number of elements of the answer that these gradients do not explain."""
+        return count_wrong(
+            [comparison_with_mistake(name, array, found[name], False) for name, array in answer.items()]
+        )
 
     known = gradient_mistakes(case)
     with np.errstate(all="ignore"):
-        fits = [mistake for mistake in known if not left(mistake.answer(case, cotangents, run))]
+        fits = [mistake for mistake in known if not unexplained(mistake.answer(case, cotangents, run))]
     return Diagnosis(tuple(Explanation(mistake.description) for mistake in fits), len(known))
 
 
-def narrower(dtype: np.dtype[Any]) -> list[str]:
+def narrower_dtypes(dtype: np.dtype[Any]) -> list[str]:
     """The dtypes with fewer bits, the most exact first."""
     mine = FORMATS[dtype.name].bits
     return sorted((n for n, f in FORMATS.items() if f.bits < mine), key=lambda n: -FORMATS[n].bits)
 
 
-def explained(suspects: Sequence[Suspect], *mistakes: Mistake) -> bool:
-    return all(suspect.fits(*mistakes) for suspect in suspects)
+def all_explained(suspects: Sequence[Suspect], *mistakes: Mistake) -> bool:
+    """Tell whether the mistakes, made together, explain every one of the answers."""
+    return all(suspect.is_explained_by(*mistakes) for suspect in suspects)
 
 
 def singles(suspects: Sequence[Suspect], known: Sequence[Mistake]) -> Iterator[Explanation]:
     """The mistakes that explain all; of those which make the same answers, the first."""
     made = set()
     for mistake in known:
-        if explained(suspects, mistake):
-            answers = b"".join(suspect.made(mistake) for suspect in suspects)
+        if all_explained(suspects, mistake):
+            answers = b"".join(suspect.mistaken_answer(mistake) for suspect in suspects)
             if answers not in made:
                 yield Explanation(mistake.description, (mistake,))
             made.add(answers)
 
 
 def pairs(suspects: Sequence[Suspect], known: Sequence[Mistake]) -> Iterator[Explanation]:
-    """Two mistakes that together explain all; the common ones, and those that leave least wrong, first."""
+    """Pairs of mistakes that explain all; the common ones, and those that leave least wrong, first."""
     smallest, most = suspects[0], suspects[-1]
-    promising = sorted(known, key=lambda mistake: (mistake.description not in COMMON, most.left(mistake)))
+
+    def promise(mistake: Mistake) -> tuple[bool, int]:
+        return mistake.description not in COMMON, most.unexplained(mistake)
+
+    def needed(both: tuple[Mistake, Mistake]) -> bool:
+        """Tell whether neither of two mistakes alone makes the answer of both."""
+        return all(most.mistaken_answer(*both) != most.mistaken_answer(each) for each in both)
+
+    promising = sorted(known, key=promise)
     count = PAIRS * 1000 // max(1000, smallest.trace.outputs.size)
     for i, j in islice(sorted(combinations(range(len(known)), 2), key=sum), count):
         both = promising[i], promising[j]
-        if explained(suspects, *both) and all(most.made(*both) != most.made(each) for each in both):
+        if all_explained(suspects, *both) and needed(both):
             yield Explanation(", and ".join(mistake.description for mistake in both), both)
 
 
 def from_weights(suspects: Sequence[Suspect], known: Sequence[Mistake]) -> Iterator[Explanation]:
-    """What the weights are in effect, where that can be recovered from the longest answer."""
+    """The weights in effect, if they can be recovered from the longest answer and are not those given."""
     most = suspects[-1]
-    if different := differences(recovered(most.case, most.trace, most.arithmetic)):
+    if different := differences(weights_in_effect(most.case, most.trace, most.arithmetic)):
         yield Explanation("judging by the steps, " + ", ".join(different))
 
 
 def from_precision(suspects: Sequence[Suspect], known: Sequence[Mistake]) -> Iterator[Explanation]:
-    """A narrower dtype, in whose bounds all answers lie: what computes in it can be no more exact.
+    """The widest narrower dtype in whose bounds all answers lie: perhaps something is computed in it.
 
     Then most steps are wrong. A few wrong ones among right ones have another cause.
     """
-    if not suspects[-1].wrong_at_most_steps:
+    if not suspects[-1].wrong_at_half_the_steps:
         return
-    for name in narrower(suspects[0].case.dtype):
-        arithmetic = Arithmetic(np.dtype(name), NARROWER)
-        if all(suspect.within(arithmetic) for suspect in suspects):
+    for name in narrower_dtypes(suspects[0].case.dtype):
+        arithmetic = Arithmetic(np.dtype(name), NARROWER_ERRORS)
+        if all(suspect.lies_within(arithmetic) for suspect in suspects):
             yield Explanation(f"right, but only as exact as {name}: perhaps something is computed in it")
             return
 
@@ -161,7 +174,7 @@ def from_precision(suspects: Sequence[Suspect], known: Sequence[Mistake]) -> Ite
 def parts(suspects: Sequence[Suspect], known: Sequence[Mistake]) -> Iterator[Explanation]:
     """Mistakes that explain outputs which are wrong at some steps, rows or units only."""
     suspect = suspects[-1]
-    outside = suspect.right[0].outside
+    outside = suspect.without_mistakes[0].outside
     if outside.ndim != 3 or not outside.any():
         return
     for axis, name in AXES.items():
@@ -169,14 +182,14 @@ def parts(suspects: Sequence[Suspect], known: Sequence[Mistake]) -> Iterator[Exp
         if some.all():
             continue
         for mistake in known:
-            compared = suspect.compared(suspect.from_shown, mistake)
+            compared = suspect.comparisons(suspect.from_shown, mistake)
             if compared and not compared[0].outside.compress(some, axis).any():
-                where = places(name, np.flatnonzero(some), some.size)
+                where = places_in_words(name, np.flatnonzero(some), some.size)
                 yield Explanation(f"at {where}, {mistake.description}", (mistake,))
 
 
-def places(name: str, some: Array, size: int) -> str:
-    """Some indices of an axis in words."""
+def places_in_words(name: str, some: Array, size: int) -> str:
+    """Say in words which indices of an axis are concerned. size: of the axis."""
     first, last = int(some[0]), int(some[-1])
     if len(some) == 1:
         return f"{name} {first} only"

@@ -18,7 +18,7 @@ MOST = 600  # steps of all rows together, which recovering a simple RNN's weight
 
 
 def probe(case: Case, seed: int) -> Case:
-    """The probe of a case that a seed determines."""
+    """Make the probe of a case that a seed determines."""
     rng = np.random.default_rng(seed)
     time = max(case.time, STEPS)
     unknowns = case.input_size + case.hidden_size + 2 if len(case.record.gates) == 1 else 0
@@ -28,12 +28,15 @@ def probe(case: Case, seed: int) -> Case:
         batch = time = max(batch, time)
 
     def drawn(*shape: int, scale: float) -> Array:
+        """An array of normal numbers, in the case's dtype."""
         return (scale * rng.normal(size=shape)).astype(case.dtype)
 
     def weights(w: Weights) -> Weights:
+        """Other weights of the same form."""
         return Weights(*(None if a is None else drawn(*a.shape, scale=scale_of(a)) for a in w))
 
     def scale_of(array: Array) -> float:
+        """The standard deviation that keeps the sums of a cell near 1."""
         return 0.5 if array.ndim == 1 else float(array.shape[1] ** -0.5)
 
     first, *more = (weights(w) for w in (case.weights, *case.more_weights))

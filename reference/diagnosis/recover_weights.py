@@ -26,7 +26,7 @@ CLEAR = 0.99  # nearer to ±1 than this, tanh does not tell its argument well en
 class Inverse(NamedTuple):
     """The way back through an activation.
 
-    clear: of which outputs h the argument z can be told.  argument: z from h.  slope: dz/dh at |h|.
+    clear: tells from which outputs h the argument z follows.  argument: z from h.  slope: dz/dh at |h|.
     """
 
     clear: Callable[[Array], Array]
@@ -40,8 +40,8 @@ INVERSES = {
 }
 
 
-class Effective(NamedTuple):
-    """An array that a layer has in effect, and how far off its recovered numbers may be."""
+class ArrayInEffect(NamedTuple):
+    """An array that a layer has in effect, beside the given one, and the error of its recovered numbers."""
 
     name: str
     given: Array
@@ -49,13 +49,13 @@ class Effective(NamedTuple):
     error: Array
 
     def near(self, array: Array) -> Array:
-        """Where it is that array, as far as can be told."""
+        """Tell where the array in effect may be `array`, elementwise, by its error."""
         near: Array = np.abs(self.found - array) <= self.error
         return near
 
 
-def recovered(case: Case, trace: Trace, arithmetic: Arithmetic) -> list[Effective]:
-    """W, U and b in effect; none where they cannot be told or where no such weights make the steps.
+def weights_in_effect(case: Case, trace: Trace, arithmetic: Arithmetic) -> list[ArrayInEffect]:
+    """Recover W, U and b in effect; none where they cannot be told or where no such weights make the steps.
 
     case: of one simple RNN.  b: the sum of both biases.
     """
@@ -70,7 +70,7 @@ def recovered(case: Case, trace: Trace, arithmetic: Arithmetic) -> list[Effectiv
         [[run]] = from_shown_states(case, trace, arithmetic).layers(case)
         error = np.asarray(run.outputs.error)[:, way][valid]
         known = [case.inputs[:, way][valid].astype(np.float64), before[valid], np.ones((int(valid.sum()), 1))]
-        rows = solved(np.concatenate(known, axis=1), observed[valid], error, INVERSES[case.activation])
+        rows = solve(np.concatenate(known, axis=1), observed[valid], error, INVERSES[case.activation])
     if rows is None:
         return []
     solution, off = rows
@@ -80,15 +80,16 @@ def recovered(case: Case, trace: Trace, arithmetic: Arithmetic) -> list[Effectiv
     W_off, U_off, b_off = np.split(off, ends, axis=1)
     shown = ((W, W_off), (U, U_off), (b[:, 0], b_off[:, 0]))
     return [
-        Effective(name, np.broadcast_to(np.asarray(array, np.float64), found.shape), found, error)
+        ArrayInEffect(name, np.broadcast_to(np.asarray(array, np.float64), found.shape), found, error)
         for name, array, (found, error) in zip(("W", "U", "b"), given, shown, strict=True)
     ]
 
 
-def solved(known: Array, outputs: Array, error: Array, inverse: Inverse) -> tuple[Array, Array] | None:
+def solve(known: Array, outputs: Array, error: Array, inverse: Inverse) -> tuple[Array, Array] | None:
     """Solve for each unit's row of (W, U, b) and how far off it may be; None where the steps do not tell.
 
-    known (steps, D + H + 1), outputs and their error (steps, H).  inverse: of the activation.
+    known: (steps, D + H + 1), the inputs, the states before, and ones.  outputs, error: (steps, H).
+    inverse: of the activation.
     """
     found, off = (np.empty((outputs.shape[1], known.shape[1])) for _ in range(2))
     for unit, (h, slack) in enumerate(zip(outputs.T, error.T, strict=True)):
@@ -110,10 +111,13 @@ def solved(known: Array, outputs: Array, error: Array, inverse: Inverse) -> tupl
 
 @dataclass(frozen=True)
 class Relation:
-    """What an array can be in place of the one that was given."""
+    """A relation that an array in effect may have to the given one.
 
-    says: str  # {name}: the array's
-    made: Callable[[Array], Array]
+    says: it in words, with {name} for the array's name.  function: the array in effect, of the given one.
+    """
+
+    says: str
+    function: Callable[[Array], Array]
 
 
 RELATIONS = (
@@ -126,32 +130,32 @@ RELATIONS = (
 )
 
 
-def differences(effective: Sequence[Effective]) -> list[str]:
-    """What of the recovered weights is not as given, and what it is instead, one clause an array."""
-    return [described(each) for each in effective if not each.near(each.given).all()]
+def differences(arrays: Sequence[ArrayInEffect]) -> list[str]:
+    """Say how arrays in effect differ from those given, one clause for each that does."""
+    return [difference(each) for each in arrays if not each.near(each.given).all()]
 
 
-def described(each: Effective) -> str:
-    """What an array is in place of the one that was given."""
+def difference(each: ArrayInEffect) -> str:
+    """Say what an array in effect is instead of the given one."""
     for relation in RELATIONS:
-        made = relation.made(each.given)
-        if made.shape == each.given.shape and each.near(made).all():
+        changed = relation.function(each.given)
+        if changed.shape == each.given.shape and each.near(changed).all():
             return relation.says.format(name=each.name)
-    return scaled(each) or permuted(each) or partly(each)
+    return multiple_of_given(each) or reordering_of_given(each) or wrong_elements(each)
 
 
-def scaled(each: Effective) -> str:
-    """That it is the given array times a factor, or nothing."""
+def multiple_of_given(each: ArrayInEffect) -> str:
+    """Say by which factor an array in effect is the given one; empty where it is no multiple."""
     factor = float(np.sum(each.found * each.given) / np.sum(each.given**2))
     return f"{each.name} is {factor:.6g} times yours" if each.near(factor * each.given).all() else ""
 
 
-def permuted(each: Effective) -> str:
-    """That its rows or columns are those of the given array in another order, or nothing."""
+def reordering_of_given(each: ArrayInEffect) -> str:
+    """Say in which order an array in effect has the given rows or columns; empty where it has others."""
     for axis, name in enumerate(("rows", "columns")[: each.given.ndim]):
         order: list[int] = []
         for k in range(each.given.shape[axis]):
-            if (j := matching(each, axis, k)) is None:
+            if (j := index_of_given(each, axis, k)) is None:
                 break
             order.append(j)
         if len(set(order)) == each.given.shape[axis]:
@@ -161,8 +165,8 @@ def permuted(each: Effective) -> str:
     return ""
 
 
-def matching(each: Effective, axis: int, k: int) -> int | None:
-    """Which of the given rows or columns is the k-th that was found."""
+def index_of_given(each: ArrayInEffect, axis: int, k: int) -> int | None:
+    """The index of the given row (axis 0) or column (axis 1) that was found in place k, or None."""
     found, error = each.found.take(k, axis), each.error.take(k, axis)
     for j in range(each.given.shape[axis]):
         if np.all(np.abs(found - each.given.take(j, axis)) <= error):
@@ -170,8 +174,8 @@ def matching(each: Effective, axis: int, k: int) -> int | None:
     return None
 
 
-def partly(each: Effective) -> str:
-    """Which of its elements are not the given ones."""
+def wrong_elements(each: ArrayInEffect) -> str:
+    """Say which elements of an array in effect are not the given ones."""
     wrong = ~each.near(each.given)
     if np.count_nonzero(wrong) == 1:
         where = tuple(int(k) for k in np.argwhere(wrong)[0])

@@ -6,7 +6,7 @@ from functools import cached_property
 import numpy as np
 
 from rnn_lockstep.reference.bound.arithmetic import Arithmetic
-from rnn_lockstep.reference.check.comparison import Comparison, mistaken
+from rnn_lockstep.reference.check.comparison import Comparison, comparison_with_mistake
 from rnn_lockstep.reference.diagnosis.mistakes.mistake import Mistake, answer
 from rnn_lockstep.reference.oracle.case import Case
 from rnn_lockstep.reference.oracle.engine import PLAIN, Engine, carried, from_shown_states
@@ -14,7 +14,7 @@ from rnn_lockstep.reference.oracle.trace import Trace
 
 
 class Suspect:
-    """A wrong answer `trace` to a case, of a backend with some arithmetic."""
+    """A wrong answer `trace` to a case, by a backend with some arithmetic."""
 
     def __init__(self, case: Case, trace: Trace, arithmetic: Arithmetic) -> None:
         self.case = case
@@ -23,8 +23,8 @@ class Suspect:
         self.from_shown = from_shown_states(case, trace, arithmetic)
         self.carried = carried(arithmetic)
 
-    def compared(self, engine: Engine, *mistakes: Mistake) -> list[Comparison]:
-        """Every array beside what the mistakes make of it; none where they cannot be made."""
+    def comparisons(self, engine: Engine, *mistakes: Mistake) -> list[Comparison]:
+        """Compare every array with what the mistakes make of it; no comparisons where they cannot be made."""
         try:
             with np.errstate(all="ignore"):
                 expected = answer(mistakes, self.case, engine).arrays()
@@ -34,51 +34,53 @@ class Suspect:
         if any(name not in expected or expected[name].shape != observed[name].shape for name in observed):
             return []
         return [
-            mistaken(name, observed[name], expected[name], self.case.bounded and name != "final_cell_state")
+            comparison_with_mistake(
+                name, observed[name], expected[name], self.case.bounded and name != "final_cell_state"
+            )
             for name in observed
         ]
 
     @cached_property
-    def right(self) -> list[Comparison]:
-        """Every array beside what it should be."""
-        return self.compared(self.from_shown)
+    def without_mistakes(self) -> list[Comparison]:
+        """The comparisons of every array with what it should be."""
+        return self.comparisons(self.from_shown)
 
     @cached_property
     def right_carried(self) -> list[Comparison]:
-        """Every array beside what it should be, with the state carried in place of the shown one."""
-        return self.compared(self.carried)
+        """The same comparisons, with the state carried in place of the shown one."""
+        return self.comparisons(self.carried)
 
     @property
-    def wrong_at_most_steps(self) -> bool:
-        """Whether an array that is wrong is so at half its steps or more, or in half its rows."""
-        outside = next(each.outside for each in self.right if each.outside.any())
+    def wrong_at_half_the_steps(self) -> bool:
+        """Tell whether the first wrong array is so at half its steps, or in half its rows, or more."""
+        outside = next(each.outside for each in self.without_mistakes if each.outside.any())
         along = (0, 2) if outside.ndim == 3 else tuple(range(1, outside.ndim))
         return bool(2 * np.count_nonzero(outside.any(axis=along)) >= outside.any(axis=along).size)
 
-    def fits(self, *mistakes: Mistake) -> bool:
-        """Whether the mistakes explain all of it, by bounds that mean as much as those of the right answer.
+    def is_explained_by(self, *mistakes: Mistake) -> bool:
+        """Tell whether the mistakes, made together, explain all of the answer.
 
         Where a mistake hides the states, they are carried; but then the bounds must tell right from wrong.
         """
-        if self.explains(self.compared(self.from_shown, *mistakes)):
+        if self.leaves_nothing_wrong(self.comparisons(self.from_shown, *mistakes)):
             return True
-        if not any(mistake.hides_states for mistake in mistakes) or not wrong(self.right_carried):
+        if not any(mistake.hides_states for mistake in mistakes) or not count_wrong(self.right_carried):
             return False
-        return self.explains(self.compared(self.carried, *mistakes))
+        return self.leaves_nothing_wrong(self.comparisons(self.carried, *mistakes))
 
-    def explains(self, mistaken: Sequence[Comparison]) -> bool:
-        """Whether nothing is wrong beside a mistaken answer, by bounds that mean enough."""
-        if not mistaken or wrong(mistaken):
+    def leaves_nothing_wrong(self, mistaken: Sequence[Comparison]) -> bool:
+        """Tell whether nothing is wrong beside a mistaken answer, by no more vacuous bounds than by rights."""
+        if not mistaken or count_wrong(mistaken):
             return False
-        found = vacuous(mistaken)
-        return found <= vacuous(self.right) or found <= vacuous(self.right_carried)
+        found = count_vacuous(mistaken)
+        return found <= count_vacuous(self.without_mistakes) or found <= count_vacuous(self.right_carried)
 
-    def within(self, arithmetic: Arithmetic) -> bool:
-        """Whether it is right by the bounds of another arithmetic, which mean something."""
-        compared = self.compared(from_shown_states(self.case, self.trace, arithmetic))
-        return not wrong(compared) and any(np.isfinite(each.bound).any() for each in compared)
+    def lies_within(self, arithmetic: Arithmetic) -> bool:
+        """Tell whether the answer is right by the bounds of another arithmetic, some of which are finite."""
+        compared = self.comparisons(from_shown_states(self.case, self.trace, arithmetic))
+        return not count_wrong(compared) and any(np.isfinite(each.bound).any() for each in compared)
 
-    def made(self, *mistakes: Mistake) -> bytes:
+    def mistaken_answer(self, *mistakes: Mistake) -> bytes:
         """The mistaken answer in the case's dtype; nothing where the mistaken case is none."""
         try:
             with np.errstate(all="ignore"):
@@ -87,17 +89,17 @@ class Suspect:
             return b""
         return b"".join(array.astype(self.case.dtype).tobytes() for array in arrays.values())
 
-    def left(self, mistake: Mistake) -> int:
-        """The number of elements that stay wrong with a mistake."""
-        compared = self.compared(self.from_shown, mistake)
-        return wrong(compared) if compared else wrong(self.right) + 1
+    def unexplained(self, mistake: Mistake) -> int:
+        """The number of elements that a mistake does not explain."""
+        compared = self.comparisons(self.from_shown, mistake)
+        return count_wrong(compared) if compared else count_wrong(self.without_mistakes) + 1
 
 
-def wrong(compared: Sequence[Comparison]) -> int:
+def count_wrong(compared: Sequence[Comparison]) -> int:
     """The number of elements outside their bounds."""
     return sum(int(np.count_nonzero(each.outside)) for each in compared)
 
 
-def vacuous(compared: Sequence[Comparison]) -> int:
+def count_vacuous(compared: Sequence[Comparison]) -> int:
     """The number of bounds that prove nothing."""
     return sum(each.vacuous for each in compared)

@@ -25,34 +25,34 @@ Function = Callable[[Any], Any]
 
 
 def relu(z: Any) -> Any:
-    """max(z, 0), elementwise."""
+    """The rectifier max(z, 0), elementwise."""
     return np.maximum(z, 0)
 
 
 def linear(z: Any) -> Any:
-    """z itself."""
+    """The identity z."""
     return z
 
 
 def sigmoid(z: Any) -> Any:
-    """1 / (1 + exp(-z)), elementwise."""
+    """The logistic function 1 / (1 + exp(-z)), elementwise."""
     if getattr(z, "dtype", np.dtype(float)).kind in "Oc":  # exact and complex numbers
         return 1 / (1 + np.exp(-z))
     return expit(z)
 
 
 def hard_sigmoid(z: Any) -> Any:
-    """Keras 3's: z/6 + 1/2, clipped to [0, 1]."""
+    """The hard sigmoid of Keras 3: z/6 + 1/2, clipped to [0, 1], elementwise."""
     return np.minimum(np.maximum(z / 6 + 0.5, 0), 1)
 
 
 def hard_sigmoid_keras2(z: Any) -> Any:
-    """The one of Keras 2 and ONNX: z/5 + 1/2, clipped to [0, 1]."""
+    """The hard sigmoid of Keras 2 and ONNX: z/5 + 1/2, clipped to [0, 1], elementwise."""
     return np.minimum(np.maximum(z / 5 + 0.5, 0), 1)
 
 
 def softsign(z: Any) -> Any:
-    """z / (1 + |z|), elementwise.
+    """The function z / (1 + |z|), elementwise.
 
     Source: Bergstra et al. (2009), "Quadratic polynomials learn better image features".
     """
@@ -62,7 +62,7 @@ def softsign(z: Any) -> Any:
 
 
 def elu(z: Any) -> Any:
-    """z where it is positive, exp(z) - 1 elsewhere.
+    """The exponential linear unit, elementwise: z where it is positive, exp(z) - 1 elsewhere.
 
     Source: Clevert et al. (2015), arXiv:1511.07289, with alpha = 1.
     """
@@ -72,52 +72,52 @@ def elu(z: Any) -> Any:
 
 
 def through_tanh(g: Any, y: Any) -> Any:
-    """g·(1 - y²), for y = tanh(z)."""
+    """The cotangent g·(1 - y²) of z, for y = tanh(z)."""
     return g * (1 - y * y)
 
 
 def through_relu(g: Any, y: Any) -> Any:
-    """g where y > 0, otherwise 0, as at the kink in torch, Keras and JAX."""
+    """The cotangent of z for y = max(z, 0): g where y > 0, otherwise 0, as in torch, Keras and JAX."""
     return g * (y > 0)
 
 
 def through_linear(g: Any, y: Any) -> Any:
-    """g itself."""
+    """The cotangent g of z, for y = z."""
     return g
 
 
 def through_sigmoid(g: Any, y: Any) -> Any:
-    """g·y(1 - y), for y = 1 / (1 + exp(-z))."""
+    """The cotangent g·y(1 - y) of z, for y = 1 / (1 + exp(-z))."""
     return g * (y * (1 - y))
 
 
 def through_hard_sigmoid(g: Any, y: Any) -> Any:
-    """g/6 where y is not clipped, otherwise 0."""
+    """The cotangent of z for Keras 3's hard sigmoid y: g/6 where y is not clipped, otherwise 0."""
     return g * (y > 0) * (y < 1) / 6
 
 
 def through_hard_sigmoid_keras2(g: Any, y: Any) -> Any:
-    """g/5 where y is not clipped, otherwise 0."""
+    """The cotangent of z for Keras 2's hard sigmoid y: g/5 where y is not clipped, otherwise 0."""
     return g * (y > 0) * (y < 1) / 5
 
 
 def through_softsign(g: Any, y: Any) -> Any:
-    """g·(1 - |y|)², for y = z / (1 + |z|)."""
+    """The cotangent g·(1 - |y|)² of z, for y = z / (1 + |z|)."""
     slope = 1 - np.absolute(y)
     return g * (slope * slope)
 
 
 def through_elu(g: Any, y: Any) -> Any:
-    """g where y > 0, otherwise g·(y + 1), which is g·exp(z)."""
+    """The cotangent of z for y = elu(z): g where y > 0, otherwise g·(y + 1), which is g·exp(z)."""
     return g * (np.minimum(y, 0) + 1)
 
 
 @dataclass(frozen=True)
 class Activation:
-    """A function of a cell.
+    """An activation of a cell, forwards and backwards.
 
     function: z -> y.  through: (g, y) -> the cotangent of z, from y = function(z) and y's cotangent g.
-    least, most: between which its values lie.
+    least, most: the limits of its values.
     """
 
     function: Function

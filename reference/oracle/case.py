@@ -1,4 +1,4 @@
-"""A case: everything that determines the answer."""
+"""A case: the arrays and options that determine an answer."""
 
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -24,7 +24,7 @@ class Direction(NamedTuple):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Case:
-    """Everything that determines the answer of a recurrent layer, or of several on top of each other.
+    """The arrays and options that determine the answer of a recurrent layer, or of several in a stack.
 
     inputs (batch, time, D), W (gates·H, D), U (gates·H, H), b (gates·H,) or None, initial_state
     (batch, H) or None for zeros; NumPy arrays of one dtype, float64, float32, float16 or
@@ -34,7 +34,7 @@ class Case:
     recurrent_activation: of the gates of a GRU or an LSTM, likewise.
     reset_after: of a GRU, see `oracle/cells/gru.py`.
     recurrent_b: a second bias (gates·H,), added to U·h.
-    projection: of an LSTM, (P, H) or None; makes the output, of size P, of h. States h are (batch, P) and U
+    projection: of an LSTM, (P, H) or None; makes outputs of size P. States h are (batch, P) and U
     is (gates·H, P) then.
     initial_cell_state: of an LSTM, (batch, H), given whenever initial_state is.
     lengths: (batch,), integers from 0 to time, how many steps of each row count, or None for all.
@@ -83,7 +83,7 @@ class Case:
 
     @property
     def weights(self) -> Weights:
-        """Those of the only or first cell."""
+        """The weights of the only or first cell."""
         return Weights(*(getattr(self, name) for name in Weights._fields))
 
     @property
@@ -98,7 +98,7 @@ class Case:
 
     @property
     def passes(self) -> tuple[tuple[Direction, ...], ...]:
-        """Every cell's way through time, by layer and direction."""
+        """The directions of each layer, from the lowest up, forward before backward."""
         everyone = (self.weights, *self.more_weights)
         if len(everyone) == 1:
             return ((Direction("", self.weights, self.start, self.reverse),),)
@@ -125,6 +125,7 @@ class Case:
         return self._or_zeros(self.initial_cell_state, self.state_shapes[-1])
 
     def _or_zeros(self, state: Array | None, shape: tuple[int, ...]) -> Array:
+        """The state as it was given, or zeros of this shape."""
         return np.zeros(shape, self.dtype) if state is None else state
 
     @property
@@ -133,7 +134,7 @@ class Case:
         return (self.h0, self.c0) if len(self.record.states) == 2 else (self.h0,)
 
     def step(self, x_t: Any, state: State, weights: Weights | None = None) -> State:
-        """One step of the case's cell, in whatever arithmetic the arguments are.
+        """The state after one step of the case's cell, in the arithmetic of the arguments.
 
         weights: the cell's; the first cell's when omitted.
         """
@@ -141,17 +142,17 @@ class Case:
 
     @property
     def bounded(self) -> bool:
-        """Whether outputs lie between -1 and 1."""
+        """Tell whether outputs lie between -1 and 1."""
         return self.projection is None and self.record.bounded(self.options)
 
     @property
     def padded(self) -> bool:
-        """Whether the case says which steps count."""
+        """Tell whether the case has lengths or a mask."""
         return self.lengths is not None or self.mask is not None
 
     @property
     def valid(self) -> Array:
-        """Which steps count, (batch, time); the others are padding."""
+        """The steps that count, bools (batch, time); the others are padding."""
         if self.mask is not None:
             return self.mask
         if self.lengths is None:
@@ -172,7 +173,7 @@ class Case:
 
     @property
     def hidden_size(self) -> int:
-        """H, the number of units, and of cell states."""
+        """The number of units H, and of cell states."""
         return len(self.W) // len(self.record.gates)
 
     @property
@@ -206,7 +207,7 @@ class Case:
         return self.state_shapes[0]
 
     def by_cell(self, state: Any) -> Any:
-        """A state as (layers·directions, batch, size), of one cell too."""
+        """The state as (layers·directions, batch, size), also where there is one cell only."""
         return state.reshape(self.layers * self.directions, self.batch, state.shape[-1])
 
     @property
@@ -215,7 +216,7 @@ class Case:
 
     @property
     def kind(self) -> str:
-        """The cell with what is not its default, in one word."""
+        """The cell and the options that are not its defaults, as one word."""
         gated, usual = len(self.record.gates) > 1, Options()
         words = [self.cell if gated else self.activation]
         if gated and self.recurrent_activation != usual.recurrent_activation:
@@ -248,5 +249,5 @@ class Case:
         return f"<Case {' '.join(str(word) for word in words)}>"
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
-        """How Hypothesis and IPython show it: in one line, without the arrays."""
+        """Show the case in Hypothesis and IPython: in one line, without the arrays."""
         printer.text(repr(self))

@@ -9,7 +9,7 @@ from rnn_lockstep.reference.oracle.activations import ACTIVATIONS
 from rnn_lockstep.reference.oracle.cells import CELLS, Weights
 from rnn_lockstep.reference.oracle.layer import MERGE_MODES
 from rnn_lockstep.reference.oracle.validation import (
-    floats,
+    as_floats,
     need_finite,
     need_lengths,
     need_mask,
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def validate(case: "Case") -> None:
-    """Raise a ValueError, naming the array or option, unless all that the case has fits together."""
+    """Raise a ValueError, naming the array or option, unless the fields of a case fit together."""
     need_options(case)
     for k, weights in enumerate(case.more_weights):
         if not isinstance(weights, Weights):
@@ -31,7 +31,7 @@ def validate(case: "Case") -> None:
     for name, array in case.arrays().items():
         if not isinstance(array, np.ndarray):
             raise ValueError(f"{name} is a {type(array).__name__}, needs a NumPy array")
-        floats(name, array, DTYPES, finite=name != "inputs")
+        as_floats(name, array, DTYPES, finite=name != "inputs")
         if array.dtype != case.inputs.dtype:
             raise ValueError(f"{name} has dtype {array.dtype}, needs {case.inputs.dtype} like inputs")
     if case.inputs.ndim != 3:

@@ -1,13 +1,14 @@
 """The engine: the layers of a case, evaluated by the cells' own lines in any arithmetic.
 
-There are three starting points. Plainly, on float arrays (or exact or complex ones): the oracle. Carried,
-on `Rounded` arrays: value and error travel from the first step to the last, and from layer to layer. Step
-by step, on the same, each step from the state before it that a backend has shown: errors do not add up,
-so this is as sharp at step 1000 as at step 1 (in machine learning, teacher forcing). What a backend has not
-shown is carried then: the cell state of an LSTM, whose error fades where the forget gate is below 1, and
-the layers of which it shows no outputs.
+There are three ways to evaluate.
+Plain, on float arrays (or exact or complex ones): the oracle.
+Carried, on `Rounded` arrays: value and error travel from step to step and from layer to layer.
+Step by step, on `Rounded` arrays: each step starts from the state before it that a backend has shown. Errors
+do not add up, so this is as sharp at step 1000 as at step 1. In machine learning it is teacher forcing.
+What a backend has not shown is carried even then: the cell state of an LSTM, whose error fades where the
+forget gate is below 1, and the layers of which it shows no outputs.
 
-A mistake is a change to it: another step, or another way to run a direction.
+A mistake is a change to the engine: another step, or another way to run a direction.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -20,7 +21,7 @@ from rnn_lockstep.reference.bound.rounding import Rounded
 from rnn_lockstep.reference.oracle.case import Case, Direction
 from rnn_lockstep.reference.oracle.cells import State, Weights
 from rnn_lockstep.reference.oracle.layer import MERGE_MODES, unroll
-from rnn_lockstep.reference.oracle.shown import Shown, kept, states_before
+from rnn_lockstep.reference.oracle.shown import Shown, kept_state, states_before
 from rnn_lockstep.reference.oracle.trace import Trace
 from rnn_lockstep.reference.oracle.validation import Array
 
@@ -28,7 +29,7 @@ BLOCK = 32_768  # elements predicted at a time, few enough to stay in the proces
 
 Convert = Callable[[Array], Any]  # an array of the case's dtype as one to compute with
 Step = Callable[[int, Any, State, Weights], State]  # t, x_t, state, weights -> the next state
-# direction, inputs and, where they are to be others, step and case -> outputs and final state
+# direction, inputs and, optionally, another step and another case -> outputs and final state
 RightRun = Callable[..., tuple[Any, State]]
 OtherRun = Callable[[RightRun, Direction, Any], tuple[Any, State]]  # the same, by means of the right one
 
@@ -50,7 +51,7 @@ class Run(NamedTuple):
 class Engine:
     """Evaluates cases in one arithmetic.
 
-    convert: makes an array of the case's dtype one to compute with; what it made it leaves as it is.
+    convert: makes an array of the case's dtype one to compute with; it leaves its own results as they are.
     shown: the answer of a backend from whose states each step is to begin; None to carry the state.
     """
 
@@ -67,13 +68,15 @@ class Engine:
     ) -> Iterator[list[Run]]:
         """The runs of each layer, by direction, the lowest layer first.
 
-        step: taken in place of the case's.  run_direction: how a direction is run, by means of the right one.
+        step: taken in place of the case's.
+        run_direction: runs a direction in another way, by means of the right one.
         weights: of every cell in torch's order, in this arithmetic; the case's where omitted.
         """
 
         def run(
             direction: Direction, inputs: Any, other_step: Step | None = None, other_case: Case | None = None
         ) -> tuple[Any, State]:
+            """Run a direction the right way, where wanted with another step or case."""
             found = self.run(other_case or case, direction, inputs, other_step or step)
             return found.outputs, found.final
 
@@ -97,7 +100,7 @@ class Engine:
         return merge(case, [run.outputs for run in runs]) if seen is None else seen
 
     def run(self, case: Case, direction: Direction, inputs: Any, step: Step | None = None) -> Run:
-        """One direction, from the first step to the last."""
+        """Run one direction of a layer, from the first step to the last."""
         direction = self.converted(direction)
         observed = self.shown.outputs(case, direction) if self.shown else None
         if self.shown and observed is not None:
@@ -176,7 +179,7 @@ def step_by_step(
     arithmetic: Arithmetic,
     step: Step | None = None,
 ) -> tuple[Rounded, State]:
-    """Outputs and final state of a direction whose outputs are observed: every step from the one before.
+    """The outputs and final state of a direction whose outputs are observed, each step from the one before.
 
     The bound is that of one step from an exact state: a backend that holds it at each of them is right, by
     induction. The steps of a block are predicted together, but for a step other than the case's.
@@ -189,9 +192,9 @@ def step_by_step(
     outputs = Rounded(np.empty(observed.shape), arithmetic, np.empty(observed.shape))
     for first, end in blocks(case, 1 if step else None):
         x = inputs[:, first:end].reshape(-1, inputs.shape[-1])
-        h: Any = kept(states[:, first:end].reshape(-1, case.output_size), arithmetic)
+        h: Any = kept_state(states[:, first:end].reshape(-1, case.output_size), arithmetic)
         if step is None:
-            h, cell_state = steps(case, x, h, cell_state, direction.weights, valid[:, first:end])
+            h, cell_state = steps_at_once(case, x, h, cell_state, direction.weights, valid[:, first:end])
         else:
             t = case.time - 1 - first if direction.reverse else first
             h, *new = step(t, x, (h, *cell_state), direction.weights)
@@ -202,7 +205,9 @@ def step_by_step(
     return outputs[:, way], (states[:, -1], *cell_state)
 
 
-def steps(case: Case, x: Any, h: Any, cell_state: State, weights: Weights, valid: Array) -> tuple[Any, State]:
+def steps_at_once(
+    case: Case, x: Any, h: Any, cell_state: State, weights: Weights, valid: Array
+) -> tuple[Any, State]:
     """The outputs of some steps, all at once, and the cell state after them, where there is one.
 
     x (batch·steps, D) and h (batch·steps, H) are what each begins with, valid (batch, steps).
@@ -223,7 +228,7 @@ def steps(case: Case, x: Any, h: Any, cell_state: State, weights: Weights, valid
 
 
 def blocks(case: Case, steps: int | None) -> Iterator[tuple[int, int]]:
-    """The first step of each block of so many, and the first after it; none for an empty batch."""
+    """The first step of each block of so many, and the first one after it; none for an empty batch."""
     steps = steps or max(1, BLOCK // max(1, case.batch * case.hidden_size))
     for first in range(0, case.time if case.batch else 0, steps):
         yield first, min(first + steps, case.time)

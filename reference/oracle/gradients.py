@@ -1,12 +1,12 @@
 """Backpropagation through time, by hand: the derivatives of L = Σ cotangent · answer.
 
-The steps of `reference.oracle.backward` are walked from the last to the first, each handing the cotangent of
-its state to the one before, and layers from the last to the first. Weights, shared by all steps, gather
+The steps of a cell are taken back from the last to the first, each by `Cell.step_back`, which hands the
+cotangent of the state to the step before. So are the layers. Weights are shared by all steps, and gather
 the derivatives of each.
 Source: Werbos (1990), "Backpropagation through time: what it does and how to do it", Proc. IEEE 78.
 
 The rounding of a backend's gradients is carried like that of its answer: through the states of the
-forward pass, which no gradient is without, and back (running error analysis: Higham 2002, section 3.3).
+forward pass, on which every gradient depends, and back (running error analysis: Higham 2002, section 3.3).
 Assumed is that a backend differentiates the states that it computed. A sum over batch and time stays one
 pending sum, so it may be added up in any order, step by step too (Higham 2002, section 3.1).
 """
@@ -23,7 +23,7 @@ from rnn_lockstep.reference.bound.arithmetic import Arithmetic
 from rnn_lockstep.reference.oracle.case import Case, Direction
 from rnn_lockstep.reference.oracle.cells import State, Weights, split
 from rnn_lockstep.reference.oracle.engine import Convert, Engine, RightRun, with_error
-from rnn_lockstep.reference.oracle.validation import Array, floats, need_shape
+from rnn_lockstep.reference.oracle.validation import Array, as_floats, need_shape
 
 
 class Cotangents(NamedTuple):
@@ -39,7 +39,7 @@ class Cotangents(NamedTuple):
     final_cell_state: Array | None = None
 
 
-class Passed(NamedTuple):
+class ForwardPass(NamedTuple):
     """One direction of a layer after the forward pass, with all that the way back needs.
 
     inputs (batch, time, D), outputs (batch, time, H) and the final state; before: the state before each
@@ -85,26 +85,26 @@ def as_float64(array: Array) -> Array:
 
 
 def gradients_in(convert: Convert, case: Case, cotangents: Cotangents) -> dict[str, Any]:
-    """The same, in the arithmetic of the arrays that `convert` makes."""
+    """The derivatives of L, as for `gradients`, in the arithmetic that `convert` converts to."""
     outputs, finals = cotangents_of(convert, case, cotangents)
-    return pulled_back(convert, case, forward(convert, case), outputs, finals)
+    return backpropagate(convert, case, forward(convert, case), outputs, finals)
 
 
-def pulled_back(
-    convert: Convert, case: Case, layers: list[list[Passed]], outputs: Any, finals: list[State]
+def backpropagate(
+    convert: Convert, case: Case, layers: list[list[ForwardPass]], outputs: Any, finals: list[State]
 ) -> dict[str, Any]:
-    """The gradients, from every cell's way and the cotangents of the outputs and of each final state."""
+    """The gradients by name, from the forward passes and the cotangents of the outputs and final states."""
     if not case.return_sequences:
         finals = with_last_output(case, layers[-1], outputs, finals)
         outputs = convert(np.zeros((case.batch, case.time, case.features), case.dtype))
     results: list[DirectionGradients] = []
     for k, passes in reversed(list(enumerate(layers))):
-        parts = unmerge(case, outputs, [passed.outputs for passed in passes])
+        parts = unmerge(case, outputs, [one_pass.outputs for one_pass in passes])
         of_layer = finals[k * case.directions :]
-        layer = [back(case, *each) for each in zip(passes, parts, of_layer, strict=False)]
+        layer = [back_through_time(case, *each) for each in zip(passes, parts, of_layer, strict=False)]
         outputs = zero_on_padding(case, reduce(add, (result.inputs for result in layer)))
         results = layer + results
-    return named(case, outputs, results)
+    return gradients_by_name(case, outputs, results)
 
 
 def cotangents_of(convert: Convert, case: Case, cotangents: Cotangents) -> tuple[Any, list[State]]:
@@ -126,7 +126,7 @@ def given_or_zeros(case: Case, cotangents: Cotangents) -> list[Array]:
     for (name, array), shape in zip(cotangents._asdict().items(), shapes, strict=False):
         if array is None:
             array = np.zeros(shape, case.dtype)
-        floats(name, array, (case.dtype.name,), finite=False)
+        as_floats(name, array, (case.dtype.name,), finite=False)
         need_shape(name, array, shape, "that of the answer")
         arrays.append(array)
     counts = case.valid[..., None] if case.return_sequences else case.valid.any(axis=1, keepdims=True)
@@ -138,15 +138,18 @@ def zero_on_padding(case: Case, array: Any) -> Any:
     return np.where(case.valid[..., None], array, 0) if case.padded else array
 
 
-def forward(convert: Convert, case: Case, weights: Sequence[Weights] | None = None) -> list[list[Passed]]:
-    """Every cell's way through time, by layer and direction, with the state before each step.
+def forward(
+    convert: Convert, case: Case, weights: Sequence[Weights] | None = None
+) -> list[list[ForwardPass]]:
+    """The forward passes of a case, by layer and direction, with the state before each step.
 
     weights: every cell's, in this arithmetic already; the case's when omitted.
     """
-    engine, found = Engine(convert), list[Passed]()
+    engine, found = Engine(convert), list[ForwardPass]()
     inputs = np.where(case.valid[..., None], case.inputs, 0).astype(case.dtype)  # no NaN of the padding
 
     def run_direction(run: RightRun, direction: Direction, inputs: Any) -> tuple[Any, State]:
+        """Run a direction and note the state before each step."""
         direction = engine.converted(direction)
         before = tuple(
             np.empty_like(part, shape=(case.batch, case.time, part.shape[-1])) for part in direction.start
@@ -158,7 +161,7 @@ def forward(convert: Convert, case: Case, weights: Sequence[Weights] | None = No
             return case.step(x_t, state, weights)
 
         outputs, final = run(direction, inputs, step)
-        found.append(Passed(direction, inputs, outputs, final, before))
+        found.append(ForwardPass(direction, inputs, outputs, final, before))
         return outputs, final
 
     for _ in engine.layers(replace(case, inputs=inputs), run_direction=run_direction, weights=weights):
@@ -166,14 +169,14 @@ def forward(convert: Convert, case: Case, weights: Sequence[Weights] | None = No
     return [found[k : k + case.directions] for k in range(0, len(found), case.directions)]
 
 
-def times(case: Case, reverse: bool) -> range:
+def step_order(case: Case, reverse: bool) -> range:
     """The steps in the order in which a cell takes them."""
     return range(case.time)[::-1] if reverse else range(case.time)
 
 
-def with_last_output(case: Case, passes: list[Passed], output: Any, finals: list[State]) -> list[State]:
-    """The final states' cotangents with that of the last output, (batch, features), made of them."""
-    parts = unmerge(case, output, [passed.final[0] for passed in passes])
+def with_last_output(case: Case, passes: list[ForwardPass], output: Any, finals: list[State]) -> list[State]:
+    """The final states' cotangents, with that of the last output, (batch, features), added to them."""
+    parts = unmerge(case, output, [one_pass.final[0] for one_pass in passes])
     below, last = finals[: -len(passes)], finals[-len(passes) :]
     return below + [(h + part, *c) for (h, *c), part in zip(last, parts, strict=True)]
 
@@ -192,21 +195,21 @@ def unmerge(case: Case, cotangent: Any, outputs: list[Any]) -> list[Any]:
     return UNMERGE[case.merge_mode](cotangent, *outputs) if case.merge_mode else [cotangent]
 
 
-def back(case: Case, passed: Passed, outputs: Any, final: State) -> DirectionGradients:
-    """One cell backwards through time, from the cotangents of its outputs and of its final state.
+def back_through_time(case: Case, one_pass: ForwardPass, outputs: Any, final: State) -> DirectionGradients:
+    """Go back through time with one cell, from the cotangents of its outputs and of its final state.
 
-    On padding, where a step leaves the state as it is, so does it leave its cotangent.
+    On padding a step leaves the state as it is, and so its cotangent.
     """
-    _, weights, start, reverse = passed.direction
+    _, weights, start, reverse = one_pass.direction
     sizes = [len(case.record.gates) * case.hidden_size] * 2
     if weights.projection is not None:
         sizes += [case.output_size, case.hidden_size]
     kept = [np.empty_like(start[0], shape=(case.batch, case.time, size)) for size in sizes]
     state = final
-    for t in reversed(times(case, reverse)):
+    for t in reversed(step_order(case, reverse)):
         state = (state[0] + outputs[:, t], *state[1:])
-        before = tuple(part[:, t] for part in passed.before)
-        step = case.record.step_back(passed.inputs[:, t], before, weights, state, case.options)
+        before = tuple(part[:, t] for part in one_pass.before)
+        step = case.record.step_back(one_pass.inputs[:, t], before, weights, state, case.options)
         for array, part in zip(
             kept, (step.input_sum, step.recurrent_sum, state[0], step.projected), strict=False
         ):
@@ -217,31 +220,31 @@ def back(case: Case, passed: Passed, outputs: Any, final: State) -> DirectionGra
         else:
             state = step.state
     kept = [zero_on_padding(case, array) for array in kept]
-    return DirectionGradients(kept[0] @ weights.W, of_the_weights(case, passed, *kept), state)
+    return DirectionGradients(kept[0] @ weights.W, weight_gradients(case, one_pass, *kept), state)
 
 
-def of_the_weights(
+def weight_gradients(
     case: Case,
-    passed: Passed,
+    one_pass: ForwardPass,
     input_sums: Any,
     recurrent_sums: Any,
     projections: Any = None,
     projected: Any = None,
 ) -> Weights:
-    """dW = Σ dz·xᵀ, dU = Σ dz·hᵀ, db = Σ dz, over batch and time, of the cotangents dz of both sums.
+    """The gradients of a cell's weights: dW = Σ dz·xᵀ, dU = Σ dz·hᵀ, db = Σ dz, over batch and time.
 
-    input_sums, recurrent_sums: (batch, time, gates·H).
-    projections: (batch, time, P), the cotangents of what a projection makes of `projected`,
-    (batch, time, H); its own is the sum of their products.
+    input_sums, recurrent_sums: (batch, time, gates·H), the cotangents dz of both sums.
+    projected: (batch, time, H), the arrays that a projection multiplies.
+    projections: (batch, time, P), the cotangents of what it makes of them.
     """
-    weights = passed.direction.weights
-    operands = [passed.before[0]] * len(case.record.gates)
+    weights = one_pass.direction.weights
+    operands = [one_pass.before[0]] * len(case.record.gates)
     if case.record.operands is not None:
-        operands = list(case.record.operands(passed.inputs, passed.before[0], weights, case.options))
+        operands = list(case.record.operands(one_pass.inputs, one_pass.before[0], weights, case.options))
     rows = split(recurrent_sums, len(operands))
     ones = np.ones(case.batch * case.time, case.dtype)  # sums are products with them, and stay pending
     return Weights(
-        flat(input_sums).T @ flat(passed.inputs),
+        flat(input_sums).T @ flat(one_pass.inputs),
         np.concatenate([flat(z).T @ flat(h) for z, h in zip(rows, operands, strict=True)], axis=0),
         None if weights.b is None else ones @ flat(input_sums),
         None if weights.recurrent_b is None else ones @ flat(recurrent_sums),
@@ -250,20 +253,20 @@ def of_the_weights(
 
 
 def flat(array: Any) -> Any:
-    """(batch·time, ...), of (batch, time, ...)."""
+    """Join the first two axes of an array (batch, time, n) to (batch·time, n)."""
     return array.reshape(-1, array.shape[-1])
 
 
-def named(case: Case, inputs: Any, results: list[DirectionGradients]) -> dict[str, Any]:
-    """The gradients by the names of the case's arrays."""
+def gradients_by_name(case: Case, inputs: Any, results: list[DirectionGradients]) -> dict[str, Any]:
+    """The gradients by the names of `case.arrays()`, from those of the inputs and of each cell."""
     states = zip(*(of_cell.start for of_cell in results), strict=True)
     shapes = zip(states, case.state_shapes, strict=True)
     whole = [np.concatenate(parts, axis=0).reshape(*shape) for parts, shape in shapes]
-    return by_name(inputs, [of_cell.weights for of_cell in results], whole)
+    return arrays_by_name(inputs, [of_cell.weights for of_cell in results], whole)
 
 
-def by_name(inputs: Any, cells: Sequence[Weights], states: Sequence[Any]) -> dict[str, Any]:
-    """What belongs to the arrays of a case by their names. cells: of every cell's weights, in order."""
+def arrays_by_name(inputs: Any, cells: Sequence[Weights], states: Sequence[Any]) -> dict[str, Any]:
+    """Arrays by the names of `Case.arrays()`, without those that are None. cells: every cell's, in order."""
     names = {"inputs": inputs, **cells[0]._asdict()}
     names |= dict(zip(("initial_state", "initial_cell_state"), states, strict=False))
     for k, weights in enumerate(cells[1:]):

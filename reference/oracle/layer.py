@@ -1,4 +1,4 @@
-"""The oracle: a cell looped over time, and what becomes of two of them that run in opposite directions."""
+"""The oracle: a cell looped over time, and the merging of two that run in opposite directions."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from rnn_lockstep.reference.oracle.activations import ACTIVATIONS
 from rnn_lockstep.reference.oracle.cells import CELLS, Options, State, Weights
-from rnn_lockstep.reference.oracle.validation import floats, need_inputs, need_shape, need_weights, one_of
+from rnn_lockstep.reference.oracle.validation import as_floats, need_inputs, need_shape, need_weights, one_of
 
 READABLE = ("float64", "float32", "float16")  # each converts to float64 without loss
 
@@ -30,8 +30,8 @@ def unroll(
 ) -> tuple[Any, State]:
     """Loop `state = step(t, x_t, state)` over the time axis (the last but one) of `inputs`.
 
-    valid: (batch, time), which steps count, or None for all. On the others the state stays as it is and
-    the outputs are zero, whatever the inputs are.
+    valid: bools (batch, time), true for steps that count, or None for all. On the others the state stays as
+    it is and the outputs are zero, whatever the inputs are.
     reverse: begin at the last step; the outputs stay in the order of the inputs.
     Returns outputs (..., time, H) and the final state, in the arithmetic of the state.
     """
@@ -64,19 +64,19 @@ def simple_rnn(
     inputs: (time, D), one sequence, or (batch, time, D); float64, float32 or float16, finite.
     W: (H, D).  U: (H, H).  b: (H,).
     initial_state: (H,), or (batch, H) for batched inputs; zeros when omitted.
-    activation: "tanh" or "relu".
+    activation: one of `oracle.activations.ACTIVATIONS`.
     Returns outputs, float64, (time, H) or (batch, time, H); with `return_state=True` also the final
     state, (H,) or (batch, H): the last output, or the initial state when time is 0.
     Raises ValueError, naming the array, on a wrong rank, shape or dtype or a value that is not finite.
     """
     one_of("activation", activation, ACTIVATIONS)
     x, W, U, b = (
-        floats(name, value, READABLE) for name, value in (("inputs", inputs), ("W", W), ("U", U), ("b", b))
+        as_floats(name, value, READABLE) for name, value in (("inputs", inputs), ("W", W), ("U", U), ("b", b))
     )
     need_inputs(x)
     need_weights("simple_rnn", Weights(W, U, b), x.shape[-1])
     shape = (*x.shape[:-2], U.shape[1])
-    h0 = np.zeros(shape) if initial_state is None else floats("initial_state", initial_state, READABLE)
+    h0 = np.zeros(shape) if initial_state is None else as_floats("initial_state", initial_state, READABLE)
     need_shape("initial_state", h0, shape, "(batch, hidden_size)" if x.ndim == 3 else "(hidden_size,)")
     x, W, U, b, h0 = (array.astype(np.float64) for array in (x, W, U, b, h0))
     cell, weights, options = CELLS["simple_rnn"], Weights(W, U, b), Options(activation)

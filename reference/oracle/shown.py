@@ -1,4 +1,4 @@
-"""The states that a backend has shown in an answer, from which its next steps can be predicted."""
+"""The states that a backend has shown in its answer, from which its next steps are predicted."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from rnn_lockstep.reference.oracle.validation import Array
 
 
 class Shown:
-    """The outputs of each layer and direction, and the last states, that a backend answered to a case.
+    """The outputs of each layer and direction, and the final states, that a backend answered to a case.
 
     Each can be asked for a changed case too; what has another form there is None.
     """
@@ -38,7 +38,7 @@ class Shown:
         """The outputs of a layer, (batch, time, features), as the next one has them."""
         shown = self.by_layer[layer] if layer < len(self.by_layer) else None
         shown = fitting(shown, (case.batch, case.time, case.features))
-        return None if shown is None else kept(shown, self.arithmetic)
+        return None if shown is None else kept_state(shown, self.arithmetic)
 
     def last_states(self, case: Case) -> list[Any] | None:
         """The final states h of the last layer's directions; exact where they are copied to the output."""
@@ -46,17 +46,17 @@ class Shown:
             return None
         states = case.by_cell(self.final_state)[-case.directions :]
         rounds = case.merge_mode not in (None, "concat")
-        convert = kept if rounds else Rounded
+        convert = kept_state if rounds else Rounded
         return [convert(state, self.arithmetic) for state in states]
 
 
-def kept(state: Array, arithmetic: Arithmetic) -> Rounded:
+def kept_state(state: Array, arithmetic: Arithmetic) -> Rounded:
     """The state that a backend goes on with, of which it has shown a rounded copy."""
     return Rounded(state, arithmetic, arithmetic.kept_error(np.asarray(state, np.float64)))
 
 
 def fitting(array: Any, shape: tuple[int, ...]) -> Array | None:
-    """An array of this shape; None for any other."""
+    """Return an array if it has this shape, and None otherwise."""
     return array if array is not None and array.shape == shape else None
 
 

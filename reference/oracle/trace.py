@@ -1,4 +1,4 @@
-"""A trace: what a backend answered."""
+"""A trace: the answer of a backend to a case."""
 
 from dataclasses import dataclass, field
 
@@ -7,7 +7,7 @@ from rnn_lockstep.reference.oracle.validation import Array
 
 @dataclass(frozen=True, eq=False)
 class Trace:
-    """What a backend answered, in the case's dtype.
+    """A backend's answer to a case, in the case's dtype.
 
     outputs (batch, time, H), final_state (batch, H) and, of an LSTM, final_cell_state (batch, H).
     Of two directions, outputs have the case's `features` for H; of several cells, final states are

@@ -23,11 +23,11 @@ from rnn_lockstep.reference.oracle.engine import Convert, merge, with_error
 from rnn_lockstep.reference.oracle.gradients import (
     Cotangents,
     as_float64,
+    backpropagate,
     cotangents_of,
     forward,
-    pulled_back,
 )
-from rnn_lockstep.reference.oracle.validation import Array, floats, need_shape
+from rnn_lockstep.reference.oracle.validation import Array, as_floats, need_shape
 
 
 def training(
@@ -49,15 +49,15 @@ def training(
 def training_in(
     convert: Convert, case: Case, targets: Array, rate: float, updates: int
 ) -> list[dict[str, Any]]:
-    """The same, in the arithmetic of the arrays that `convert` makes."""
-    wanted, finals = cotangents_of(convert, case, Cotangents(outputs=checked(case, targets)))
+    """The weights after each update, as for `training`, in the arithmetic that `convert` converts to."""
+    wanted, finals = cotangents_of(convert, case, Cotangents(outputs=checked_targets(case, targets)))
     weights = {name: convert(array) for name, array in weights_of(case).items()}
     results = []
     for _ in range(updates):
         layers = forward(convert, case, cells_of(case, weights))
         last = [run.outputs if case.return_sequences else run.final[0] for run in layers[-1]]
         off = merge(case, last) - wanted  # on padding 0; a row without steps reaches no weights
-        weights = updated(case, weights, pulled_back(convert, case, layers, off, finals), rate)
+        weights = updated(case, weights, backpropagate(convert, case, layers, off, finals), rate)
         results.append(weights)
     return results
 
@@ -65,7 +65,7 @@ def training_in(
 def updated(
     case: Case, weights: Mapping[str, Any], gradients: Mapping[str, Any], rate: float
 ) -> dict[str, Any]:
-    """w - rate·dL/dw for each of the weights, in their arithmetic."""
+    """The new weights w - rate·dL/dw, by name, in their arithmetic."""
     rate = float(case.dtype.type(rate))
     new = {name: w - gradients[name] * rate for name, w in weights.items()}
     return {name: w.closed() if isinstance(w, Rounded) else w for name, w in new.items()}
@@ -78,14 +78,14 @@ def trained(case: Case, gradients: Mapping[str, Array], rate: float) -> Case:
 
 
 def loss_cotangents(case: Case, outputs: Array, targets: Array) -> Cotangents:
-    """The derivatives of L with respect to a backend's outputs, outputs - targets."""
-    return Cotangents(outputs=outputs - checked(case, targets))
+    """The derivatives of L with respect to a backend's outputs: outputs - targets."""
+    return Cotangents(outputs=outputs - checked_targets(case, targets))
 
 
-def checked(case: Case, targets: Array) -> Array:
-    """The targets. Raises ValueError when they do not fit the case."""
+def checked_targets(case: Case, targets: Array) -> Array:
+    """Return the targets; raise a ValueError when they do not fit the case."""
     steps = (case.time,) if case.return_sequences else ()
-    floats("targets", targets, (case.dtype.name,), finite=False)
+    as_floats("targets", targets, (case.dtype.name,), finite=False)
     need_shape("targets", targets, (case.batch, *steps, case.features), "that of the outputs")
     return targets
 

@@ -10,8 +10,11 @@ from rnn_lockstep.reference.oracle.cells import CELLS, Weights
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
-def floats(name: str, value: Any, dtypes: Sequence[str], finite: bool = True) -> Array:
-    """`value` as an array of one of `dtypes`, `finite` or not; else a ValueError naming array and problem."""
+def as_floats(name: str, value: Any, dtypes: Sequence[str], finite: bool = True) -> Array:
+    """Return `value` as an array of one of `dtypes`; raise a ValueError, naming the array, if it is none.
+
+    finite: infinities and NaN are refused too.
+    """
     try:
         array = np.asarray(value)
     except ValueError:
@@ -24,7 +27,7 @@ def floats(name: str, value: Any, dtypes: Sequence[str], finite: bool = True) ->
 
 
 def need_finite(name: str, array: Array, among: Any = True) -> None:
-    """Raise a ValueError where `array` is not finite; `among` tells which of its first indices matter."""
+    """Raise a ValueError if an array is not finite. among: bools of its first axes, where it must be."""
     wrong = ~np.isfinite(array)
     if wrong.any() and (wrong := (wrong.T & np.transpose(among)).T).any():
         where = tuple(int(i) for i in np.argwhere(wrong)[0])
@@ -73,7 +76,7 @@ def need_inputs(inputs: Array) -> None:
 def need_weights(cell: str, weights: Weights, input_size: int, where: str = "") -> None:
     """Raise a ValueError unless the arrays are the weights of one cell with inputs of this size.
 
-    where: what goes before their names in the message.
+    where: goes before their names in the message.
     """
     W, U = weights.W, weights.U
     if W.ndim != 2:

@@ -29,7 +29,7 @@ WIDTH = 150
 
 
 def drawn_case(facts: Facts, seed: int, number: int) -> Case:
-    """One of the cases that a backend can do; the same one for the same numbers."""
+    """Draw one of the cases that a backend can do; the same one for the same numbers."""
 
     def one(values: Sequence[Any]) -> Any:
         return values[rng.integers(len(values))]
@@ -76,6 +76,7 @@ def hunt(adapter: Adapter, seed: int, numbers: range) -> Scores:
 
 
 def options() -> argparse.Namespace:
+    """Read the options on the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--backend", action="append", metavar="NAME", help="default: all that are installed")
     parser.add_argument("--cases", type=int, default=25_000, metavar="N", help="of each backend")
@@ -89,6 +90,7 @@ def options() -> argparse.Namespace:
 
 
 def main() -> int:
+    """Hunt on each backend and print its scores; 1 if any case is a mismatch, else 0."""
     given = options()
     found: dict[str, Scores] = {}
     for name in given.backend:

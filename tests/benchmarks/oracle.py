@@ -18,10 +18,12 @@ TIME, INPUT_SIZE, HIDDEN_SIZE = 100, 32, 64
 
 
 def milliseconds(run: Callable[[], object]) -> float:
+    """The time of one run in milliseconds, the best of 40 times five."""
     return min(timeit.repeat(run, number=5, repeat=40)) / 5 * 1e3
 
 
 def make_case(batch: int) -> Case:
+    """A simple RNN's case of random numbers, float64."""
     rng = np.random.default_rng(0)
     return Case(
         inputs=rng.normal(size=(batch, TIME, INPUT_SIZE)),
@@ -32,6 +34,7 @@ def make_case(batch: int) -> Case:
 
 
 def torch_layer(case: Case) -> Callable[[], object]:
+    """A run of torch's layer of the same sizes, on one thread."""
     import torch
 
     torch.set_num_threads(1)
@@ -58,6 +61,7 @@ def figures(batch: int) -> dict[str, float]:
 
 
 def main() -> None:
+    """Print the figures for a batch of one sequence and of more."""
     for batch in (1, 32):
         print(f"batch {batch}")
         measured = figures(batch)

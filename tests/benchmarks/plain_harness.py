@@ -27,6 +27,7 @@ def drawn_arrays(draw: st.DrawFn) -> Arrays:
 
 
 def expected(inputs: np.ndarray, W: np.ndarray, U: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """The outputs by the notebook's formula, (batch, time, H)."""
     h = np.zeros((len(inputs), len(W)))
     outputs = []
     for t in range(inputs.shape[1]):
@@ -36,6 +37,7 @@ def expected(inputs: np.ndarray, W: np.ndarray, U: np.ndarray, b: np.ndarray) ->
 
 
 def torch_harness() -> Callable[[Arrays], np.ndarray]:
+    """Make the run of a fresh torch module: arrays -> outputs."""
     import torch
 
     def run(arrays: Arrays) -> np.ndarray:
@@ -52,6 +54,7 @@ def torch_harness() -> Callable[[Arrays], np.ndarray]:
 
 
 def keras_harness() -> Callable[[Arrays], np.ndarray]:
+    """Make the run of a fresh Keras layer: arrays -> outputs."""
     import keras
 
     def run(arrays: Arrays) -> np.ndarray:
@@ -65,6 +68,7 @@ def keras_harness() -> Callable[[Arrays], np.ndarray]:
 
 
 def jax_harness() -> Callable[[Arrays], np.ndarray]:
+    """Make the run of a jitted JAX scan: arrays -> outputs."""
     import jax
     import jax.numpy as jnp
 

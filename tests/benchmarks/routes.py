@@ -45,7 +45,7 @@ class Route(NamedTuple):
         )
 
     def answers(self, adapter: Adapter, x: np.ndarray) -> np.ndarray:
-        """What the backend makes of the numbers x (n,)."""
+        """The backend's values of the function at the numbers x, (n,)."""
         return getattr(run(adapter, self.case(x)), self.observed)[:, 0]
 
 

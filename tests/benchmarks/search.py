@@ -29,7 +29,7 @@ class Found(NamedTuple):
 
 
 def places(x: Array) -> Array:
-    """Where numbers stand among all those of their dtype: 0 at 0, and neighbours are 1 apart."""
+    """The places of numbers among all those of their dtype: 0 at 0, and neighbours are 1 apart."""
     bits = abs(x).view(f"i{x.itemsize}").astype(np.int64)
     return np.where(x < 0, -bits, bits)
 
@@ -60,6 +60,7 @@ def search(
     found = Found(np.empty(0, np.int64), np.empty(0))
 
     def look(where: Array, apart: int) -> Found:
+        """The worst of the places found so far and of these."""
         errors = np.concatenate([error(x) for x in numbers(where, dtype).reshape(-1, BATCH)])
         return Found(np.append(found.places, where), np.append(found.errors, errors)).worst(apart)
 

@@ -25,6 +25,7 @@ OURS, PLAIN = 1000, 150  # cases; the plain harness is too slow for as many
 
 
 def examples(count: int) -> settings:
+    """Hypothesis settings for exactly so many examples, the same ones each time."""
     return settings(
         max_examples=count,
         deadline=None,
@@ -36,6 +37,7 @@ def examples(count: int) -> settings:
 
 
 def our_path(backend: str, cell: str) -> Callable[[], None]:
+    """Make the suite's run of its cases on a backend."""
     adapter = load(backend)
 
     @examples(OURS)
@@ -47,6 +49,7 @@ def our_path(backend: str, cell: str) -> Callable[[], None]:
 
 
 def plain_path(backend: str) -> Callable[[], None]:
+    """Make the plain harness's run of its cases on a backend."""
     run_layer = HARNESSES[backend]()
 
     @examples(PLAIN)
@@ -66,6 +69,7 @@ def measured(which: str, backend: str) -> float:
 
 
 def in_a_fresh_process(which: str, backend: str) -> float:
+    """Cases per second of one path, measured in a process of its own."""
     command = [sys.executable, "-m", "tests.benchmarks.throughput", f"--{which}", backend]
     environment = {**os.environ, "KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "2"}
     run = subprocess.run(command, env=environment, capture_output=True, text=True)
@@ -75,6 +79,7 @@ def in_a_fresh_process(which: str, backend: str) -> float:
 
 
 def main(backends: list[str]) -> None:
+    """Print a line of figures for each backend."""
     print(f"cases per second, float32, {OURS} cases against {PLAIN} of the plain harness")
     print(f"{'backend':8} {'plain':>6} {'simple_rnn':>11} {'/plain':>7}", end="")
     print("".join(f" {cell:>6} {'/simple':>8}" for cell in GATED))

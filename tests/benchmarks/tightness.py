@@ -1,4 +1,4 @@
-"""How many correct backends a comparison rejects, and how many small errors it sees: ours and tolerances.
+"""The correct backends that a comparison rejects and the small errors it sees: ours and tolerances.
 
     python -m tests.benchmarks.tightness [BACKEND ...]
 
@@ -43,6 +43,8 @@ def make_case(hidden_size: int, scale: float, dtype: str, seed: int) -> Case:
 
 
 def by_tolerance(name: str) -> Rejects:
+    """Make a check of whole trajectories with one of the TOLERANCES: it tells whether it rejects a trace."""
+
     def rejects(case: Case, trace: Trace) -> bool:
         rtol, atol = TOLERANCES[name][case.dtype.name]
         expected = simple_rnn(case.inputs, case.W, case.U, case.b, case.initial_state)
@@ -52,6 +54,7 @@ def by_tolerance(name: str) -> Rejects:
 
 
 def by_one_step(case: Case, trace: Trace) -> bool:
+    """Tell whether the one-step check rejects a trace."""
     return judge(load("numpy"), case, trace).status == "mismatch"
 
 
@@ -75,6 +78,7 @@ def percent(found: list[bool]) -> str:
 
 
 def main(backends: list[str]) -> None:
+    """Print how often each check rejects correct backends and small errors."""
     adapters = [load(name) for name in backends or ["torch", "numpy"]]
     methods = {**{name: by_tolerance(name) for name in TOLERANCES}, "ours": by_one_step}
     print(f"percent of {CASES} cases: false alarms on correct backends, then errors seen in b, h0 and U")

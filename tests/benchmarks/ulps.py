@@ -32,7 +32,7 @@ FUNCTIONS: dict[str, Callable[[Any], Any]] = {
     "softsign": lambda z: z / (1 + abs(z)),
     "elu": np.expm1,  # below zero; above it is z itself
 }
-# From where to where each is looked at; None for the logarithm of two smallest normal numbers.
+# The limits within which each is looked at; None for the logarithm of two smallest normal numbers.
 RANGES: dict[str, tuple[float | None, float]] = {
     "tanh": (-20, 20),
     "sigmoid": (None, 90),
@@ -54,6 +54,7 @@ class Figure(NamedTuple):
 
     @property
     def exceeds(self) -> bool:
+        """Tell whether the error is larger than declared."""
         return self.worst > self.declared
 
     def __str__(self) -> str:
@@ -64,9 +65,9 @@ class Figure(NamedTuple):
 
 
 def ulps(function: str, x: Array, y: Array, number: Callable[[Array], Array], absolute: float = 0.0) -> Array:
-    """|y - function(x)| in ulps at the exact result, computed on `number(x)`; infinite where NaN.
+    """The error |y - function(x)| in ulps at the exact result, computed on `number(x)`; infinite where NaN.
 
-    absolute: what it may be beside that, and does not count.
+    absolute: the error that is allowed beside that, and is not counted.
     """
     exact = FUNCTIONS[function](number(x))
     error = (abs(number(y) - exact) - absolute) / Arithmetic(x.dtype).ulp(exact.astype(np.float64))
@@ -135,13 +136,14 @@ def measured(
 
 
 def figures(adapter: Adapter, **effort: Any) -> Iterator[Figure]:
-    """For each dtype, and each route through the backend's cells."""
+    """The figures for each dtype and each route through the backend's cells."""
     for dtype in DTYPES:
         for route in routes(adapter):
             yield measured(adapter, route, dtype, **effort)
 
 
 def main() -> None:
+    """Print the figures of the backends on the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("backends", nargs="*", metavar="BACKEND", default=["numpy", "torch", "keras", "jax"])
     parser.add_argument("--thorough", action="store_true", help="every float32; minutes for each backend")

@@ -8,7 +8,7 @@ import pytest
 
 from rnn_lockstep.adapters.__main__ import main
 from tests.command_line.running import as_a_user, run_pytest
-from tests.unit.adapters.formats.layers import make_layer, saved
+from tests.unit.adapters.files.layers import make_layer, saved
 
 THEIRS = """
 from dataclasses import replace

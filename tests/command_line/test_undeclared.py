@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 import pytest
 
 from rnn_lockstep.adapters import Facts
-from rnn_lockstep.tests.harness.drawing.strategies import possible_variants, several
+from rnn_lockstep.tests.harness.drawing.strategies import is_stacked, possible_variants
 from tests.command_line.running import run_pytest
 
 THEIRS = """
@@ -148,4 +148,4 @@ def test_what_is_declared_of_stacks_is_drawn(cell, kind):
     for values in product(*STACKED.values()):
         facts = Facts("theirs", **dict(zip(STACKED, values, strict=True)))
         if facts.layers > 1 or facts.merge_modes or facts.last_output:
-            assert any(map(several, possible_variants(cell, kind, facts))), facts
+            assert any(map(is_stacked, possible_variants(cell, kind, facts))), facts

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.command_line.running import ROOT, as_a_user
-from tests.unit.adapters.formats.layers import make_layer, saved
+from tests.unit.adapters.files.layers import make_layer, saved
 
 SHIPPED = ("reference", "adapters", "tests/harness", "tests/parity", "tests/port")
 UNWANTED = shutil.ignore_patterns("__pycache__", "*.egg-info", "build", ".*")

@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = "rnn_lockstep."
-# What the modules of each folder may import: itself and these.
+# The folders that the modules of each folder may import beside their own.
 MAY_IMPORT = {
     "reference.bound": (),
     "reference.oracle": ("reference.bound",),

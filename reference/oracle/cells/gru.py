@@ -30,7 +30,7 @@ from rnn_lockstep.reference.oracle.cells.parts import (
 
 
 def activated(x_t: Any, h: Any, weights: Weights, options: Options) -> Gates:
-    """r, z and n."""
+    """The gates r and z and the candidate n."""
     gate, candidate = ACTIVATIONS[options.recurrent_activation], ACTIVATIONS[options.activation]
     x_r, x_z, x_n = split(input_sum(x_t, weights), 3)
     if options.reset_after:
@@ -50,7 +50,7 @@ def rows(weights: Weights) -> tuple[Weights, Weights]:
 
 
 def output(gates: Gates, h: Any, c: None, weights: Weights, options: Options) -> Any:
-    """(1 - z)∘n + z∘h."""
+    """The next state (1 - z)∘n + z∘h."""
     _, z, n = gates
     return (1 - z) * n + z * h
 
@@ -84,7 +84,7 @@ def step_back(x_t: Any, state: State, weights: Weights, cotangent: State, option
 
 
 def operands(x: Any, h: Any, weights: Weights, options: Options) -> list[Any]:
-    """h for each gate, but r∘h for the candidate of a GRU that resets before the product."""
+    """The arrays that U's rows multiply, by gate: h, but r∘h for the candidate without reset_after."""
     if options.reset_after:
         return [h, h, h]
     return [h, h, activated(x, h, weights, options)[0] * h]

@@ -29,20 +29,20 @@ from rnn_lockstep.reference.oracle.cells.parts import (
 
 
 def activated(x_t: Any, h: Any, weights: Weights, options: Options) -> Gates:
-    """i, f, g, o."""
+    """The gates i, f and o with the candidate g between them, as i, f, g, o."""
     gate, candidate = ACTIVATIONS[options.recurrent_activation], ACTIVATIONS[options.activation]
     i, f, g, o = split(input_sum(x_t, weights) + recurrent_sum(h, weights), 4)
     return [gate(i), gate(f), candidate(g), gate(o)]
 
 
 def next_cell_state(gates: Gates, c: Any) -> Any:
-    """f∘c + i∘g."""
+    """The next cell state f∘c + i∘g."""
     i, f, g, _ = gates
     return f * c + i * g
 
 
 def output(gates: Gates, h: Any, c: Any, weights: Weights, options: Options) -> Any:
-    """o∘activation(c), projected where there is a projection."""
+    """The next state h = o∘activation(c), projected where there is a projection."""
     hidden = gates[3] * ACTIVATIONS[options.activation](c)
     return hidden if weights.projection is None else hidden @ weights.projection.T
 

@@ -19,7 +19,7 @@ class Weights(NamedTuple):
 
     W: (gates·H, D).  U: (gates·H, output size).
     b, recurrent_b: (gates·H,), added to the input's sum W·x and to the state's sum U·h.
-    projection: (P, H), what makes the output of an LSTM's h; the output size is P then, H otherwise.
+    projection: (P, H), of an LSTM, multiplies what is its output otherwise; the output size is P, else H.
     """
 
     W: Any
@@ -30,7 +30,7 @@ class Weights(NamedTuple):
 
     @property
     def biases(self) -> tuple[Any, Any]:
-        """b and recurrent_b, each an array or None."""
+        """The biases b and recurrent_b, each an array or None."""
         return self.b, self.recurrent_b
 
 
@@ -94,7 +94,7 @@ class Cell:
         return ("initial_state",) if self.next_cell_state is None else ("initial_state", "initial_cell_state")
 
     def step(self, x_t: Any, state: State, weights: Weights, options: Options) -> State:
-        """One step in whatever arithmetic the arguments are: the next state, (h,) or (h, c)."""
+        """The state after one step, (h,) or (h, c), in the arithmetic of the arguments."""
         gates = self.activated(x_t, state[0], weights, options)
         if self.next_cell_state is None:
             return (self.output(gates, state[0], None, weights, options),)
@@ -103,7 +103,7 @@ class Cell:
 
 
 def bounded(activation: str, least: float = -1.0) -> bool:
-    """Whether an activation's values lie between `least` and 1."""
+    """Tell whether an activation's values lie between `least` and 1."""
     return least <= ACTIVATIONS[activation].least and ACTIVATIONS[activation].most <= 1
 
 
@@ -113,13 +113,13 @@ def names(first: str) -> tuple[str, ...]:
 
 
 def input_sum(x_t: Any, weights: Weights) -> Any:
-    """W·x_t + b."""
+    """The input's sum W·x_t + b."""
     product = x_t @ weights.W.T
     return product if weights.b is None else product + weights.b
 
 
 def recurrent_sum(h: Any, weights: Weights) -> Any:
-    """U·h + recurrent_b."""
+    """The state's sum U·h + recurrent_b."""
     product = h @ weights.U.T
     return product if weights.recurrent_b is None else product + weights.recurrent_b
 
@@ -131,6 +131,6 @@ def recurrent_rows(weights: Weights, rows: slice) -> Weights:
 
 
 def split(z: Any, count: int) -> list[Any]:
-    """The `count` equal parts of the last axis."""
+    """Split an array into `count` equal parts of its last axis."""
     size = z.shape[-1] // count
     return [z[..., k * size : (k + 1) * size] for k in range(count)]

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from rnn_lockstep.adapters import Case, Cotangents
-from rnn_lockstep.reference.oracle.gradients import cotangents_of, forward, pulled_back
+from rnn_lockstep.reference.oracle.gradients import backpropagate, cotangents_of, forward
 from rnn_lockstep.reference.oracle.training import cells_of, weights_of
 from tests.faults.faulty import Array, Gradients, Memory, gradient_fault, right_gradients
 
@@ -51,7 +51,7 @@ def training_backward_pass_with_the_first_weights(
         [run._replace(direction=run.direction._replace(weights=next(of_cells))) for run in runs]
         for runs in forward(same, case)
     ]
-    found = pulled_back(same, case, layers, outputs, finals)
+    found = backpropagate(same, case, layers, outputs, finals)
     return {name: found[name] for name in case.arrays()}
 
 

@@ -1,4 +1,4 @@
-"""The case that some choices determine: its arrays, how strong they are, where its padding lies."""
+"""The making of a case from choices: its arrays, their strength and its padding."""
 
 import math
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ Array = np.ndarray
 
 @dataclass(frozen=True)
 class Regime:
-    """How strong the weights are.
+    """A strength of the weights, the inputs and the initial state.
 
     spectral_scale: U's, roughly its spectral radius; None keeps U as drawn.
     size: the scale of inputs, b and initial state.  positive: no negative values.
@@ -60,9 +60,10 @@ def make_case(
     reverse: bool,
     source: bytes | int,
 ) -> Case:
-    """The case that these choices determine. `source` gives the values.
+    """Make the case that these choices determine.
 
-    The variant may decide dtype, given_state, padding and reverse, whatever else was chosen.
+    source: gives the values, see `values`.
+    variant: may also decide dtype, given_state, padding and reverse, whatever else was chosen.
     """
     rng = np.random.default_rng(source if isinstance(source, int) else list(source[:8]))
     options = {"biases": 1, "layers": 1, "projection": False, **variant}
@@ -119,7 +120,7 @@ def array_shapes(
 
 
 def cells_of(arrays: Mapping[str, Array]) -> list[Weights]:
-    """The weights of each cell."""
+    """The weights of each cell, from arrays with names that end in its number."""
     count = sum(name.startswith("U") for name in arrays)
     return [Weights(*(arrays.get(f"{name}{k}") for name in Weights._fields)) for k in range(count)]
 
@@ -143,7 +144,7 @@ def values(
 def scaled(arrays: dict[str, Array], regime: Regime, least: float) -> dict[str, Array]:
     """The arrays in a regime. Entries uniform in [-2, 2) have the standard deviation 2/sqrt(3).
 
-    least: a size of the regime's that is smaller is made that, so that not all is zero in the dtype.
+    least: the smallest size of a regime, so that not all numbers are zero in the dtype.
     """
     return {
         name: (np.abs(array) if regime.positive else array) * factor(name, array, regime, least)
@@ -152,7 +153,7 @@ def scaled(arrays: dict[str, Array], regime: Regime, least: float) -> dict[str, 
 
 
 def factor(name: str, array: Array, regime: Regime, least: float) -> float:
-    """What an array is multiplied by."""
+    """The factor of an array in a regime, by its name."""
     factor = max(regime.size, least)
     if name.startswith(("W", "projection")):
         factor = 0.5 if regime.positive else array.shape[1] ** -0.5
@@ -198,7 +199,10 @@ def add_special_values(
 def drawn_padding(
     padding: str, batch: int, time: int, rng: np.random.Generator
 ) -> tuple[Array, dict[str, Array]]:
-    """Which steps count, and how a case says so; at least one of each row unless the kind says empty."""
+    """Draw the steps that count, bools (batch, time), and the lengths or the mask of a case that says so.
+
+    At least one step of each row counts, unless the kind of padding says empty.
+    """
     if padding in ("scattered", "in front", "scattered, one empty"):
         mask = rng.random((batch, time)) < 0.6
         mask[:, rng.integers(time) if time else ()] = True

@@ -68,8 +68,10 @@ VARIANTS: dict[str, Sequence[Variant]] = {  # the usual ones
     "gru": ({"biases": 2},),
     "lstm": ({"biases": 2},),
 }
-HARD = [{"biases": 2, "recurrent_activation": name} for name in ("hard_sigmoid", "hard_sigmoid_keras2")]
-OTHERS = [{"biases": 2, "activation": name} for name in ("relu", "softsign", "elu", "linear")]
+HARD_SIGMOIDS = [
+    {"biases": 2, "recurrent_activation": name} for name in ("hard_sigmoid", "hard_sigmoid_keras2")
+]
+OTHER_ACTIVATIONS = [{"biases": 2, "activation": name} for name in ("relu", "softsign", "elu", "linear")]
 ALL_VARIANTS: dict[str, Sequence[Variant]] = {
     "simple_rnn": [
         *({"biases": n, "activation": a} for n in (1, 2, 0) for a in ("tanh", "relu")),
@@ -77,32 +79,37 @@ ALL_VARIANTS: dict[str, Sequence[Variant]] = {
     ],
     "gru": [
         *({"biases": n, "reset_after": after} for n in (1, 2, 0) for after in (True, False)),
-        *HARD,
-        *OTHERS,
+        *HARD_SIGMOIDS,
+        *OTHER_ACTIVATIONS,
     ],
-    "lstm": [*({"biases": n} for n in (1, 2, 0)), *HARD, *OTHERS, {"biases": 2, "projection": True}],
+    "lstm": [
+        *({"biases": n} for n in (1, 2, 0)),
+        *HARD_SIGMOIDS,
+        *OTHER_ACTIVATIONS,
+        {"biases": 2, "projection": True},
+    ],
 }
 # Several layers and directions, reverse, last outputs. A backend that compiles gets these few, each in
 # one dtype and with padding of one kind or without; any other gets every combination of the choices.
-SINGLE = {"dtype": "float32"}
+FLOAT32 = {"dtype": "float32"}
 GATED_STACKS: Sequence[Variant] = (
-    {"layers": 2, "biases": 2, **SINGLE},
+    {"layers": 2, "biases": 2, **FLOAT32},
     {"layers": 3, "biases": 2, "merge_mode": "concat", "padding": "scattered"},
     {"merge_mode": "ave", "given_state": False, "padding": "ragged"},
-    {"merge_mode": "concat", "return_sequences": False, "padding": "in front", **SINGLE},
+    {"merge_mode": "concat", "return_sequences": False, "padding": "in front", **FLOAT32},
     {"layers": 2, "merge_mode": "sum", "biases": 2, "return_sequences": False},
 )
 STACKS: dict[str, Sequence[Variant]] = {
     "simple_rnn": (
-        {"layers": 2, "activation": "relu", **SINGLE},
+        {"layers": 2, "activation": "relu", **FLOAT32},
         {"merge_mode": "concat", "padding": "in front"},
-        {"layers": 3, "biases": 2, "padding": "one full, one empty", **SINGLE},
+        {"layers": 3, "biases": 2, "padding": "one full, one empty", **FLOAT32},
         {"layers": 2, "merge_mode": "concat", "biases": 2, "padding": "scattered"},
-        {"merge_mode": "sum", "padding": "ragged", **SINGLE},
+        {"merge_mode": "sum", "padding": "ragged", **FLOAT32},
         {"merge_mode": "mul", "activation": "relu"},
         {"layers": 2, "merge_mode": "ave", "given_state": False},
         {"return_sequences": False, "padding": "scattered"},
-        {"layers": 2, "merge_mode": "concat", "return_sequences": False, **SINGLE},
+        {"layers": 2, "merge_mode": "concat", "return_sequences": False, **FLOAT32},
         {"reverse": True, "return_sequences": False, "padding": "in front"},
     ),
     "gru": GATED_STACKS,
@@ -130,9 +137,9 @@ DIFFERENTIATED: Sequence[Variant] = (  # those of them whose gradients are teste
 )
 ALL = Facts("a backend that can do everything", **EVERYTHING)
 
-# Of half types, whose bounds are wide: where states are strong nothing would be known.
+# The regimes of half types, whose bounds are wide: where states are strong nothing would be known.
 HALF_REGIMES = tuple(regime for regime in REGIMES if regime != "growing")
-# How many steps count: the kinds of `tests.harness.drawing.make_case.drawn_padding`.
+# The kinds of padding that `tests.harness.drawing.make_case.drawn_padding` draws.
 LENGTHS = ("none", "ragged", "none", "equal", "one full, one empty", "shorter", "empty")
 MASKS = ("scattered", "in front", "scattered, one empty")
 FEW = 8  # combinations for a backend whose facts rule out every variant of `STACKS`
@@ -156,7 +163,7 @@ def choices(
     dtypes: Sequence[str] = ("float32", "float64"),
     facts: Facts = ALL,
 ) -> Mapping[str, Sequence[Any]]:
-    """What there is to choose from, for each argument of `make_case` but `source`.
+    """The values to choose from, for each argument of `make_case` but `source`.
 
     Cases of a cell in the given shapes, regimes and dtypes; any initial state and memory layout.
     To trace less, a cell with gates comes in unusual shapes only in float64, the sharper dtype.
@@ -207,6 +214,7 @@ def possible_variants(cell: str, variants: str, facts: Facts) -> list[Variant]:
     """The variants of a kind that a backend can do; of the usual ones, or else its simplest."""
 
     def possible(variant: Variant) -> bool:
+        """Tell whether the backend can do it."""
         padding = variant.get("padding", "none")
         return (
             variant.get("biases", 1) in facts.biases
@@ -229,12 +237,12 @@ def possible_variants(cell: str, variants: str, facts: Facts) -> list[Variant]:
     else:
         of_kind = {"usual": VARIANTS, "all": ALL_VARIANTS, "stacked": STACKS}[variants][cell]
     found = [variant for variant in of_kind if possible(variant)]
-    if variants in ("stacked", "differentiated") and not any(map(several, found)):
-        found = [variant for variant in combinations(cell) if several(variant) and possible(variant)][:FEW]
+    if variants in ("stacked", "differentiated") and not any(map(is_stacked, found)):
+        found = [variant for variant in combinations(cell) if is_stacked(variant) and possible(variant)][:FEW]
     return found or [{"biases": facts.biases[0]}]
 
 
-def several(variant: Variant) -> bool:
+def is_stacked(variant: Variant) -> bool:
     """Tell a variant of several layers, two directions or the last output from a plain one."""
     directions = variant.get("merge_mode") is not None
     return variant.get("layers", 1) > 1 or directions or not variant.get("return_sequences", True)
@@ -246,7 +254,7 @@ def without_nan(case: Case) -> Case:
 
 
 def targets(case: Case) -> st.SearchStrategy[np.ndarray]:
-    """What the outputs are to become: uniform in [-1, 1)."""
+    """Targets of the outputs, for training: uniform in [-1, 1)."""
     steps = (case.time,) if case.return_sequences else ()
     shape = (case.batch, *steps, case.features)
     seeds = st.integers(0, 2**32 - 1)
@@ -262,6 +270,7 @@ def cotangents(case: Case) -> st.SearchStrategy[Cotangents]:
     )
 
     def drawn(some: str, seed: int) -> Cotangents:
+        """Random cotangents of all arrays of an answer, or of the named one."""
         rng = np.random.default_rng(seed)
         arrays = {name: rng.normal(size=shape).astype(case.dtype) for name, shape in shapes.items()}
         return Cotangents(**{name: arrays[name] for name in names if some in ("all", name)})

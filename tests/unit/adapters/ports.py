@@ -1,4 +1,4 @@
-"""Ports as people write them, right and wrong, for tests of what is said of them."""
+"""Ports as people write them, right and wrong, for tests of the messages about them."""
 
 import numpy as np
 import torch
@@ -46,6 +46,8 @@ class Whole(nn.Module):
 
 
 class OutputsOnly(Whole):
+    """A port that returns outputs and no states."""
+
     def forward(self, x):
         return self.rnn(x)[0]
 

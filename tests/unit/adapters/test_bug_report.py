@@ -80,6 +80,7 @@ class Shown(NamedTuple):
 
 
 def shown(backend: str, cell: str, array: str, **options: Any) -> Shown:
+    """Gather the options that make a case."""
     own = {name: options.pop(name) for name in ("dtype", "shape") if name in options}
     return Shown(backend, cell, array, options, **own)
 
@@ -126,7 +127,7 @@ EVERYTHING = TORCH + KERAS + JAX
 
 
 def case_of(one: Shown) -> Case:
-    """Its case; padding holds NaN, but for gradients numbers."""
+    """The case to show; padding holds NaN, but for gradients numbers."""
     fixed = {"given_state": True, "padding": "none", "reverse": False}
     case = make_case(
         cell=one.cell,
@@ -144,6 +145,7 @@ def case_of(one: Shown) -> Case:
 
 
 def cotangents_of(one: Shown, case: Case) -> Cotangents | None:
+    """Random cotangents where a gradient is to be shown, else None."""
     if "gradient" not in one.array:
         return None
     rng = np.random.default_rng(4)
@@ -174,6 +176,7 @@ def mismatch(one: Shown, case: Case, cotangents: Cotangents | None) -> Verdict:
 
 
 def text_of(one: Shown) -> str:
+    """The script that shows a wrong answer."""
     case = case_of(one)
     cotangents = cotangents_of(one, case)
     return script(one.backend, case, mismatch(one, case, cotangents), cotangents)
@@ -192,6 +195,7 @@ def exits(tmp_path: Path, texts: list[str], then: str = "") -> list[tuple[Any, s
 
 
 def need(framework: str) -> None:
+    """Skip the test where a framework is not installed."""
     if known_backends()[framework].missing:
         pytest.skip(f"{framework} is not installed")
 

@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[3]
 
 
 def make_case(dtype="float32", batch=2, time=3, input_size=2, hidden_size=3, activation="tanh"):
+    """A simple RNN's case of random numbers."""
     rng = np.random.default_rng(batch + time)
     shapes = [
         (batch, time, input_size),
@@ -77,7 +78,7 @@ def test_float64_does_not_leak_into_float32_or_the_process(backend: Backend):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_gradients_have_the_form_of_their_arrays(backend: Backend, dtype: str):
-    """In half types too, where no bound says what they should be."""
+    """Half types have the form too, though no bound says what their gradients should be."""
     case = make_case(dtype)
     backend.check(make_case())  # so that something is compared
     cotangents = Cotangents(outputs=np.ones_like(case.inputs, shape=(2, 3, 3)))

@@ -17,19 +17,19 @@ SHORT = {"batches": 2}
 
 
 def tanh_by_exp(z):
-    """Right on paper; near 0 it is the difference of two numbers near 1."""
+    """A tanh that is right on paper; near 0 it is the difference of two numbers near 1."""
     return 1 - 2 / (np.exp(2 * z) + 1)
 
 
 def tanh_wrong_in_one_place(z):
-    """Off by 3 ulps for one number in 20,000."""
+    """A tanh that is off by 3 ulps for one number in 20,000."""
     z = np.asarray(z)
     h = np.tanh(z)
     return np.where((np.abs(z) > 0.3) & (np.abs(z) < 0.3003), h + 3 * np.spacing(h), h)
 
 
 def sigmoid_by_tanh(z):
-    """Right on paper; far below 0 nothing is left of it."""
+    """A sigmoid that is right on paper; far below 0 nothing is left of it."""
     return (np.tanh(z / 2) + 1) / 2
 
 

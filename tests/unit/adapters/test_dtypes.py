@@ -21,7 +21,7 @@ ANOTHER = {"float64": "float32", "float32": "float16", "float16": "bfloat16", "b
 
 
 def test_an_answer_has_all_the_bits_of_its_dtype(backend: Backend):
-    """One that came from a narrower dtype would end in zeros."""
+    """Answers that came from a narrower dtype would end in zeros."""
     for dtype in backend.adapter.facts.dtypes:
         trace = backend.check(make_case(dtype))
         for name, array in trace.arrays().items():
@@ -33,11 +33,13 @@ def test_an_answer_has_all_the_bits_of_its_dtype(backend: Backend):
 
 
 def numpy_in(dtype, monkeypatch):
+    """Let tanh return another dtype."""
     tanh = replace(ACTIVATIONS["tanh"], function=lambda z: np.asarray(np.tanh(z), dtype))
     monkeypatch.setitem(ACTIVATIONS, "tanh", tanh)
 
 
 def torch_in(dtype, monkeypatch):
+    """Let torch's module return another dtype."""
     torch = sys.modules["torch"]
     right = torch.nn.RNN.forward
 
@@ -48,6 +50,7 @@ def torch_in(dtype, monkeypatch):
 
 
 def keras_in(dtype, monkeypatch):
+    """Let Keras's layer return another dtype."""
     keras = sys.modules["keras"]
     right = keras.layers.SimpleRNN.stateless_call
 
@@ -59,6 +62,7 @@ def keras_in(dtype, monkeypatch):
 
 
 def jax_in(dtype, monkeypatch):
+    """Let jitted functions return another dtype."""
     jax = sys.modules["jax"]
     right = jax.jit
 

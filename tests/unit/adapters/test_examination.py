@@ -13,7 +13,7 @@ from tests.unit.adapters.test_contract import make_case
 
 
 def examined(name, *cases):
-    """What is found out about the last of a fault's answers."""
+    """The findings about the last of a fault's answers."""
     make = FAULTS[name]
     backend = make()
     for case in cases:

@@ -45,10 +45,12 @@ def relabelled(array, **changes):
 
 
 def one(name, array):
+    """The bytes of a case with one array more."""
     return crafted(arrays={name: array})
 
 
 def field(**changes):
+    """The bytes of a case with these metadata."""
     return crafted(lambda header: header.update(changes))
 
 

@@ -44,7 +44,7 @@ def test_there_and_back(framework, cell):
     ],
 )
 def test_order_of_the_gates(framework, cell, order):
-    """As the frameworks document it: which of our gates comes first, second, …"""
+    """The frameworks document it: which of our gates comes first, second, …"""
     packed = pack(numbered(cell, biases=2), cell, framework, reset_after=True)
     rows = packed.U.T if LAYOUTS[framework].columns else packed.U
     assert [int(row[0]) // 100 for row in rows[::2]] == order
@@ -66,7 +66,7 @@ SIDES = {
 
 @pytest.mark.parametrize(("framework", "cell"), SIDES)
 def test_biases_on_the_sides_where_there_are_any(framework, cell):
-    """As flax documents it: the sums of both are where one is, and come back as the same sums."""
+    """Flax documents them: the sums of both are where one is, and come back as the same sums."""
     weights = numbered(cell, biases=2)
     packed = pack(weights, cell, framework)
     assert packed.W.shape == weights.W.T.shape

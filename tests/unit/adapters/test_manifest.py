@@ -51,10 +51,12 @@ def test_an_empty_folder_is_an_error(tmp_path):
 
 
 def listing(*entries):
+    """The text of a manifest with these entries."""
     return json.dumps({"format": 1, "cases": entries})
 
 
 def named(name):
+    """The text of a manifest with one file of this name."""
     return listing({"file": name, "sha256": "0"})
 
 

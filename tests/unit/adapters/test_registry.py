@@ -11,10 +11,14 @@ from rnn_lockstep.adapters.backends.numpy_adapter import NumpyAdapter
 
 
 class OfAThirdParty(NumpyAdapter):
+    """An adapter that is installed by somebody else."""
+
     facts = Facts("theirs")
 
 
 class WithoutGradients:
+    """An adapter that declares gradients and has none."""
+
     facts = Facts("without", gradients=True)
 
     def run(self, case):
@@ -22,10 +26,14 @@ class WithoutGradients:
 
 
 class WithoutRun:
+    """An adapter without its main method."""
+
     facts = Facts("no run")
 
 
 class Broken:
+    """An adapter that cannot be made."""
+
     def __init__(self):
         raise RuntimeError("no such device")
 

@@ -29,6 +29,7 @@ SPECIAL = [0.0, -0.0, 1e-7, np.nan, -np.inf]
 
 
 def same_bits(a, b):
+    """Tell whether two sets of arrays are the same in names, dtypes, shapes and bits."""
     return a.keys() == b.keys() and all(
         (a[name].dtype, a[name].shape, a[name].tobytes()) == (b[name].dtype, b[name].shape, b[name].tobytes())
         for name in a
@@ -36,6 +37,7 @@ def same_bits(a, b):
 
 
 def any_case(cell):
+    """Cases of a cell of every kind."""
     half = cases(cell, "half", dtypes=("float16", "bfloat16"))
     padded = cases(cell, "ragged", padded=True, backwards=True) | cases(cell, "ragged", masked=True)
     stacked = cases(cell, "stacked", variants="stacked", masked=True)

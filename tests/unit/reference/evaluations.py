@@ -17,7 +17,7 @@ LANES = (1, 2, 4, 8, 16, 32, 64, 128)
 
 @dataclass(frozen=True)
 class Evaluation:
-    """One way to add up: in which order, in how many lanes, with FMA or not, flushing or not."""
+    """A way to add up: in which order, in how many lanes, with FMA or not, flushing or not."""
 
     order: str = "in order"
     lanes: int = 1
@@ -35,11 +35,11 @@ class Evaluation:
         return totals[..., 0]
 
     def multiply_add(self, a, b, c):
-        """a·b + c, rounded and flushed once or twice."""
+        """The sum a·b + c, rounded and flushed once or twice."""
         return self.flush(fused_multiply_add(a, b, c) if self.fused else self.flush(a * b) + c)
 
     def flush(self, x):
-        """Zero for what is subnormal, where that is this evaluation's way."""
+        """Replace subnormal numbers by zero, where that is this evaluation's way."""
         if not self.flushed:
             return x
         return np.where(np.abs(x) < np.finfo(x.dtype).smallest_normal, x.dtype.type(0), x)
@@ -64,7 +64,7 @@ def dealt(x, order, lanes):
 
 
 def fused_multiply_add(a, b, c):
-    """a·b + c, rounded once, to the dtype of the operands.
+    """The fused a·b + c, rounded once, to the dtype of the operands.
 
     In float64, as a fraction of integers, whose division Python rounds correctly. In a narrower dtype,
     where float64 holds the product exactly, the sum is rounded to odd before it is rounded to the dtype:
@@ -86,6 +86,7 @@ def fused_multiply_add(a, b, c):
 
 
 def _of_integers(a, b, c):
+    """The sum a·b + c of float64 numbers, rounded once."""
     (p, q), (r, s), (t, u) = a.as_integer_ratio(), b.as_integer_ratio(), c.as_integer_ratio()
     q *= s
     return (p * r * u + t * q) / (q * u)
@@ -94,19 +95,19 @@ def _of_integers(a, b, c):
 EXACT = np.frompyfunc(_of_integers, 3, 1)
 
 
-# Those of the cells that round.
+# The operations of the cells that round.
 OPERATIONS = (np.matmul, np.add, np.subtract, np.multiply, np.divide, np.tanh, expit)
 
 
 def backend_array(evaluation, half=None, stored=OPERATIONS):
-    """What makes an array one of a backend that adds up in this way, and flushes as it does.
+    """Make a conversion of arrays to those of a backend that adds up and flushes as an evaluation does.
 
     half: the half type that the array has, if it is one; it becomes float32, and the results of the
     operations `stored` are rounded to the half type.
     """
 
     class Computed(np.ndarray):
-        """The cells' own lines run on it, in the array's dtype."""
+        """An array on which the cells' own lines run, in its dtype."""
 
         def __array_ufunc__(self, ufunc, method, *operands):
             operands = [evaluation.flush(np.asarray(x)) if isinstance(x, np.ndarray) else x for x in operands]

@@ -15,6 +15,7 @@ SIZE, INPUTS, BATCH, TIME = 3, 2, 2, 4
 
 
 def make_case(cell, **options):
+    """A case of random numbers with both biases and an initial state."""
     rng = np.random.default_rng(1)
     rows = len(GATES[cell]) * SIZE
     state = {"initial_state": rng.normal(size=(BATCH, SIZE))}
@@ -34,7 +35,7 @@ def sigmoid(z):
 
 
 def parts(case, x, h, gate, unit):
-    """W·x + b and U·h + recurrent_b of one gate and unit."""
+    """The sums W·x + b and U·h + recurrent_b of one gate and unit."""
     row = GATES[case.cell].index(gate) * SIZE + unit
     from_input = sum(case.W[row, d] * x[d] for d in range(INPUTS)) + case.b[row]
     from_state = sum(case.U[row, j] * h[j] for j in range(SIZE)) + case.recurrent_b[row]
@@ -42,6 +43,7 @@ def parts(case, x, h, gate, unit):
 
 
 def gru_by_hand(case, x, h):
+    """The state of a GRU after one step of one row."""
     r, z = ([sigmoid(sum(parts(case, x, h, gate, k))) for k in range(SIZE)] for gate in ("r", "z"))
     n = []
     for k in range(SIZE):
@@ -54,6 +56,7 @@ def gru_by_hand(case, x, h):
 
 
 def lstm_by_hand(case, x, h, c):
+    """The states h and c of an LSTM after one step of one row."""
     i, f, o = ([sigmoid(sum(parts(case, x, h, gate, k))) for k in range(SIZE)] for gate in "ifo")
     g = [math.tanh(sum(parts(case, x, h, "g", k))) for k in range(SIZE)]
     c = [f[k] * c[k] + i[k] * g[k] for k in range(SIZE)]
@@ -119,7 +122,7 @@ def test_the_final_cell_state_is_checked():
 
 
 def test_the_error_of_the_unobserved_cell_state_stays_small():
-    """Carried over 500 steps of a chaotic LSTM, the bound does not grow; its median is below 1e-5."""
+    """The bound, carried over 500 steps of a chaotic LSTM, does not grow; its median is below 1e-5."""
     rng = np.random.default_rng(0)
     arrays = [rng.normal(size=s) for s in [(2, 500, 4), (4 * 32, 4), (4 * 32, 32), (4 * 32,)]]
     arrays[2] *= 4 / 32**0.5

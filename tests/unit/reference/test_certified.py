@@ -1,4 +1,4 @@
-"""The oracle itself, certified: exact ball arithmetic encloses the true outputs, and it lies beside them.
+"""The oracle itself, certified: it lies beside the true outputs, which exact ball arithmetic encloses.
 
 A ball is a midpoint and a radius that surely hold a real number (Johansson, "Arb: efficient
 arbitrary-precision midpoint-radius interval arithmetic", IEEE Trans. Computers 66, 2017). The lines of
@@ -19,7 +19,7 @@ from rnn_lockstep.reference.oracle.activations import ACTIVATIONS, elu, sigmoid,
 from rnn_lockstep.reference.oracle.cells import CELLS, GATES, Options, Weights
 
 BATCH, TIME, SIZES = 2, 8, (3, 4)  # input_size, hidden_size
-# Of np.tanh, of SciPy's expit, and of what NumPy makes of the others.
+# The ulps of np.tanh, of SciPy's expit, and of the others as NumPy computes them.
 ULPS = {
     "tanh": FunctionError(2),
     "sigmoid": FunctionError(4),
@@ -133,12 +133,12 @@ def drawn(cell, options, biases, seed=0, scale=1.0, batch=BATCH, time=TIME, size
 
 
 def inside(enclosures, values, error):
-    """Where the true number is surely no further than `error` from the value."""
+    """Tell where the true number is surely no further than `error` from the value."""
     return np.asarray(np.abs(enclosures - values) <= error)
 
 
 def test_a_ball_across_zero_is_not_cut_off():
-    """As it would be by NumPy's own maximum, whose answer is 0 without a radius."""
+    """NumPy's own maximum would cut it off: its answer is 0 without a radius."""
     across = np.array([arb(0, 1)], dtype=object)
     assert np.maximum(across, 0)[0] == 0
     assert np.maximum(across.view(Balls), 0)[0].contains(1)
@@ -163,7 +163,7 @@ def test_a_formula_off_by_1e_12_lies_outside(cell, options):
 
 
 def test_the_bound_without_a_backends_rounding_is_smaller():
-    """So what is left of it is tried by the next test."""
+    """The next test tries what is left of it."""
     layer = drawn("simple_rnn", {}, 1, time=1)
     own, whole = (layer.rounded(ARITHMETICS[name])[1] for name in ("unrounded", "float64"))
     assert (own < 0.8 * whole).all()
@@ -173,7 +173,7 @@ def test_the_bound_without_a_backends_rounding_is_smaller():
 @pytest.mark.parametrize("scale", [1e-3, 1.0, 30.0])
 @pytest.mark.parametrize("arithmetic", ARITHMETICS)
 def test_a_step_lies_within_the_error_of_its_bound(cell, options, scale, arithmetic):
-    """Also where the bound is for nothing but the oracle's own rounding."""
+    """The error is tried also where the bound is for nothing but the oracle's own rounding."""
     arithmetic = ARITHMETICS[arithmetic]
     for seed in range(12):
         # The fewer the terms, the less there is to spare: a single unit in many rows is the sharpest.
@@ -186,7 +186,7 @@ def test_a_step_lies_within_the_error_of_its_bound(cell, options, scale, arithme
 
 @pytest.mark.parametrize("activation", ["tanh", "relu", "linear", "elu"])
 def test_errors_that_grow_are_carried(activation):
-    """h' = activation(1.9·h - b) keeps h where it is and makes every earlier error larger."""
+    """A step h' = activation(1.9·h - b) keeps h where it is and makes every earlier error larger."""
     h = np.full((1, 1), 0.2)
     b = 1.9 * h[0] - (np.arctanh(h[0]) if activation == "tanh" else h[0])
     weights = Weights(np.zeros((1, 1)), np.full((1, 1), 1.9), -b)
@@ -209,10 +209,10 @@ def test_errors_that_grow_are_carried(activation):
     ids=["tanh", "expit", "softsign", "elu"],
 )
 def test_our_own_functions_keep_their_ulps(function, formula, claimed):
-    """Those claimed, and those of the bound with one to spare.
+    """Each function keeps the ulps claimed for it, and those of the bound with one to spare.
 
-    The bound is the distance of one call to another, of which it starts from the first as it is: only
-    the second call's error counts, and the rounding of the distance.
+    The bound is the distance of one call to another, and starts from the first as it is. Only the second
+    call's error counts, and the rounding of the distance.
     """
     rng = np.random.default_rng(0)
     below = np.ldexp(rng.uniform(-1, 1, 4000), rng.integers(-1020, 0, 4000))

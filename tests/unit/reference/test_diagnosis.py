@@ -26,6 +26,7 @@ def drawn(like=SMALL, seed=0, dtype="float64", **options):
 
 
 def as_dtype(case, dtype):
+    """Convert the arrays of a case to a dtype."""
     return replace(case, **{name: array.astype(dtype) for name, array in case.arrays().items()})
 
 
@@ -36,6 +37,7 @@ def answered(case, *mistakes):
 
 
 def diagnosed(*answers):
+    """The diagnosis of wrong answers, each a case and a trace."""
     return diagnose([Answer(*each) for each in answers], Arithmetic(answers[0][0].dtype, ULPS))
 
 
@@ -91,6 +93,7 @@ def test_a_mistake_in_a_part(part, where):
 
 
 def column_zero(W):
+    """The array with zeros in column 2."""
     return np.where(np.arange(W.shape[1]) == 2, 0, W)
 
 

@@ -24,7 +24,7 @@ SHAPES = [
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("options", SHAPES, ids=str)
 def test_all_starting_points_have_the_same_values(cell, options):
-    """Of a backend whose shown states are exact; the errors that are carried are the larger ones."""
+    """The backend's shown states are exact here, and the errors that are carried are the larger ones."""
     case = make_case(cell, **options)
     plain = PLAIN.answer(case)
     arithmetic = of_numpy(case)
@@ -51,7 +51,7 @@ def last_output_scaled(**options):
 
 
 def test_a_scaled_last_output_is_no_narrower_dtype():
-    """It must be the final state, which nothing rounds on the way; so no coarser rounding explains it."""
+    """A last output is the final state, which nothing rounds on the way: no coarser rounding explains it."""
     case, trace = last_output_scaled(return_sequences=False)
     arithmetic = of_numpy(case)
     verdict = check(case, trace, arithmetic)

@@ -24,7 +24,7 @@ def rounded(case, cotangents):
 
 
 def share(computed, bounds):
-    """How much of the error that is allowed was made, at most."""
+    """The largest error as a share of the one that is allowed."""
     assert list(computed) == list(bounds)
     return max(
         np.max(np.abs(np.asarray(computed[name], np.float64) - value) / np.where(error > 0, error, 1e-300))
@@ -35,7 +35,7 @@ def share(computed, bounds):
 @every_layer
 @every_shape
 def test_float32_lies_within_its_bound(cell, options, shape):
-    """The same lines on float32 arrays are one correct backend; on float64 arrays, one that rounds less."""
+    """The oracle's lines are a correct backend on float32 arrays; on float64 arrays, one that rounds less."""
     case = make(cell, options, shape, "float32")
     cotangents = drawn_cotangents(case)
     bounds = rounded(case, cotangents)
@@ -47,7 +47,7 @@ def test_float32_lies_within_its_bound(cell, options, shape):
 
 
 class WithBools(Evaluation):
-    """A backend's comparisons are not flushed."""
+    """An evaluation that does not flush the results of comparisons."""
 
     def flush(self, x):
         return x if x.dtype == bool else super().flush(x)
@@ -70,7 +70,7 @@ def test_no_order_of_evaluation_leaves_the_bound(cell, options, dtype):
 @every_layer
 @pytest.mark.parametrize("shape", ["two_biases", "reverse", "2_layers"])
 def test_true_gradients_lie_within_the_error(cell, options, shape):
-    """Enclosed by exact balls; those of a U that is off by 1e-11 do not."""
+    """Exact balls enclose them; those of a U that is off by 1e-11 do not lie there."""
     case = make(cell, options, shape)
     cotangents = drawn_cotangents(case)
     bounds = rounded(case, cotangents)
@@ -152,7 +152,7 @@ def stored_at_every_step(terms):
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 def test_a_half_type_has_no_bound(dtype):
-    """The one of sums is left by a loop that stores them at every step, so no verdict rests on it."""
+    """A loop that stores sums at every step leaves the bound on sums, so no verdict rests on it."""
     arithmetic = Arithmetic(np.dtype(dtype), {"tanh": FunctionError(1), "sigmoid": FunctionError(3)})
     terms = np.random.default_rng(0).uniform(0.5, 1, (600, 3)).astype(dtype)
     bound = (np.ones((1, 600)) @ Rounded(terms, arithmetic)).closed()

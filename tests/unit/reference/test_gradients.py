@@ -79,12 +79,13 @@ def answer(case):
 
 
 def drawn_cotangents(case, seed=0):
+    """Random cotangents of all arrays of an answer."""
     rng = np.random.default_rng(seed)
     return Cotangents(*(rng.normal(size=a.shape).astype(case.dtype) for a in answer(case)))
 
 
 def parts_of(cotangents):
-    """All of them, and each alone."""
+    """All cotangents together, and each alone."""
     yield cotangents
     for name, array in cotangents._asdict().items():
         if array is not None:
@@ -92,7 +93,7 @@ def parts_of(cotangents):
 
 
 def scalar(case, cotangents):
-    """L."""
+    """The scalar L."""
     pairs = zip(cotangents, answer(case), strict=False)
     return sum((cotangent * array).sum() for cotangent, array in pairs if cotangent is not None)
 
@@ -110,6 +111,7 @@ def changed(case, name, array):
 
 
 def by_complex_step(case, cotangents, name, direction):
+    """The derivative of L along a direction of one array, by a complex step."""
     for other, array in case.arrays().items():
         case = changed(case, other, array.astype(complex))
     stepped = case.arrays()[name] + 1e-40j * direction
@@ -117,6 +119,7 @@ def by_complex_step(case, cotangents, name, direction):
 
 
 def by_central_difference(case, cotangents, name, direction, step=1e-6):
+    """The derivative of L along a direction of one array, by a central difference."""
     array = case.arrays()[name]
     above, below = (scalar(changed(case, name, array + s * direction), cotangents) for s in (step, -step))
     return (above - below) / (2 * step)
@@ -143,7 +146,7 @@ def deviation(case, derivative, several):
 @every_smooth_layer
 @every_shape
 def test_complex_steps_agree(cell, options, shape):
-    """For all cotangents together and for each alone."""
+    """Both ways agree for all cotangents together and for each alone."""
     case = make(cell, options, shape)
     if options.get("activation") == "linear" and shape == "3_layers_mul":  # whose products are huge
         case = replace(case, inputs=case.inputs / 4)
@@ -195,7 +198,7 @@ def test_a_forgotten_cotangent_is_found(shape):
 @pytest.mark.parametrize("cell", GATES)
 @pytest.mark.parametrize("shape", [shape for shape in SHAPES if "mask" in shape or "lengths" in shape])
 def test_padding_has_no_gradient(cell, shape):
-    """Exactly zero, with a bound of zero, though NaN is there, and in the cotangents too."""
+    """Padding's gradient is exactly zero, its bound too, though NaN is there and in the cotangents."""
     case = make(cell, {}, shape)
     assert np.isnan(case.inputs).any()
     cotangents = drawn_cotangents(case)

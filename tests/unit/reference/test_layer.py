@@ -23,7 +23,7 @@ def test_by_hand():
 
 
 def test_every_element_of_every_array_counts():
-    """Written out with scalar loops, indices in the reference layout."""
+    """Scalar loops write the formula out, with indices in the reference layout."""
     outputs = simple_rnn(X, W, U, B, H0)
     for n in range(3):
         h = H0[n]

@@ -14,6 +14,7 @@ LENGTHS = np.array([4, 2, 0, 1])
 
 
 def make_case(cell="simple_rnn", lengths=LENGTHS):
+    """A case of four rows with lengths, and NaN in its padding."""
     rng = np.random.default_rng(0)
     rows = len(GATES[cell]) * 3
     inputs, *arrays = (rng.normal(size=s) for s in [(4, 4, 2), (rows, 2), (rows, 3), (rows,), (4, 3)])

@@ -23,6 +23,7 @@ def notebook(inputs, W, U, b):
 
 
 def arrays():
+    """Inputs, W, U and b of the notebook's sizes, uniform in [0, 1)."""
     rng = np.random.default_rng(0)
     shapes = [(TIME, INPUT_SIZE), (HIDDEN_SIZE, INPUT_SIZE), (HIDDEN_SIZE, HIDDEN_SIZE), (HIDDEN_SIZE,)]
     return [rng.random(shape) for shape in shapes]
@@ -31,7 +32,7 @@ def arrays():
 def test_the_oracle_is_the_notebook():
     """The notebook's 6,400 numbers are our (time, hidden_size) outputs, flattened.
 
-    Its comment promises (timesteps, output_features), but np.concatenate joins the steps end to end.
+    The comment there promises (timesteps, output_features), but np.concatenate joins the steps end to end.
     """
     expected = notebook(*arrays())
     outputs = simple_rnn(*arrays())
@@ -41,7 +42,7 @@ def test_the_oracle_is_the_notebook():
 
 
 def test_the_notebook_is_saturated_and_cannot_see_a_wrong_u():
-    """Its outputs print as 1., so a transposed U makes no difference there; elsewhere it does."""
+    """The outputs print as 1., so a transposed U makes no difference there; elsewhere it does."""
     inputs, W, U, b = arrays()
     assert np.all(simple_rnn(inputs, W, U, b)[1:] > 1 - 1e-9)
     assert str(simple_rnn(inputs, W, U, b)[-1][:3]) == "[1. 1. 1.]"

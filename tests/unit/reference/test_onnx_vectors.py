@@ -65,6 +65,7 @@ def test_the_cases_are_those_we_know():
 
 
 def readable():
+    """The names of the package's cases that the oracle can express."""
     return sorted(set(node_cases()) - {PEEPHOLES})
 
 

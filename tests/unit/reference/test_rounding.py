@@ -48,6 +48,7 @@ def bound_of(a, b):
 
 
 def permuted_order(a, b):
+    """The sum of products in a random order."""
     order = np.random.default_rng(5).permutation(a.shape[-1])
     return CORRECT["sequential"](a[..., order], b[..., order])
 
@@ -55,7 +56,7 @@ def permuted_order(a, b):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("terms", [1, 2, 5, 33])
 def test_no_order_of_summation_leaves_the_bound(dtype, terms):
-    """And the bound is tight: some evaluation comes within a factor of 8 of it (4 for few terms)."""
+    """The bound is tight, too: some evaluation comes within a factor of 8 of it (4 for few terms)."""
     rng = np.random.default_rng(terms)
     closest = 0.0
     for name, (a, b) in kinds_of_data(rng, dtype, terms).items():
@@ -87,7 +88,7 @@ def test_ulp_is_numpys_spacing(dtype):
 
 @pytest.mark.parametrize("ulps", [0.0, 2.0, 8.0])
 def test_tanh_allows_its_argument_and_its_ulps_and_no_more(ulps):
-    """|backend - value| <= what the argument's error makes of tanh, plus the ulps, from tiny to saturated."""
+    """The bound is what the argument's error makes of tanh, plus the ulps, from tiny to saturated."""
     z = np.concatenate([-np.logspace(-30, 1.5, 200), [0.0], np.logspace(-30, 1.5, 200)])
     for relative in (1e-7, 1e-3, 1.0, 3.0):
         arithmetic = Arithmetic(np.dtype("float32"), {"tanh": FunctionError(ulps)})
@@ -107,7 +108,7 @@ def test_relu_passes_on_what_it_does_not_clip():
 
 
 def test_possible_overflow_leaves_nothing_known():
-    """Whether a sum overflows on the way depends on its order."""
+    """The order of a sum decides if it overflows on the way."""
     arithmetic = Arithmetic(np.dtype("float32"), {"tanh": FunctionError(2)})
     row = Rounded(np.array([[3e38, 3e38, -3e38]]), arithmetic)
     pending = row @ Rounded(np.ones((3, 1)), arithmetic)

@@ -35,15 +35,17 @@ SIZES = ((1, 1), (3, 5), (64, 66))  # input_size, hidden_size: with a bias 3, 9 
 
 
 def random(rng, info, shape, operands):
+    """Normal numbers."""
     return rng.normal(size=shape), rng.normal(size=operands)
 
 
 def repeated(rng, info, shape, operands):
-    """Long runs of rounding errors have one sign."""
+    """Equal products, whose rounding errors have one sign in long runs."""
     return np.full(shape, 1 / 3), np.full(operands, 1 / 3)
 
 
 def alternating(rng, info, shape, operands):
+    """Weights of alternating sign, whose sums cancel."""
     return np.resize([0.1, -0.3], shape), np.full(operands, 0.7)
 
 
@@ -95,7 +97,7 @@ def drawn(kind, dtype, rows, sizes, seed=0):
 
 
 def sums(kind, dtype, sizes):
-    """W·x + U·h + b as a bound (value and error), and its two factors with all the terms of it."""
+    """The sum W·x + U·h + b as a bound (value and error), and its two factors with all the terms of it."""
     weights, x, h = drawn(kind, dtype, UNITS, sizes)
     arithmetic = Arithmetic(np.dtype(dtype))
     bounded = (
@@ -107,12 +109,12 @@ def sums(kind, dtype, sizes):
 
 
 def answered(computed, dtype):
-    """What a backend shows of its numbers: in the case's dtype; here as float64."""
+    """The numbers that a backend shows: rounded to the case's dtype, here as float64."""
     return np.asarray(computed).astype(dtype).astype(np.float64)
 
 
 def share(computed, bounded):
-    """How much of the error that is allowed was made, elementwise."""
+    """The error as a share of the one that is allowed, elementwise."""
     return np.abs(answered(computed, bounded.arithmetic.dtype) - bounded.value) / bounded.error
 
 
@@ -124,7 +126,7 @@ def in_parts(evaluation, kind, dtype, sizes):
 
 
 def half(dtype):
-    """The dtype if it is a half type."""
+    """The dtype if it is a half type, else None."""
     return dtype if dtype in HALF else None
 
 
@@ -152,7 +154,7 @@ def test_no_sum_that_is_stored_on_its_way_leaves_the_bound(dtype, kind, sizes):
     [(repeated, 0.15), (swamped, 0.99), (subnormal_times_huge, 0.99), (underflowing, 0.25)],
 )
 def test_some_plain_loop_comes_near_the_bound(dtype, kind, least):
-    """In float64 nearly half the bound is for the oracle's own sum, which may be off the same way."""
+    """Nearly half of a float64 bound is for the oracle's own sum, which may be off the same way."""
     loops = [
         Evaluation(order, flushed=flush) for order in ("in order", "reversed") for flush in (False, True)
     ]
@@ -166,7 +168,7 @@ def test_some_plain_loop_comes_near_the_bound(dtype, kind, least):
 
 @pytest.mark.parametrize("dtype", HALF)
 def test_stores_come_near_the_bound(dtype):
-    """Of 1 and more, and of two numbers that are each just too small to change it: three are rounded down."""
+    """Three sums are rounded down: 1 and a little more, and two numbers just too small to change it."""
     bounded, _, _ = sums(swamped, dtype, SIZES[0])
     assert share(in_parts(Evaluation(), swamped, dtype, SIZES[0]), bounded).max() >= 0.6
 
@@ -174,7 +176,7 @@ def test_stores_come_near_the_bound(dtype):
 @pytest.mark.parametrize("dtype", HALF)
 @pytest.mark.parametrize("size", [2.0**-13, 2.0**-4])
 def test_a_state_kept_in_float32_is_no_mismatch(dtype, size):
-    """Behind the one that is shown. In float16 that of 2⁻²⁶ is 0, and 64 of them add up."""
+    """A state of 2⁻²⁶ is shown as 0 in float16, and 64 of those that are kept add up."""
     shapes = {(1, 4, 1): size, (64, 1): size, (64, 64): 1}
     arrays = [np.full(shape, number).astype(dtype) for shape, number in shapes.items()]
     kept = PLAIN.answer(Case(*(array.astype(np.float32) for array in arrays), b=None))
@@ -226,7 +228,7 @@ def test_no_product_of_arrays_leaves_the_bound(dtype, kind):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("function", [np.tanh, expit], ids=["tanh", "expit"])
 def test_no_function_leaves_the_bound(dtype, function):
-    """NumPy's and SciPy's own, from subnormal to saturated arguments and results, flushed and not."""
+    """NumPy's and SciPy's own functions stay inside, from subnormal to saturated, flushed and not."""
     smallest = Arithmetic(np.dtype(dtype)).smallest_subnormal
     z = np.geomspace(smallest, -2 * np.log(smallest), 4000).astype(dtype)
     z = np.concatenate([z, -z, np.linspace(np.log(smallest), 0, 4000).astype(dtype)])
@@ -238,7 +240,7 @@ def test_no_function_leaves_the_bound(dtype, function):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_a_factored_sum_of_products_stays_in_the_bound(dtype):
-    """torch's GRU computes n + z∘(h - n) for (1 - z)∘n + z∘h."""
+    """The GRU of torch computes n + z∘(h - n) for (1 - z)∘n + z∘h."""
     rng = np.random.default_rng(0)
     z = rng.random(100_000).astype(dtype)
     n, h = (rng.uniform(-1, 1, z.size) * 10.0 ** -rng.integers(0, 6, z.size) for _ in range(2))
@@ -268,7 +270,7 @@ def test_fused_multiply_add_rounds_once(dtype):
 
 @pytest.mark.parametrize("dtype", COMPUTED)
 def test_the_evaluations_are_what_they_say(dtype):
-    """They agree with those written down one by one, where there is one."""
+    """The evaluations agree with those written down one by one, where there is one."""
     _, a, b = sums(random, dtype, SIZES[-1])
     same = {
         "sequential": Evaluation(),

@@ -16,6 +16,7 @@ ROUGH = Arithmetic(np.dtype("float32"), {"tanh": FunctionError(1500)})
 
 
 def make_case(cell="simple_rnn", layers=1, merge_mode=None, scale=1.0, dtype="float64", time=TIME, **options):
+    """A case of random numbers with some layers and directions. scale: of U."""
     rng = np.random.default_rng(0)
     directions = 1 if merge_mode is None else 2
     rows = len(GATES[cell]) * HIDDEN_SIZE

@@ -21,6 +21,7 @@ some_shapes = pytest.mark.parametrize(
 
 
 def drawn_targets(case):
+    """Random targets in the shape of the outputs."""
     rng = np.random.default_rng(3)
     return rng.uniform(-1, 1, PLAIN.answer(case).outputs.shape).astype(case.dtype)
 
@@ -33,7 +34,7 @@ def rounded(case, rate=RATE, updates=UPDATES):
 
 
 def by_a_backend(case, gradients_of, updates=UPDATES):
-    """The weights after each update of one that computes its gradients of a case and cotangents so."""
+    """The weights after each update of a backend. gradients_of: its gradients, of a case and cotangents."""
     targets, own, answer = drawn_targets(case), case, []
     for _ in range(updates):
         found = gradients_of(own, loss_cotangents(own, PLAIN.answer(own).outputs, targets))
@@ -43,16 +44,17 @@ def by_a_backend(case, gradients_of, updates=UPDATES):
 
 
 def share(weights, bounds):
-    """How much of the error that is allowed was made, at most."""
+    """The largest error as a share of the one that is allowed."""
     return max(np.max(np.abs(weights[name] - value) / error) for name, (value, error) in bounds.items())
 
 
 def verdict(case, answer):
+    """The verdict on weights after each update."""
     return check_training(case, drawn_targets(case), RATE, answer, Arithmetic(case.dtype, ULPS))
 
 
 def test_one_unit_by_hand():
-    """h = relu(0.5·2 + 0.25·4 + 1) = 3 is off by 2: W changes by rate·2·2, U by rate·2·4, b by rate·2."""
+    """The output relu(0.5·2 + 0.25·4 + 1) = 3 is off by 2: W changes by rate·4, U by rate·8, b by rate·2."""
     w, x, u, h0, b = (np.array([[value]]) for value in (0.5, 2.0, 0.25, 4.0, 1.0))
     case = Case(x[None], w, u, b[0], h0, activation="relu")
     [after] = training(case, np.ones((1, 1, 1)), 0.125, 1)
@@ -62,12 +64,13 @@ def test_one_unit_by_hand():
 @every_layer
 @every_shape
 def test_an_update_goes_against_the_slope_of_the_loss(cell, options, shape):
-    """For each of the weights, along a random direction, by central differences."""
+    """Central differences show it for each of the weights, along a random direction."""
     case, step, rng = make(cell, options, shape), 1e-6, np.random.default_rng(5)
     targets = drawn_targets(case)
     clean = replace(case, inputs=np.nan_to_num(case.inputs))
 
     def loss(name, array):
+        """The loss L with another array in the place of one."""
         off = PLAIN.answer(changed(clean, name, array)).outputs - targets
         padding = ~case.valid[..., None] if case.return_sequences else ~case.valid.any(axis=1)[:, None]
         return np.sum(np.where(padding, 0, off) ** 2) / 2
@@ -83,7 +86,7 @@ def test_an_update_goes_against_the_slope_of_the_loss(cell, options, shape):
 @every_layer
 @some_shapes
 def test_float32_lies_within_its_bound(cell, options, shape):
-    """After every update, and a float64 backend nearer the middle."""
+    """Both float types stay inside after every update, float64 nearer the middle."""
     case = make(cell, options, shape, "float32")
     targets, bounds = drawn_targets(case), rounded(case)
     single = training_in(np.asarray, case, targets, RATE, UPDATES)
@@ -97,7 +100,7 @@ def test_float32_lies_within_its_bound(cell, options, shape):
 
 @every_layer
 def test_true_weights_lie_within_the_error(cell, options):
-    """Enclosed by exact balls, after each update; those of a rate that is off by 1e-10 do not."""
+    """Exact balls enclose them after each update; those of a rate that is off by 1e-10 do not lie there."""
     case = make(cell, options, "two_biases")
     bounds, wrong = rounded(case), training(case, drawn_targets(case), RATE * (1 + 1e-10), UPDATES)
     with flint.ctx.workprec(212):
@@ -111,7 +114,7 @@ def test_true_weights_lie_within_the_error(cell, options):
 
 @every_layer
 def test_a_backend_that_forgets_its_new_weights_is_outside(cell, options):
-    """Its first update is right; from the second on, gradients are those of the first weights."""
+    """The first update is right; from the second on, gradients are those of the first weights."""
     case = make(cell, options)
     right = by_a_backend(case, gradients)
     assert verdict(case, right).status == "match"

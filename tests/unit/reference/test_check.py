@@ -1,4 +1,4 @@
-"""The one-step check: what it calls right, what it calls wrong, and what it says of it."""
+"""The check of an answer, step by step: its verdicts, and its words for what is wrong."""
 
 from dataclasses import replace
 
@@ -11,6 +11,7 @@ from tests.unit.reference.arithmetics import of_numpy
 
 
 def make_case(dtype="float32", batch=3, time=6, input_size=2, hidden_size=5, scale=0.6, activation="tanh"):
+    """A simple RNN's case of random numbers with an initial state."""
     rng = np.random.default_rng(0)
     shapes = [
         (batch, time, input_size),
@@ -23,10 +24,12 @@ def make_case(dtype="float32", batch=3, time=6, input_size=2, hidden_size=5, sca
 
 
 def right(case):
+    """The answer of a correct backend."""
     return NumpyAdapter().run(case)
 
 
 def judged(case, trace):
+    """The verdict on a trace, in the arithmetic of NumPy."""
     return check(case, trace, of_numpy(case))
 
 
@@ -106,7 +109,7 @@ def test_without_steps_the_final_state_must_be_the_initial_state():
 
 
 def test_a_step_that_overflows_as_expected_can_be_shown():
-    """Its unit in the last place is unknown, which is no reason to warn."""
+    """The unit in the last place of infinity is unknown, which is no reason to warn."""
     infinite = np.full((1, 1, 1), np.inf, np.float32)
     compared = Comparison("", infinite, infinite.astype(np.float64), infinite.astype(np.float64))
     assert compared.ratio == 0
@@ -209,6 +212,7 @@ def test_a_case_says_what_does_not_fit(changed, message):
 
 
 def lstm(dtype="float32", **options):
+    """An LSTM of random numbers."""
     rng = np.random.default_rng(1)
     shapes = [(3, 6, 2), (20, 2), (20, 5), (20,)]
     arrays = ((rng.normal(size=shape) * 0.6).astype(dtype) for shape in shapes)

@@ -1,4 +1,4 @@
-"""What backends answer lies within the whole trajectory's error, which is sharp where errors fade."""
+"""The whole answer's error holds every backend's answer, and is sharp where errors fade."""
 
 import numpy as np
 import pytest
@@ -13,11 +13,12 @@ from rnn_lockstep.tests.harness.drawing.strategies import cases, fewer
 
 
 def unmeasured(dtype):
+    """The arithmetic of a backend that nobody has measured."""
     return Arithmetic(np.dtype(dtype))
 
 
 def deviations(case):
-    """How far off NumPy's own answer is, and how far it may be, by array."""
+    """The error of NumPy's own answer, and the error it may have, by array."""
     trace, whole = run(load("numpy"), case).arrays(), whole_answer(case, unmeasured(case.dtype.name))
     assert set(whole) == {name for name in trace if not name.startswith("hidden")}
     for name, expected in whole.items():
