@@ -149,7 +149,7 @@ class TorchAdapter:
     def _call(self, module: Any, inputs: Any, start: Any, case: Case) -> Any:
         """The layer's outputs and final states, from packed sequences where the case has lengths."""
         rnn = self.torch.nn.utils.rnn
-        single = case.cell != "lstm"  # an LSTM takes and gives (h, c), the others h alone
+        single = len(case.start) == 1  # an LSTM takes and gives (h, c), the others h alone
         if case.reverse:  # the first of two directions needs some state too
             start = [self.torch.cat([state, state]) for state in start]
         start = (start[0] if single else start) if start else None

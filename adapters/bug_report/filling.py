@@ -46,10 +46,11 @@ def filling(framework: str, case: Case, cotangents: Cotangents | None, longest: 
         in_cells = [outputs, *(case.by_cell(state) for state in states)]
         pulled = dict(zip(("g_outputs", "g_h", "g_c"), in_cells, strict=False))
     sources = {name: source(name, array) for name, array in (arrays | pulled).items()}
-    function = case.activation if case.cell == "simple_rnn" else case.recurrent_activation
+    gated = len(case.record.gates) > 1
+    function = case.recurrent_activation if gated else case.activation
     return {
         **{"framework": framework, "imports": own.imports, "case": case, "names": names, "merged": merged},
-        "layer": own.layer.format(own.simple_rnn if case.cell == "simple_rnn" else case.cell.upper()),
+        "layer": own.layer.format(case.cell.upper() if gated else own.simple_rnn),
         "unpack": UNPACK.format(numpy_dtype(case.dtype)) if "unpack(" in "".join(sources.values()) else "",
         "has_nan": bool(np.isnan(case.inputs.astype(np.float64)).any()),
         "arrays": sources,

@@ -21,7 +21,7 @@ def probe(case: Case, seed: int) -> Case:
     """The probe of a case that a seed determines."""
     rng = np.random.default_rng(seed)
     time = max(case.time, STEPS)
-    unknowns = case.input_size + case.hidden_size + 2 if case.cell == "simple_rnn" else 0
+    unknowns = case.input_size + case.hidden_size + 2 if len(case.record.gates) == 1 else 0
     equations = min(MOST, 2 * unknowns)
     batch = max(case.batch, ROWS, -(-equations // time))
     if case.batch == case.time:  # so that an initial state fits both ways, as it does in the case

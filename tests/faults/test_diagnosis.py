@@ -11,6 +11,7 @@ from rnn_lockstep.adapters import Case, Cotangents, load
 from rnn_lockstep.adapters.backends.compare import judge, judge_gradients, run, run_gradients
 from rnn_lockstep.adapters.backends.examination import examine, examine_gradients
 from rnn_lockstep.reference.diagnosis.diagnose import Answer, diagnose
+from rnn_lockstep.reference.oracle.cells import CELLS
 from rnn_lockstep.tests.harness.drawing.make_case import make_case
 from rnn_lockstep.tests.harness.drawing.strategies import without_nan
 from rnn_lockstep.tests.harness.session import DIAGNOSED
@@ -31,6 +32,8 @@ PLACES: list[dict[str, Any]] = [
     {"regime": "growing"},
     {"regime": "special", "shape": (5, 6, 3, 3)},
     {"recurrent_activation": "hard_sigmoid"},
+    {"activation": "softsign"},
+    {"projection": True},
     {"layers": 2},
     {"layers": 3, "padding": "ragged"},
     {"layers": 2, "shape": (3, 5, 4, 4)},
@@ -53,7 +56,7 @@ PLACES: list[dict[str, Any]] = [
     {"dtype": "float16"},
     {"dtype": "bfloat16"},
 ]
-OPTIONS = {"activation", "recurrent_activation", "layers", "merge_mode", "return_sequences"}
+OPTIONS = {"activation", "recurrent_activation", "projection", "layers", "merge_mode", "return_sequences"}
 
 
 def case_at(place: dict[str, Any], fault: Fault, seed: int) -> Case:
@@ -74,11 +77,13 @@ def case_at(place: dict[str, Any], fault: Fault, seed: int) -> Case:
 
 
 def possible(place: dict[str, Any], fault: Fault) -> bool:
-    gated = fault.cells[0] != "simple_rnn"
+    """Tell whether the fault's first cell can be there."""
+    cell = CELLS[fault.cells[0]]
     several = {"layers", "merge_mode", "return_sequences", "padding", "reverse"} & place.keys()
-    if fault.simple and several:
+    if fault.simple and (several or place.get("activation") == "softsign"):
         return False
-    return ("activation" not in place) if gated else ("recurrent_activation" not in place)
+    chosen = {"activation", "recurrent_activation"} & place.keys()
+    return chosen <= cell.options.keys() and (cell.projects or "projection" not in place)
 
 
 def causes(fault: Fault) -> Iterator[str]:

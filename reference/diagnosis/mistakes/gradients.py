@@ -92,7 +92,9 @@ def of_the_backward_direction(case: Case, found: Found) -> Found:
 
 
 def recurrent_transposed(case: Case, found: Found) -> Found:
-    """Transpose the gradients of U, the part of each gate by itself."""
+    """Transpose the gradients of U, the part of each gate by itself, where that is square."""
+    if case.output_size != case.hidden_size:
+        return found
     starts = range(0, len(GATES[case.cell]) * case.hidden_size, case.hidden_size)
 
     def change(g: Any) -> Any:

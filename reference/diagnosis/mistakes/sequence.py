@@ -98,7 +98,7 @@ def swapped_back(case: Case, trace: Trace) -> Trace:
     if not case.return_sequences or case.padded:
         return trace
     outputs: Any = trace.outputs.swapaxes(0, 1)
-    if case.batch == case.time or case.more_weights or case.cell == "lstm" or not case.time:
+    if case.batch == case.time or case.more_weights or len(case.start) > 1 or not case.time:
         return replace(trace, outputs=outputs)
     return Trace(outputs, outputs[:, -1])
 
