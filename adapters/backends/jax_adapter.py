@@ -49,7 +49,7 @@ class JaxAdapter:
                     return new, new[0]
                 counts_t = counts_t[:, None]
                 state = tuple(jnp.where(counts_t, n, old) for n, old in zip(new, state, strict=True))
-                return state, jnp.where(counts_t, new[0], 0)
+                return state, jnp.where(counts_t, state[0], 0)  # the state itself, not computed again
 
             time_first = (jnp.swapaxes(inputs, 0, 1), None if counts is None else counts.T)
             final, outputs = jax.lax.scan(scanned, start, time_first, reverse=reverse)

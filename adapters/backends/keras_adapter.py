@@ -47,7 +47,7 @@ class KerasAdapter:
                 "elu": {name: FunctionError(1, 2.0 ** (1 - f.bits)) for name, f in FORMATS.items()},
             },
             compiles=True,
-            **{**EVERYTHING, "projection": False},
+            **{**EVERYTHING, "cells": tuple(LAYERS), "projection": False},
         )
         self.cache = lru_cache(maxsize=128)(self._build)
 

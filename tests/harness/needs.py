@@ -54,7 +54,12 @@ def alternatives(need: str) -> list[str]:
 
 
 def missing(item: pytest.Item, facts: Facts) -> str:
-    """Give the first need of a test that the facts do not declare; empty where they declare all."""
+    """Give the first need of a test that the facts do not declare; empty where they declare all.
+
+    A test with a `cell` among its parameters needs that cell.
+    """
     wanted = [need for mark in item.iter_markers("needs") for need in mark.args]
+    parameters = getattr(getattr(item, "callspec", None), "params", {})
+    wanted += [parameters["cell"]] if "cell" in parameters else []
     unmet = (need for need in wanted if not any(DECLARED[name](facts) for name in alternatives(need)))
     return next(unmet, "")

@@ -6,14 +6,12 @@ from itertools import permutations
 
 import numpy as np
 
-from rnn_lockstep.reference.diagnosis.mistakes.mistake import Change, Mistake, change_one_gate
+from rnn_lockstep.reference.diagnosis.mistakes.mistake import GATED, Change, Mistake, change_one_gate
 from rnn_lockstep.reference.oracle.case import Case
 from rnn_lockstep.reference.oracle.cells import GATES, Weights
 from rnn_lockstep.reference.oracle.validation import Array
 
-BOTH = ("gru", "lstm")
-
-# Where an order of gates is known from. Source: the frameworks' own documentation, as in DESIGN's table.
+# Where an order of gates is known from. Source: the frameworks' own documentation, as in adapters/backends/weight_layouts.py.
 KNOWN_ORDERS = {
     "zrn": "Keras's and ONNX's",
     "iofg": "ONNX's",
@@ -57,7 +55,7 @@ def in_order_of(cell: str, letters: str, says: str, *names: str) -> Mistake:
 
 
 ORDERS = {
-    f"{cell}_gates_in_order_{letters}": in_order(cell, letters) for cell in BOTH for letters in orders(cell)
+    f"{cell}_gates_in_order_{letters}": in_order(cell, letters) for cell in GATED for letters in orders(cell)
 }
 PARTIAL_ORDERS = {
     f"{cell}_{name}_in_order_{letters}": in_order_of(cell, letters, says, *names)
@@ -86,7 +84,7 @@ U_OF_ONE_GATE = {
     f"{cell}_u_of_{gate}_transposed": Mistake(
         f"U is transposed for the gate {gate} alone", change_gate_of(gate, np.transpose, "U"), cells=(cell,)
     )
-    for cell in BOTH
+    for cell in GATED
     for gate in GATES[cell]
 }
 
@@ -104,23 +102,23 @@ def with_activation(name: str) -> Callable[[Case], Case]:
 GATE_ACTIVATIONS: dict[str, Mistake] = {
     "tanh_for_the_activation": Mistake(
         "the layer's activation is ignored: candidate and output have tanh",
-        cells=BOTH,
+        cells=GATED,
         change_case=with_activation("tanh"),
     ),
     "relu_for_the_activation": Mistake(
-        "candidate and output have relu", cells=BOTH, change_case=with_activation("relu")
+        "candidate and output have relu", cells=GATED, change_case=with_activation("relu")
     ),
     "hard_sigmoid_for_sigmoid": Mistake(
         "the gates' activation is hard_sigmoid (z/6 + 1/2)",
-        cells=BOTH,
+        cells=GATED,
         change_case=with_gate_activation("hard_sigmoid"),
     ),
     "hard_sigmoid_of_keras_2": Mistake(
         "the gates' activation is the hard_sigmoid of Keras 2 (z/5 + 1/2)",
-        cells=BOTH,
+        cells=GATED,
         change_case=with_gate_activation("hard_sigmoid_keras2"),
     ),
     "sigmoid_for_hard_sigmoid": Mistake(
-        "the gates' activation is sigmoid", cells=BOTH, change_case=with_gate_activation("sigmoid")
+        "the gates' activation is sigmoid", cells=GATED, change_case=with_gate_activation("sigmoid")
     ),
 }

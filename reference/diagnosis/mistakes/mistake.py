@@ -19,6 +19,7 @@ from rnn_lockstep.reference.oracle.trace import Trace
 from rnn_lockstep.reference.oracle.validation import Array
 
 CELLS = tuple(RECORDS)
+GATED = tuple(name for name, record in RECORDS.items() if len(record.gates) > 1)
 STATE, CELL_STATE = "initial_state", "initial_cell_state"
 Result = Any  # outputs and final state
 Change = Callable[[Case, Weights], Weights]

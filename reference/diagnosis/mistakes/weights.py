@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from rnn_lockstep.reference.diagnosis.mistakes.mistake import Change, Mistake, change_each_gate
+from rnn_lockstep.reference.diagnosis.mistakes.mistake import GATED, Change, Mistake, change_each_gate
 from rnn_lockstep.reference.oracle.case import Case
 from rnn_lockstep.reference.oracle.cells import Weights
 from rnn_lockstep.reference.oracle.validation import Array
@@ -53,7 +53,6 @@ def times(factor: int) -> Callable[[Array], Array]:
     return lambda array: (factor * array).astype(array.dtype)
 
 
-GATED = ("gru", "lstm")  # with one gate, all gates at once are each by itself
 WEIGHTS: dict[str, Mistake] = {
     "u_transposed": Mistake("U is transposed", gate_by_gate(np.transpose, "U")),
     "w_transposed": Mistake("W is transposed", gate_by_gate(if_square, "W")),
