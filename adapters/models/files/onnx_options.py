@@ -39,8 +39,9 @@ FUNCTIONS: dict[str, tuple[str, tuple[float, ...]]] = {
     "hard_sigmoid": ("HardSigmoid", (1 / 6, 0.5)),
     "hard_sigmoid_keras2": ("HardSigmoid", (0.2, 0.5)),
 }
-# The parameters of each where the node has none: those of the last above. Names are read in any case.
-USUAL = {name.lower(): parameters for name, parameters in FUNCTIONS.values()}
+# The parameters of each where the node has none: those of the last above, but an Affine has zeros, as in
+# ONNX Runtime. Names are read in any case.
+USUAL = {name.lower(): parameters for name, parameters in FUNCTIONS.values()} | {"affine": (0.0, 0.0)}
 PARAMETERS = ("activation_alpha", "activation_beta")
 # The type of each attribute that decides anything; of a list, that of each of its values.
 TYPES = {

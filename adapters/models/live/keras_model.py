@@ -74,9 +74,12 @@ def weights_of(cell: Any, kind: str) -> Weights:
 
 
 def value_of(name: str, option: Any) -> Any:
-    """The value of a cell's option in the reference: the name of an activation, or true or false."""
-    if isinstance(option, bool):
-        return option
+    """The value of a cell's option in the reference: the name of an activation, or true or false.
+
+    name: the layer's.  Raises InvalidModel for an activation that is not known.
+    """
+    if not callable(option):
+        return bool(option)
     found = getattr(option, "__name__", str(option))
     if found not in ACTIVATIONS:
         raise InvalidModel(f"{name}: has the activation {found}; known are {', '.join(ACTIVATIONS)}")

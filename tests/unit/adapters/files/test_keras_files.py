@@ -234,7 +234,7 @@ LAYERS = [
         (weights("gru", 2, 3), weights("gru", 2, 3)),
         "gru",
         activation="softsign",
-        recurrent_activation="elu",
+        recurrent_activation="hard_sigmoid",
         merge_mode="sum",
     ),
     RecurrentLayer("half", (weights("gru", 2, 3, 1, ml_dtypes.bfloat16),), "gru"),

@@ -224,6 +224,7 @@ REFUSED = {
         with_node(activations=["Sigmoid", "Elu", "Elu"], activation_alpha=[1.0, 0.5]),
         "Elu of alpha=0.5",
     ),
+    "affine of nothing": (with_node(kind="RNN", activations=["Affine"]), "Affine of alpha=0 and beta=0"),
     "affine": (
         with_node(kind="RNN", activations=["Affine"], activation_alpha=[2.0], activation_beta=[0.0]),
         "Affine of alpha=2 and beta=0",
