@@ -47,7 +47,7 @@ PARAMETERS = ("activation_alpha", "activation_beta")
 TYPES = {
     **dict.fromkeys(("direction", "activations"), bytes),
     **dict.fromkeys(("hidden_size", "input_forget", "layout", "linear_before_reset"), int),
-    **dict.fromkeys(("activation_alpha", "activation_beta", "clip"), float),
+    **dict.fromkeys((*PARAMETERS, "clip"), float),
 }
 # The operator that merges both directions, by merge_mode; "concat" needs none of its own.
 MERGES = {"sum": "ReduceSum", "mul": "ReduceProd", "ave": "ReduceMean"}
@@ -58,8 +58,9 @@ def options_of(node: Any) -> dict[str, Any]:
     """The fields of a RecurrentLayer. Raises ValueError, naming the attribute that has no place there."""
     attributes = attributes_of(node)
     for name, value in attributes.items():
-        values = value if name.startswith("activation") and isinstance(value, list) else [value]
-        if any(not isinstance(v, TYPES.get(name, object)) for v in values):
+        listed, kind = name in ("activations", *PARAMETERS), TYPES.get(name, object)
+        values = value if listed and isinstance(value, list) else [value]
+        if (listed and values is not value) or any(not isinstance(v, kind) for v in values):
             raise ValueError(f"its {name} is a {type(value).__name__}")
     if "clip" in attributes:
         raise ValueError(f"it has clip={attributes['clip']}, which no other framework has")

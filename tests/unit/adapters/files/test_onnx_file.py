@@ -235,6 +235,8 @@ REFUSED = {
     ),
     "slope": (with_node(activation_alpha=[0.3], **HARD), "HardSigmoid of alpha=0.3"),
     "slopes": (with_node(activation_alpha=[0.2, 0.2], **HARD), "2 values of activation_alpha"),
+    "no list of slopes": (with_node(activation_alpha=0.2, **HARD), "its activation_alpha is a float"),
+    "no list of activations": (with_node(activations="Tanh"), "its activations is a bytes"),
     "few activations": (with_node(activations=["Tanh"]), "1 activations, needs 3"),
     "one direction": (with_node(direction="bidirectional"), "not of 2 directions"),
     "gru": (with_node(kind="GRU", linear_before_reset=3), "linear_before_reset is 3"),
