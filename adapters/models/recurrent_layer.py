@@ -8,18 +8,13 @@ import numpy as np
 
 from rnn_lockstep.adapters.one_line import printable
 from rnn_lockstep.reference import Case, Weights
+from rnn_lockstep.reference.oracle.cells import CELLS, Cell
 from rnn_lockstep.reference.oracle.validation import Array
 
 OPTIONS = (
     *("cell", "activation", "recurrent_activation", "reset_after"),
     *("reverse", "merge_mode", "return_sequences"),
 )
-# Those that decide what each cell computes. All cells have an activation, which only a simple RNN can choose.
-CELL_OPTIONS = {
-    "simple_rnn": ("activation",),
-    "gru": ("recurrent_activation", "reset_after"),
-    "lstm": ("recurrent_activation",),
-}
 
 
 class InvalidModel(ValueError):
@@ -32,7 +27,8 @@ class RecurrentLayer:
 
     name: as the model has it.
     cells: the weights of each layer and direction in the reference layout, in torch's order: layer by
-    layer, forward before backward. NumPy arrays of one dtype; all cells have the same biases.
+    layer, forward before backward. NumPy arrays of one dtype; all cells have the same biases, and a
+    projection or none.
     cell ... return_sequences: as in `reference.Case`.
     outputs_reversed: whether a reverse layer's outputs are in the order of its steps, the last input
     first, as Keras's go_backwards and flax's reverse leave them.
@@ -67,6 +63,11 @@ class RecurrentLayer:
         return Case(inputs, **first._asdict(), more_weights=tuple(others), **options, **more)
 
     @property
+    def record(self) -> Cell:
+        """The record of the layer's cell."""
+        return CELLS[self.cell]
+
+    @property
     def dtype(self) -> np.dtype[Any]:
         """The dtype of the weights."""
         dtype: np.dtype[Any] = self.cells[0].W.dtype
@@ -79,8 +80,19 @@ class RecurrentLayer:
 
     @property
     def hidden_size(self) -> int:
-        """The size H of the states."""
-        return int(self.cells[0].U.shape[1])
+        """The number H of units, and of cell states."""
+        return len(self.cells[0].W) // len(self.record.gates)
+
+    @property
+    def projection_size(self) -> int:
+        """The size of the states h where a projection makes them of H units, otherwise 0."""
+        return 0 if self.cells[0].projection is None else len(self.cells[0].projection)
+
+    @property
+    def sizes(self) -> str:
+        """The sizes in one short phrase, for example "3 -> 8, projected to 5"."""
+        projected = f", projected to {self.projection_size}" if self.projection_size else ""
+        return f"{self.input_size} -> {self.hidden_size}{projected}"
 
     @property
     def directions(self) -> int:
@@ -95,7 +107,7 @@ class RecurrentLayer:
     @property
     def biases(self) -> int:
         """The number of biases that each cell has."""
-        return sum(bias is not None for bias in (self.cells[0].b, self.cells[0].recurrent_b))
+        return sum(bias is not None for bias in self.cells[0].biases)
 
     @property
     def parameters(self) -> int:

@@ -6,7 +6,7 @@ from io import StringIO
 from rich.console import Console
 from rich.table import Table
 
-from rnn_lockstep.adapters.models.recurrent_layer import CELL_OPTIONS, RecurrentLayer
+from rnn_lockstep.adapters.models.recurrent_layer import RecurrentLayer
 from rnn_lockstep.adapters.one_line import printable
 
 COLUMNS = ("layer", "cell", "in -> hidden", "layers", "biases", "dtype", "parameters", "conventions")
@@ -19,9 +19,8 @@ def shown(layers: Sequence[RecurrentLayer], width: int) -> str:
     for column in COLUMNS:
         table.add_column(column, justify="right" if column in NUMBERS else "left", overflow="fold")
     for layer in layers:
-        sizes = f"{layer.input_size} -> {layer.hidden_size}"
         counts = (str(layer.layers), str(layer.biases), str(layer.dtype), f"{layer.parameters:,}")
-        table.add_row(printable(layer.name), layer.cell, sizes, *counts, ", ".join(conventions(layer)))
+        table.add_row(printable(layer.name), layer.cell, layer.sizes, *counts, ", ".join(conventions(layer)))
     text = StringIO()
     console = Console(file=text, width=width, highlight=False, markup=False, emoji=False)
     console.print(table)
@@ -38,7 +37,7 @@ def conventions(layer: RecurrentLayer) -> list[str]:
         "reset_after": f"reset {'after' if layer.reset_after else 'before'} U",
     }
     said = {
-        **{name: of_cell[name] for name in CELL_OPTIONS[layer.cell]},
+        **{name: of_cell[name] for name in layer.record.options},
         "merge_mode": f"bidirectional, {layer.merge_mode}" if layer.merge_mode else "",
         "reverse": "backwards" if layer.reverse else "",
         "outputs_reversed": "outputs in the order of the steps" if layer.outputs_reversed else "",

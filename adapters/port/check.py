@@ -181,7 +181,7 @@ def cause_of(pair: Pair, live: LiveLayer, last: Verdict, seed: int) -> str:
 
 def in_words(layer: RecurrentLayer) -> str:
     """A layer in one line."""
-    words = [layer.cell, f"{layer.input_size} -> {layer.hidden_size}", str(layer.dtype)]
+    words = [layer.cell, layer.sizes, str(layer.dtype)]
     words += [f"{layer.layers} layers"] if layer.layers > 1 else []
     words += [f"both directions, {layer.merge_mode}"] if layer.merge_mode else []
     return f"{printable(layer.name)} ({', '.join(words)})"

@@ -55,10 +55,8 @@ def drawn(
         more["lengths"] = rng.integers(1, time + 1, batch)
         inputs[np.arange(time) >= more["lengths"][:, None]] = 0
     if given_state:
-        cells = (len(layer.cells),) if len(layer.cells) > 1 else ()
-        shape = (*cells, batch, layer.hidden_size)
-        start = layer.case(np.zeros((1, 0, layer.input_size), layer.dtype)).start
-        for (name, draw), _ in zip(STATES.items(), start, strict=False):
+        shapes = layer.case(np.zeros((batch, 0, layer.input_size), layer.dtype)).state_shapes
+        for (name, draw), shape in zip(STATES.items(), shapes, strict=False):
             more[name] = draw(rng, shape).astype(layer.dtype)
     return layer.case(inputs.astype(layer.dtype), **more)
 

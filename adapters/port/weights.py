@@ -21,7 +21,7 @@ TURNED = [
     MISTAKES[name]
     for name in ("all_gates_in_the_other_order", "u_in_the_other_order", "w_transposed", "u_transposed")
 ]
-SIZES = ("cell", "input_size", "hidden_size", "layers", "directions")
+SIZES = ("cell", "input_size", "hidden_size", "projection_size", "layers", "directions")
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Difference:
     """The fate of one array of the source's in the target.
 
     cell: the direction and layer that it is of; empty where there is only one.
-    name: W, U, or b for all that is added.
+    name: W, U, b for all that is added, or projection.
     same: the way in which it is the same; empty where it is not.
     instead: what it is in place of the source's; empty where it is the same.
     far: the largest difference.
@@ -156,21 +156,17 @@ def likeliest(fits: Sequence[str]) -> str:
 
 
 def in_effect(layer: RecurrentLayer, weights: Weights) -> dict[str, Array]:
-    """The weights of a cell in effect, float64: W, U, and as b its biases, added up where the cell does."""
-    W, U = (np.asarray(w, np.float64) for w in (weights.W, weights.U))
-    b, recurrent_b = (
-        np.zeros(len(W)) if bias is None else np.asarray(bias, np.float64) for bias in biases_of(weights)
-    )
+    """The weights of a cell in effect, float64: W, U, and as b its biases, added up where the cell does.
+
+    Last, the projection, where there is one.
+    """
+    found = {name: np.asarray(w, np.float64) for name, w in weights._asdict().items() if w is not None}
+    b, recurrent_b = (found.pop(name, np.zeros(len(weights.W))) for name in ("b", "recurrent_b"))
     total = b + recurrent_b
     if layer.cell == "gru" and layer.reset_after:  # recurrent_b of n is inside the reset product
         n = 2 * layer.hidden_size
         total = np.concatenate([total[:n], b[n:], recurrent_b[n:]])
-    return {"W": W, "U": U, "b": total}
-
-
-def biases_of(weights: Weights) -> tuple[Array | None, Array | None]:
-    """The bias added to the input's sum and that added to the state's, (gates·H,) each; None adds nothing."""
-    return weights.b, weights.recurrent_b
+    return {"W": found.pop("W"), "U": found.pop("U"), "b": total, **found}
 
 
 def near(layer: RecurrentLayer, cells: Sequence[Weights], cell: int, name: str, found: Array) -> bool:
@@ -200,7 +196,7 @@ def alike(layer: RecurrentLayer, mine: Weights, theirs: Weights, name: str, foun
     given = in_effect(layer, mine)[name].astype(layer.dtype)
     exact = np.array_equal(given, found.astype(layer.dtype))
     how = "identical" if exact else f"the same up to the rounding of {layer.dtype}"
-    counts = [sum(bias is not None and bool(np.any(bias)) for bias in biases_of(w)) for w in (mine, theirs)]
+    counts = [sum(bias is not None and bool(np.any(bias)) for bias in w.biases) for w in (mine, theirs)]
     if name != "b" or counts[0] == counts[1]:
         return how
     one, two = ("the source's", "the target's") if counts[0] < counts[1] else ("it", "the source's")
@@ -209,9 +205,7 @@ def alike(layer: RecurrentLayer, mine: Weights, theirs: Weights, name: str, foun
 
 def related(layer: RecurrentLayer, mine: Weights, name: str, found: Array) -> str:
     """The relation of an array to the one in whose place it is, in words."""
-    given = in_effect(layer, mine)[name]
-    doubts = doubt(layer, mine, name)
-    if np.count_nonzero(np.abs(found - given) > doubts) <= given.size // 2:
-        return difference(ArrayInEffect(name, given, found, doubts))
-    says = difference(ArrayInEffect(name, given, found, doubts))
-    return says if "your" in says and "another" not in says else UNRELATED
+    each = ArrayInEffect(name, in_effect(layer, mine)[name], found, doubt(layer, mine, name))
+    says = difference(each)
+    vague = "is wrong in" in says or "another array" in says
+    return UNRELATED if vague and np.count_nonzero(each.near(each.given)) < found.size / 2 else says

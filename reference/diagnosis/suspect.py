@@ -69,7 +69,7 @@ class Suspect:
         return self.leaves_nothing_wrong(self.comparisons(self.carried, *mistakes))
 
     def leaves_nothing_wrong(self, mistaken: Sequence[Comparison]) -> bool:
-        """Tell whether a mistaken answer explains everything, by bounds that prove as much as the right ones."""
+        """Tell whether a mistaken answer explains everything, by bounds that prove enough."""
         if not mistaken or count_wrong(mistaken):
             return False
         found = count_vacuous(mistaken)

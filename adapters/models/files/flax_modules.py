@@ -3,10 +3,13 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from rnn_lockstep.adapters.backends import jax_adapter
 from rnn_lockstep.adapters.models.recurrent_layer import RecurrentLayer
 from rnn_lockstep.reference.oracle.validation import Array
 
-CELLS = {"simple_rnn": "SimpleCell", "gru": "GRUCell", "lstm": "LSTMCell"}
+CLASSES = {"simple_rnn": "SimpleCell", "gru": "GRUCell", "lstm": "LSTMCell"}
+# The names of a cell's functions, by those of the options.
+FUNCTIONS = {"activation": "activation_fn", "recurrent_activation": "gate_fn"}
 
 
 def function_of(layer: RecurrentLayer, parameters: Mapping[str, Any]) -> Callable[[Array], Any]:
@@ -29,16 +32,15 @@ def function_of(layer: RecurrentLayer, parameters: Mapping[str, Any]) -> Callabl
 
 def module_of(layer: RecurrentLayer) -> Any:
     """The module of one of a stack's layers: `nn.RNN`, or `nn.Bidirectional` of two."""
+    import jax
     from flax import linen as nn
 
     own: dict[str, Any] = {"param_dtype": layer.dtype, "dtype": layer.dtype}
-    if layer.cell == "simple_rnn":
-        own["activation_fn"] = {"tanh": nn.tanh, "relu": nn.relu}[layer.activation]
-    elif layer.recurrent_activation == "hard_sigmoid":
-        own["gate_fn"] = nn.hard_sigmoid
+    for option in layer.record.options.keys() & FUNCTIONS:
+        own[FUNCTIONS[option]] = jax_adapter.activation_function(jax, getattr(layer, option))
 
     def rnn(**options: Any) -> Any:
-        return nn.RNN(getattr(nn, CELLS[layer.cell])(layer.hidden_size, **own), **options)
+        return nn.RNN(getattr(nn, CLASSES[layer.cell])(layer.hidden_size, **own), **options)
 
     if layer.merge_mode is None:
         return rnn(reverse=layer.reverse, keep_order=layer.reverse and not layer.outputs_reversed)

@@ -122,6 +122,7 @@ def write(layers: Sequence[RecurrentLayer]) -> bytes:
     Raises InvalidModel.
     """
     reading.need_one_each(layers)
+    reading.need_no_projection(layers, "flax")
     tree: dict[str, Any] = {}
     for layer in layers:
         for other in layers:

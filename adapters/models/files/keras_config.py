@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 
 from rnn_lockstep.adapters.backends.weight_layouts import unpack
-from rnn_lockstep.adapters.models.recurrent_layer import CELL_OPTIONS, InvalidModel, RecurrentLayer
-from rnn_lockstep.reference.oracle.cells import GATES, Weights
+from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer
+from rnn_lockstep.reference.oracle.cells import CELLS, GATES, Weights
 from rnn_lockstep.reference.oracle.validation import Array
 
-CELLS = {"SimpleRNN": "simple_rnn", "GRU": "gru", "LSTM": "lstm", "CuDNNGRU": "gru", "CuDNNLSTM": "lstm"}
+CLASSES = {"SimpleRNN": "simple_rnn", "GRU": "gru", "LSTM": "lstm", "CuDNNGRU": "gru", "CuDNNLSTM": "lstm"}
 Config = dict[str, Any]
 
 
@@ -124,7 +124,7 @@ class _Walk:
         if path:  # the model's own name is no part of its layers'
             own = config.get("name") or item.get("name") or snake_case(kind)
             names = (*names, text(own, "a layer's name"))
-        if kind in (*CELLS, "RNN", "Bidirectional") and built_in(item):
+        if kind in (*CLASSES, "RNN", "Bidirectional") and built_in(item):
             yield self.recurrent(kind, config, path, names)
         elif isinstance(children, list):
             groups = group_names([class_and_config(child)[0] for child in children])
@@ -142,7 +142,7 @@ class _Walk:
         directions = []
         for word, item in (("forward", inner), ("backward", back)):
             inner_kind, inner_config = class_and_config(item)
-            if inner_kind not in (*CELLS, "RNN") or not built_in(item or {}):
+            if inner_kind not in (*CLASSES, "RNN") or not built_in(item or {}):
                 raise InvalidModel(f"layer {name} is Bidirectional of {inner_kind}, which is not known")
             own = text(inner_config.get("name") or snake_case(inner_kind), f"layer {name}: the name inside")
             around = (*chain, (f"{word}_{own}", own))
@@ -194,15 +194,16 @@ class _Walk:
 
     def options(self, kind: str, config: Config, name: str) -> dict[str, Any]:
         """The options that decide what a cell computes."""
-        cudnn, cell = kind.startswith("CuDNN"), CELLS[kind]
-        options: dict[str, Any] = {"cell": cell}
-        options["activation"] = "tanh" if cudnn else activation(config, "activation", name)
-        if "recurrent_activation" in CELL_OPTIONS[cell]:
-            gate = "sigmoid" if cudnn else activation(config, "recurrent_activation", name)
-            old = self.keras2 and gate == "hard_sigmoid"
-            options["recurrent_activation"] = "hard_sigmoid_keras2" if old else gate
-        if "reset_after" in CELL_OPTIONS[cell]:  # files from before there was a choice do not tell
-            options["reset_after"] = cudnn or flag(config, "reset_after", False, name)
+        options: dict[str, Any] = {"cell": CLASSES[kind]}
+        for option, (usual, *_) in CELLS[CLASSES[kind]].options.items():
+            if kind.startswith("CuDNN"):
+                options[option] = usual
+            elif option == "reset_after":  # files from before there was a choice do not tell
+                options[option] = flag(config, option, False, name)
+            else:
+                function = activation(config, option, name)
+                old = self.keras2 and function == "hard_sigmoid"
+                options[option] = "hard_sigmoid_keras2" if old else function
         return options
 
 
@@ -218,7 +219,7 @@ def cells_of(
             own_name = text(own.get("name") or snake_case(cell_kind), f"layer {name}: a cell's name")
             yield from cells_of(cell, name, f"{path}/cells/{group}", (*chain, (own_name,)))
         return
-    if kind.removesuffix("Cell") not in CELLS or not kind.endswith("Cell") or not built_in(item):
+    if kind.removesuffix("Cell") not in CLASSES or not kind.endswith("Cell") or not built_in(item):
         raise InvalidModel(f"layer {name} has a cell of class {kind}, which is not known")
     yield kind.removesuffix("Cell"), config, Place(path, chain)
 

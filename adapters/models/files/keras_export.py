@@ -15,13 +15,13 @@ import numpy as np
 
 from rnn_lockstep.adapters.backends.weight_layouts import pack
 from rnn_lockstep.adapters.models.files import reading
-from rnn_lockstep.adapters.models.files.keras_config import CELLS, group_names
-from rnn_lockstep.adapters.models.recurrent_layer import CELL_OPTIONS, InvalidModel, RecurrentLayer
+from rnn_lockstep.adapters.models.files.keras_config import CLASSES, group_names
+from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer
 from rnn_lockstep.reference.oracle.cells import Weights
 from rnn_lockstep.reference.oracle.validation import Array
 
 KERAS_VERSION = "3.15.1"  # whose files these are like
-CLASSES = {cell: name for name, cell in reversed(CELLS.items())}
+CLASS_OF = {cell: name for name, cell in reversed(CLASSES.items())}
 Graph = dict[str, Any]
 
 
@@ -30,6 +30,7 @@ def keras_layers(layers: Sequence[RecurrentLayer]) -> list[list[RecurrentLayer]]
 
     They are what a file of them yields when it is read. Raises InvalidModel for what Keras cannot express.
     """
+    reading.need_no_projection(layers, "Keras")
     used: Counter[str] = Counter()
     everyone = []
     for layer in layers:
@@ -52,7 +53,7 @@ def keras_layers(layers: Sequence[RecurrentLayer]) -> list[list[RecurrentLayer]]
 
 def need_expressible(layer: RecurrentLayer) -> None:
     """Raise InvalidModel, with the reason, for what no layer of Keras computes."""
-    if "hard_sigmoid_keras2" in [getattr(layer, name) for name in CELL_OPTIONS[layer.cell]]:
+    if "hard_sigmoid_keras2" in [getattr(layer, name) for name in layer.record.options]:
         raise InvalidModel(f"layer {layer.name}: Keras 3 has no hard_sigmoid of slope 1/5, only 1/6")
     if layer.reverse and layer.return_sequences and not layer.outputs_reversed:
         raise InvalidModel(
@@ -68,7 +69,7 @@ def storable(layer: RecurrentLayer, weights: Weights) -> Weights:
         return weights
     b = np.zeros_like(recurrent_b) if b is None else b
     recurrent_b = np.zeros_like(b) if recurrent_b is None else recurrent_b
-    if "reset_after" in CELL_OPTIONS[layer.cell] and layer.reset_after:
+    if "reset_after" in layer.record.options and layer.reset_after:
         return weights._replace(b=b, recurrent_b=recurrent_b)
     with np.errstate(over="ignore"):
         b = b + recurrent_b
@@ -136,17 +137,16 @@ def layer_config(layer: RecurrentLayer) -> Graph:
         "units": layer.hidden_size,
         "return_sequences": layer.return_sequences,
         "go_backwards": layer.reverse,
-        "activation": layer.activation,
         "use_bias": layer.biases > 0,
-        **{name: getattr(layer, name) for name in CELL_OPTIONS[layer.cell]},
+        **{name: getattr(layer, name) for name in layer.record.options},
     }
     if layer.dtype.name == "bfloat16":
         config["recurrent_initializer"] = "zeros"  # the default one cannot make any
     if layer.merge_mode is None:
-        return keras_object(CLASSES[layer.cell], config)
+        return keras_object(CLASS_OF[layer.cell], config)
     directions = {
         key: keras_object(
-            CLASSES[layer.cell], {**config, "name": f"{word}_{layer.name}", "go_backwards": back}
+            CLASS_OF[layer.cell], {**config, "name": f"{word}_{layer.name}", "go_backwards": back}
         )
         for key, word, back in (("layer", "forward", False), ("backward_layer", "backward", True))
     }
@@ -163,7 +163,7 @@ def weight_arrays(stacks: Sequence[Sequence[RecurrentLayer]]) -> dict[str, Array
     """The arrays by their path in model.weights.h5, and each layer's name by its group's."""
     content: dict[str, Array | str] = {}
     layers = in_keras_order(stacks)
-    classes = [CLASSES[layer.cell] if layer.merge_mode is None else "Bidirectional" for layer in layers]
+    classes = [CLASS_OF[layer.cell] if layer.merge_mode is None else "Bidirectional" for layer in layers]
     for layer, group in zip(layers, group_names(classes), strict=True):
         path = f"layers/{group}"
         content[f"{path}/vars"] = layer.name

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Sequence
 from rnn_lockstep.adapters.models.files import reading
 from rnn_lockstep.adapters.models.files.hdf5 import Contents
 from rnn_lockstep.adapters.models.files.keras_config import Config, LayerConfig, layer_of
-from rnn_lockstep.adapters.models.recurrent_layer import CELL_OPTIONS, InvalidModel, RecurrentLayer
+from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer
+from rnn_lockstep.reference.oracle.cells import CELLS
 from rnn_lockstep.reference.oracle.validation import Array
 
 CELL = re.compile(r"(?P<layer>.+?)(/(?P<direction>forward|backward)_layer)?/cell(/cells/[^/]+?(_\d+)?)?")
@@ -94,9 +95,9 @@ def from_shapes(name: str, cells: Sequence[Sequence[Array]], bidirectional: bool
         shapes = f"{kernel.shape} and {others[0].shape}"
         raise InvalidModel(f"layer {name} has weights of shape {shapes}, which no known cell has")
     options: Config = {"cell": cell}
-    own = CELL_OPTIONS[cell]
+    own = CELLS[cell].options
     bias = others[1].shape if len(others) == 2 else None
-    guessed = ["return_sequences", *dict.fromkeys(("activation", *own))]
+    guessed = ["return_sequences", *own]
     cudnn = bias == (2 * width,)
     if "reset_after" in own:
         options["reset_after"] = bias != (width,)

@@ -1,7 +1,8 @@
 """NumPy's archives of arrays, which hold every layer without loss; nothing in them is ever unpickled.
 
 Arrays of a layer, by name; in a file with a single layer the name may be missing, with its dot:
-    encoder.W, encoder.U, encoder.b, encoder.recurrent_b    of the first cell, in the reference layout
+    encoder.W, encoder.U, encoder.b, encoder.recurrent_b, encoder.projection
+                                                            of the first cell, in the reference layout
     encoder.more_weights[0].W, ...                          of the others, as in `reference.Case`
     encoder.options                                         a text, JSON: the fields of RecurrentLayer
 Where there are no options they are what is usual. Names in torch's style are read too.
@@ -91,10 +92,9 @@ def _layer(name: str, cells: dict[int, dict[str, Array]]) -> RecurrentLayer:
     dtype = options.pop("dtype", None)
     weights = [_weights(where, cells[k], dtype) for k in range(len(cells))]
     if not options:
-        U = weights[0].U
-        cell = reading.cell_of_size(*U.shape) if U.ndim == 2 else None
+        cell = reading.cell_of(weights[0])
         if cell is None:
-            raise ValueError(f"layer {where}: U has shape {U.shape}, that of no cell")
+            raise ValueError(f"layer {where}: U has shape {weights[0].U.shape}, that of no cell")
         options = {"cell": cell, "assumed": tuple(field for field in FIELDS[1:-1])}
         if len(cells) > 1:
             raise ValueError(f"layer {where} has several cells, which needs {where}.options")

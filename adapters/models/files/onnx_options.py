@@ -8,37 +8,46 @@ import numpy as np
 from rnn_lockstep.adapters.models.files.onnx_constants import attributes_of
 from rnn_lockstep.adapters.models.recurrent_layer import RecurrentLayer
 
-# A HardSigmoid's alpha and beta.
-HARD_SIGMOIDS = {"hard_sigmoid_keras2": (0.2, 0.5), "hard_sigmoid": (1 / 6, 0.5)}
-GATES = ("sigmoid", *HARD_SIGMOIDS)
-
 
 @dataclass(frozen=True)
 class Operator:
     """An operator of ONNX that is a cell.
 
-    usual: its activations where none are given.  option: the one that the first of them is, which alone can
-    be another, of `allowed`.  outputs: of all steps, then final states.
+    activations: the option that each of its activations f, g and h is.  outputs: of all steps, then final
+    states.
     """
 
     cell: str
-    usual: tuple[str, ...]
-    option: str
-    allowed: tuple[str, ...]
+    activations: tuple[str, ...]
     outputs: tuple[str, ...]
 
 
 OPERATORS = {
-    "RNN": Operator("simple_rnn", ("Tanh",), "activation", ("tanh", "relu"), ("Y", "Y_h")),
-    "GRU": Operator("gru", ("Sigmoid", "Tanh"), "recurrent_activation", GATES, ("Y", "Y_h")),
-    "LSTM": Operator("lstm", ("Sigmoid", "Tanh", "Tanh"), "recurrent_activation", GATES, ("Y", "Y_h", "Y_c")),
+    "RNN": Operator("simple_rnn", ("activation",), ("Y", "Y_h")),
+    "GRU": Operator("gru", ("recurrent_activation", "activation"), ("Y", "Y_h")),
+    "LSTM": Operator("lstm", ("recurrent_activation", "activation", "activation"), ("Y", "Y_h", "Y_c")),
 }
 OF_CELL = {operator.cell: op_type for op_type, operator in OPERATORS.items()}
+# ONNX's activations with their alpha and beta, as far as they have any.
+FUNCTIONS: dict[str, tuple[str, tuple[float, ...]]] = {
+    "tanh": ("Tanh", ()),
+    "sigmoid": ("Sigmoid", ()),
+    "relu": ("Relu", ()),
+    "softsign": ("Softsign", ()),
+    "elu": ("Elu", (1.0,)),
+    "linear": ("Affine", (1.0, 0.0)),
+    "hard_sigmoid": ("HardSigmoid", (1 / 6, 0.5)),
+    "hard_sigmoid_keras2": ("HardSigmoid", (0.2, 0.5)),
+}
+# The parameters of each where the node has none: those of the last above, but an Affine has zeros, as in
+# ONNX Runtime. Names are read in any case.
+USUAL = {name.lower(): parameters for name, parameters in FUNCTIONS.values()} | {"affine": (0.0, 0.0)}
+PARAMETERS = ("activation_alpha", "activation_beta")
 # The type of each attribute that decides anything; of a list, that of each of its values.
 TYPES = {
     **dict.fromkeys(("direction", "activations"), bytes),
     **dict.fromkeys(("hidden_size", "input_forget", "layout", "linear_before_reset"), int),
-    **dict.fromkeys(("activation_alpha", "activation_beta", "clip"), float),
+    **dict.fromkeys((*PARAMETERS, "clip"), float),
 }
 # The operator that merges both directions, by merge_mode; "concat" needs none of its own.
 MERGES = {"sum": "ReduceSum", "mul": "ReduceProd", "ave": "ReduceMean"}
@@ -49,8 +58,9 @@ def options_of(node: Any) -> dict[str, Any]:
     """The fields of a RecurrentLayer. Raises ValueError, naming the attribute that has no place there."""
     attributes = attributes_of(node)
     for name, value in attributes.items():
-        values = value if name.startswith("activation") and isinstance(value, list) else [value]
-        if any(not isinstance(v, TYPES.get(name, object)) for v in values):
+        listed, kind = name in ("activations", *PARAMETERS), TYPES.get(name, object)
+        values = value if listed and isinstance(value, list) else [value]
+        if (listed and values is not value) or any(not isinstance(v, kind) for v in values):
             raise ValueError(f"its {name} is a {type(value).__name__}")
     if "clip" in attributes:
         raise ValueError(f"it has clip={attributes['clip']}, which no other framework has")
@@ -65,48 +75,52 @@ def options_of(node: Any) -> dict[str, Any]:
     operator = OPERATORS[node.op_type]
     return {
         "cell": operator.cell,
-        operator.option: _activation(operator, attributes, DIRECTIONS[direction]),
+        **_activations(operator.activations * DIRECTIONS[direction], attributes),
         "reset_after": node.op_type != "GRU" or attributes.get("linear_before_reset", 0) == 1,
         "reverse": direction == "reverse",
         "merge_mode": "concat" if direction == "bidirectional" else None,
     }
 
 
-def _activation(operator: Operator, attributes: dict[str, Any], directions: int) -> str:
-    """The first activation, which all directions have; the others must be the usual ones."""
-    usual = operator.usual
+def _activations(options: tuple[str, ...], attributes: dict[str, Any]) -> dict[str, str]:
+    """The activations that a node tells, by the option that each of them is."""
     names: list[str] = [name.decode("ascii", "replace") for name in attributes.get("activations", ())]
-    names = names or [*usual] * directions
-    if len(names) != len(usual) * directions:
-        raise ValueError(f"it has {len(names)} activations, needs {len(usual) * directions}")
-    hard = [k for k, name in enumerate(names) if name.lower() == "hardsigmoid"]
-    slopes = _values(attributes, "activation_alpha", 0.2, hard, len(names))
-    middles = _values(attributes, "activation_beta", 0.5, hard, len(names))
-    known = [name.lower() for name in names]
-    for k, pair in zip(hard, zip(slopes, middles, strict=True), strict=True):
-        same = [name for name, other in HARD_SIGMOIDS.items() if np.allclose(pair, other, 0, 1e-6)]
-        if not same:
-            raise ValueError(f"it has a HardSigmoid of alpha={pair[0]:.6g} and beta={pair[1]:.6g}")
-        known[k] = same[0]
-    first = known[0]
-    allowed = operator.allowed
-    if (first not in allowed) or (first in HARD_SIGMOIDS and 0 not in hard):
-        raise ValueError(f"it has the activation {names[0]}, which is none of {', '.join(allowed)}")
-    if known != [first, *(name.lower() for name in usual[1:])] * directions:
-        raise ValueError(f"it has the activations {', '.join(names)}, of which only the first may be unusual")
-    return first
+    if len(names) not in (0, len(options)):
+        raise ValueError(f"it has {len(names)} activations, needs {len(options)}")
+    found: dict[str, str] = {}
+    for option, function in zip(options, _functions(names, attributes), strict=False):
+        if found.setdefault(option, function) != function:
+            told = f"{option} is {found[option]} in one place and {function} in another"
+            raise ValueError(f"it has the activations {', '.join(names)}: {told}, which must be one")
+    return found
 
 
-def _values(
-    attributes: dict[str, Any], name: str, default: float, users: list[int], count: int
-) -> list[float]:
-    """The values for the activations at the places `users`; some files have one for each of `count`."""
-    values = attributes.get(name) or [default] * len(users)
-    if len(values) == len(users) or not users:
-        return [float(value) for value in values[: len(users)]]
-    if len(values) == count:
-        return [float(values[k]) for k in users]
-    raise ValueError(f"it has {len(values)} values of {name} for {len(users)} activations")
+def _functions(names: list[str], attributes: dict[str, Any]) -> list[str]:
+    """The reference's names of ONNX's activations, by their names and parameters."""
+    for name in names:
+        if name.lower() not in USUAL:
+            known = ", ".join(dict.fromkeys(known for known, _ in FUNCTIONS.values()))
+            raise ValueError(f"it has the activation {name}, which is none of {known}")
+    parameters = [list(USUAL[name.lower()]) for name in names]
+    for k, attribute in enumerate(PARAMETERS):
+        users = [own for own in parameters if len(own) > k]
+        values = attributes.get(attribute) or [own[k] for own in users]
+        if len(values) == len(names):  # some files have one for each, used or not
+            values = [value for value, own in zip(values, parameters, strict=True) if len(own) > k]
+        if users and len(values) != len(users):
+            raise ValueError(f"it has {len(values)} values of {attribute} for {len(users)} activations")
+        for own, value in zip(users, values, strict=False):
+            own[k] = float(value)
+    return [_function(name, own) for name, own in zip(names, parameters, strict=True)]
+
+
+def _function(name: str, parameters: list[float]) -> str:
+    """The reference's name of one of ONNX's activations. Raises ValueError for other parameters."""
+    for ours, (known, own) in FUNCTIONS.items():
+        if known.lower() == name.lower() and np.allclose(own, parameters, 0, 1e-6):
+            return ours
+    told = " and ".join(f"{k}={value:.6g}" for k, value in zip(("alpha", "beta"), parameters, strict=False))
+    raise ValueError(f"it has {name} of {told}, which is no activation here")
 
 
 def attributes_for(layer: RecurrentLayer, op_type: str) -> dict[str, Any]:
@@ -119,12 +133,11 @@ def attributes_for(layer: RecurrentLayer, op_type: str) -> dict[str, Any]:
     if op_type == "GRU":
         attributes["linear_before_reset"] = int(layer.reset_after)
     operator = OPERATORS[op_type]
-    value = getattr(layer, operator.option)
-    first = "HardSigmoid" if value in HARD_SIGMOIDS else value.capitalize()
-    if value in HARD_SIGMOIDS:
-        alpha, beta = HARD_SIGMOIDS[value]
-        attributes["activation_alpha"] = [alpha] * layer.directions
-        attributes["activation_beta"] = [beta] * layer.directions
-    if first != operator.usual[0]:
-        attributes["activations"] = [first, *operator.usual[1:]] * layer.directions
+    functions = [FUNCTIONS[getattr(layer, option)] for option in operator.activations] * layer.directions
+    usual = [FUNCTIONS[layer.record.options[option][0]] for option in operator.activations]
+    if functions != usual * layer.directions:
+        attributes["activations"] = [name for name, _ in functions]
+    for k, attribute in enumerate(PARAMETERS):
+        if values := [parameters[k] for _, parameters in functions if len(parameters) > k]:
+            attributes[attribute] = values
     return attributes

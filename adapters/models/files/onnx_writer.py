@@ -29,6 +29,7 @@ def model_of(layers: Sequence[RecurrentLayer]) -> bytes:
     from google.protobuf.message import EncodeError  # type: ignore[import-untyped]
 
     reading.need_one_each(layers)
+    reading.need_no_projection(layers, "ONNX")
     parts = [Part(layer) for layer in layers]
     lists = ("nodes", "inputs", "outputs", "constants")
     nodes, inputs, outputs, constants = ([x for part in parts for x in getattr(part, name)] for name in lists)

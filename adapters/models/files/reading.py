@@ -83,6 +83,19 @@ def unpacked(weights: Weights, cell: str, framework: str, where: str = "") -> We
     return unpack(weights, cell, framework)
 
 
+def need_no_projection(layers: Sequence[RecurrentLayer], framework: str) -> None:
+    """Raise InvalidModel for a layer with a projection, which no LSTM of the framework has."""
+    for layer in layers:
+        if layer.projection_size:
+            raise unwritable(layer, framework, "it projects its outputs, and no LSTM there does")
+
+
+def cell_of(weights: Weights) -> str | None:
+    """The cell that has as many gates as there are in the rows of U; None where there is none."""
+    wide = weights.U if weights.projection is None else weights.projection
+    return cell_of_size(len(weights.U), wide.shape[1]) if weights.U.ndim == wide.ndim == 2 else None
+
+
 def cell_of_size(rows: int, hidden_size: int) -> str | None:
     """The cell that has that many rows of all gates; None where there is none."""
     return next((cell for cell, gates in GATES.items() if rows == len(gates) * hidden_size > 0), None)

@@ -2,7 +2,8 @@
 
 `encoder.rnn.weight_ih_l0_reverse` is W of the first layer of `encoder.rnn`, backward; `RNNCell` and its
 likes have no `_l0`. Names tell everything but the sizes, which tell the cell: U has 4, 3 or 1 times as
-many rows as columns in an LSTM, GRU or RNN. Source: the parameters of `torch.nn.RNNBase`.
+many rows as columns in an LSTM, GRU or RNN, or as `weight_hr_l0` has columns, the projection of an LSTM
+with proj_size. Source: the parameters of `torch.nn.RNNBase`.
 """
 
 import re
@@ -11,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from rnn_lockstep.adapters.backends import torch_adapter
 from rnn_lockstep.adapters.backends.weight_layouts import pack
 from rnn_lockstep.adapters.models.files import reading
 from rnn_lockstep.adapters.models.recurrent_layer import RecurrentLayer
@@ -18,10 +20,8 @@ from rnn_lockstep.reference import Weights
 from rnn_lockstep.reference.oracle.validation import Array
 
 # The fields of Weights, by the names that torch gives to them.
-PARAMETERS = {"weight_ih": "W", "weight_hh": "U", "bias_ih": "b", "bias_hh": "recurrent_b"}
-KEY = re.compile(
-    r"(?:(.*)\.)?(weight_ih|weight_hh|bias_ih|bias_hh|weight_hr)(?:_l(\d{1,4})(_reverse)?)?", re.S
-)
+PARAMETERS = dict(zip(torch_adapter.PARAMETERS, Weights._fields, strict=True))
+KEY = re.compile(rf"(?:(.*)\.)?({'|'.join(PARAMETERS)})(?:_l(\d{{1,4}})(_reverse)?)?", re.S)
 # Options that state dicts do not tell, beside the nonlinearity of an RNN.
 UNTOLD = ("return_sequences",)
 Cells = dict[tuple[int, bool], dict[str, Any]]  # by layer and whether it is the backward direction
@@ -41,8 +41,6 @@ def layers_of(tensors: Mapping[str, Any]) -> list[RecurrentLayer]:
     for key, tensor in tensors.items():
         if found := KEY.fullmatch(key):
             prefix, parameter, number, reverse = found.groups()
-            if parameter == "weight_hr":
-                raise ValueError(f"{key} is the projection of an LSTM with proj_size, which is not compared")
             cells = modules.setdefault(prefix or "", {})
             cells.setdefault((int(number or 0), reverse is not None), {})[parameter] = tensor
     wrapped = all(key.startswith("module.") for key in tensors)  # by DataParallel
@@ -62,7 +60,10 @@ def _layer(name: str, prefix: str, cells: Cells) -> RecurrentLayer:
     if sorted(cells) != expected:
         raise ValueError(f"layer {where} lacks the weights of a layer or direction between others")
     weights = [_weights(where, cells[place]) for place in expected]
-    cell = _cell(where, weights[0].U)
+    cell = reading.cell_of(weights[0])
+    if cell is None:
+        shape = weights[0].U.shape
+        raise ValueError(f"layer {where}: weight_hh has shape {shape}, that of no RNN, GRU or LSTM")
     return reading.layer(
         name or cell,
         [reading.unpacked(w, cell, "torch", f"layer {where}: ") for w in weights],
@@ -78,13 +79,6 @@ def _weights(where: str, parameters: dict[str, Any]) -> Weights:
         if name not in parameters:
             raise ValueError(f"layer {where} has no {name} beside {', '.join(parameters)}")
     return Weights(**{field: parameters.get(name) for name, field in PARAMETERS.items()})
-
-
-def _cell(where: str, U: Array) -> str:
-    """The cell that has that many rows in U."""
-    if U.ndim == 2 and (cell := reading.cell_of_size(*U.shape)):
-        return cell
-    raise ValueError(f"layer {where}: weight_hh has shape {U.shape}, that of no RNN, GRU or LSTM")
 
 
 def state_dict(layers: Sequence[RecurrentLayer]) -> dict[str, Array]:
@@ -110,8 +104,4 @@ def refusal(layer: RecurrentLayer) -> str:
         return "it runs backward only, and torch.nn has no such layer"
     if layer.merge_mode not in (None, "concat"):
         return f"its merge_mode is {layer.merge_mode}, and torch.nn's layers concatenate their directions"
-    if layer.cell == "gru" and not layer.reset_after:
-        return "torch.nn.GRU applies the reset gate after the matrix product, this layer before it"
-    if layer.cell != "simple_rnn" and layer.recurrent_activation != "sigmoid":
-        return f"its gates are {layer.recurrent_activation}, those of torch.nn.{layer.cell.upper()} sigmoid"
-    return ""
+    return torch_adapter.refusal(layer.case(np.zeros((1, 1, layer.input_size), layer.dtype)))

@@ -3,9 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rnn_lockstep.adapters.backends.torch_adapter import MODULES
 from rnn_lockstep.adapters.models.recurrent_layer import RecurrentLayer
-
-CLASSES = {"simple_rnn": "RNN", "gru": "GRU", "lstm": "LSTM"}
 
 
 def modules_of(tensors: Mapping[str, Any], layers: Sequence[RecurrentLayer]) -> list[Any]:
@@ -19,7 +18,10 @@ def modules_of(tensors: Mapping[str, Any], layers: Sequence[RecurrentLayer]) -> 
 def _module(tensors: Mapping[str, Any], layer: RecurrentLayer) -> Any:
     import torch
 
-    module = getattr(torch.nn, CLASSES[layer.cell])(
+    own: dict[str, Any] = {"nonlinearity": layer.activation} if layer.cell == "simple_rnn" else {}
+    if layer.projection_size:
+        own["proj_size"] = layer.projection_size
+    module = getattr(torch.nn, MODULES[layer.cell])(
         layer.input_size,
         layer.hidden_size,
         num_layers=layer.layers,
@@ -27,9 +29,9 @@ def _module(tensors: Mapping[str, Any], layer: RecurrentLayer) -> Any:
         bidirectional=layer.merge_mode is not None,
         batch_first=True,
         dtype=getattr(torch, layer.dtype.name),
-        **({"nonlinearity": layer.activation} if layer.cell == "simple_rnn" else {}),
+        **own,
     )
     prefix = f"{layer.name}."
-    own = {key.removeprefix(prefix): t for key, t in tensors.items() if key.startswith(prefix)}
-    module.load_state_dict(own)
+    loaded = {key.removeprefix(prefix): t for key, t in tensors.items() if key.startswith(prefix)}
+    module.load_state_dict(loaded)
     return module

@@ -107,7 +107,7 @@ def first_question(way: Way, layer: RecurrentLayer) -> Case:
     case = layer.case(rng.normal(size=(BATCH, TIME, layer.input_size)).astype(dtype))
     if INITIAL_STATE not in way.takes:
         return case
-    return with_states(case, *(np.zeros(case.state_shape, dtype) for _ in case.start))
+    return with_states(case, *(np.zeros(shape, dtype) for shape in case.state_shapes))
 
 
 def returns_sequences(case: Case, outputs: Array) -> bool:

@@ -11,9 +11,10 @@ from rnn_lockstep.adapters.models.live.way import INITIAL_STATE, LENGTHS, Way
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer
 from rnn_lockstep.reference import Case, Weights
 from rnn_lockstep.reference.oracle.activations import ACTIVATIONS
+from rnn_lockstep.reference.oracle.cells import CELLS
 from rnn_lockstep.reference.oracle.validation import Array
 
-CELLS = {"SimpleRNNCell": "simple_rnn", "GRUCell": "gru", "LSTMCell": "lstm"}
+CLASSES = {"SimpleRNNCell": "simple_rnn", "GRUCell": "gru", "LSTMCell": "lstm"}
 
 
 def layers(model: Any) -> list[RecurrentLayer]:
@@ -46,19 +47,15 @@ def read(layer: Any) -> RecurrentLayer:
     if any(getattr(part, "stateful", False) for part in parts):
         raise InvalidModel(f"{layer.name}: is stateful: what it answers depends on what it was asked before")
     cell = parts[0].cell
-    kind = CELLS.get(type(cell).__name__)
+    kind = CLASSES.get(type(cell).__name__)
     if kind is None or any(type(part.cell) is not type(cell) for part in parts):
-        raise InvalidModel(f"{layer.name}: has a {type(cell).__name__}; known are {', '.join(CELLS)}")
+        raise InvalidModel(f"{layer.name}: has a {type(cell).__name__}; known are {', '.join(CLASSES)}")
     try:
         return RecurrentLayer(
             layer.name,
             tuple(weights_of(part.cell, kind) for part in parts),
             kind,
-            activation_of(layer.name, cell.activation, tuple(ACTIVATIONS)),
-            "sigmoid"
-            if kind == "simple_rnn"
-            else activation_of(layer.name, cell.recurrent_activation, tuple(ACTIVATIONS)),
-            reset_after=bool(getattr(cell, "reset_after", True)),
+            **{option: value_of(layer.name, getattr(cell, option)) for option in CELLS[kind].options},
             reverse=not both and bool(layer.go_backwards),
             merge_mode=layer.merge_mode if both else None,
             return_sequences=bool(layer.return_sequences),
@@ -76,11 +73,16 @@ def weights_of(cell: Any, kind: str) -> Weights:
     return unpack(Weights(*kernels, *biases), kind, "keras")
 
 
-def activation_of(name: str, function: Any, known: tuple[str, ...]) -> str:
-    """The name of one of Keras's activations in the reference."""
-    found = getattr(function, "__name__", str(function))
-    if found not in known:
-        raise InvalidModel(f"{name}: has the activation {found}; known are {', '.join(known)}")
+def value_of(name: str, option: Any) -> Any:
+    """The value of a cell's option in the reference: the name of an activation, or true or false.
+
+    name: the layer's.  Raises InvalidModel for an activation that is not known.
+    """
+    if not callable(option):
+        return bool(option)
+    found = getattr(option, "__name__", str(option))
+    if found not in ACTIVATIONS:
+        raise InvalidModel(f"{name}: has the activation {found}; known are {', '.join(ACTIVATIONS)}")
     return found
 
 

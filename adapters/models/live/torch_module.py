@@ -1,5 +1,6 @@
 """Live torch modules: `torch.nn.RNN`, `GRU` and `LSTM`, and modules of one's own."""
 
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
@@ -40,8 +41,6 @@ def recurrent(module: Any) -> dict[str, Any]:
 
 def read(name: str, module: Any) -> RecurrentLayer:
     """A RecurrentLayer of one of torch's modules, which cannot tell whether only its last output is used."""
-    if module.proj_size:
-        raise InvalidModel(f"{name}: has proj_size={module.proj_size}; a projected LSTM cannot be compared")
     cell, activation = MODES[module.mode]
     cells = []
     for k in range(module.num_layers):
@@ -143,7 +142,8 @@ def evaluated(module: Any) -> Iterator[None]:
     training = [part for part in module.modules() if part.training]
     module.eval()
     try:
-        with torch.no_grad():
+        with torch.no_grad(), warnings.catch_warnings():  # of a slower way to compute the same
+            warnings.filterwarnings("ignore", message="LSTM with projections is not supported with oneDNN")
             yield
     finally:
         for part in training:

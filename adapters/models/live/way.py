@@ -46,9 +46,9 @@ def final_states(case: Case, states: Sequence[Array]) -> list[Array]:
     kinds, cells = len(case.start), case.layers * case.directions
     found = list(states)
     if cells > 1 and len(found) == kinds * cells and all(state.ndim == 2 for state in found):
-        shapes = {state.shape for state in found}
-        if len(shapes) == 1:
-            found = [np.stack(found[k::kinds]) for k in range(kinds)]
+        by_kind = [found[k::kinds] for k in range(kinds)]
+        if all(len({state.shape for state in states}) == 1 for states in by_kind):
+            found = [np.stack(states) for states in by_kind]
     if cells == 1:
         found = [state[0] if state.ndim == 3 and len(state) == 1 else state for state in found]
     return found

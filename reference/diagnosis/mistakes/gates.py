@@ -11,7 +11,7 @@ from rnn_lockstep.reference.oracle.case import Case
 from rnn_lockstep.reference.oracle.cells import GATES, Weights
 from rnn_lockstep.reference.oracle.validation import Array
 
-# Where an order of gates is known from. Source: the frameworks' own documentation, as in adapters/backends/weight_layouts.py.
+# Where an order of gates is known from. Source: the frameworks' own documentation.
 KNOWN_ORDERS = {
     "zrn": "Keras's and ONNX's",
     "iofg": "ONNX's",

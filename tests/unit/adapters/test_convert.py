@@ -57,6 +57,40 @@ def test_biases_that_are_summed_are_told_of(suffix, source, tmp_path):
     )
 
 
+ACTIVATED = replace(LAYERS[0], activation="relu", recurrent_activation="hard_sigmoid")
+PROJECTED = replace(read_live(module(nn.LSTM, sizes=(3, 6), proj_size=4, num_layers=2))[0], name="projected")
+
+
+@pytest.mark.parametrize(
+    ("layer", "suffix"),
+    [
+        *((ACTIVATED, suffix) for suffix in (".npz", ".onnx", ".keras", ".h5")),
+        *((PROJECTED, suffix) for suffix in (".npz", ".pt", ".safetensors")),
+    ],
+    ids=lambda value: getattr(value, "name", value),
+)
+def test_activations_and_projections_go_where_there_are_such_layers(layer, suffix, tmp_path):
+    source, there = tmp_path / "source.npz", tmp_path / f"there{suffix}"
+    source.write_bytes(format_of(source).write([layer]))
+    said = " ".join(convert(source, there))
+    assert "W identical; U identical; b identical" in said
+    assert ("projection identical" in said) == bool(layer.projection_size)
+    [back] = read_model(there)
+    assert (back.activation, back.recurrent_activation) == (layer.activation, layer.recurrent_activation)
+    assert back.projection_size == layer.projection_size
+
+
+def test_what_a_file_does_not_tell_is_told_by_the_user(tmp_path):
+    source, target = tmp_path / "source.npz", tmp_path / "target.npz"
+    cell = LAYERS[0].cells[0]
+    np.savez(source, W=cell.W, U=cell.U, b=cell.b)
+    convert(source, target, options={"activation": "relu"})
+    [layer] = read_model(target)
+    assert (layer.activation, "activation" in layer.assumed) == ("relu", False)
+    with pytest.raises(InvalidModel, match="activation is 'gelu', needs one of tanh, relu"):
+        convert(source, target, options={"activation": "gelu"}, force=True)
+
+
 def test_what_the_target_cannot_express_is_refused_before_anything_is_written(tmp_path):
     layer = replace(LAYERS[1], reset_after=False)
     source = tmp_path / "source.npz"
@@ -136,6 +170,15 @@ def test_show_tells_conventions_and_what_is_assumed(source, tmp_path, capsys):
     assert f"{LAYERS[1].parameters:,}" in known
     assert "reset after U, bidirectional, concat" in " ".join(known.split())
     assert "the file does not tell" in assumed
+
+
+def test_show_tells_activations_and_projections(tmp_path, capsys):
+    path = tmp_path / "source.npz"
+    path.write_bytes(format_of(path).write([ACTIVATED, PROJECTED]))
+    assert main(["show", str(path)]) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert "relu, gates hard_sigmoid" in told
+    assert "3 -> 6, projected to 4" in told
 
 
 def test_showing_imports_no_framework(source):

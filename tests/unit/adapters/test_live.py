@@ -46,6 +46,26 @@ def test_a_module_that_has_time_first_is_asked_in_its_own_order():
     asked(loaded(source, batch_first=False), layer_of(source))
 
 
+@pytest.mark.parametrize("options", [{}, {"num_layers": 2, "bidirectional": True}])
+def test_a_projection_is_read_and_asked_with_states_of_two_sizes(options):
+    model = module(nn.LSTM, sizes=(3, 6), proj_size=4, **options)
+    layer = layer_of(model)
+    assert (layer.hidden_size, layer.projection_size) == (6, 4)
+    for port in (model, Whole(model), OutputsOnly(model), function_of(model, takes="lengths")):
+        asked(port, layer)
+
+
+def test_final_states_of_each_cell_are_put_together_by_kind():
+    """As functions and Keras return them: h and c of each cell, of two sizes here."""
+    source = module(nn.LSTM, sizes=(3, 6), proj_size=4, num_layers=2)
+
+    def port(inputs):
+        outputs, *states = function_of(source, takes="states")(inputs)
+        return outputs, *(state[k] for k in range(2) for state in states)
+
+    assert asked(port, layer_of(source)).unobserved == ()
+
+
 def test_a_nonlinearity_is_read():
     assert layer_of(module(nn.RNN, nonlinearity="relu")).activation == "relu"
 
@@ -136,7 +156,6 @@ def test_a_wider_port_is_judged_in_its_own_dtype():
     ("model", "message"),
     [
         (3, "a int is no model"),
-        (module(nn.LSTM, proj_size=2), "proj_size=2"),
         (lambda x: 1 / 0, "raised ZeroDivisionError: division by zero"),
     ],
 )

@@ -34,6 +34,8 @@ def built(layer, seed=0):
         lambda keras, **options: keras.layers.GRU(
             4, reset_after=False, recurrent_activation="hard_sigmoid", **options
         ),
+        lambda keras, **options: keras.layers.GRU(4, activation="elu", **options),
+        lambda keras, **options: keras.layers.LSTM(4, activation="relu", **options),
         lambda keras, **options: keras.layers.LSTM(4, go_backwards=True, **options),
         lambda keras, **options: keras.layers.Bidirectional(keras.layers.GRU(4, **options), merge_mode="sum"),
         lambda keras, **options: keras.layers.RNN(keras.layers.LSTMCell(4), **options),
@@ -83,7 +85,8 @@ def test_a_model_is_a_target_as_a_whole(keras):
     ("make", "message"),
     [
         (lambda keras: keras.layers.GRU(4), "has no weights yet"),
-        (lambda keras: built(keras.layers.LSTM(4, activation="elu")), "has the activation elu"),
+        (lambda keras: built(keras.layers.LSTM(4, activation="gelu")), "has the activation gelu"),
+        (lambda keras: built(keras.layers.GRU(4, recurrent_activation="silu")), "has the activation silu"),
         (
             lambda keras: built(keras.layers.Bidirectional(keras.layers.GRU(4), merge_mode=None)),
             "merge_mode=None",

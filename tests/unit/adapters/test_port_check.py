@@ -57,6 +57,51 @@ def test_right_ports_match(kind, options):
         assert verdict.status == "match"
 
 
+@pytest.mark.parametrize("options", [{}, {"num_layers": 2, "bidirectional": True}])
+def test_right_ports_of_a_projection_match(options):
+    source = module(nn.LSTM, sizes=(3, 6), proj_size=4, **options)
+    [layer] = read_live(source)
+    for port in (loaded(source, proj_size=4), Whole(source), layer, function_of(source, takes="lengths")):
+        verdict = check_port(source, port, examples=12)
+        assert verdict, verdict
+        assert "3 -> 6, projected to 4" in str(verdict)
+    assert "projection identical" in str(check_port(layer, source))
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda projection: projection[1, 2].add_(1), "projection[1, 2] is"),
+        (lambda projection: projection.copy_(projection.flip(0)), "projection has your rows 3, 2, 1, 0"),
+        (lambda projection: projection.mul_(2), "projection is doubled"),
+        (lambda projection: projection.normal_(), "projection not the source's (the largest difference"),
+    ],
+)
+def test_a_wrong_projection_is_named(change, says):
+    source = module(nn.LSTM, sizes=(3, 6), proj_size=4)
+    port = loaded(source, lambda state: change(state["weight_hr_l0"]), proj_size=4)
+    verdict = check_port(source, port)
+    assert str(verdict).startswith(f"mismatch: {says}")
+    assert verdict.weights[0].startswith("W identical; U identical; b identical; projection")
+    assert not check_port(source, function_of(port))
+
+
+def test_a_projection_that_is_missing_is_told_and_nothing_is_run():
+    verdict = check_port(module(nn.LSTM, proj_size=2), module(nn.LSTM))
+    assert verdict.cause == "projection_size is 0, and 2 in the source"
+    assert verdict.asked == ""
+
+
+def test_another_activation_is_named():
+    [layer] = read_live(module(nn.LSTM))
+    relu = replace(layer, activation="relu")
+    assert check_port(relu, relu)
+    assert "activation is tanh, and relu in the source" in str(check_port(relu, layer))
+    untold = replace(layer, assumed=("activation",))
+    assert check_port(untold, relu)
+    assert check_port(untold, untold, options={"activation": "relu"})
+
+
 @pytest.mark.parametrize("kind", [nn.RNN, nn.LSTM])
 def test_biases_that_are_summed_match_where_that_is_right(kind):
     source = module(kind)

@@ -12,23 +12,32 @@ from rnn_lockstep.reference.oracle.cells import GATES
 DTYPES = {"bfloat16": ml_dtypes.bfloat16}
 
 
-def weights(cell, input_size, hidden_size, biases, random, dtype="float32"):
+def weights(cell, input_size, hidden_size, biases, random, dtype="float32", projection_size=0):
     rows = len(GATES[cell]) * hidden_size
 
     def array(*shape):
         return (0.5 * random.standard_normal(shape)).astype(DTYPES.get(dtype, dtype))
 
     both = [array(rows) if there else None for there in biases]
-    return Weights(array(rows, input_size), array(rows, hidden_size), *both)
+    projection = array(projection_size, hidden_size) if projection_size else None
+    return Weights(array(rows, input_size), array(rows, projection_size or hidden_size), *both, projection)
 
 
-def make_layer(cell="lstm", layers=1, biases=(True, True), name="encoder", dtype="float32", **options):
+def make_layer(
+    cell="lstm",
+    layers=1,
+    biases=(True, True),
+    name="encoder",
+    dtype="float32",
+    projection_size=0,
+    **options,
+):
     """A layer of D=3 and H=4; biases: whether there is b, and recurrent_b."""
     random = np.random.default_rng(layers)
     directions = 2 if options.get("merge_mode") else 1
-    above = 8 if options.get("merge_mode") == "concat" else 4
+    above = (projection_size or 4) * (2 if options.get("merge_mode") == "concat" else 1)
     sizes = [3 if k < directions else above for k in range(layers * directions)]
-    cells = [weights(cell, size, 4, biases, random, dtype) for size in sizes]
+    cells = [weights(cell, size, 4, biases, random, dtype, projection_size) for size in sizes]
     return RecurrentLayer(name, tuple(cells), cell, **options)
 
 

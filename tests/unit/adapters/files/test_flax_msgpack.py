@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from flax import nnx, serialization
 
-from rnn_lockstep.adapters.models.files.table import read_model
+from rnn_lockstep.adapters.models.files.table import format_of, read_model
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel
 from tests.unit.adapters.files.layers import answer, assert_same_weights, inputs, make_layer, saved
 
@@ -119,9 +119,31 @@ def test_the_layer_answers_what_nnx_does(kind, tmp_path):
     np.testing.assert_allclose(module(inputs()), answer(layer, inputs())[0], atol=1e-6)
 
 
-def test_what_linen_cannot_hold_is_refused(tmp_path):
-    with pytest.raises(InvalidModel, match="cannot be written for flax: its GRUCell applies the reset"):
-        saved(tmp_path / "it.msgpack", [make_layer("gru", reset_after=False)])
+@pytest.mark.parametrize(
+    "layer",
+    [
+        make_layer("lstm", activation="relu", recurrent_activation="hard_sigmoid_keras2"),
+        make_layer("gru", activation="elu", biases=(True, False)),
+        make_layer("simple_rnn", activation="softsign"),
+    ],
+    ids=lambda layer: layer.cell,
+)
+def test_the_module_of_a_written_file_has_the_layers_activations(layer, tmp_path):
+    path = saved(tmp_path / "it.msgpack", [layer])
+    [run] = format_of(path).load(path, [layer])
+    np.testing.assert_allclose(run(inputs()), answer(layer, inputs())[0], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("layer", "reason"),
+    [
+        (make_layer("gru", reset_after=False), "its GRUCell applies the reset"),
+        (make_layer("lstm", projection_size=2), "it projects its outputs"),
+    ],
+)
+def test_what_linen_cannot_hold_is_refused(layer, reason, tmp_path):
+    with pytest.raises(InvalidModel, match=f"cannot be written for flax: {reason}"):
+        saved(tmp_path / "it.msgpack", [layer])
 
 
 GRU = {"cell": serialization.to_state_dict(parameters(nn.RNN(nn.GRUCell(4))))["params"]["cell"]}

@@ -72,9 +72,10 @@ def test_names_of_weights(prefix, suffix, kind, tmp_path):
     [("2.2.4-tf", "hard_sigmoid_keras2"), ("2.15.0", "hard_sigmoid_keras2"), ("3.0.0", "hard_sigmoid")],
 )
 def test_hard_sigmoid_means_what_it_did_in_the_version(version, meant, tmp_path):
-    groups, layers = {"it": named("it", arrays(4))}, [item("LSTM", "it", **LSTM)]
+    own = {**LSTM, "activation": "hard_sigmoid"}
+    groups, layers = {"it": named("it", arrays(4))}, [item("LSTM", "it", **own)]
     (layer,) = read_model(write(tmp_path / "it.h5", groups, layers, version))
-    assert layer.recurrent_activation == meant
+    assert (layer.activation, layer.recurrent_activation) == (meant, meant)
 
 
 def test_a_gru_from_before_reset_after(tmp_path):

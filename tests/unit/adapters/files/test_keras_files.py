@@ -13,6 +13,7 @@ from rnn_lockstep.adapters.models.files.table import format_of, read_model
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer
 from rnn_lockstep.reference.oracle.cells import GATES, Weights
 from rnn_lockstep.reference.oracle.engine import PLAIN
+from tests.unit.adapters.files.layers import make_layer
 
 pytestmark = [
     pytest.mark.skipif(find_spec("keras") is None, reason="Keras makes the files, and is not here"),
@@ -67,6 +68,15 @@ def built(keras, kind):
             L.RNN(L.LSTMCell(3, use_bias=False, dtype="float64"), go_backwards=True, dtype="float64"),
         ]
         return sequential(keras, *layers), {layer.name: layer for layer in layers}
+    if kind == "activations":
+        own = {"activation": "softsign", "recurrent_activation": "elu"}
+        layers = [
+            L.LSTM(3, activation="relu", **options(name="relu")),
+            L.GRU(3, activation="elu", recurrent_activation="hard_sigmoid", **options(name="elu")),
+            L.Bidirectional(L.LSTM(2, **own, **options()), dtype="float64", name="both"),
+            L.GRU(3, activation=None, reset_after=False, dtype="float64", name="linear"),
+        ]
+        return sequential(keras, *layers), {layer.name: layer for layer in layers}
     if kind == "bidirectional":
         backward = L.GRU(3, go_backwards=True, **options(name="other"))
         layers = [
@@ -103,7 +113,7 @@ def same_bits(one: RecurrentLayer, other: RecurrentLayer) -> bool:
     )
 
 
-@pytest.mark.parametrize("kind", ["stacked", "cells", "bidirectional", "nested"])
+@pytest.mark.parametrize("kind", ["stacked", "cells", "activations", "bidirectional", "nested"])
 def test_what_keras_saves_is_what_it_answers(kind, keras, tmp_path):
     model, expected = built(keras, kind)
     whole = {layer.name: layer for layer in read_model(save(model, tmp_path / "model.keras"))}
@@ -157,7 +167,8 @@ def test_what_cannot_be_checked_is_told_by_name(name, keras, tmp_path):
         pass
 
     refused = {
-        "layer relu_lstm: activation is 'relu'": L.LSTM(2, activation="relu", name="relu_lstm"),
+        "layer unknown: activation is 'gelu'": L.LSTM(2, activation="gelu", name="unknown"),
+        "layer gates: recurrent_activation is 'silu'": L.GRU(2, recurrent_activation="silu", name="gates"),
         "layer own: activation is a function from outside": L.LSTM(2, activation=loud, name="own"),
         "layer lists has merge_mode None": L.Bidirectional(L.GRU(2), merge_mode=None, name="lists"),
         "layer tall has cells of several": L.RNN([L.LSTMCell(2), L.LSTMCell(3)], name="tall"),
@@ -217,6 +228,15 @@ LAYERS = [
         reset_after=False,
         recurrent_activation="hard_sigmoid",
     ),
+    RecurrentLayer("relu", (weights("lstm", 2, 3, 1),), "lstm", activation="relu"),
+    RecurrentLayer(
+        "others",
+        (weights("gru", 2, 3), weights("gru", 2, 3)),
+        "gru",
+        activation="softsign",
+        recurrent_activation="hard_sigmoid",
+        merge_mode="sum",
+    ),
     RecurrentLayer("half", (weights("gru", 2, 3, 1, ml_dtypes.bfloat16),), "gru"),
     RecurrentLayer(
         "back", (weights("lstm", 2, 2, 1, "float64"),), "lstm", reverse=True, outputs_reversed=True
@@ -274,6 +294,7 @@ def test_what_is_written_is_read_again_bit_for_bit(tmp_path):
     ("message", "cell", "options"),
     [
         ("no hard_sigmoid of slope 1/5", "gru", {"recurrent_activation": "hard_sigmoid_keras2"}),
+        ("no hard_sigmoid of slope 1/5", "lstm", {"activation": "hard_sigmoid_keras2"}),
         ("go_backwards leaves outputs", "lstm", {"reverse": True}),
     ],
 )
@@ -282,6 +303,12 @@ def test_what_keras_cannot_express_is_refused(message, cell, options):
     for name in SAVED:
         with pytest.raises(InvalidModel, match=f"layer it: .*{message}"):
             format_of(Path(name)).write([layer])
+
+
+def test_a_projection_is_refused():
+    for name in SAVED:
+        with pytest.raises(InvalidModel, match="layer encoder cannot be written for Keras: it projects"):
+            format_of(Path(name)).write([make_layer(projection_size=2)])
 
 
 def test_keras_reads_no_bfloat16_from_its_old_files():

@@ -15,6 +15,7 @@ LAYERS = [
     make_layer("gru", reset_after=False, reverse=True, outputs_reversed=True, name="a.b"),
     make_layer("lstm", 2, merge_mode="mul", recurrent_activation="hard_sigmoid", biases=(False, True)),
     make_layer("gru", 3, dtype="bfloat16", return_sequences=False, biases=(True, False), name="half/brain"),
+    make_layer("lstm", 2, merge_mode="concat", projection_size=2, activation="elu", name="projected"),
     make_layer("lstm", dtype="float16", assumed=("activation",), name="\u221e"),
 ]
 
@@ -39,6 +40,14 @@ def test_weights_of_any_source_need_names_only(save, tmp_path):
         np.testing.assert_array_equal(mine, given)
 
 
+def test_a_projection_tells_the_cell_without_options(tmp_path):
+    given = make_layer("lstm", projection_size=2).cells[0]
+    np.savez(tmp_path / "it.npz", W=given.W, U=given.U, projection=given.projection)
+    [layer] = read_model(tmp_path / "it.npz")
+    assert (layer.cell, layer.hidden_size, layer.projection_size) == ("lstm", 4, 2)
+    np.testing.assert_array_equal(layer.cells[0].projection, given.projection)
+
+
 def test_torch_names_are_read(tmp_path):
     module = torch.nn.GRU(3, 4, num_layers=2)
     arrays = {f"rnn.{name}": tensor.numpy() for name, tensor in module.state_dict().items()}
@@ -61,6 +70,11 @@ REFUSED = {
     "no W": ({"U": U}, "has no W"),
     "no such cell": ({"W": W, "U": np.ones((6, 3), np.float32)}, r"U has shape \(6, 3\), that of no cell"),
     "an empty U": ({"W": W, "U": np.ones((0, 2**40), np.float32)}, "is empty"),
+    "a projection of no LSTM": (
+        {"W": W, "U": np.ones((3, 2), np.float32), "projection": np.ones((2, 3), np.float32)},
+        "projection is given, and a simple_rnn has none",
+    ),
+    "a projection of no matrix": ({"W": W, "U": U, "projection": W[0]}, "that of no cell"),
     "another dtype": ({"W": W, "U": U.astype(np.float16)}, "dtype float16"),
     "options of bytes": ({"W": W, "U": U, "options": np.ones(3)}, "needs a text"),
     "a list": ({"W": W, "U": U, "options": np.array("[1]")}, "needs JSON with cell"),

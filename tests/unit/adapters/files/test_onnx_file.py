@@ -98,6 +98,12 @@ LAYERS = [
     make_layer("gru", recurrent_activation="hard_sigmoid", biases=(False, False), merge_mode="concat"),
     make_layer("lstm", recurrent_activation="hard_sigmoid_keras2", reverse=True),
     make_layer("simple_rnn", activation="relu", reverse=True, outputs_reversed=True, merge_mode=None),
+    make_layer("lstm", activation="relu"),
+    make_layer("lstm", activation="elu", recurrent_activation="hard_sigmoid", merge_mode="concat"),
+    make_layer("lstm", activation="hard_sigmoid", recurrent_activation="hard_sigmoid_keras2"),
+    make_layer("gru", activation="linear", recurrent_activation="softsign"),
+    make_layer("gru", activation="sigmoid", recurrent_activation="elu", reset_after=False),
+    make_layer("simple_rnn", activation="linear", merge_mode="sum"),
 ]
 
 
@@ -205,14 +211,32 @@ REFUSED = {
     "input_forget": (with_node(input_forget=1), "input_forget"),
     "layout": (with_node(layout=2), "layout is 2"),
     "direction": (with_node(direction="up"), "direction is 'up'"),
-    "activation": (with_node(activations=["Sigmoid", "Tanh", "Softsign"]), "Softsign"),
-    "gate": (with_node(activations=["Elu", "Tanh", "Tanh"]), "the activation Elu"),
+    "two activations": (
+        with_node(activations=["Sigmoid", "Tanh", "Softsign"]),
+        "activation is tanh in one place and softsign in another",
+    ),
+    "two directions": (
+        with_node(kind="RNN", activations=["Tanh", "Relu"], direction="bidirectional"),
+        "activation is tanh in one place and relu in another",
+    ),
+    "gate": (with_node(activations=["Softplus", "Tanh", "Tanh"]), "the activation Softplus"),
+    "elu": (
+        with_node(activations=["Sigmoid", "Elu", "Elu"], activation_alpha=[1.0, 0.5]),
+        "Elu of alpha=0.5",
+    ),
+    "affine of nothing": (with_node(kind="RNN", activations=["Affine"]), "Affine of alpha=0 and beta=0"),
+    "affine": (
+        with_node(kind="RNN", activations=["Affine"], activation_alpha=[2.0], activation_beta=[0.0]),
+        "Affine of alpha=2 and beta=0",
+    ),
     "a name of ours": (
         with_node(activations=["hard_sigmoid", "Tanh", "Tanh"]),
         "activation hard_sigmoid",
     ),
     "slope": (with_node(activation_alpha=[0.3], **HARD), "HardSigmoid of alpha=0.3"),
     "slopes": (with_node(activation_alpha=[0.2, 0.2], **HARD), "2 values of activation_alpha"),
+    "no list of slopes": (with_node(activation_alpha=0.2, **HARD), "its activation_alpha is a float"),
+    "no list of activations": (with_node(activations="Tanh"), "its activations is a bytes"),
     "few activations": (with_node(activations=["Tanh"]), "1 activations, needs 3"),
     "one direction": (with_node(direction="bidirectional"), "not of 2 directions"),
     "gru": (with_node(kind="GRU", linear_before_reset=3), "linear_before_reset is 3"),
@@ -255,6 +279,25 @@ def test_an_alpha_of_keras_3_is_known(tmp_path):
     (tmp_path / "it.onnx").write_bytes(with_node(**HARD))
     [layer] = read_model(tmp_path / "it.onnx")
     assert layer.recurrent_activation == "hard_sigmoid_keras2"
+
+
+@pytest.mark.parametrize(
+    ("names", "attributes"),
+    [
+        (["HardSigmoid", "Elu", "Elu"], {}),
+        (["hardsigmoid", "ELU", "elu"], {"activation_alpha": [0.2, 1.0, 1.0], "activation_beta": [0.5]}),
+        (["HardSigmoid", "Elu", "Elu"], {"activation_beta": [0.5, 9.0, 9.0]}),  # one for each, used or not
+    ],
+)
+def test_parameters_go_to_the_activations_that_have_them(names, attributes, tmp_path):
+    (tmp_path / "it.onnx").write_bytes(with_node(activations=names, **attributes))
+    [layer] = read_model(tmp_path / "it.onnx")
+    assert (layer.activation, layer.recurrent_activation) == ("elu", "hard_sigmoid_keras2")
+
+
+def test_a_projection_is_refused(tmp_path):
+    with pytest.raises(InvalidModel, match="layer encoder cannot be written for ONNX: it projects"):
+        saved(tmp_path / "it.onnx", [make_layer(projection_size=2)])
 
 
 def test_a_gru_applies_the_reset_gate_before_unless_told(tmp_path):

@@ -97,9 +97,11 @@ def test_tensors_that_share_and_stride_are_read(options, tmp_path):
         torch.nn.LSTM(3, 4, num_layers=2, bidirectional=True, batch_first=True),
         torch.nn.GRU(3, 4, bias=False, batch_first=True),
         torch.nn.RNN(3, 4, batch_first=True),
+        torch.nn.LSTM(3, 4, num_layers=2, bidirectional=True, proj_size=2, batch_first=True),
     ],
-    ids=lambda module: type(module).__name__,
+    ids=lambda module: f"{type(module).__name__}{module.proj_size or ''}",
 )
+@pytest.mark.filterwarnings("ignore:LSTM with projections is not supported with oneDNN")
 def test_the_layer_answers_what_the_module_does(module, tmp_path):
     torch.save(module.state_dict(), tmp_path / "it.pth")
     [layer] = read_model(tmp_path / "it.pth")
@@ -113,14 +115,19 @@ def test_the_layer_answers_what_the_module_does(module, tmp_path):
 
 
 @pytest.mark.parametrize("suffix", ["pt", "safetensors"])
-def test_what_is_written_is_loaded_by_the_module(suffix, tmp_path):
-    layer = make_layer("gru", 2, merge_mode="concat")
+@pytest.mark.parametrize(
+    ("kind", "options"), [(torch.nn.GRU, {}), (torch.nn.LSTM, {"proj_size": 2})], ids=["GRU", "projected"]
+)
+def test_what_is_written_is_loaded_by_the_module(kind, options, suffix, tmp_path):
+    layer = make_layer(
+        kind.__name__.lower(), 2, merge_mode="concat", projection_size=options.get("proj_size", 0)
+    )
     path = saved(tmp_path / f"it.{suffix}", [layer])
     [back] = read_model(path)
     assert_same_weights(layer, back)
     if suffix == "pt":
         state = torch.load(path, weights_only=True)
-        module = torch.nn.ModuleDict({"encoder": torch.nn.GRU(3, 4, num_layers=2, bidirectional=True)})
+        module = torch.nn.ModuleDict({"encoder": kind(3, 4, num_layers=2, bidirectional=True, **options)})
         module.load_state_dict(state)
 
 
@@ -130,7 +137,11 @@ def test_what_is_written_is_loaded_by_the_module(suffix, tmp_path):
         (make_layer("lstm", reverse=True), "it runs backward only"),
         (make_layer("lstm", merge_mode="sum"), "its merge_mode is sum"),
         (make_layer("gru", reset_after=False), "torch.nn.GRU applies the reset gate after"),
-        (make_layer("lstm", recurrent_activation="hard_sigmoid"), "its gates are hard_sigmoid"),
+        (make_layer("lstm", recurrent_activation="hard_sigmoid"), "the gates of torch.nn.LSTM are sigmoids"),
+        (make_layer("lstm", activation="relu"), "candidate and output of torch.nn.LSTM are tanh"),
+        (make_layer("gru", activation="relu"), "the candidate of torch.nn.GRU is a tanh"),
+        (make_layer("simple_rnn", activation="elu"), "torch.nn.RNN has tanh and relu"),
+        (make_layer("lstm", projection_size=4), "proj_size has to be a positive integer, smaller"),
     ],
 )
 def test_what_torch_has_not_is_refused_before_anything_is_written(layer, reason, tmp_path):
@@ -154,9 +165,18 @@ def without_hh(state):
 
 
 LSTM = torch.nn.LSTM(3, 4, num_layers=2).state_dict()
+PROJECTED = torch.nn.LSTM(3, 4, proj_size=2).state_dict()
 REFUSED = {
     "a module": (MODEL, r"pickled tests.*Model.*save a module's weights with torch.save\(module.state_dict"),
-    "a projection": (torch.nn.LSTM(3, 4, proj_size=2).state_dict(), "proj_size"),
+    "a projection of no matrix": (
+        {**PROJECTED, "weight_hr_l0": torch.zeros(4)},
+        "that of no RNN, GRU or LSTM",
+    ),
+    "a projection of no such size": ({**PROJECTED, "weight_hr_l0": torch.zeros(3, 4)}, "U has shape"),
+    "a projection left out": (
+        {key: tensor for key, tensor in PROJECTED.items() if "hr" not in key},
+        "that of no RNN, GRU or LSTM",
+    ),
     "no recurrent layers": (torch.nn.Linear(3, 4).state_dict(), "no recurrent layers"),
     "no state dict": ([1, 2], "it holds no state dict but list"),
     "half a layer": (without_hh(LSTM), "has no weight_hh"),
