@@ -89,7 +89,11 @@ class Comparison:
         tanh, GRU and LSTM range over (-1, 1). relu and cell states range up to the largest that is
         expected. Where all are tiny, for example zero, the range is the root of the smallest normal number.
         """
-        share = SHARE[self.observed.dtype.name]
+        return self.vacuous_in(self.observed.dtype.name)
+
+    def vacuous_in(self, dtype: str) -> int:
+        """The number of bounds that would prove nothing in an answer of this dtype."""
+        share = SHARE[dtype]
         if self.bounded:
             limit = share * 2
         else:

@@ -76,9 +76,13 @@ class Suspect:
         return found <= count_vacuous(self.without_mistakes) or found <= count_vacuous(self.right_carried)
 
     def lies_within(self, arithmetic: Arithmetic) -> bool:
-        """Tell whether the answer is right by the bounds of another arithmetic, some of which are finite."""
+        """Tell whether the answer is right by the bounds of another arithmetic, most of which mean something.
+
+        They do where they are no wider than they may be in an answer of that dtype.
+        """
         compared = self.comparisons(from_shown_states(self.case, self.trace, arithmetic))
-        return not count_wrong(compared) and any(np.isfinite(each.bound).any() for each in compared)
+        vacuous = sum(each.vacuous_in(arithmetic.dtype.name) for each in compared)
+        return not count_wrong(compared) and 2 * vacuous < sum(each.bound.size for each in compared)
 
     def mistaken_answer(self, *mistakes: Mistake) -> bytes:
         """The mistaken answer in the case's dtype; nothing where the mistaken case is none."""

@@ -172,7 +172,8 @@ def test_show_tells_conventions_and_what_is_assumed(source, tmp_path, capsys):
     assert "the file does not tell" in assumed
 
 
-def test_show_tells_activations_and_projections(tmp_path, capsys):
+def test_show_tells_activations_and_projections(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "120")
     path = tmp_path / "source.npz"
     path.write_bytes(format_of(path).write([ACTIVATED, PROJECTED]))
     assert main(["show", str(path)]) == 0
