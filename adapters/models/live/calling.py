@@ -40,7 +40,7 @@ class Call:
 
     @property
     def takes(self) -> frozenset[str]:
-        """Those of INITIAL_STATE and LENGTHS that are given to the function."""
+        """The arguments that are given to the function: INITIAL_STATE, LENGTHS, or both."""
         state = self.signature.state and not self.stateless
         lengths = self.signature.lengths or self.signature.mask
         return frozenset(name for name, has in ((INITIAL_STATE, state), (LENGTHS, lengths)) if has)

@@ -1,4 +1,4 @@
-"""What an adapter declares of its functions reaches every verdict of the suite."""
+"""The facts that an adapter declares of its functions reach every verdict of the suite."""
 
 from dataclasses import replace
 
@@ -41,7 +41,7 @@ def test_an_error_that_is_not_declared_is_a_mismatch():
 
 @pytest.mark.parametrize("declared", DECLARED, ids=str)
 def test_a_declared_error_is_none(declared):
-    """By itself and in the suite's own wrapper, which is what tests/parity asks."""
+    """Judge it by itself and in the wrapper that tests/parity asks."""
     assert compare(Off(**declared), CASE).status == "match"
     Backend("off", Off(**declared)).check(CASE)
 
