@@ -12,6 +12,7 @@ from rnn_lockstep.adapters.backends.array_memory import with_layout
 from rnn_lockstep.adapters.backends.compare import judge_gradients, run_gradients
 from rnn_lockstep.reference.bound.arithmetic import DTYPES
 from rnn_lockstep.tests.harness.backend import Backend
+from rnn_lockstep.tests.harness.drawing.make_case import make_case as drawn_case
 
 ROOT = Path(__file__).parents[3]
 
@@ -130,3 +131,23 @@ def test_layers_are_reused_and_the_cache_is_bounded(backend: Backend):
     after = backend.adapter.cache.cache_info()
     assert (after.hits, after.misses) == (before.hits + 1, before.misses)
     assert after.maxsize <= 256
+
+
+@pytest.mark.parametrize(
+    ("kind", "variant"),
+    [
+        ("simple_rnn", {"activation": "softsign"}),
+        ("gru", {"activation": "elu", "biases": 2}),
+        ("lstm", {"activation": "relu"}),
+        ("lstm", {"projection": True, "biases": 2}),
+    ],
+)
+def test_what_is_not_declared_is_refused_and_the_rest_is_right(backend: Backend, kind: str, variant):
+    choices = {"shape": (2, 3, 5, 4), "dtype": "float32", "regime": "critical", "layout": "contiguous"}
+    drawn = {"given_state": True, "padding": "none", "reverse": False, "source": 1}
+    case = drawn_case(cell=kind, variant=variant, **choices, **drawn)
+    if backend.adapter.facts.undeclared(case):
+        with pytest.raises(Refused, match=r"\w+ \w+"):
+            backend.adapter.run(case)
+        case = make_case()  # so that something is compared
+    backend.check(case)
