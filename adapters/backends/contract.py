@@ -24,7 +24,7 @@ EVERYTHING: dict[str, Any] = {
     "layers": 3,
     "last_output": True,
     "gradients": True,
-    "activations": tuple(name for name in ACTIVATIONS if name not in ("tanh", "relu")),
+    "activations": tuple(name for name in ACTIVATIONS if name != "tanh"),
     "projection": True,
 }
 
