@@ -101,10 +101,10 @@ class Engine:
 
     def run(self, case: Case, direction: Direction, inputs: Any, step: Step | None = None) -> Run:
         """Run one direction of a layer, from the first step to the last."""
-        direction = self.converted(direction)
+        h0, direction = direction.start[0], self.converted(direction)
         observed = self.shown.outputs(case, direction) if self.shown else None
         if self.shown and observed is not None:
-            ran = step_by_step(case, direction, inputs, observed, self.shown.arithmetic, step)
+            ran = step_by_step(case, direction, h0, inputs, observed, self.shown.arithmetic, step)
             return Run(direction, inputs, *ran, observed)
 
         def next_state(t: int, x_t: Any, state: State) -> State:
@@ -174,6 +174,7 @@ def merge(case: Case, outputs: Sequence[Any]) -> Any:
 def step_by_step(
     case: Case,
     direction: Direction,
+    h0: Array,
     inputs: Any,
     observed: Array,
     arithmetic: Arithmetic,
@@ -183,11 +184,11 @@ def step_by_step(
 
     The bound is that of one step from an exact state: a backend that holds it at each of them is right, by
     induction. The steps of a block are predicted together, but for a step other than the case's.
+    h0: the initial state (batch, H), which is exact.  observed: (batch, time, H).
     """
     way = slice(None, None, -1 if direction.reverse else 1)
     inputs, valid = inputs[:, way], case.valid[:, way]
-    start = np.asarray(getattr(direction.start[0], "value", direction.start[0])).astype(observed.dtype)
-    states = states_before(start, observed[:, way], valid)
+    states = states_before(h0.astype(observed.dtype), observed[:, way], valid)
     cell_state = direction.start[1:]
     outputs = Rounded(np.empty(observed.shape), arithmetic, np.empty(observed.shape))
     for first, end in blocks(case, 1 if step else None):
