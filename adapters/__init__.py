@@ -11,13 +11,14 @@ from rnn_lockstep.adapters.backends.contract import Adapter, Facts, Refused
 from rnn_lockstep.adapters.backends.registry import NotInstalled, UnknownBackend, find, known_backends, load
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer
 from rnn_lockstep.adapters.port.check import lockstep_check
-from rnn_lockstep.reference import Case, Cotangents, Trace
+from rnn_lockstep.reference import Case, Cotangents, FunctionError, Trace
 
 __all__ = [
     "Adapter",
     "Case",
     "Cotangents",
     "Facts",
+    "FunctionError",
     "InvalidModel",
     "NotInstalled",
     "RecurrentLayer",
