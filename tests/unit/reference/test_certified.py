@@ -28,22 +28,31 @@ ULPS = {
 }
 SMALL = 2.0**-10  # a ball's radius, as a share of the error that is claimed
 GATE_ACTIVATIONS = ("sigmoid", "hard_sigmoid", "hard_sigmoid_keras2")
-LAYERS = [
-    *(("simple_rnn", {"activation": name}) for name in ACTIVATIONS),
+LAYERS = [  # the first of which are tried in every shape, see test_gradients.py
+    *(("simple_rnn", {"activation": name}) for name in ("tanh", "relu")),
     *(
         ("gru", {"reset_after": after, "recurrent_activation": name})
         for after in (True, False)
         for name in GATE_ACTIVATIONS
     ),
     *(("lstm", {"recurrent_activation": name}) for name in GATE_ACTIVATIONS),
+    ("lstm", {"projection": True}),
+]
+IN_EVERY_SHAPE = len(LAYERS)
+LAYERS += [
+    *(("simple_rnn", {"activation": name}) for name in ACTIVATIONS if name not in ("tanh", "relu")),
     *((cell, {"activation": name}) for cell in ("gru", "lstm") for name in ACTIVATIONS if name != "tanh"),
     ("gru", {"activation": "softsign", "recurrent_activation": "hard_sigmoid"}),
     ("lstm", {"recurrent_activation": "softsign"}),
-    ("lstm", {"projection": True}),
 ]
-every_layer = pytest.mark.parametrize(
-    ("cell", "options"), LAYERS, ids=lambda x: x if isinstance(x, str) else "-".join(map(str, x.values()))
-)
+
+
+def words(value):
+    """The name of a parameter: of options, their values."""
+    return value if isinstance(value, str) else "-".join(map(str, value.values()))
+
+
+every_layer = pytest.mark.parametrize(("cell", "options"), LAYERS, ids=words)
 
 
 # NumPy's own compare, and a ball that holds 0 is neither larger nor smaller than it.

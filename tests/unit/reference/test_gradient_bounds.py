@@ -14,7 +14,7 @@ from rnn_lockstep.reference.oracle.gradients import gradients_in
 from rnn_lockstep.reference.oracle.training import weights_of
 from tests.unit.reference.evaluations import EVALUATIONS, Evaluation, backend_array
 from tests.unit.reference.test_certified import SMALL, ULPS, balls, every_layer, inside, radii
-from tests.unit.reference.test_gradients import drawn_cotangents, every_shape, make
+from tests.unit.reference.test_gradients import drawn_cotangents, every_layer_in_shapes, make
 
 
 def rounded(case, cotangents):
@@ -32,8 +32,7 @@ def share(computed, bounds):
     )
 
 
-@every_layer
-@every_shape
+@every_layer_in_shapes
 def test_float32_lies_within_its_bound(cell, options, shape):
     """The oracle's lines are a correct backend on float32 arrays; on float64 arrays, one that rounds less."""
     case = make(cell, options, shape, "float32")

@@ -11,7 +11,7 @@ from rnn_lockstep.reference.bound.arithmetic import Arithmetic
 from rnn_lockstep.reference.oracle.engine import PLAIN
 from rnn_lockstep.reference.oracle.training import loss_cotangents, trained, training_in, weights_of
 from tests.unit.reference.test_certified import SMALL, ULPS, balls, every_layer, inside, radii
-from tests.unit.reference.test_gradients import changed, every_shape, make
+from tests.unit.reference.test_gradients import changed, every_layer_in_shapes, make
 
 RATE = 2.0**-6
 UPDATES = 2
@@ -61,8 +61,7 @@ def test_one_unit_by_hand():
     assert {name: weight.item() for name, weight in after.items()} == {"W": 0.0, "U": -0.75, "b": 0.75}
 
 
-@every_layer
-@every_shape
+@every_layer_in_shapes
 def test_an_update_goes_against_the_slope_of_the_loss(cell, options, shape):
     """Central differences show it for each of the weights, along a random direction."""
     case, step, rng = make(cell, options, shape), 1e-6, np.random.default_rng(5)
