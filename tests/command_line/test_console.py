@@ -150,7 +150,7 @@ def test_a_failure_is_run_again_by_the_command_that_it_names(test, theirs):
     wrong = ("--backend", "theirs:Transposed", "-x", "--hypothesis-profile=ci")
     run = lockstep(theirs, "test", f"parity/{test}", *wrong)
     assert run.returncode == 1, run.stdout + run.stderr
-    [again] = re.findall(r"again: rnn-lockstep (test .*)", run.stdout)
+    [again] = set(re.findall(r"again: rnn-lockstep (test .*)", run.stdout))  # told twice where CI is set
     assert ("--replay=.lockstep/" in again) == (test != "test_laws.py")  # which depends on more than a case
     assert list((theirs / ".lockstep").glob("theirs-Transposed-*.safetensors"))
     repeated = subprocess.run(
