@@ -21,6 +21,7 @@ from rnn_lockstep.adapters.backends.array_memory import LAYOUTS, layout_of, with
 from rnn_lockstep.adapters.backends.compare import run, run_gradients
 from rnn_lockstep.adapters.saved_cases import saved_case
 from rnn_lockstep.adapters.saved_cases.saved_case import SavedCase, pack, unpack
+from rnn_lockstep.tests.harness.drawing.make_case import make_case as drawn_case
 from rnn_lockstep.tests.harness.drawing.strategies import cases, cotangents, fewer
 from tests.unit.adapters.test_contract import make_case
 
@@ -107,6 +108,7 @@ from pathlib import Path
 from rnn_lockstep.adapters import load
 from rnn_lockstep.adapters.saved_cases import saved_case
 from rnn_lockstep.adapters.backends.compare import run, run_gradients
+from rnn_lockstep.tests.harness.drawing.make_case import make_case as drawn_case
 source, target = map(Path, sys.argv[1:])
 saved, numpy = saved_case.load(source), load("numpy")
 if saved.cotangents is None:
@@ -164,3 +166,17 @@ def test_digests_tell_cases_apart():
     kinds += [SavedCase(replace(case, activation="relu")), SavedCase(case, claim="twice")]
     assert len({kind.digest for kind in kinds}) == len(kinds)
     assert SavedCase(make_case(), backend="another", test="another").digest == SavedCase(case).digest
+
+
+@pytest.mark.parametrize("projection", [True, False])
+def test_a_projection_is_in_a_file_only_where_there_is_one(projection):
+    """So that the files of layers without one are those of earlier versions."""
+    variant = {"activation": "relu", "layers": 2, "merge_mode": "concat", "projection": projection}
+    choices = {"shape": (2, 3, 5, 4), "dtype": "float32", "regime": "critical", "layout": "fortran"}
+    drawn = {"given_state": True, "padding": "ragged", "reverse": False, "source": 1}
+    saved = SavedCase(drawn_case(cell="lstm", variant=variant, **choices, **drawn))
+    data = pack(saved)
+    again = unpack(data)
+    assert same_bits(again.given(), saved.given())
+    assert (again.digest, again.case.activation) == (saved.digest, "relu")
+    assert (b"projection" in data) == projection
