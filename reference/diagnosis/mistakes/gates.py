@@ -1,12 +1,17 @@
 """Mistakes with the gates of a GRU or an LSTM: their order, one of them alone, their activation."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from itertools import permutations
 
 import numpy as np
 
-from rnn_lockstep.reference.diagnosis.mistakes.mistake import GATED, Change, Mistake, change_one_gate
+from rnn_lockstep.reference.diagnosis.mistakes.mistake import (
+    GATED,
+    Change,
+    Mistake,
+    change_one_gate,
+    with_options,
+)
 from rnn_lockstep.reference.oracle.case import Case
 from rnn_lockstep.reference.oracle.cells import GATES, Weights
 from rnn_lockstep.reference.oracle.validation import Array
@@ -89,36 +94,28 @@ U_OF_ONE_GATE = {
 }
 
 
-def with_gate_activation(name: str) -> Callable[[Case], Case]:
-    """Put an activation in place of the gates' own."""
-    return lambda case: replace(case, recurrent_activation=name)
-
-
-def with_activation(name: str) -> Callable[[Case], Case]:
-    """Put an activation in place of that of candidate and output."""
-    return lambda case: replace(case, activation=name)
-
-
 GATE_ACTIVATIONS: dict[str, Mistake] = {
     "tanh_for_the_activation": Mistake(
         "the layer's activation is ignored: candidate and output have tanh",
         cells=GATED,
-        change_case=with_activation("tanh"),
+        change_case=with_options(activation="tanh"),
     ),
     "relu_for_the_activation": Mistake(
-        "candidate and output have relu", cells=GATED, change_case=with_activation("relu")
+        "candidate and output have relu", cells=GATED, change_case=with_options(activation="relu")
     ),
     "hard_sigmoid_for_sigmoid": Mistake(
         "the gates' activation is hard_sigmoid (z/6 + 1/2)",
         cells=GATED,
-        change_case=with_gate_activation("hard_sigmoid"),
+        change_case=with_options(recurrent_activation="hard_sigmoid"),
     ),
     "hard_sigmoid_of_keras_2": Mistake(
         "the gates' activation is the hard_sigmoid of Keras 2 (z/5 + 1/2)",
         cells=GATED,
-        change_case=with_gate_activation("hard_sigmoid_keras2"),
+        change_case=with_options(recurrent_activation="hard_sigmoid_keras2"),
     ),
     "sigmoid_for_hard_sigmoid": Mistake(
-        "the gates' activation is sigmoid", cells=GATED, change_case=with_gate_activation("sigmoid")
+        "the gates' activation is sigmoid",
+        cells=GATED,
+        change_case=with_options(recurrent_activation="sigmoid"),
     ),
 }

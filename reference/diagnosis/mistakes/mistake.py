@@ -114,6 +114,11 @@ def with_states(case: Case, *states: Any) -> Case:
     return replace(case, **dict(zip((STATE, CELL_STATE), states, strict=False)))
 
 
+def with_options(**options: Any) -> Callable[[Case], Case]:
+    """Make the change that puts other options into a case."""
+    return lambda case: replace(case, **options)
+
+
 def change_each_gate(case: Case, array: Array, change: Callable[[Array], Array]) -> Array:
     """Change the part of each gate in an array of weights."""
     return np.concatenate([change(part) for part in np.split(array, len(case.record.gates))])

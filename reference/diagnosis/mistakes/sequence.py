@@ -7,6 +7,7 @@ import numpy as np
 
 from rnn_lockstep.reference.diagnosis.mistakes.mistake import (
     Mistake,
+    with_options,
     with_states,
     without_padding,
     zeros_in_padding,
@@ -220,21 +221,17 @@ def bias_last(case: Case, t: int, x_t: Any, state: State, weights: Weights) -> S
     return (case.step(x_t, state, none)[0] + (0 if weights.b is None else weights.b),)
 
 
-def with_activation(name: str) -> Any:
-    return lambda case: replace(case, activation=name)
-
-
 SIMPLE = ("simple_rnn",)
 ACTIVATION: dict[str, Mistake] = {
     "always_tanh": Mistake(
         "the activation is tanh in place of the one asked for",
         cells=SIMPLE,
-        change_case=with_activation("tanh"),
+        change_case=with_options(activation="tanh"),
     ),
     "always_relu": Mistake(
         "the activation is relu in place of the one asked for",
         cells=SIMPLE,
-        change_case=with_activation("relu"),
+        change_case=with_options(activation="relu"),
     ),
     "activation_missing": Mistake("the activation is missing", cells=SIMPLE, step=no_activation),
     "activation_is_sigmoid": Mistake(
