@@ -3,6 +3,7 @@
 import ast
 import graphlib
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -25,26 +26,29 @@ MAY_IMPORT = {
 TOOLS = ("adapters.safe_files", "adapters.one_line")
 
 
+@cache
 def modules() -> dict[str, Path]:
     """Every module of reference and adapters by its name, without that of the package."""
     files = [path for top in ("reference", "adapters") for path in (ROOT / top).rglob("*.py")]
     return {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in files}
 
 
-def imported(path: Path) -> Iterator[str]:
-    """The modules of ours that a file imports at its top level, not counting those for types only."""
-    for node in ast.parse(path.read_text()).body:
-        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith(PACKAGE):
+def imported(path: Path, anywhere: bool) -> Iterator[str]:
+    """The modules of ours that a file imports: at its top level, or anywhere, as in a function too."""
+    tree = ast.parse(path.read_text())
+    for node in ast.walk(tree) if anywhere else tree.body:
+        if isinstance(node, ast.ImportFrom) and f"{node.module}.".startswith(PACKAGE):
             inner = [f"{node.module}.{name.name}".removeprefix(PACKAGE) for name in node.names]
             yield from (name for name in inner if name in modules())
             if not all(name in modules() for name in inner):  # something that the module itself defines
                 yield node.module.removeprefix(PACKAGE)
 
 
-ARROWS = {
-    name: {module for module in imported(path) if module in modules() or f"{module}.__init__" in modules()}
-    for name, path in modules().items()
-}
+@cache
+def arrows(anywhere: bool) -> dict[str, set[str]]:
+    """The modules that each module imports, packages among them."""
+    known = {*modules(), *(name.removesuffix(".__init__") for name in modules())}
+    return {name: known & set(imported(path, anywhere)) for name, path in modules().items()}
 
 
 @pytest.mark.parametrize("folder", MAY_IMPORT)
@@ -52,16 +56,16 @@ def test_a_folder_imports_only_those_before_it(folder):
     allowed = (folder, *MAY_IMPORT[folder], *TOOLS)
     wrong = {
         f"{name} imports {module}"
-        for name, its in ARROWS.items()
+        for name, its in arrows(anywhere=True).items()
         for module in its
         if name.startswith(folder) and not module.startswith(allowed)
     }
     assert not wrong
-    assert any(name.startswith(folder) for name in ARROWS)
+    assert any(name.startswith(folder) for name in modules())
 
 
 def test_no_module_imports_itself_by_way_of_others():
-    inner = {name: {module for module in its if module in ARROWS} for name, its in ARROWS.items()}
+    inner = {name: its & modules().keys() for name, its in arrows(anywhere=False).items()}
     graphlib.TopologicalSorter(inner).prepare()  # raises on a circle, and names it
 
 
