@@ -16,8 +16,9 @@ from rnn_lockstep.reference.check.comparison import Comparison, comparison
 from rnn_lockstep.reference.check.verdict import Verdict, verdict_on
 from rnn_lockstep.reference.oracle.case import Case
 from rnn_lockstep.reference.oracle.cells import State
-from rnn_lockstep.reference.oracle.engine import Run, carried, from_shown_states, merge
+from rnn_lockstep.reference.oracle.engine import Engine, Run, carried, merge, with_error
 from rnn_lockstep.reference.oracle.gradients import zero_on_padding
+from rnn_lockstep.reference.oracle.shown import Shown
 from rnn_lockstep.reference.oracle.trace import Trace
 from rnn_lockstep.reference.oracle.validation import form
 
@@ -46,16 +47,15 @@ def comparisons_of(case: Case, trace: Trace, arithmetic: Arithmetic) -> Iterator
     they are not (the lower layers of a stack that shows its last one only, two directions that were added
     up, a layer that returns its last output only) the whole state is carried with its error.
     """
-    engine = from_shown_states(case, trace, arithmetic)
+    shown = Shown(case, trace, arithmetic)
+    engine = Engine(with_error(arithmetic), shown)
     cell = 0
     for k, runs in enumerate(engine.layers(case)):
-        shown = trace.hidden_outputs[k] if k < len(trace.hidden_outputs) else None
-        if k == case.layers - 1 and case.return_sequences:
-            shown = trace.outputs
-        if runs[0].observed is None and shown is not None:
+        outputs = shown.by_layer[k]
+        if runs[0].observed is None and outputs is not None:
             merged = zero_on_padding(case, merge(case, [run.outputs for run in runs]))
             name = f"layer {k} outputs" if case.layers > 1 else "outputs"
-            yield comparison(name, shown, merged, bounded=case.bounded)
+            yield comparison(name, outputs, merged, bounded=case.bounded)
         for run in runs:
             yield from comparisons_of_run(case, run, state_of(trace, cell))
             cell += 1
