@@ -1,7 +1,5 @@
-"""A run of the suite, as a pytest plugin: its backends, their scores, the summary that is printed."""
+"""A run of the suite, as a pytest plugin: its backends and their scores."""
 
-import shutil
-from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -16,14 +14,14 @@ from rnn_lockstep.tests.harness.anywhere import command
 from rnn_lockstep.tests.harness.backend import Backend, backend_of
 from rnn_lockstep.tests.harness.failure import failures
 from rnn_lockstep.tests.harness.needs import missing
-from rnn_lockstep.tests.harness.scores import Scores, render_table
+from rnn_lockstep.tests.harness.scores import Scores
+from rnn_lockstep.tests.harness.summary import write_summary
 
 SESSION = pytest.StashKey["Session"]()  # of a run that tests backends
 # Where a test leaves its results; they travel in its report as plain data, from whichever process ran it.
 SCORES = pytest.StashKey[list[Any]]()
 FAULTS = pytest.StashKey[tuple[str, int, int]]()
 DIAGNOSED = pytest.StashKey[tuple[str, int, int]]()
-WIDTH_IN_A_FILE = 150  # columns of the table where there is no terminal
 
 
 class Session:
@@ -154,36 +152,7 @@ class Session:
         return [f"lockstep: {backend.adapter.facts}" for backend in backends]
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
-        if self.scores:
-            terminalreporter.section("lockstep: every step against the oracle")
-            width = shutil.get_terminal_size((WIDTH_IN_A_FILE, 24)).columns
-            scores = {name: self.scores[name] for name in self.names if name in self.scores}
-            terminalreporter.write(render_table(scores, width))
-            for name, by_layer in scores.items():
-                if self.parallel:  # the header of a parallel run does not know them
-                    terminalreporter.write_line(str(self.facts[name]))
-                reasons = sum((score.reasons for score in by_layer.values()), Counter[str]())
-                for reason, count in reasons.items():
-                    terminalreporter.write_line(f"{name} refused {count}: {reason}")
-                for why, count in sum((score.known for score in by_layer.values()), Counter[str]()).items():
-                    terminalreporter.write_line(f"{name} fails as is known, in {count} cases: {why}")
-                if self.not_tested[name]:
-                    terminalreporter.write_line(f"{name} not tested on: {self.not_tested[name]}")
-            for name in self.without_comparison(terminalreporter.config):
-                terminalreporter.write_line(f"{name}: no case was compared, so this shows nothing", red=True)
-            for name in self.not_installed:
-                terminalreporter.write_line(f"{name} is not installed and was not tested")
-        if self.failures:
-            terminalreporter.section("lockstep: what is wrong")
-            causes = Counter((failure["backend"], failure["cause"]) for failure in self.failures)
-            for (name, cause), count in causes.most_common():
-                terminalreporter.write_line(f"{name}, in {count} tests: {cause}")
-        if self.faults or self.diagnosed:
-            terminalreporter.section("lockstep: the suite against its faults")
-        for rate, families in (("kill-rate", self.faults), ("diagnosed", self.diagnosed)):
-            if families:
-                found, planted = (sum(numbers) for numbers in zip(*families.values(), strict=True))
-                terminalreporter.write_line(f"{rate}: {found} of {planted} faults ({found / planted:.1%})")
+        write_summary(self, terminalreporter)
 
 
 @contextmanager
