@@ -1,15 +1,44 @@
-"""Texts from anywhere, and errors, as one short line of printable ASCII."""
+"""Texts from anywhere, and errors, made printable and short, whatever they are."""
 
-LONGEST = 300  # characters
+LONGEST = 300  # characters of a line
+MOST = 20_000  # characters of several lines
 
 
 def in_one_line(error: BaseException) -> str:
-    """The message of an error, short and printable."""
-    return printable(error.strerror if isinstance(error, OSError) and error.strerror else str(error))
+    """The message of an error, short and printable; the name of its type where it has none."""
+    reason = error.strerror if isinstance(error, OSError) else None
+    return printable(error if reason is None else reason) or printable(type(error).__name__)
 
 
-def printable(text: str) -> str:
-    """A text as one short line of ASCII; other characters are escaped, or question marks."""
-    line = " ".join(text.split()).encode("ascii", "backslashreplace").decode()
-    line = "".join(c if c.isprintable() else "?" for c in line)
-    return line if len(line) <= LONGEST else f"{line[:LONGEST]}..."
+def with_type(error: BaseException) -> str:
+    """The name of an error's type and its message, short and printable."""
+    name, told = printable(type(error).__name__), in_one_line(error)
+    return name if told == name else f"{name}: {told}"
+
+
+def printable(value: object) -> str:
+    """The text of anything as one short line of ASCII; other characters are escaped, or question marks."""
+    text = text_of(value)
+    begins = text[: 4 * LONGEST]  # a text may be huge; no more of it is looked at
+    line = shown(" ".join(begins.split()).encode("ascii", "backslashreplace").decode())
+    return line if len(line) <= LONGEST and begins == text else f"{line[:LONGEST]}..."
+
+
+def printable_lines(value: object) -> str:
+    """The text of anything as some lines; what would not be shown is question marks."""
+    text = text_of(value)
+    lines = [shown(line) for line in text[:MOST].expandtabs().splitlines()]
+    return "\n".join(lines if len(text) <= MOST else [*lines, "..."])
+
+
+def shown(line: str) -> str:
+    """A line with a question mark for each character that moves, hides or turns others."""
+    return "".join(c if c.isprintable() else "?" for c in line)
+
+
+def text_of(value: object) -> str:
+    """The text of anything, or words that say why there is none."""
+    try:
+        return str.__getitem__(str(value), slice(None))  # of no class derived from str
+    except (Exception, SystemExit, GeneratorExit) as error:  # of a `__str__` that is not ours
+        return f"a {type(value).__name__} without a text: its __str__ raises {type(error).__name__}"

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from rnn_lockstep.adapters.one_line import printable
 from rnn_lockstep.reference import Arithmetic, Case, FunctionError, Trace
 from rnn_lockstep.reference.bound.arithmetic import DTYPES
 from rnn_lockstep.reference.oracle.activations import ACTIVATIONS
@@ -39,6 +40,7 @@ class Facts:
 
     name: as selected by `--backend`.  version: the framework's.  device: where it computes.
     settings: threads, dtype settings and whatever else could change a result, for the header.
+    Of these four, whatever is given becomes a short, printable text.
     The next fields tell what it can run and is tested on; `EVERYTHING` has it all.
     dtypes: of "float64", "float32", "float16" and "bfloat16".
     cells: of "simple_rnn", "gru" and "lstm".  biases: layers with how many of them.
@@ -75,6 +77,10 @@ class Facts:
     sigmoid_ulps: Mapping[str, float] = field(default_factory=dict, hash=False)
     function_error: float = 0.0
     functions: Mapping[str, Mapping[str, FunctionError]] = field(default_factory=dict, hash=False)
+
+    def __post_init__(self) -> None:
+        for name in ("name", "version", "device", "settings"):
+            object.__setattr__(self, name, printable(getattr(self, name)))
 
     def arithmetic(self, dtype: np.dtype[Any]) -> Arithmetic:
         """The way the backend computes in a dtype, with the errors of its functions as they are declared."""
@@ -152,4 +158,10 @@ class Adapter(Protocol):
 
 
 class Refused(Exception):
-    """A framework cannot express a case. The message is the reason, in its own words where it has any."""
+    """A framework cannot express a case. The message is the reason, in its own words where it has any.
+
+    It is told in one short, printable line.
+    """
+
+    def __str__(self) -> str:
+        return printable(self.args[0] if len(self.args) == 1 else self.args or type(self).__name__)

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from rnn_lockstep.adapters.models.live import LiveLayer
 from rnn_lockstep.adapters.models.live.way import INITIAL_STATE, LENGTHS
-from rnn_lockstep.adapters.one_line import in_one_line
+from rnn_lockstep.adapters.one_line import with_type
 from rnn_lockstep.adapters.port.sequences import sequences, telling
 from rnn_lockstep.reference import Case, Trace, Verdict, check
 from rnn_lockstep.reference.diagnosis.diagnose import Answer, diagnose
@@ -36,7 +36,7 @@ def check_answer(live: LiveLayer, case: Case) -> Verdict:
     try:
         trace = live.run(case)
     except Exception as error:  # the model's, whatever it is
-        return Verdict(case, "mismatch", f"it raised {type(error).__name__}: {in_one_line(error)}")
+        return Verdict(case, "mismatch", f"it raised {with_type(error)}")
     return check_trace(live, case, trace)
 
 

@@ -9,7 +9,7 @@ from rnn_lockstep.adapters import safe_files
 from rnn_lockstep.adapters.models.files.table import FORMATS, WRITABLE, format_of, read_model
 from rnn_lockstep.adapters.models.options import assumptions, with_options
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer, stacked
-from rnn_lockstep.adapters.one_line import in_one_line, printable
+from rnn_lockstep.adapters.one_line import in_one_line, printable, with_type
 from rnn_lockstep.adapters.port.check import check_port
 from rnn_lockstep.adapters.port.endpoint import endpoint
 from rnn_lockstep.adapters.port.weights import weights_diff
@@ -63,7 +63,7 @@ def prove(path: Path, layers: Sequence[RecurrentLayer]) -> Iterator[list[str]]:
     except InvalidModel:
         raise
     except Exception as error:  # a framework's, whatever it is
-        what = f"{type(error).__name__}: {in_one_line(error)}"
+        what = with_type(error)
         raise InvalidModel(f"nothing was written: what was to be cannot be loaded again ({what})") from None
     for layer, copy, model in zip(layers, again, live, strict=True):
         where = printable(layer.name)

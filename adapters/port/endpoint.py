@@ -21,7 +21,7 @@ from rnn_lockstep.adapters.models.recurrent_layer import (
     only,
     stacked,
 )
-from rnn_lockstep.adapters.one_line import in_one_line, printable
+from rnn_lockstep.adapters.one_line import printable, with_type
 from rnn_lockstep.reference import Case
 from rnn_lockstep.reference.oracle.validation import Array
 
@@ -105,7 +105,7 @@ def imported(name: str) -> Any:
         is_builder = inspect.isroutine(found) or inspect.isclass(found)
         return found() if is_builder and not required(found) else found
     except Exception as error:  # the model's, whatever it is
-        raise InvalidModel(f"{name}: {type(error).__name__}: {in_one_line(error)}") from error
+        raise InvalidModel(f"{name}: {with_type(error)}") from error
 
 
 def name_of(model: Any) -> str:

@@ -32,7 +32,7 @@ def refusing(path: Path) -> Iterator[None]:
         yield
     except (OSError, ValueError, OverflowError, MemoryError, RecursionError) as error:
         deep = isinstance(error, RecursionError)
-        told = "it is nested too deeply" if deep else in_one_line(error) or type(error).__name__
+        told = "it is nested too deeply" if deep else in_one_line(error)
         raise InvalidModel(f"{printable(str(path))}: {told}") from None
 
 
