@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from rnn_lockstep.adapters.backends.contract import Adapter, Facts
+from rnn_lockstep.adapters.one_line import in_one_line
 
 ENTRY_POINTS = "lockstep.adapters"
 
@@ -16,7 +17,11 @@ class UnknownBackend(Exception):
     """A name of no backend, or of something that is not an adapter; the message says what would do."""
 
 
-class NotInstalled(UnknownBackend):
+class NotMade(UnknownBackend):
+    """A backend that cannot be made: its framework cannot be imported, or its adapter raises."""
+
+
+class NotInstalled(NotMade):
     """A known backend whose framework is not installed; the message says how to get it."""
 
 
@@ -58,10 +63,12 @@ def known_backends() -> dict[str, KnownBackend]:
 def find(name: str) -> tuple[str, tuple[str, ...]]:
     """The target of a backend's name and the arguments to call it with. Imports nothing.
 
-    name: a known name, name:tag, or package.module:Class.
+    name: a known name, name:tag, or package.module:Class; one of these with @ and a place behind it, where
+    alone its needs must be met, see `adapters/workers/place.py`.
     Raises UnknownBackend or NotInstalled with a one-line message.
     """
     known = known_backends()
+    name, elsewhere, _ = name.partition("@")
     base, _, rest = name.partition(":")
     if base not in known:
         if rest:
@@ -73,7 +80,7 @@ def find(name: str) -> tuple[str, tuple[str, ...]]:
     entry = known[base]
     if rest and rest not in entry.tags:
         raise UnknownBackend(f"backend {base} has no tag {rest!r}; it has: {_listed(entry.tags)}")
-    if entry.missing:
+    if entry.missing and not elsewhere:
         raise NotInstalled(
             f"backend {name} needs {' and '.join(entry.missing)}, which is not installed: "
             f"pip install 'rnn-lockstep[{base}]'"
@@ -84,15 +91,27 @@ def find(name: str) -> tuple[str, tuple[str, ...]]:
 def load(name: str) -> Adapter:
     """Make the adapter `name`, as `find` reads it. Imports its framework.
 
-    Raises UnknownBackend or NotInstalled; an error inside an import or a constructor is wrapped.
+    Raises UnknownBackend or NotInstalled; an error inside an import or a constructor becomes NotMade.
     """
     target, arguments = find(name)
+    if "@" in name:
+        raise UnknownBackend(f"backend {name} runs in a process of its own only")
     module, _, attribute = target.partition(":")
+    if not is_found(module):
+        raise UnknownBackend(f"backend {name}: there is no module {module}")
     try:
-        factory: Callable[..., Any] = getattr(import_module(module), attribute)
+        found = import_module(module)
+        factory: Callable[..., Any] | None = getattr(found, attribute, None)
+        if factory is None:
+            raise UnknownBackend(f"backend {name}: the module {module} has no {attribute}")
         adapter = factory(*arguments)
-    except Exception as error:
-        raise UnknownBackend(f"backend {name} cannot be made: {type(error).__name__}: {error}") from error
+    except UnknownBackend:
+        raise
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # SystemExit too
+        what = f"{type(error).__name__}: {in_one_line(error)}"
+        raise NotMade(f"backend {name} cannot be made: {what}") from error
     if not isinstance(getattr(adapter, "facts", None), Facts) or not callable(getattr(adapter, "run", None)):
         raise UnknownBackend(
             f"backend {name} is not an adapter: needs `facts` (rnn_lockstep.adapters.Facts) and `run(case)`"
@@ -101,6 +120,16 @@ def load(name: str) -> Adapter:
         raise UnknownBackend(f"backend {name} declares gradients but has no method `gradients`")
     made: Adapter = adapter
     return made
+
+
+def is_found(module: str) -> bool:
+    """Tell whether there is a module of this name; one whose package cannot be imported is taken to be."""
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False
+    except BaseException:
+        return True
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import pytest
 from hypothesis import currently_in_test_context, note, reject
@@ -11,11 +11,14 @@ from hypothesis import strategies as st
 
 from rnn_lockstep.adapters import Adapter, Case, Cotangents, Refused, Trace
 from rnn_lockstep.adapters.backends.compare import judge, judge_gradients, judge_training, run, run_gradients
+from rnn_lockstep.adapters.workers.supervised import Supervised
+from rnn_lockstep.adapters.workers.watched import Watched
 from rnn_lockstep.reference import Verdict
 from rnn_lockstep.reference.oracle.training import loss_cotangents, trained, weights_of
 from rnn_lockstep.reference.oracle.validation import Array
 from rnn_lockstep.tests.harness.drawing.strategies import cases
 from rnn_lockstep.tests.harness.failure import Failure
+from rnn_lockstep.tests.harness.losses import Losses
 from rnn_lockstep.tests.harness.scores import Scores
 
 Watch = Callable[[Failure], None]
@@ -25,14 +28,19 @@ Answer = TypeVar("Answer")
 class Backend:
     """An adapter wrapped for the suite. Every case that runs is counted in `scores`.
 
+    adapter: one in a process of its own or, in this process, one that is watched.
+    losses: the cases in which its process was lost.
     asked: the case, and cotangents where gradients were asked for, that it was given last.
     watchers: each is shown everything that a test is judged by.
     excused: which known failure a failure of a case is, in words; empty where it is none.
     """
 
+    interrupted: ClassVar[bool] = False  # someone wants the run to end
+
     def __init__(self, name: str, adapter: Adapter) -> None:
         self.name = name
-        self.adapter = adapter
+        self.adapter = adapter if isinstance(adapter, Supervised) else Watched(adapter)
+        self.losses = Losses()
         self.scores = Scores()
         self.asked: tuple[Case, Cotangents | None] | None = None
         self.watchers: list[Watch] = []
@@ -40,6 +48,27 @@ class Backend:
 
     def __repr__(self) -> str:
         return f"<Backend {self.name}>"
+
+    def begin(self) -> None:
+        """Forget what the test before has left."""
+        self.asked = None
+        self.losses.begin()
+        self.adapter.complaints.clear()
+        self.printed()
+
+    def printed(self) -> str:
+        """The text that the backend's process has printed since this was called last."""
+        return self.adapter.printed() if isinstance(self.adapter, Supervised) else ""
+
+    def rest(self) -> None:
+        """End the backend's process, if it has one, until it is asked again."""
+        if isinstance(self.adapter, Supervised):
+            self.adapter.rest()
+
+    def close(self) -> None:
+        """End the backend's process, if it has one, for good."""
+        if isinstance(self.adapter, Supervised):
+            self.adapter.close()
 
     def cases(self, cell: str, shapes: str = "usual", **options: Any) -> st.SearchStrategy[Case]:
         """Draw cases of what the backend declares, by `tests.harness.drawing.strategies.cases`."""
@@ -63,14 +92,28 @@ class Backend:
         Raises `adapters.Refused` in a test that draws no examples.
         """
         __tracebackhide__ = True
-        self.asked = (case, None)
-        return self._timed(case, "", lambda: run(self.adapter, case))
+        return self._ask(case, None, lambda: run(self.adapter, case))
 
     def judge(self, case: Case, trace: Trace) -> Verdict:
         """Judge an answer, and count the verdict."""
         verdict = self._timed(case, "", lambda: judge(self.adapter, case, trace))
         self.scores.add_verdict(verdict)
         return verdict
+
+    def _ask(
+        self, case: Case, cotangents: Cotangents | None, call: Callable[[], Answer], what: str = ""
+    ) -> Answer:
+        """Return what `call` does, which asks the backend."""
+        __tracebackhide__ = True
+        if Backend.interrupted:
+            raise KeyboardInterrupt
+        self.asked = (case, cotangents)
+        try:
+            return self._timed(case, what, lambda: self.losses.ask(case, cotangents, call))
+        finally:
+            if self.adapter.warned:
+                self.scores.add_warnings(case, self.adapter.warned, what)
+                self.adapter.warned.clear()
 
     def _timed(self, case: Case, what: str, call: Callable[[], Answer]) -> Answer:
         """Return what `call` does, its time and a refusal counted."""
@@ -108,10 +151,10 @@ class Backend:
         def judged() -> Verdict:
             return judge_gradients(self.adapter, case, cotangents, answer)
 
-        self.asked = (case, cotangents)
-        answer: dict[str, Any] = self._timed(
-            case, "grad", lambda: run_gradients(self.adapter, case, cotangents)
-        )
+        def gradients() -> dict[str, Any]:
+            return run_gradients(self.adapter, case, cotangents)  # type: ignore[no-any-return]
+
+        answer = self._ask(case, cotangents, gradients, "grad")
         verdict = self._timed(case, "grad", judged)
         self.scores.add_verdict(verdict, "grad")
         self._assert(Failure(self.name, self.adapter, verdict, answer, cotangents=cotangents))
@@ -132,6 +175,13 @@ class Backend:
         )
         self.scores.add_verdict(verdict, "train")
         self._assert(Failure(self.name, self.adapter, verdict, answer, f"after {updates} updates"))
+
+    def check_conduct(self, case: Case) -> None:
+        """Fail the test where the backend, asked for this case, did something to arguments or answers."""
+        __tracebackhide__ = True
+        complaints = self.adapter.complaints[:]
+        self.adapter.complaints.clear()
+        assert not complaints, f"{self.name} {complaints[0]}: {case}"
 
     def _assert(self, result: Failure) -> None:
         """Fail the test where the verdict is a mismatch, with all that is known of it."""

@@ -2,6 +2,7 @@
 
 import pytest
 
+from rnn_lockstep.adapters.workers.supervised import CASE_TIMEOUT
 from rnn_lockstep.tests.harness import port_run
 from rnn_lockstep.tests.harness.conformance_vectors import CASES_A_TEST
 from rnn_lockstep.tests.harness.profiles import DEFAULT_EXAMPLES
@@ -16,7 +17,22 @@ def add_options(parser: pytest.Parser) -> None:
         default=[],
         metavar="NAME",
         help="a backend to test: a known name, name:tag or package.module:Class; repeatable "
-        "(default: every known one that is installed)",
+        "(default: every known one that is installed). With @PYTHON, @ssh:USER@HOST:PYTHON or "
+        "@socket:HOST:PORT behind it, it runs there",
+    )
+    group.addoption(
+        "--in-process",
+        action="store_true",
+        help="run backends in pytest's own process, for a debugger; one that crashes or hangs takes the "
+        "run with it",
+    )
+    group.addoption(
+        "--case-timeout",
+        type=float,
+        default=CASE_TIMEOUT,
+        metavar="SECONDS",
+        help="the time that a backend has for a case, first calls and compilations allowed for "
+        "(default: %(default)g)",
     )
     group.addoption(
         "--max-examples",

@@ -5,6 +5,7 @@ The root conftest.py loads it in a clone, `rnn-lockstep test` anywhere else.
 
 import os
 import sys
+from collections.abc import Iterator
 
 import pytest
 
@@ -13,7 +14,7 @@ from rnn_lockstep.tests.harness import anywhere, port_run
 from rnn_lockstep.tests.harness.backend import Backend
 from rnn_lockstep.tests.harness.options import add_options
 from rnn_lockstep.tests.harness.profiles import draw_examples
-from rnn_lockstep.tests.harness.registration import register
+from rnn_lockstep.tests.harness.registration import maker, register
 from rnn_lockstep.tests.harness.session import SESSION, Session
 
 
@@ -37,7 +38,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(port_run.PortRun(config), "lockstep-port")
         return
     try:
-        config.stash[SESSION] = Session(config.getoption("--backend"))
+        config.stash[SESSION] = Session(config.getoption("--backend"), maker(config))
     except UnknownBackend as error:
         raise pytest.UsageError(str(error)) from None
     config.pluginmanager.register(config.stash[SESSION], "lockstep-session")
@@ -55,10 +56,22 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
 
 
 @pytest.fixture(scope="session")
-def backend(request: pytest.FixtureRequest) -> Backend:
-    """Each backend under test in turn. Fails the test where its framework cannot be imported."""
+def backend(request: pytest.FixtureRequest) -> Iterator[Backend]:
+    """Each backend under test in turn; its process rests when the next has its turn.
+
+    Fails the test where the backend cannot be made, and skips the others of that backend.
+    """
+    session = request.config.stash[SESSION]
+    failed_before = request.param in session.told
     try:
-        return request.config.stash[SESSION].backend(request.param)
+        backend = session.backend(request.param)
     except UnknownBackend as error:
         reason = str(error)
+    else:
+        yield backend
+        backend.rest()
+        return
+    if failed_before:
+        pytest.skip(reason)
+    session.told.add(request.param)
     pytest.fail(reason, pytrace=False)

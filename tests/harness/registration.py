@@ -1,14 +1,20 @@
 """Registration of the plugins that a run's options ask for: reports, progress, saved cases and more."""
 
+from collections.abc import Callable
+
 import pytest
 
+from rnn_lockstep.adapters import Adapter, load
 from rnn_lockstep.adapters.one_line import in_one_line
 from rnn_lockstep.adapters.saved_cases.saved_case import InvalidCase
+from rnn_lockstep.adapters.workers.supervised import Supervised
 from rnn_lockstep.tests.harness.anywhere import saving_folder
 from rnn_lockstep.tests.harness.conformance_vectors import ConformanceVectors
+from rnn_lockstep.tests.harness.interruption import Interruption
 from rnn_lockstep.tests.harness.known_failures import excuse
 from rnn_lockstep.tests.harness.known_failures.draft import Draft
 from rnn_lockstep.tests.harness.known_failures.entries import InvalidKnownFailures, read_entries
+from rnn_lockstep.tests.harness.processes import Processes
 from rnn_lockstep.tests.harness.progress import Progress, shows_progress
 from rnn_lockstep.tests.harness.replay import TEST, Replay
 from rnn_lockstep.tests.harness.saving import FOLDER, NAME, Saving
@@ -18,6 +24,8 @@ from rnn_lockstep.tests.harness.session import Session
 def register(config: pytest.Config, session: Session) -> None:
     """Register a plugin for each option given. Raises pytest.UsageError where one cannot do its work."""
     plugins = config.pluginmanager
+    plugins.register(Processes(session), "lockstep-processes")
+    plugins.register(Interruption(), "lockstep-interruption")
     if config.getoption("--lockstep-report"):
         from rnn_lockstep.tests.harness.report.plugin import Reports
 
@@ -27,6 +35,24 @@ def register(config: pytest.Config, session: Session) -> None:
     register_vectors(config)
     register_cases(config)
     register_known_failures(config, session)
+
+
+def maker(config: pytest.Config) -> Callable[[str], Adapter]:
+    """What makes the adapter of a name: in a process of its own, unless it is NumPy's or `--in-process`.
+
+    Raises pytest.UsageError where the options contradict each other.
+    """
+    in_process, seconds = config.getoption("--in-process"), config.getoption("--case-timeout")
+    if seconds <= 0:
+        raise pytest.UsageError(f"--case-timeout is {seconds:g}, needs more than 0 seconds")
+    if in_process and (elsewhere := [name for name in config.getoption("--backend") if "@" in name]):
+        raise pytest.UsageError(f"--in-process does not go with {elsewhere[0]}, which runs elsewhere")
+    live = config.getoption("capture") == "no"
+
+    def make(name: str) -> Adapter:
+        return load(name) if in_process or name == "numpy" else Supervised(name, seconds, live)
+
+    return make
 
 
 def register_vectors(config: pytest.Config) -> None:

@@ -25,7 +25,8 @@ class Score:
     """The score of one backend on one cell in one dtype.
 
     counts: cases by status.  reasons: refusals by reason.  known: failures
-    that are known, by why.  seconds: spent in the backend and the check.
+    that are known, by why.  warned: warnings of the framework, by their text.
+    seconds: spent in the backend and the check.
     bounds: how often each case's median bound occurred, by its value to two digits.
     worst: the largest deviation as a fraction of its bound, and `where` that was.
     """
@@ -33,6 +34,7 @@ class Score:
     counts: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
     known: Counter[str] = field(default_factory=Counter)
+    warned: Counter[str] = field(default_factory=Counter)
     bounds: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0
     worst: float = 0.0
@@ -61,6 +63,7 @@ class Score:
         self.counts.update(other.counts)
         self.reasons.update(other.reasons)
         self.known.update(other.known)
+        self.warned.update(other.warned)
         self.bounds.update(other.bounds)
         self.seconds += other.seconds
         self.keep_worst(other.worst, other.where)
@@ -96,6 +99,9 @@ class Scores(dict[str, Score]):
 
     def add_known_failure(self, case: Case, why: str, what: str = "") -> None:
         self.of(case, what).known[why] += 1
+
+    def add_warnings(self, case: Case, warned: Counter[str], what: str = "") -> None:
+        self.of(case, what).warned.update(warned)
 
     def add_verdict(self, verdict: Verdict, what: str = "") -> None:
         case, score = verdict.case, self.of(verdict.case, what)

@@ -1,15 +1,15 @@
 """A run of the suite, as a pytest plugin: its backends and their scores."""
 
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
 from hypothesis import settings
 
-from rnn_lockstep.adapters import UnknownBackend, find, known_backends, load
+from rnn_lockstep.adapters import Adapter, UnknownBackend, find, known_backends, load
 from rnn_lockstep.adapters.backends.contract import CELLS
-from rnn_lockstep.adapters.backends.registry import BUILT_IN
+from rnn_lockstep.adapters.backends.registry import BUILT_IN, NotMade
 from rnn_lockstep.tests.harness.anywhere import command
 from rnn_lockstep.tests.harness.backend import Backend, backend_of
 from rnn_lockstep.tests.harness.failure import failures
@@ -27,11 +27,18 @@ DIAGNOSED = pytest.StashKey[tuple[str, int, int]]()
 class Session:
     """Hooks and the state they share. Raises UnknownBackend for a backend it cannot find."""
 
-    def __init__(self, asked: Sequence[str]) -> None:
+    def __init__(self, asked: Sequence[str], make: Callable[[str], Adapter] = load) -> None:
+        """Find the backends that are asked for, by default all that are installed.
+
+        make: makes the adapter of a name, by default in this process.
+        """
         known = known_backends()
         self.not_installed = [] if asked else [name for name in known if known[name].missing]
         self.names = list(dict.fromkeys(asked)) or [name for name in known if name not in self.not_installed]
+        self.make = make
         self.loaded: dict[str, Backend] = {}
+        self.broken: dict[str, str] = {}  # the backends that cannot be made, and why
+        self.told: set[str] = set()  # those of them that have failed a test
         self.scores: dict[str, Scores] = {}
         self.facts: dict[str, str] = {}
         self.not_tested: dict[str, str] = {}
@@ -40,15 +47,27 @@ class Session:
         self.failures: list[dict[str, Any]] = []  # as `Failure.to_json` makes them
         self.parallel = False
         for name in self.names:
-            find(name)
-            if name.partition(":")[0] not in BUILT_IN:  # its cells are told by importing it; others can wait
-                self.backend(name)
+            with suppress(NotMade):
+                find(name)
+                if name.partition(":")[0] not in BUILT_IN:  # its cells are told by importing it
+                    self.backend(name).rest()
 
     def backend(self, name: str) -> Backend:
-        """The backend, its framework imported at the first call. Raises UnknownBackend when that fails."""
+        """The backend, made at the first call. Raises UnknownBackend, or NotMade every time."""
+        if name in self.broken:
+            raise NotMade(self.broken[name])
         if name not in self.loaded:
-            self.loaded[name] = Backend(name, load(name))
+            try:
+                self.loaded[name] = Backend(name, self.make(name))
+            except NotMade as error:
+                self.broken[name] = str(error)
+                raise
         return self.loaded[name]
+
+    def close(self) -> None:
+        """End the processes of all backends."""
+        for backend in self.loaded.values():
+            backend.close()
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         """Run a test on each backend in turn and, where it has a `cell`, on each cell of the backend."""
@@ -144,12 +163,17 @@ class Session:
         if hasattr(config, "workerinput"):  # a process of pytest-xdist's; its header is not shown
             return []
         used = {item.callspec.params.get("backend") for item in items if hasattr(item, "callspec")}
-        try:
-            with quiet(config):
-                backends = [self.backend(name) for name in self.names if name in used]
-        except UnknownBackend as error:
-            raise pytest.UsageError(str(error)) from None
-        return [f"lockstep: {backend.adapter.facts}" for backend in backends]
+        lines = []
+        for name in self.names:
+            if name in used:
+                try:
+                    with quiet(config):
+                        lines.append(f"lockstep: {self.backend(name).adapter.facts}")
+                except NotMade as error:
+                    lines.append(f"lockstep: {error}")
+                except UnknownBackend as error:
+                    raise pytest.UsageError(str(error)) from None
+        return lines
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         write_summary(self, terminalreporter)

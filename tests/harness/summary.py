@@ -27,6 +27,9 @@ def write_summary(session: "Session", terminalreporter: Any) -> None:
                 terminalreporter.write_line(f"{name} refused {count}: {reason}")
             for why, count in sum((score.known for score in by_layer.values()), Counter[str]()).items():
                 terminalreporter.write_line(f"{name} fails as is known, in {count} cases: {why}")
+            warned = sum((score.warned for score in by_layer.values()), Counter[str]())
+            for text, count in warned.items():
+                terminalreporter.write_line(f"{name} warned {count} times: {text}")
             if session.not_tested[name]:
                 terminalreporter.write_line(f"{name} not tested on: {session.not_tested[name]}")
         for name in session.without_comparison(terminalreporter.config):

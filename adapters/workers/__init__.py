@@ -1,0 +1,1 @@
+"""Workers: a backend in a supervised process of its own, here or under another interpreter or host."""

@@ -1,0 +1,114 @@
+"""The guard of a backend's process: a script that starts it and, when it ends, ends all that it has started.
+
+    python -I -S guard.py OUTPUT COMMAND...
+
+OUTPUT is a named pipe, to which the command's standard error goes. Standard input and output are the
+command's. The command is killed when the guard is told so, by SIGTERM, and when whoever started the guard
+is gone, which the hang-up of standard input tells. What it has forked is killed as soon as it has ended
+itself; on Linux also what has left its session. The guard ends as the command did.
+
+It imports the standard library alone: it runs before anything of ours is there to import.
+"""
+
+import contextlib
+import ctypes
+import os
+import resource
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+
+# Numbers of Linux's prctl, from its <linux/prctl.h>.
+PARENT_DEATH_SIGNAL = 1
+CHILD_SUBREAPER = 36
+
+
+def prctl(option: int, value: int) -> None:
+    """Ask the kernel for something that only Linux has; elsewhere it is done without."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
+
+
+def in_command() -> None:
+    """Make the process that becomes the command die with its guard, however that dies."""
+    prctl(PARENT_DEATH_SIGNAL, signal.SIGKILL)
+
+
+def children() -> Iterator[int]:
+    """The numbers of the processes whose parent is this one, as Linux lists them; none elsewhere."""
+    for name in os.listdir("/proc") if sys.platform == "linux" else ():
+        if name.isdigit():
+            with contextlib.suppress(OSError, IndexError), open(f"/proc/{name}/stat") as file:
+                if int(file.read().rpartition(")")[2].split()[1]) == os.getpid():
+                    yield int(name)
+
+
+def reaped() -> dict[int, int]:
+    """The wait statuses of the children that have ended, by their numbers."""
+    found = {}
+    with contextlib.suppress(ChildProcessError):
+        while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+            found[ended[0]] = ended[1]
+    return found
+
+
+def kill_all(group: int) -> dict[int, int]:
+    """Kill every process that is left; return the wait statuses of those that were our children.
+
+    Who loses its parent becomes a child of ours, so the rounds end when there is none.
+    """
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, signal.SIGKILL)
+    found = reaped()
+    while some := list(children()):
+        for pid in some:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+        select.select((), (), (), 0.001)
+        found |= reaped()
+    return found
+
+
+def end_as(status: int) -> None:
+    """End this process as another did, by the same signal or with the same exit status."""
+    if os.WIFSIGNALED(status):
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        with contextlib.suppress(OSError):  # SIGKILL has no handler
+            signal.signal(os.WTERMSIG(status), signal.SIG_DFL)
+        os.kill(os.getpid(), os.WTERMSIG(status))
+    os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
+
+
+def main(output: str, *command: str) -> None:
+    """Start the command and wait until it has ended or must be."""
+    os.setsid()  # so that Ctrl-C goes to the run alone, which ends this
+    prctl(CHILD_SUBREAPER, 1)
+    woken, wake = os.pipe()
+    os.set_blocking(wake, False)
+    signal.set_wakeup_fd(wake)
+    for number in (signal.SIGCHLD, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)
+    errors = os.open(output, os.O_WRONLY)
+    try:
+        started = subprocess.Popen(command, stderr=errors, preexec_fn=in_command, process_group=0)
+    except OSError as error:
+        os.write(errors, f"{command[0]}: {error.strerror}\n".encode())
+        os._exit(127)
+    waiting = select.poll()
+    waiting.register(0, 0)  # nothing is read from it: the command does that
+    waiting.register(woken, select.POLLIN)
+    statuses: dict[int, int] = {}
+    while started.pid not in statuses:
+        events = dict(waiting.poll())
+        told = os.read(woken, 100) if woken in events else b""
+        statuses |= reaped()
+        if 0 in events or signal.SIGTERM in told:
+            break
+    statuses |= kill_all(started.pid)
+    end_as(statuses.get(started.pid, 0))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,91 @@
+"""The worker: the code in a backend's own process, which asks the adapter what it is sent."""
+
+import contextlib
+import faulthandler
+import os
+import sys
+import traceback
+import warnings
+from collections import Counter
+from typing import Any
+
+from rnn_lockstep.adapters.backends.contract import Refused
+from rnn_lockstep.adapters.backends.registry import UnknownBackend, load
+from rnn_lockstep.adapters.one_line import in_one_line, with_type
+from rnn_lockstep.adapters.workers.watched import Watched, arguments
+from rnn_lockstep.adapters.workers.wire import Message, packed_answer, packed_facts, unpacked_case
+
+SHOWN = 8  # frames of an exception's traceback that are told
+ROOM = 2**20  # bytes that any answer may have, however small the case
+WARNINGS = 20  # different ones that are told of with an answer
+
+
+def serve(channel: Any) -> None:
+    """Answer what comes by an execnet channel: first what to make, then cases, until it is closed.
+
+    Every answer is a list: a word for what it is, its content, what the adapter did beside answering, and
+    how often it warned of what.
+    """
+    name, path = channel.receive()
+    sys.path[:0] = [folder for folder in path if folder not in sys.path]
+    os.dup2(2, 1)  # execnet has closed it; what is printed goes one way
+    with contextlib.suppress(OSError, ValueError):
+        faulthandler.enable()
+    try:
+        adapter = Watched(load(name))
+        channel.send(["made", packed_facts(adapter.facts)])
+    except KeyboardInterrupt:
+        raise
+    except UnknownBackend as error:
+        channel.send(["unmade", type(error).__name__, in_one_line(error)])
+        return
+    except BaseException as error:
+        channel.send(["unmade", "NotMade", f"backend {name} cannot be made: {with_type(error)}"])
+        return
+    warned = count_warnings()
+    for message in channel:
+        answer = answered(adapter, message)
+        with contextlib.suppress(Exception):  # a backend may have closed or replaced them
+            sys.stdout.flush()
+            sys.stderr.flush()
+        channel.send([*answer, adapter.complaints[:WARNINGS], dict(warned.most_common(WARNINGS))])
+        adapter.complaints.clear()
+        warned.clear()
+
+
+def answered(adapter: Watched, message: Message) -> list[Any]:
+    """Ask the adapter for an answer or gradients; say what came of it, whatever the backend does."""
+    case, cotangents = unpacked_case(message)
+    most = ROOM + 16 * sum(array.nbytes for array in arguments(case, cotangents).values())
+    most += 16 * case.dtype.itemsize * case.batch * case.time * case.features
+    try:
+        found = adapter.run(case) if cotangents is None else adapter.gradients(case, cotangents)
+        return ["answer", packed_answer(found, most)]
+    except KeyboardInterrupt:
+        raise
+    except Refused as reason:
+        return ["refused", in_one_line(reason)]
+    except BaseException as error:  # SystemExit too: what a backend raises must not end the run
+        return ["raised", [with_type(error), frames(error)]]
+
+
+def frames(error: BaseException) -> list[str]:
+    """The last places of an exception's traceback, a line each."""
+    found = []
+    for frame in traceback.extract_tb(error.__traceback__)[-SHOWN:]:
+        found.append(f"{frame.filename}:{frame.lineno}: in {frame.name}: {frame.line or ''}"[:300])
+    return found
+
+
+def count_warnings() -> Counter[str]:
+    """Count every warning from now on, in place of printing it; those of this project are raised."""
+    counted: Counter[str] = Counter()
+
+    def count(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
+        text = in_one_line(message) if isinstance(message, Warning) else str(message)
+        counted[f"{category.__name__}: {text}"] += 1
+
+    warnings.showwarning = count
+    warnings.simplefilter("always")
+    warnings.filterwarnings("error", module=r"rnn_lockstep\.")
+    return counted

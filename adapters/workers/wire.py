@@ -1,0 +1,162 @@
+"""Cases, answers and facts as plain bytes, which cross from one process to another without a pickle.
+
+A message is JSON, in which arrays have their dtype, shape and memory layout, and their bytes, one behind
+the other.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+import ml_dtypes  # noqa: F401  # NumPy knows bfloat16 by its name then
+import numpy as np
+
+from rnn_lockstep.adapters.backends.contract import Facts
+from rnn_lockstep.reference import Case, Cotangents, FunctionError, Trace, Weights
+from rnn_lockstep.reference.oracle.validation import Array
+
+LARGEST = 2**31 - 2**20  # bytes in a message of execnet's, less some for the JSON
+MOST = 1000  # elements of a tuple or a dict, and characters of a text
+DEEPEST = 3  # tuples and dicts in one another
+NUMBERS = "?biufc"  # kinds of dtypes whose bytes mean the same in another process
+
+CASE = tuple(field.name for field in fields(Case))
+TRACE = tuple(field.name for field in fields(Trace))
+FACTS = tuple(field.name for field in fields(Facts))
+
+Message = tuple[str, bytes]
+
+
+class TooLarge(ValueError):
+    """A case has more bytes than a message can have. The text is one line."""
+
+
+def packed_case(case: Case, cotangents: Cotangents | None) -> Message:
+    """Make a message of a case, its memory layouts among it, and of cotangents. Raises TooLarge."""
+    given = [*(getattr(case, name) for name in CASE), *(cotangents or ())]
+    message = Packing(LARGEST, layouts=True).message(given)
+    if len(message[1]) > LARGEST:
+        raise TooLarge(f"the case has {len(message[1])} bytes, and a message at most {LARGEST}")
+    return message
+
+
+def unpacked_case(message: Message) -> tuple[Case, Cotangents | None]:
+    """Make the case and the cotangents again, their arrays laid out in memory as they were."""
+    given = unpacked(message)
+    named, loss = dict(zip(CASE, given, strict=False)), given[len(CASE) :]
+    named["more_weights"] = tuple(Weights(*weights) for weights in named["more_weights"])
+    return Case(**named), Cotangents(*loss) if loss else None
+
+
+def packed_answer(answer: Any, most: int) -> Message:
+    """Make a message of what a backend answered, whatever that is.
+
+    most: bytes of an array from which on its dtype and shape are sent without them.
+    """
+    is_trace = isinstance(answer, Trace)
+    found = {name: getattr(answer, name, None) for name in TRACE} if is_trace else answer
+    return Packing(most).message([is_trace, found])
+
+
+def unpacked_answer(message: Message) -> Any:
+    """Make an answer again. What was no array, tuple, dict or number is of an empty type of its name."""
+    is_trace, answer = unpacked(message)
+    return Trace(**answer) if is_trace else answer
+
+
+def packed_facts(facts: Facts) -> str:
+    """Make JSON of facts."""
+    named = {name: getattr(facts, name) for name in FACTS}
+    return json.dumps(named, default=dict)
+
+
+def unpacked_facts(text: str) -> Facts:
+    """Make facts again."""
+    named: dict[str, Any] = {
+        name: tuple(v) if isinstance(v, list) else v for name, v in json.loads(text).items()
+    }
+    for by_dtype in named["functions"].values():
+        by_dtype |= {dtype: FunctionError(*error) for dtype, error in by_dtype.items()}
+    return Facts(**named)
+
+
+class Packing:
+    """The making of one message.
+
+    most: bytes that an array may have.  layouts: whether their strides travel too, and if one may write.
+    """
+
+    def __init__(self, most: int, layouts: bool = False) -> None:
+        self.most, self.layouts = most, layouts
+        self.parts: list[bytes] = []
+        self.size = 0
+
+    def message(self, values: list[Any]) -> Message:
+        """Make the message of these values."""
+        plain = [self.plain(value, 0) for value in values]
+        return json.dumps(plain), b"".join(self.parts)
+
+    def plain(self, value: Any, depth: int) -> Any:
+        """What JSON can hold of a value: itself, or a list of its kind and what makes it again."""
+        if type(value) in (bool, int, float, type(None)) or (type(value) is str and len(value) <= MOST):
+            return value
+        if type(value) is np.ndarray:
+            return self.array(value)
+        if isinstance(value, tuple) and len(value) <= MOST and depth < DEEPEST:
+            return ["tuple", *(self.plain(each, depth + 1) for each in value)]
+        if isinstance(value, Mapping) and len(value) <= MOST and depth < DEEPEST:
+            return {str(name)[:MOST]: self.plain(each, depth + 1) for name, each in value.items()}
+        return ["other", type(value).__name__[:MOST]]
+
+    def array(self, array: Array) -> Any:
+        """The form of an array, and where its bytes are; no bytes where they are too many or mean nothing."""
+        dtype = array.dtype.name if array.dtype.name == "bfloat16" else array.dtype.str
+        meaningful = array.dtype.kind in NUMBERS or dtype == "bfloat16"
+        if not meaningful or array.nbytes > self.most:
+            return ["form", dtype if meaningful else "O", array.shape]
+        offset = self.size
+        self.parts.append(array.tobytes())
+        self.size += array.nbytes
+        layout = (array.strides, array.flags.writeable) if self.layouts else ()
+        return ["array", offset, dtype, array.shape, *layout]
+
+
+def unpacked(message: Message) -> Any:
+    """Make the values of a message again."""
+    text, data = message
+    return [made(plain, data) for plain in json.loads(text)]
+
+
+def made(plain: Any, data: bytes) -> Any:
+    """Make a value again from what `Packing.plain` has made of it."""
+    if isinstance(plain, dict):
+        return {name: made(each, data) for name, each in plain.items()}
+    if not isinstance(plain, list):
+        return plain
+    kind, *content = plain
+    if kind == "tuple":
+        return tuple(made(each, data) for each in content)
+    if kind == "array":
+        return made_array(data, *content)
+    if kind == "form":  # zeros that take no memory
+        return np.broadcast_to(np.zeros((), content[0]), content[1])
+    return type(content[0], (), {})()
+
+
+def made_array(
+    data: bytes, offset: int, dtype: str, shape: list[int], strides: Any = None, writeable: bool = True
+) -> Array:
+    """Make an array again, with these strides in bytes."""
+    count = int(np.prod(shape, dtype=np.int64))
+    sent = np.frombuffer(data, dtype, count, offset).reshape(shape) if count else np.empty(shape, dtype)
+    if strides is None or sent.strides == tuple(strides) or not count:
+        array = sent.copy()
+    else:
+        reach = [(n - 1) * stride for n, stride in zip(shape, strides, strict=True)]
+        low, high = sum(min(r, 0) for r in reach), sum(max(r, 0) for r in reach) + sent.itemsize
+        buffer = np.full(high - low, 7, np.uint8)  # what lies between must not matter
+        array = np.ndarray(shape, dtype, buffer=buffer.data, offset=-low, strides=strides)
+        array[...] = sent
+    array.flags.writeable = writeable
+    return array

@@ -1,0 +1,34 @@
+"""Interruption of a run: SIGTERM ends it as Ctrl-C does, with the summary of what ran."""
+
+import signal
+import threading
+from typing import Any
+
+import pytest
+
+from rnn_lockstep.tests.harness.backend import Backend
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Interruption:
+    """Hooks that handle both signals while tests run."""
+
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        """Handle the signals. Only the main thread may say so."""
+        if threading.current_thread() is not threading.main_thread():
+            return
+
+        def interrupt(*_: Any) -> None:
+            """Raise KeyboardInterrupt; where some `except` swallows it, stop before the next case or test."""
+            session.shouldstop = "interrupted"
+            Backend.interrupted = True
+            raise KeyboardInterrupt
+
+        self.before = {number: signal.signal(number, interrupt) for number in SIGNALS}
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self) -> None:
+        """Let the summary be written, whoever sends SIGTERM once more; Ctrl-C ends that too."""
+        for number, handler in getattr(self, "before", {}).items():
+            signal.signal(number, signal.SIG_IGN if number == signal.SIGTERM else handler)
