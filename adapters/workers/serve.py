@@ -9,9 +9,11 @@ import warnings
 from collections import Counter
 from typing import Any
 
+from rnn_lockstep.adapters.backends import compare
 from rnn_lockstep.adapters.backends.contract import Refused
 from rnn_lockstep.adapters.backends.registry import UnknownBackend, load
-from rnn_lockstep.adapters.one_line import in_one_line, with_type
+from rnn_lockstep.adapters.one_line import in_one_line, printable, with_type
+from rnn_lockstep.adapters.workers import watched
 from rnn_lockstep.adapters.workers.watched import Watched, arguments
 from rnn_lockstep.adapters.workers.wire import Message, packed_answer, packed_facts, unpacked_case
 
@@ -30,7 +32,7 @@ def serve(channel: Any) -> None:
     sys.path[:0] = [folder for folder in path if folder not in sys.path]
     os.dup2(2, 1)  # execnet has closed it; what is printed goes one way
     with contextlib.suppress(OSError, ValueError):
-        faulthandler.enable()
+        faulthandler.enable(all_threads=False)
     try:
         adapter = Watched(load(name))
         channel.send(["made", packed_facts(adapter.facts)])
@@ -70,11 +72,11 @@ def answered(adapter: Watched, message: Message) -> list[Any]:
 
 
 def frames(error: BaseException) -> list[str]:
-    """The last places of an exception's traceback, a line each."""
-    found = []
-    for frame in traceback.extract_tb(error.__traceback__)[-SHOWN:]:
-        found.append(f"{frame.filename}:{frame.lineno}: in {frame.name}: {frame.line or ''}"[:300])
-    return found
+    """The last places of an exception's traceback that are not on the way to the adapter, a line each."""
+    found = traceback.extract_tb(error.__traceback__)
+    ours = {__file__, watched.__file__, compare.__file__}
+    shown = [frame for frame in found if frame.filename not in ours][-SHOWN:]
+    return [printable(f"{f.filename}:{f.lineno}: in {f.name}: {f.line}") for f in shown]
 
 
 def count_warnings() -> Counter[str]:

@@ -59,19 +59,14 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
 def backend(request: pytest.FixtureRequest) -> Iterator[Backend]:
     """Each backend under test in turn; its process rests when the next has its turn.
 
-    Fails the test where the backend cannot be made, and skips the others of that backend.
+    Fails the test where the backend cannot be made.
     """
-    session = request.config.stash[SESSION]
-    failed_before = request.param in session.told
     try:
-        backend = session.backend(request.param)
+        backend = request.config.stash[SESSION].backend(request.param)
     except UnknownBackend as error:
         reason = str(error)
     else:
         yield backend
         backend.rest()
         return
-    if failed_before:
-        pytest.skip(reason)
-    session.told.add(request.param)
     pytest.fail(reason, pytrace=False)

@@ -18,6 +18,15 @@ class Processes:
 
     def __init__(self, session: Session) -> None:
         self.session = session
+        self.told: set[str] = set()  # the backends that have failed a test since they cannot be made
+
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        """Skip the tests of a backend that cannot be made, all but the first, which fails for it."""
+        name = getattr(getattr(item, "callspec", None), "params", {}).get("backend")
+        if name in self.told:
+            pytest.skip(self.session.broken[name])
+        if name in self.session.broken:
+            self.told.add(name)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Iterator[None]:
@@ -32,11 +41,22 @@ class Processes:
     def pytest_runtest_makereport(self, item: pytest.Item, call: Any) -> Generator[None, Any, Any]:
         """Show with a failure what the backend has printed."""
         report = yield
+        if call.when == "setup":
+            name = getattr(getattr(item, "callspec", None), "params", {}).get("backend")
+            if name in self.session.broken:
+                report.lockstep_broken = (name, self.session.broken[name])
         if call.when == "call" and (backend := backend_of(item)):
             printed = backend.printed()
             if report.failed and printed.strip():
                 report.sections.append((f"printed by {backend.name}", on_a_screen(printed)))
         return report
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Count the tests that were not run, in the process that prints the summary."""
+        if broken := getattr(report, "lockstep_broken", None):
+            name, reason = broken
+            self.session.broken[name] = reason
+            self.session.not_run[name] += report.skipped
 
     def pytest_unconfigure(self) -> None:
         """End all processes."""

@@ -1,5 +1,6 @@
 """A run of the suite, as a pytest plugin: its backends and their scores."""
 
+from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -38,7 +39,7 @@ class Session:
         self.make = make
         self.loaded: dict[str, Backend] = {}
         self.broken: dict[str, str] = {}  # the backends that cannot be made, and why
-        self.told: set[str] = set()  # those of them that have failed a test
+        self.not_run: Counter[str] = Counter()  # how many tests of each of them were skipped
         self.scores: dict[str, Scores] = {}
         self.facts: dict[str, str] = {}
         self.not_tested: dict[str, str] = {}

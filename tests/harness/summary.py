@@ -14,6 +14,9 @@ WIDTH_IN_A_FILE = 150  # columns of the table where there is no terminal
 
 def write_summary(session: "Session", terminalreporter: Any) -> None:
     """Write what the tests of a session found, a section for each kind of it."""
+    for name, reason in session.broken.items():
+        count = session.not_run[name] + 1
+        terminalreporter.write_line(f"lockstep: {reason}; {count} tests of it were not run", red=True)
     if session.scores:
         terminalreporter.section("lockstep: every step against the oracle")
         width = shutil.get_terminal_size((WIDTH_IN_A_FILE, 24)).columns
