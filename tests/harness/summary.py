@@ -2,14 +2,17 @@
 
 import shutil
 from collections import Counter
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from rnn_lockstep.tests.harness.scores import render_table
+from rnn_lockstep.adapters.one_line import printable
+from rnn_lockstep.tests.harness.scores import Scores, most_common, render_table
 
 if TYPE_CHECKING:
     from rnn_lockstep.tests.harness.session import Session
 
 WIDTH_IN_A_FILE = 150  # columns of the table where there is no terminal
+MOST_CAUSES = 20
 
 
 def write_summary(session: "Session", terminalreporter: Any) -> None:
@@ -22,11 +25,8 @@ def write_summary(session: "Session", terminalreporter: Any) -> None:
         for name, by_layer in scores.items():
             if session.parallel:  # the header of a parallel run does not know them
                 terminalreporter.write_line(str(session.facts[name]))
-            reasons = sum((score.reasons for score in by_layer.values()), Counter[str]())
-            for reason, count in reasons.items():
-                terminalreporter.write_line(f"{name} refused {count}: {reason}")
-            for why, count in sum((score.known for score in by_layer.values()), Counter[str]()).items():
-                terminalreporter.write_line(f"{name} fails as is known, in {count} cases: {why}")
+            for line in not_compared(name, by_layer):
+                terminalreporter.write_line(line)
             if session.not_tested[name]:
                 terminalreporter.write_line(f"{name} not tested on: {session.not_tested[name]}")
         for name in session.without_comparison(terminalreporter.config):
@@ -35,12 +35,35 @@ def write_summary(session: "Session", terminalreporter: Any) -> None:
             terminalreporter.write_line(f"{name} is not installed and was not tested")
     if session.failures:
         terminalreporter.section("lockstep: what is wrong")
-        causes = Counter((failure["backend"], failure["cause"]) for failure in session.failures)
-        for (name, cause), count in causes.most_common():
-            terminalreporter.write_line(f"{name}, in {count} tests: {cause}")
+        for line in causes(session.failures):
+            terminalreporter.write_line(line)
     if session.faults or session.diagnosed:
         terminalreporter.section("lockstep: the suite against its faults")
     for rate, families in (("kill-rate", session.faults), ("diagnosed", session.diagnosed)):
         if families:
             found, planted = (sum(numbers) for numbers in zip(*families.values(), strict=True))
             terminalreporter.write_line(f"{rate}: {found} of {planted} faults ({found / planted:.1%})")
+
+
+def not_compared(name: str, scores: Scores) -> Iterator[str]:
+    """Tell why cases of a backend were refused, and which of its failures are known: the most common ones."""
+    reasons, more = most_common(sum((score.reasons for score in scores.values()), Counter[str]()))
+    for reason, count in reasons.items():
+        yield f"{name} refused {count}: {reason}"
+    if more:
+        yield f"{name} refused {more:,} more, for other reasons"
+    known, more = most_common(sum((score.known for score in scores.values()), Counter[str]()))
+    for why, count in known.items():
+        yield f"{name} fails as is known, in {count} cases: {why}"
+    if more:
+        yield f"{name} fails as is known in {more:,} more cases"
+
+
+def causes(failures: list[dict[str, Any]]) -> Iterator[str]:
+    """Tell what is wrong with which backend: the causes that the most tests have."""
+    counts = Counter((failure["backend"], printable(failure["cause"])) for failure in failures)
+    first, more = most_common(counts, MOST_CAUSES)
+    for (name, cause), count in first.items():
+        yield f"{name}, in {count} tests: {cause}"
+    if more:
+        yield f"and {more:,} more tests, for other causes"
