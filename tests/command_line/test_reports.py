@@ -192,7 +192,8 @@ def test_two_processes_report_the_same(content, tmp_path):
         ("report", "must end in one of .html, .json, .md"),
         ("nowhere/report.md", "cannot be written: {folder}/nowhere: No such file or directory"),
         ("file/report.md", "cannot be written: {folder}/file: Not a directory"),
-        ("folder.md", "is a folder, needs a file's name"),
+        ("folder.md", "cannot be written: it is no regular file"),
+        ("x" * 252 + ".json", "cannot be written: File name too long"),
         ("report.html", "needs jinja2 and matplotlib, not installed: pip install 'rnn-lockstep[report]'"),
     ],
 )
@@ -202,7 +203,7 @@ def test_a_path_that_cannot_be_written_is_told_in_one_line(path, message, tmp_pa
     for module in ("jinja2", "matplotlib"):
         monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(pytest.UsageError) as told:
-        targets(["report.json", path], tmp_path)
+        targets(["report.json", "x" * 250 + ".json", path], tmp_path)
     assert str(told.value) == f"--lockstep-report {path} {message.format(folder=tmp_path)}"
     assert sorted(os.listdir(tmp_path)) == ["file", "folder.md"]
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from rnn_lockstep.adapters.one_line import printable_lines
+from rnn_lockstep.adapters.one_line import in_one_line, printable, printable_lines
 from rnn_lockstep.tests.harness.backend import backend_of, watching
 from rnn_lockstep.tests.harness.report.content import VERSION, Content, backend_content, grouped
 from rnn_lockstep.tests.harness.report.files import targets, write
@@ -76,7 +76,7 @@ class Reports:
                 write(path, content)
                 self.said.append(f"report: {path}")
             except OSError as error:
-                self.said.append(f"report {path} cannot be written: {error.strerror}")
+                self.said.append(f"report {printable(path)} cannot be written: {in_one_line(error)}")
                 session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
 
     @pytest.hookimpl(trylast=True)

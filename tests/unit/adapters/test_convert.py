@@ -21,6 +21,7 @@ LAYERS = [
     replace(read_live(module(nn.LSTM, seed=1))[0], name="encoder"),
     replace(read_live(module(nn.GRU, seed=2, sizes=(3, 5), bidirectional=True))[0], name="decoder"),
 ]
+LONG = "{}/" + "x" * 300 + ".pt"
 
 
 @pytest.fixture
@@ -141,6 +142,11 @@ def test_what_its_framework_does_not_load_is_not_left(source, tmp_path, monkeypa
             "target.txt: cannot be written; there are",
         ),
         (["convert", "{}/source.npz", "{}/nowhere/target.pt"], "target.pt: No such file or directory"),
+        (["convert", "{}/source.npz", LONG], "...: File name too long"),
+        (["convert", "{}/source.npz", LONG, "--force"], "...: File name too long"),
+        (["convert", LONG, "{}/target.pt"], "...: File name too long"),
+        (["show", LONG], "...: File name too long"),
+        (["show", "x" * 10**4], "...: no known format"),
         (
             ["convert", "{}/source.npz", "{}/target.pt", "--layer", "x"],
             "no recurrent layer x; it has: encoder",
