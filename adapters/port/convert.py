@@ -40,7 +40,7 @@ def convert(
     layers = layers_to_write(source, layer, options or {})
     data = write(layers)
     try:
-        with safe_files.replacing(target) as new:
+        with safe_files.replacing(target) as new:  # of the target's name, whose suffix tells the format
             new.write_bytes(data)
             return [line for each in prove(new, layers) for line in each]
     except OSError as error:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rnn_lockstep.adapters.one_line import in_one_line, printable
-from rnn_lockstep.adapters.safe_files import replacing, size_of
+from rnn_lockstep.adapters.safe_files import behind_links, replacing
 from rnn_lockstep.tests.harness.report.as_json import as_json
 from rnn_lockstep.tests.harness.report.content import Content
 from rnn_lockstep.tests.harness.report.markdown import markdown
@@ -37,15 +37,11 @@ def problem_with(path: Path) -> str:
     if missing := [module for module in NEEDS.get(path.suffix, ()) if find_spec(module) is None]:
         needed = " and ".join(missing)
         return f"needs {needed}, not installed: pip install 'rnn-lockstep[report]'"
-    if lost := cannot_write_in(path.parent):
-        return f"cannot be written: {lost}"
     try:
-        size_of(path)
-    except FileNotFoundError:
-        return ""
-    except (OSError, ValueError) as error:
-        return f"cannot be written: {in_one_line(error)}"
-    return ""
+        lost = cannot_write_in(behind_links(path).parent)
+    except OSError as error:
+        lost = in_one_line(error)
+    return f"cannot be written: {lost}" if lost else ""
 
 
 def cannot_write_in(folder: Path) -> str:

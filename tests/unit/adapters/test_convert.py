@@ -101,6 +101,19 @@ def test_what_the_target_cannot_express_is_refused_before_anything_is_written(tm
     assert os.listdir(tmp_path) == ["source.npz"]
 
 
+def test_a_target_that_is_a_link_is_written_where_it_leads(source, tmp_path):
+    target, file = tmp_path / "target.npz", tmp_path / "file"
+    target.symlink_to(file)
+    convert(source, target)
+    assert target.is_symlink()
+    with pytest.raises(InvalidModel, match=r"target\.npz is there already"):
+        convert(source, target)
+    file.write_bytes(b"")
+    convert(source, target, force=True)
+    assert [layer.name for layer in read_model(target)] == ["encoder", "decoder"]
+    assert sorted(os.listdir(tmp_path)) == ["file", "source.npz", "target.npz"]
+
+
 def test_what_does_not_match_is_not_left(source, tmp_path, monkeypatch):
     """A writer that turns U round is found out."""
     target = tmp_path / "target.pt"
