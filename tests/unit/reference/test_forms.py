@@ -186,6 +186,14 @@ def test_arrays_that_lie_in_memory_in_any_way_are_right():
     assert check(CASE, Trace(outputs, state), of_numpy(CASE)).status == "match"
 
 
+def test_our_own_answers_are_plain_though_the_case_is_not():
+    case = Case(*(array.view(np.recarray) for array in CASE.arrays().values()))
+    adapter = NumpyAdapter()
+    assert check(case, adapter.run(case), of_numpy(case)).status == "match"
+    answer = adapter.gradients(case, COTANGENTS)
+    assert check_gradients(case, COTANGENTS, answer, of_numpy(case)).status == "match"
+
+
 def gradient_judged(answer):
     """The reason of the verdict on gradients, which is a mismatch of form."""
     verdict = check_gradients(CASE, COTANGENTS, answer, of_numpy(CASE))
