@@ -191,7 +191,11 @@ def test_vectors_are_the_same_from_any_number_of_processes(tmp_path):
     ("option", "message"),
     [
         ("--replay={}/file", "file' is not a saved case: "),
+        (f"--replay={'x' * 300}", "is not a saved case: File name too long"),
         ("--save-cases={}/file/below", "--save-cases {}/file/below: Not a directory"),
+        (f"--save-cases={'x' * 300}", "x: File name too long"),
+        (f"--known-failures={'x' * 300}", "x: File name too long"),
+        (f"--lockstep-report={'x' * 300}.json", "... cannot be written: File name too long"),
     ],
 )
 def test_bad_paths_are_usage_errors_in_one_line(option, message, tmp_path):

@@ -4,6 +4,7 @@ No pytest configuration and no conftest.py of the current folder is read. Backen
 and failing cases are saved there.
 """
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -42,4 +43,4 @@ def find_tests(config: pytest.Config) -> None:
         config.args = [str(TESTS / "parity")]
         return
     names = ((argument, TESTS / argument.partition("::")[0]) for argument in config.args)
-    config.args = [str(TESTS / name) if path.exists() else name for name, path in names]
+    config.args = [str(TESTS / name) if os.path.exists(path) else name for name, path in names]
