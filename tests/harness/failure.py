@@ -4,7 +4,6 @@ import platform
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -12,8 +11,12 @@ import numpy as np
 
 from rnn_lockstep.adapters import Adapter, Cotangents, Facts, Trace, load
 from rnn_lockstep.adapters.backends.examination import Examination, examine, examine_gradients
+from rnn_lockstep.adapters.one_line import in_one_line
+from rnn_lockstep.adapters.workers.supervised import Supervised
 from rnn_lockstep.reference import Verdict
 from rnn_lockstep.reference.diagnosis.mistakes.mistake import Mistake
+from rnn_lockstep.reference.oracle.time_limit import TimeIsUp
+from rnn_lockstep.tests.harness.budget import Budget
 
 EXPLAINED: dict[str, list[Mistake]] = {}  # by what the failures of a backend were explained in this run
 
@@ -28,8 +31,9 @@ class Failure:
     may need more than the case to be seen again.
     test, command: the test that failed, and the command that runs tests; saved: the file the case was
     written to; report: the script that shows it without this project; as soon as they are known.
+    examination: the cause, as far as `examine` has found it out, which only the smallest example's is asked.
 
-    The message is made when it is asked for, not for each of the examples on the way to the smallest.
+    The message is made when it is asked for, of what is known by then. That takes no time.
     """
 
     examines: ClassVar[bool] = True  # whether the backend is asked more, to find the cause
@@ -44,28 +48,51 @@ class Failure:
     command: str = "pytest"
     saved: Path | None = None
     report: Path | None = None
+    examination: Examination | None = None
 
     @property
     def facts(self) -> Facts:
         return self.adapter.facts
 
-    @cached_property
-    def examination(self) -> Examination:
-        """The cause, as far as it is found out by asking the backend more."""
-        case = self.verdict.case
+    def examine(self, budget: Budget) -> None:
+        """Find out the cause, within the time there is, by asking the backend more.
+
+        Whatever a broken backend raises then, the verdict stands. Raises KeyboardInterrupt.
+        """
+        reason = self.verdict.reason
+        if not self.examines:
+            return
         try:
-            if self.cotangents is not None and self.verdict.comparisons and self.examines:
-                return examine_gradients(self.adapter, case, self.cotangents, self.answer)
-            if not self.verdict.comparisons or not isinstance(self.answer, Trace) or not self.examines:
-                return Examination(self.verdict.reason)
-            hints = EXPLAINED.setdefault(self.backend, [])
-            found = examine(lambda: load(self.backend), self.adapter, case, self.answer, hints)
-            if found.diagnosis and found.diagnosis.explanations:
-                hints += [m for m in found.diagnosis.explanations[0].mistakes if m not in hints]
-            return found
-        except Exception as error:  # whatever a broken backend raises, the verdict is shown
-            what = f"{type(error).__name__}: {error}".splitlines()[0]
-            return Examination(f"{self.verdict.reason} (asked more, the backend failed: {what})")
+            with budget.for_one():
+                self.examination = self.examined()
+        except TimeIsUp as over:
+            self.examination = Examination(f"not diagnosed: {over}: {reason}")
+        except KeyboardInterrupt:
+            self.examination = Examination(f"not diagnosed, interrupted: {reason}")
+            raise
+        except BaseException as error:
+            self.examination = Examination(f"{reason} (asked more, the backend raised {in_words(error)})")
+
+    def examined(self) -> Examination:
+        """Examine the backend, as far as there is something to find out about such an answer."""
+        if self.cotangents is not None:
+            return examine_gradients(self.adapter, self.verdict, self.cotangents, self.answer)
+        if not isinstance(self.answer, Trace):
+            return Examination(self.verdict.reason)
+        hints = EXPLAINED.setdefault(self.backend, [])
+        found = examine(self.anew, self.adapter, self.verdict, self.answer, hints)
+        if found.diagnosis and found.diagnosis.explanations:
+            hints += [m for m in found.diagnosis.explanations[0].mistakes if m not in hints]
+        return found
+
+    def anew(self) -> Adapter:
+        """Make the same backend anew, in another process where it has one of its own."""
+        return self.adapter.anew() if isinstance(self.adapter, Supervised) else load(self.backend)
+
+    @property
+    def cause(self) -> str:
+        """The likely cause; the verdict's reason where none was looked for."""
+        return self.examination.cause if self.examination else self.verdict.reason
 
     @property
     def headline(self) -> str:
@@ -73,7 +100,7 @@ class Failure:
         about = f" ({self.claim})" if self.claim else ""
         wrong = self.verdict.wrong
         what = f"wrong {(wrong.name or 'outputs') if wrong else 'form'}"
-        return f"{self.backend}{about}: {what}: {self.examination.cause}"
+        return f"{self.backend}{about}: {what}: {self.cause}"
 
     @property
     def again(self) -> str:
@@ -85,9 +112,9 @@ class Failure:
 
     def __str__(self) -> str:
         _, *details = str(self.verdict).splitlines()
-        if self.verdict.reason != self.examination.cause:
+        if self.verdict.reason not in self.cause:
             details.insert(0, f"  {self.verdict.reason}")
-        details += [f"  {note}" for note in self.examination.notes]
+        details += [f"  {note}" for note in (self.examination.notes if self.examination else ())]
         details.append(
             f"  versions: {self.facts}; numpy {np.__version__}, Python {platform.python_version()}"
         )
@@ -107,11 +134,20 @@ class Failure:
             "claim": self.claim,
             "case": repr(case),
             "layer": f"{case.cell} {case.dtype}",
-            "cause": self.examination.cause,
+            "cause": self.cause,
             "reason": self.verdict.reason,
             "message": str(self),
             "saved": str(self.saved or ""),
         }
+
+
+def in_words(error: BaseException) -> str:
+    """An error in one printable line, also one that cannot be asked for its message."""
+    try:
+        message = in_one_line(error)
+    except Exception:
+        message = "its message cannot be shown"
+    return f"{type(error).__name__}: {message}" if message else type(error).__name__
 
 
 def failures(error: BaseException | None) -> Iterator[Failure]:

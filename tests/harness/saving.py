@@ -37,7 +37,7 @@ class Saving:
             backend.asked = None
         return (yield)
 
-    @pytest.hookimpl(wrapper=True, trylast=True)  # when the session's hook has said which test failed
+    @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item, call: Any) -> Generator[None, Any, Any]:
         """Save the case before the report is made, so that the message can name the file."""
         error = call.excinfo.value if call.excinfo else None
@@ -46,6 +46,7 @@ class Saving:
         crashed: list[Path | None] = []
         try:
             for failure in failed:
+                failure.test = item.nodeid
                 saved = saved_case(failure)
                 failure.saved = self.save(saved, item)
                 if not failure.claim:  # or it is not the case alone that is wrong

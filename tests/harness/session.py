@@ -13,6 +13,7 @@ from rnn_lockstep.adapters.backends.contract import CELLS
 from rnn_lockstep.adapters.backends.registry import BUILT_IN, NotMade
 from rnn_lockstep.tests.harness.anywhere import command
 from rnn_lockstep.tests.harness.backend import Backend, backend_of
+from rnn_lockstep.tests.harness.budget import BUDGET, Budget
 from rnn_lockstep.tests.harness.failure import failures
 from rnn_lockstep.tests.harness.needs import missing
 from rnn_lockstep.tests.harness.scores import Scores
@@ -108,12 +109,21 @@ class Session:
             pytest.fail("no case was compared, so this test shows nothing", pytrace=False)
         return result
 
-    @pytest.hookimpl(wrapper=True)
+    @pytest.hookimpl(wrapper=True, trylast=True)  # once the case is saved: asked more, a backend may crash
     def pytest_runtest_makereport(self, item: pytest.Item, call: Any) -> Generator[None, Any, Any]:
-        """Send a test's failures and scores with its report, from whichever process ran it."""
+        """Send a test's failures and scores with its report, from whichever process ran it.
+
+        Their causes are looked for before the message is made. Who interrupts that ends the run after it.
+        """
         failed = list(failures(call.excinfo.value if call.excinfo else None))
+        budget = item.config.stash.setdefault(BUDGET, Budget())
         for failure in failed:
             failure.test, failure.command = item.nodeid, command(item.config)
+        try:
+            for failure in failed:
+                failure.examine(budget)
+        except KeyboardInterrupt:
+            item.session.shouldstop = "while looking for a cause"
         report = yield
         report.lockstep_failures = [failure.to_json() for failure in failed]
         if call.when == "call":
