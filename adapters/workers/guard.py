@@ -2,10 +2,11 @@
 
     python -I -S guard.py OUTPUT COMMAND...
 
-OUTPUT is a named pipe, to which the command's standard error goes. Standard input and output are the
-command's. The command is killed when the guard is told so, by SIGTERM, and when whoever started the guard
-is gone, which the hang-up of standard input tells. What it has forked is killed as soon as it has ended
-itself; on Linux also what has left its session. The guard ends as the command did.
+OUTPUT is a named pipe, to which the command's standard error goes, or - for the guard's own, on another host.
+Standard input and output are the command's. The command is killed when the guard is told so, by SIGTERM, and
+when whoever started the guard is gone, which the hang-up of standard input tells. What it has forked is
+killed as soon as it has ended itself; on Linux also what has left its session. The guard ends as the command
+did; on another host with 128 and the signal's number, as shells do, since ssh tells of no signals.
 
 It imports the standard library alone: it runs before anything of ours is there to import.
 """
@@ -23,6 +24,8 @@ from collections.abc import Iterator
 # Numbers of Linux's prctl, from its <linux/prctl.h>.
 PARENT_DEATH_SIGNAL = 1
 CHILD_SUBREAPER = 36
+# What tells of a hang-up is for pipes POLLHUP, which is always asked for, and for sockets this, on Linux.
+HANG_UP = getattr(select, "POLLRDHUP", 0)
 
 
 def prctl(option: int, value: int) -> None:
@@ -71,8 +74,10 @@ def kill_all(group: int) -> dict[int, int]:
     return found
 
 
-def end_as(status: int) -> None:
+def end_as(status: int, by_signal: bool) -> None:
     """End this process as another did, by the same signal or with the same exit status."""
+    if os.WIFSIGNALED(status) and not by_signal:
+        os._exit(128 + os.WTERMSIG(status))
     if os.WIFSIGNALED(status):
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         with contextlib.suppress(OSError):  # SIGKILL has no handler
@@ -83,21 +88,23 @@ def end_as(status: int) -> None:
 
 def main(output: str, *command: str) -> None:
     """Start the command and wait until it has ended or must be."""
-    os.setsid()  # so that Ctrl-C goes to the run alone, which ends this
+    with contextlib.suppress(PermissionError):  # sshd has done it
+        os.setsid()  # so that Ctrl-C goes to the run alone, which ends this
     prctl(CHILD_SUBREAPER, 1)
     woken, wake = os.pipe()
     os.set_blocking(wake, False)
     signal.set_wakeup_fd(wake)
     for number in (signal.SIGCHLD, signal.SIGTERM):
         signal.signal(number, lambda *_: None)
-    errors = os.open(output, os.O_WRONLY)
+    is_here = output != "-"
+    errors = os.open(output, os.O_WRONLY) if is_here else 2
     try:
         started = subprocess.Popen(command, stderr=errors, preexec_fn=in_command, process_group=0)
     except OSError as error:
         os.write(errors, f"{command[0]}: {error.strerror}\n".encode())
         os._exit(127)
     waiting = select.poll()
-    waiting.register(0, 0)  # nothing is read from it: the command does that
+    waiting.register(0, HANG_UP)  # nothing is read from it: the command does that
     waiting.register(woken, select.POLLIN)
     statuses: dict[int, int] = {}
     while started.pid not in statuses:
@@ -107,7 +114,7 @@ def main(output: str, *command: str) -> None:
         if 0 in events or signal.SIGTERM in told:
             break
     statuses |= kill_all(started.pid)
-    end_as(statuses.get(started.pid, 0))
+    end_as(statuses.get(started.pid, 0), is_here)
 
 
 if __name__ == "__main__":

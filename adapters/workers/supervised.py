@@ -12,7 +12,7 @@ from rnn_lockstep.adapters.backends.contract import Facts, Refused
 from rnn_lockstep.adapters.backends.registry import NotMade, UnknownBackend
 from rnn_lockstep.adapters.workers.output import Output
 from rnn_lockstep.adapters.workers.place import place_of
-from rnn_lockstep.adapters.workers.process import Ended, Process, TimeOver
+from rnn_lockstep.adapters.workers.process import Ended, NoPython, Process, TimeOver
 from rnn_lockstep.adapters.workers.wire import packed_case, unpacked_answer, unpacked_facts
 from rnn_lockstep.reference import Case, Cotangents, Trace
 
@@ -108,17 +108,20 @@ class Supervised:
     def _start(self) -> Facts:
         """Start a process, and return the facts of the backend that it makes. Raises UnknownBackend."""
         self.seen: set[Any] = set()  # the forms of cases that this process has been given
-        self.process = Process(self.backend, self.place, self.output)
         try:
+            self.process = Process(self.backend, self.place, self.output)
             kind, *content = self.process.receive(self.case_timeout + MAKING)
+        except NoPython as error:
+            raise NotMade(f"backend {self.name} cannot be made: {error}") from None
         except (Ended, TimeOver) as error:
             how = str(error) or f"was ended: it took more than {self.case_timeout + MAKING:g} s"
             self._end()
             raise NotMade(f"backend {self.name} cannot be made: its process {how}") from None
         if kind == "made":
-            return unpacked_facts(content[0])
+            return self.place.facts(unpacked_facts(content[0]), *content[1:])
         self._end()
-        raise getattr(registry, content[0])(content[1])
+        reason = content[1].replace(f"backend {self.backend}", f"backend {self.name}", 1)
+        raise getattr(registry, content[0])(reason)
 
     def _end(self) -> None:
         process, self.process = self.process, None

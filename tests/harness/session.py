@@ -51,7 +51,9 @@ class Session:
         for name in self.names:
             with suppress(NotMade):
                 find(name)
-                if name.partition(":")[0] not in BUILT_IN:  # its cells are told by importing it
+                if (
+                    name.partition("@")[0].partition(":")[0] not in BUILT_IN
+                ):  # its cells are told by importing it
                     self.backend(name).rest()
 
     def backend(self, name: str) -> Backend:
