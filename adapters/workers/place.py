@@ -41,9 +41,6 @@ class Place:
     host: str = ""
     socket: str = ""
 
-    def __str__(self) -> str:
-        return " ".join(filter(None, (self.host, self.python, self.socket))) or sys.executable
-
     @property
     def is_this_interpreter(self) -> bool:
         """Tell whether it is the interpreter that asks, which has this project's code."""

@@ -37,7 +37,7 @@ class TimeOver(Exception):
 
 
 class NoPython(Exception):
-    """What was started is no Python that can be used. The message says where, and what it said."""
+    """What was started is no Python that can be used. The message says what it said."""
 
 
 class Process:
@@ -84,7 +84,7 @@ class Process:
                 end(io.popen)
         lines = [*said.decode("utf-8", "replace").splitlines(), *output.take().splitlines()]
         words = " ".join(line for line in lines if line.strip()) or how
-        raise NoPython(f"no usable Python at {place}: {printable(words[-LAST:])}")
+        raise NoPython(f"no usable Python there: {printable(words[-LAST:])}")
 
     def ask(self, message: Any, limit: float) -> Any:
         """Send a message and return the answer to it. limit: seconds. Raises Ended or TimeOver."""

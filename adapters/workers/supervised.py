@@ -120,8 +120,9 @@ class Supervised:
         if kind == "made":
             return self.place.facts(unpacked_facts(content[0]), *content[1:])
         self._end()
-        reason = content[1].replace(f"backend {self.backend}", f"backend {self.name}", 1)
-        raise getattr(registry, content[0])(reason)
+        if self.place.is_this_interpreter:
+            raise getattr(registry, content[0])(content[1])
+        raise NotMade(content[1].replace(f"backend {self.backend}", f"backend {self.name}", 1))
 
     def _end(self) -> None:
         process, self.process = self.process, None
