@@ -35,7 +35,8 @@ def main(address: str, *command: str) -> None:
         connection.settimeout(None)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection.sendall(repr(START.format(command=list(command))).encode() + b"\n")
-        connection.recv(1)  # the server reads ahead until it has understood the line
+        if connection.recv(1) != b"1":  # the server reads ahead until it has understood the line
+            sys.exit(f"{address}: no socket server of execnet's answers")
         threading.Thread(target=send, args=(connection,), daemon=True).start()
         while chunk := connection.recv(CHUNK):
             os.write(1, chunk)

@@ -8,10 +8,9 @@ import os
 import shlex
 import shutil
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-from rnn_lockstep.adapters.backends.contract import Facts
 from rnn_lockstep.adapters.backends.registry import NotMade, UnknownBackend
 
 GUARD = Path(__file__).with_name("guard.py")
@@ -50,12 +49,6 @@ class Place:
     def is_this_host(self) -> bool:
         """Tell whether it is on the machine that asks, and sees the same files."""
         return not self.host and not self.socket
-
-    def facts(self, facts: Facts, python: str, host: str) -> Facts:
-        """The facts of a backend that was made there, with the version of that Python and the host's name."""
-        told = [] if self.is_this_interpreter else [f"Python {python}"]
-        told += [] if self.is_this_host else [f"on {host}"]
-        return replace(facts, settings=", ".join(filter(None, (facts.settings, " ".join(told)))))
 
     def command(self, output: Path) -> list[str]:
         """The command that starts a Python there, which says `GREETING` and then runs the line it is sent.

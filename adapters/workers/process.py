@@ -25,7 +25,7 @@ ELSEWHERE = f"{inspect.getsource(brought)}\nserve_brought(channel)"
 START = 60  # seconds that an interpreter may take to say that it is there
 END = 5  # seconds in which a guard has ended everything
 MOST_SAID = 2**12  # bytes that may come before a Python greets: a shell's or a host's own greetings
-LAST = 200  # characters of what is said that are told
+MOST_TOLD = 200  # characters of what is said that are told
 
 
 class Ended(Exception):
@@ -83,8 +83,8 @@ class Process:
             if not made:
                 end(io.popen)
         lines = [*said.decode("utf-8", "replace").splitlines(), *output.take().splitlines()]
-        words = " ".join(line for line in lines if line.strip()) or how
-        raise NoPython(f"no usable Python there: {printable(words[-LAST:])}")
+        last = [line[:MOST_TOLD] for line in lines if line.strip()][-1:]  # of a traceback, what it says
+        raise NoPython(f"no usable Python there: {printable(last[0] if last else how)}")
 
     def ask(self, message: Any, limit: float) -> Any:
         """Send a message and return the answer to it. limit: seconds. Raises Ended or TimeOver."""

@@ -5,6 +5,7 @@ import math
 import time
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from rnn_lockstep.adapters.backends import registry
@@ -118,11 +119,20 @@ class Supervised:
             self._end()
             raise NotMade(f"backend {self.name} cannot be made: its process {how}") from None
         if kind == "made":
-            return self.place.facts(unpacked_facts(content[0]), *content[1:])
+            return self._facts(*content)
         self._end()
         if self.place.is_this_interpreter:
             raise getattr(registry, content[0])(content[1])
         raise NotMade(content[1].replace(f"backend {self.backend}", f"backend {self.name}", 1))
+
+    def _facts(self, packed: str, python: str, host: str) -> Facts:
+        """The facts of the backend, with its place, the version of its Python and the host's name there."""
+        facts = unpacked_facts(packed)
+        if self.place.is_this_interpreter:
+            return facts
+        there = f"Python {python}" if self.place.is_this_host else f"Python {python} on {host}"
+        settings = ", ".join(filter(None, (facts.settings, there)))
+        return replace(facts, name=facts.name + self.name.removeprefix(self.backend), settings=settings)
 
     def _end(self) -> None:
         process, self.process = self.process, None
