@@ -295,3 +295,7 @@ def test_an_array_is_made_again_bit_for_bit(dtype: str, data: st.DataObject) -> 
         if array.size > 1:
             in_items = [[step // a.itemsize for step in a.strides] for a in (made["made"], array)]
             assert in_items[0] == in_items[1]
+
+
+def test_where_a_backend_ran_is_no_matter():
+    assert script("torch@../old/bin/python", make_case()) == script("torch", make_case())
