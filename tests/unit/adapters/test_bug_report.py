@@ -298,4 +298,5 @@ def test_an_array_is_made_again_bit_for_bit(dtype: str, data: st.DataObject) -> 
 
 
 def test_where_a_backend_ran_is_no_matter():
-    assert script("torch@../old/bin/python", make_case()) == script("torch", make_case())
+    case = case_of(TORCH[0])
+    assert script("torch@../old/bin/python", case) == script("torch", case)
