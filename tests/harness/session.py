@@ -31,7 +31,7 @@ class Session:
 
     def __init__(self, asked: Sequence[str]) -> None:
         known = known_backends()
-        self.not_installed = [] if asked else [name for name in known if known[name].missing]
+        self.not_installed = [] if asked else [name for name in known if known[name].missing()]
         self.names = list(dict.fromkeys(asked)) or [name for name in known if name not in self.not_installed]
         self.loaded: dict[str, Backend] = {}
         self.scores: dict[str, Scores] = {}
