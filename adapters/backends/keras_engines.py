@@ -142,7 +142,8 @@ class Jax:
             "device": self.jax.devices()[0].platform,
             "settings": f"x64 {'on' if config.jax_enable_x64 else 'off, on for float64 cases only'}, "
             f"matmul precision {config.jax_default_matmul_precision or 'default'}",
-            "tanh_ulps": {"float32": 5, "float64": 11, "float16": 1, "bfloat16": 1},
+            # In float64 Keras's tanh is that of float32: tests/unit/adapters/test_known_failures.py.
+            "tanh_ulps": {"float32": 5, "float16": 1, "bfloat16": 1},
             "sigmoid_ulps": {"float32": 3, "float64": 3, "float16": 3, "bfloat16": 3},
             "functions": {**SOFTSIGN, "elu": {"float32": FunctionError(7), "float64": FunctionError(6)}},
             "compiles": True,
@@ -169,11 +170,13 @@ class Jax:
         return list(self.jax.vjp(function, *arrays)[1](cotangents))
 
     def refusal(self, case: Case) -> str:
-        """See `Engine.refusal`; tests/unit/adapters/test_known_failures.py has the second."""
+        """See `Engine.refusal`; tests/unit/adapters/test_known_failures.py has the last."""
         if case.time == 0:
             return "index is out of bounds for axis 1 with size 0"
-        scanned = case.cell == "gru" and case.reset_after and not case.padded  # by a loop of its own
-        if scanned and case.dtype.itemsize == 2 and case.b is None and case.recurrent_b is None:
+        biases = case.b is not None or case.recurrent_b is not None
+        half = case.cell == "gru" and case.reset_after and not biases and case.dtype.itemsize == 2
+        double = case.cell == "simple_rnn" and case.activation == "tanh" and case.dtype.itemsize == 8
+        if (half or double) and not case.padded:  # a state comes back in float32
             return "scan body function carry input and carry output must have equal types"
         return ""
 

@@ -10,13 +10,13 @@ search found, and the worst there is only for a thorough search of a dtype of up
 import argparse
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
 import numpy as np
 from flint import arb, ctx
 
-from rnn_lockstep.adapters import Adapter, load
+from rnn_lockstep.adapters import Adapter, Refused, load
 from rnn_lockstep.reference.bound.arithmetic import DTYPES, Arithmetic
 from rnn_lockstep.reference.oracle.activations import sigmoid
 from tests.benchmarks.routes import Route, routes
@@ -136,10 +136,11 @@ def measured(
 
 
 def figures(adapter: Adapter, **effort: Any) -> Iterator[Figure]:
-    """The figures for each dtype and each route through the backend's cells."""
+    """The figures for each dtype and each route through the backend's cells that it does not refuse."""
     for dtype in DTYPES:
         for route in routes(adapter):
-            yield measured(adapter, route, dtype, **effort)
+            with suppress(Refused):
+                yield measured(adapter, route, dtype, **effort)
 
 
 def main() -> None:
