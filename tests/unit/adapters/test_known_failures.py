@@ -37,9 +37,7 @@ except TypeError as error:
 """
 
 
-@pytest.mark.xfail(
-    raises=AssertionError, reason="Keras 3.15 adds zeros of float32 for biases there are none of"
-)
+@pytest.mark.xfail(raises=AssertionError, reason="Keras 3.15 adds zeros of float32 where there is no bias")
 def test_a_gru_without_bias_runs_in_float16_on_jax():
     """`backend.jax.rnn.gru` makes `jnp.zeros(3 * hidden_size)`, so its state turns into float32.
 
