@@ -35,7 +35,7 @@ class Session:
         make: makes the adapter of a name, by default in this process.
         """
         known = known_backends()
-        self.not_installed = [] if asked else [name for name in known if known[name].missing]
+        self.not_installed = [] if asked else [name for name in known if known[name].missing()]
         self.names = list(dict.fromkeys(asked)) or [name for name in known if name not in self.not_installed]
         self.make = make
         self.loaded: dict[str, Backend] = {}
