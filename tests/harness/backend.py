@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from rnn_lockstep.adapters import Adapter, Case, Cotangents, Refused, Trace
 from rnn_lockstep.adapters.backends.compare import judge, judge_gradients, judge_training, run, run_gradients
+from rnn_lockstep.adapters.one_line import in_one_line
 from rnn_lockstep.adapters.workers.supervised import Supervised
 from rnn_lockstep.adapters.workers.watched import Watched
 from rnn_lockstep.reference import Verdict
@@ -122,7 +123,7 @@ class Backend:
         try:
             return call()
         except Refused as reason:
-            self.scores.add_refusal(case, str(reason), what)
+            self.scores.add_refusal(case, in_one_line(reason), what)
             if currently_in_test_context():
                 reject()
             raise
