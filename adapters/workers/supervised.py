@@ -34,14 +34,14 @@ class Lost(Exception):
 
 
 class Raised(Exception):
-    """The backend raised an exception in its process. The message is its type and its own message.
+    """The backend raised an exception in its process. The message says what and, in further lines, where.
 
-    frames: where, a line each.
+    what: the exception's type and message, in one line.
     """
 
-    def __init__(self, message: str, frames: list[str]) -> None:
-        super().__init__("\n  ".join([message, *frames]))
-        self.frames = frames
+    def __init__(self, what: str, frames: list[str]) -> None:
+        super().__init__("\n  ".join([what, *frames]))
+        self.what = what
 
 
 class Supervised:

@@ -179,12 +179,12 @@ class Backend:
         self.scores.add_verdict(verdict, "train")
         self._assert(Failure(self.name, self.adapter, verdict, answer, f"after {updates} updates"))
 
-    def check_conduct(self, case: Case) -> None:
-        """Fail the test where the backend, asked for this case, did something to arguments or answers."""
+    def check_conduct(self) -> None:
+        """Fail the test where the backend has done something to its arguments or to earlier answers."""
         __tracebackhide__ = True
         complaints = self.adapter.complaints[:]
         self.adapter.complaints.clear()
-        assert not complaints, f"{self.name} {complaints[0]}: {case}"
+        assert not complaints, f"{self.name} {complaints[0]}"
 
     def _assert(self, result: Failure) -> None:
         """Fail the test where the verdict is a mismatch, with all that is known of it."""
