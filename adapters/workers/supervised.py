@@ -73,10 +73,12 @@ class Supervised:
 
     def run(self, case: Case) -> Trace:
         """Ask for an answer; see `Adapter.run`. Raises Lost or Raised where there is none."""
+        __tracebackhide__ = True
         return self._ask(case, None)  # type: ignore[no-any-return]
 
     def gradients(self, case: Case, cotangents: Cotangents) -> Any:
         """Ask for gradients; see `Adapter`. Raises Lost or Raised where there are none."""
+        __tracebackhide__ = True
         return self._ask(case, cotangents)
 
     def anew(self) -> "Supervised":
@@ -127,6 +129,7 @@ class Supervised:
 
     def _ask(self, case: Case, cotangents: Cotangents | None) -> Any:
         """Send a case, in a new process where there is none, and return what the adapter answers."""
+        __tracebackhide__ = True
         start = time.perf_counter()
         try:
             kind, content = self._exchange(case, cotangents)
