@@ -151,10 +151,10 @@ class Jax:
 
     def scope(self, dtype: str) -> AbstractContextManager[Any]:
         """Let JAX have float64 where it is asked for; elsewhere its setting stays as it is."""
-        context: AbstractContextManager[Any] = (
-            self.jax.enable_x64(True) if dtype == "float64" else nullcontext()
-        )
-        return context
+        if dtype != "float64":
+            return nullcontext()
+        double: AbstractContextManager[Any] = self.jax.enable_x64(True)
+        return double
 
     def compiled(self, function: Call, signature: Signature) -> Call:
         """Jit the function; XLA needs no signature."""
@@ -199,7 +199,7 @@ class Torch:
             f"float32 matmul precision {self.torch.get_float32_matmul_precision()}",
             "tanh_ulps": {"float32": 2, "float64": 1, "float16": 1, "bfloat16": 1},
             "sigmoid_ulps": {"float32": 5, "float64": 3, "float16": 1, "bfloat16": 1},
-            "functions": {**SOFTSIGN, "elu": {name: FunctionError(1) for name in FORMATS}},
+            "functions": {**SOFTSIGN, "elu": {name: FunctionError(2) for name in FORMATS}},
         }
 
     def scope(self, dtype: str) -> AbstractContextManager[Any]:
@@ -235,7 +235,7 @@ ENGINES: dict[str, Callable[[], Engine]] = {  # by tag
 
 
 def keras_on(backend: str) -> Any:
-    """Import Keras on one of its backends, whichever the environment names: a configuration of ours is one.
+    """Import Keras on one of its backends, whatever the environment says: our backend's name decides.
 
     Raises RuntimeError where it has been imported on another.
     """

@@ -106,6 +106,8 @@ def register_known_failures(config: pytest.Config, session: Session) -> None:
         plugins.register(failing := excuse.ExcuseKnownFailures(entries, session), "lockstep-known-failures")
         if failing.entries:
             config.args.append(str(excuse.TEST))
+            # pytest drops a file that lies in a folder it was given too, and looks in there by this.
+            config.addinivalue_line("python_files", excuse.TEST.name)
     if path := config.getoption("--write-known-failures"):
         config.option.write_known_failures = draft = folder / path
         if os.path.lexists(draft) or draft.suffix != ".toml" or not os.path.isdir(draft.parent):
