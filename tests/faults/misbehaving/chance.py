@@ -9,9 +9,7 @@ from typing import Any
 import numpy as np
 
 from rnn_lockstep.adapters import Case, Trace
-from tests.faults.misbehaving.misbehaviour import when_answering
-
-EVERY_STEP = "test_every_step.py"
+from tests.faults.misbehaving.misbehaviour import EVERY_STEP, when_answering
 
 
 def wrong(right: Trace) -> Trace:

@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 
 from rnn_lockstep.adapters import Case, Trace
-from tests.faults.misbehaving.misbehaviour import Correct, misbehaviour, when_answering, when_asked
+from tests.faults.misbehaving.misbehaviour import REPEATED, Correct, misbehaviour, when_answering, when_asked
 
 FOR_EVER = 3600  # seconds
-CONDUCT = {"tests": "test_repeat.py"}
+CONDUCT = {"tests": REPEATED}
 
 
 @when_asked(red=False)
@@ -45,7 +45,7 @@ def changes_global_state(case: Case) -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
-@when_asked("RecursionError", tests="test_repeat.py")
+@when_asked("RecursionError", tests=REPEATED)
 def lowers_the_recursion_limit(case: Case) -> None:
     sys.setrecursionlimit(30)
 
@@ -136,7 +136,7 @@ def leaves_a_command(case: Case) -> None:
     subprocess.Popen([sys.executable, "-c", f"import time; time.sleep({FOR_EVER})"], start_new_session=True)
 
 
-@when_asked(red=False, tests="test_repeat.py")
+@when_asked(red=False, tests=REPEATED)
 def goes_on_in_its_fork(case: Case) -> None:
     """Answer twice: once in the process that was asked and once in another."""
     os.fork()
@@ -172,7 +172,7 @@ def changing(name: str) -> Any:
 MUTATING = [changing(name) for name in ("inputs", "W", "U", "b", "initial_state")]
 
 
-@when_answering("returns its inputs, not a new array", tests="test_repeat.py")
+@when_answering("returns its inputs, not a new array", tests=REPEATED)
 def answers_in_its_argument(case: Case, right: Trace) -> Trace:
     if case.inputs.shape == right.outputs.shape and case.inputs.flags.writeable:
         case.inputs[...] = right.outputs

@@ -9,7 +9,7 @@ import threading
 import time
 
 from rnn_lockstep.adapters import Case
-from tests.faults.misbehaving.misbehaviour import Correct, misbehaviour, when_asked, when_made
+from tests.faults.misbehaving.misbehaviour import EVERY_STEP, TWICE, Correct, misbehaviour, when_asked, when_made
 
 MIB = 2**20
 
@@ -24,7 +24,7 @@ def exits_with_7(case: Case) -> None:
     os._exit(7)
 
 
-@when_asked("exited with status 3", tests="test_every_step.py")
+@when_asked("exited with status 3", tests=EVERY_STEP)
 def exits_on_long_sequences(case: Case) -> None:
     if case.time > 2:
         os._exit(3)
@@ -106,12 +106,12 @@ def kills_the_group_of_its_parent(case: Case) -> None:
     time.sleep(60)
 
 
-@when_asked("exited with status 5", tests="test_repeat.py")
+@when_asked("exited with status 5", tests=TWICE)
 def ends_between_cases(case: Case) -> None:
     threading.Timer(0.005, os._exit, [5]).start()
 
 
-@when_asked("the backend raised SystemExit", red=True)
+@when_asked("SystemExit")
 def calls_sys_exit(case: Case) -> None:
     sys.exit()
 
@@ -173,7 +173,7 @@ def ends_pytest(case: Case) -> None:
     pytest.exit("that is enough", returncode=0)
 
 
-@when_asked("UnsatisfiedAssumption", tests="test_every_step.py")
+@when_asked("UnsatisfiedAssumption", tests=EVERY_STEP)
 def rejects_the_example(case: Case) -> None:
     from hypothesis.errors import UnsatisfiedAssumption
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from rnn_lockstep.adapters import Case, Facts, Trace
-from tests.faults.misbehaving.misbehaviour import Correct, declaring, misbehaviour, when_answering
+from tests.faults.misbehaving.misbehaviour import GRADIENTS, Correct, declaring, misbehaviour, when_answering
 
 FORM = "wrong form"
 
@@ -205,7 +205,7 @@ class is_anything:  # noqa: N801
         return self
 
 
-@misbehaviour("no gradients today", tests="test_gradients.py")
+@misbehaviour("no gradients today", tests=GRADIENTS)
 class raises_in_its_gradients(Correct):  # noqa: N801
     facts = replace(Correct.facts, gradients=True)
 

@@ -10,7 +10,7 @@ import threading
 import time
 
 from rnn_lockstep.adapters import Case
-from tests.faults.misbehaving.misbehaviour import Correct, misbehaviour, when_asked, when_made
+from tests.faults.misbehaving.misbehaviour import EVERY_STEP, TWICE, Correct, misbehaviour, when_asked, when_made
 
 FOR_EVER = 3600  # seconds
 ENDED = "the backend's process was ended: it ran this case for more than"
@@ -25,7 +25,7 @@ def on_the_second_call() -> bool:
 calls: list[int] = []
 
 
-@when_asked(ENDED, tests="test_repeat.py")
+@when_asked(ENDED, tests=TWICE)
 def sleeps(case: Case) -> None:
     if on_the_second_call():
         time.sleep(FOR_EVER)
@@ -36,19 +36,19 @@ def sleeps_at_once(case: Case) -> None:
     time.sleep(FOR_EVER)
 
 
-@when_asked(ENDED, slow=45, tests="test_every_step.py")
+@when_asked(ENDED, slow=45, tests=EVERY_STEP)
 def sleeps_on_long_sequences(case: Case) -> None:
     if case.time > 2:
         time.sleep(FOR_EVER)
 
 
-@when_asked(ENDED, tests="test_repeat.py")
+@when_asked(ENDED, tests=TWICE)
 def loops(case: Case) -> None:
     while on_the_second_call():
         pass
 
 
-@when_asked(ENDED, tests="test_repeat.py")
+@when_asked(ENDED, tests=TWICE)
 def loops_and_catches_everything(case: Case) -> None:
     while on_the_second_call():
         try:
@@ -57,20 +57,20 @@ def loops_and_catches_everything(case: Case) -> None:
             pass
 
 
-@when_asked(ENDED, tests="test_repeat.py")
+@when_asked(ENDED, tests=TWICE)
 def pauses_in_native_code(case: Case) -> None:
     """Wait without releasing the interpreter's lock."""
     if on_the_second_call():
         ctypes.PyDLL(None).pause()
 
 
-@when_asked(ENDED, tests="test_repeat.py")
+@when_asked(ENDED, tests=TWICE)
 def backtracks(case: Case) -> None:
     if on_the_second_call():
         re.match(r"(a+)+$", "a" * 60 + "b")
 
 
-@when_asked(ENDED, tests="test_repeat.py")
+@when_asked(ENDED, tests=TWICE)
 def ignores_signals(case: Case) -> None:
     if on_the_second_call():
         signal.pthread_sigmask(signal.SIG_BLOCK, range(1, signal.NSIG))
@@ -79,7 +79,7 @@ def ignores_signals(case: Case) -> None:
         time.sleep(FOR_EVER)
 
 
-@when_asked(ENDED, tests="test_repeat.py")
+@when_asked(ENDED, tests=TWICE)
 def deadlocks(case: Case) -> None:
     if on_the_second_call():
         lock = threading.Lock()
@@ -87,20 +87,20 @@ def deadlocks(case: Case) -> None:
         lock.acquire()
 
 
-@when_asked(ENDED, tests="test_repeat.py")
+@when_asked(ENDED, tests=TWICE)
 def stops_itself(case: Case) -> None:
     if on_the_second_call():
         os.kill(os.getpid(), signal.SIGSTOP)
 
 
-@when_asked(ENDED, tests="test_repeat.py")
+@when_asked(ENDED, tests=TWICE)
 def stops_its_parent(case: Case) -> None:
     if on_the_second_call():
         os.kill(os.getppid(), signal.SIGSTOP)
         time.sleep(FOR_EVER)
 
 
-@when_asked(ENDED, tests="test_every_step.py", slow=20)
+@when_asked(ENDED, tests=EVERY_STEP, slow=20)
 def stops_between_cases(case: Case) -> None:
     """Be stopped a little after the answer, so that what is asked next is not read."""
     if os.fork() == 0:
@@ -109,13 +109,13 @@ def stops_between_cases(case: Case) -> None:
         os._exit(0)
 
 
-@when_asked(ENDED, tests="test_repeat.py")
+@when_asked(ENDED, tests=TWICE)
 def holds_the_lock_in_a_thread(case: Case) -> None:
     if on_the_second_call():
         threading.Thread(target=ctypes.PyDLL(None).pause, daemon=True).start()
 
 
-@when_asked(ENDED, tests="test_repeat.py")
+@when_asked(ENDED, tests=TWICE)
 def waits_for_its_child(case: Case) -> None:
     if on_the_second_call():
         if os.fork() == 0:
@@ -162,7 +162,7 @@ class hangs_in_its_facts(Correct):  # noqa: N801
         time.sleep(FOR_EVER)
 
 
-@when_asked(ENDED, tests="test_repeat.py")
+@when_asked(ENDED, tests=TWICE)
 def hangs_in_a_tracer(case: Case) -> None:
     if on_the_second_call():
         sys.settrace(lambda *_: time.sleep(FOR_EVER))

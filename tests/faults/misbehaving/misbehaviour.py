@@ -8,6 +8,13 @@ import numpy as np
 
 from rnn_lockstep.adapters import Case, Facts, Trace
 
+# The tests of `tests/parity` that show a misbehaviour, as little as will do.
+ONE_CASE = "test_notebook.py::test_the_notebook"
+TWICE = "test_repeat.py::test_same_case_twice_gives_the_same_bits"
+REPEATED = "test_repeat.py"
+EVERY_STEP = "test_every_step.py::test_every_step"
+GRADIENTS = "test_gradients.py::test_gradients"
+
 Deed = Callable[..., Any]
 
 
@@ -18,7 +25,7 @@ class Misbehaviour:
     told: texts that the run prints of it.  red: whether its tests must fail.
     saved: whether the case is saved. It is not where the backend cannot be made.
     slow: that it takes up to this many seconds a test, so that it is run by the benchmark only.
-    tests: the file of `tests/parity` that shows it, where a single case does not.
+    tests: those that show it.
     """
 
     name: str
@@ -64,7 +71,7 @@ class When(Correct):
 
 
 def misbehaviour(
-    *told: str, red: bool = True, saved: bool | None = None, slow: float = 0, tests: str = "test_notebook.py"
+    *told: str, red: bool = True, saved: bool | None = None, slow: float = 0, tests: str = ONE_CASE
 ) -> Callable[[Callable[[], Any]], Misbehaviour]:
     """Make a misbehaviour of a class, or of what makes the backend."""
     saved = red if saved is None else saved

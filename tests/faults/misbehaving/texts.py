@@ -10,7 +10,7 @@ from itertools import count
 import numpy as np
 
 from rnn_lockstep.adapters import Case, Facts, Refused
-from tests.faults.misbehaving.misbehaviour import Correct, declaring, misbehaviour, when_asked, when_made
+from tests.faults.misbehaving.misbehaviour import EVERY_STEP, Correct, declaring, misbehaviour, when_asked, when_made
 
 MIB = 2**20
 # Clears the screen, sets the title, turns text round, rings, and asks the terminal where its cursor is.
@@ -73,7 +73,7 @@ def warns_each_time(case: Case) -> None:
     warnings.warn("this will go", DeprecationWarning, stacklevel=1)
 
 
-@when_asked("warned", red=False, tests="test_every_step.py")
+@when_asked("warned", red=False, tests=EVERY_STEP)
 def warns_of_another_thing_each_time(case: Case) -> None:
     warnings.warn(f"warning {next(numbers)} {CODES} {'w' * MIB}", stacklevel=1)
 
@@ -180,7 +180,7 @@ def starts_a_debugger(case: Case) -> None:
     breakpoint()
 
 
-@when_asked("refused", "because ?[2J", "no case was compared", saved=False, tests="test_every_step.py")
+@when_asked("refused", "because ?[2J", "no case was compared", saved=False, tests=EVERY_STEP)
 def refuses_for_another_reason_each_time(case: Case) -> None:
     raise Refused(f"because {CODES} {next(numbers)} {'r' * MIB}")
 
@@ -192,12 +192,12 @@ class MuteRefusal(Refused):
         raise RuntimeError("no text")
 
 
-@when_asked("no case was compared", saved=False, tests="test_every_step.py")
+@when_asked("no case was compared", saved=False, tests=EVERY_STEP)
 def refuses_without_a_text(case: Case) -> None:
     raise MuteRefusal
 
 
-@when_asked("refused", "no simple RNN today", red=False, tests="test_every_step.py")
+@when_asked("refused", "no simple RNN today", red=False, tests=EVERY_STEP)
 def refuses_some(case: Case) -> None:
     if next(numbers) % 3 == 1:
         raise Refused("no simple RNN today")
