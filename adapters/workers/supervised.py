@@ -5,6 +5,7 @@ import math
 import time
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from rnn_lockstep.adapters.backends import registry
@@ -12,7 +13,7 @@ from rnn_lockstep.adapters.backends.contract import Facts, Refused
 from rnn_lockstep.adapters.backends.registry import NotMade, UnknownBackend
 from rnn_lockstep.adapters.workers.output import Output
 from rnn_lockstep.adapters.workers.place import place_of
-from rnn_lockstep.adapters.workers.process import Ended, Process, TimeOver
+from rnn_lockstep.adapters.workers.process import Ended, NoPython, Process, TimeOver
 from rnn_lockstep.adapters.workers.wire import packed_case, unpacked_answer, unpacked_facts
 from rnn_lockstep.reference import Case, Cotangents, Trace
 
@@ -110,17 +111,30 @@ class Supervised:
     def _start(self) -> Facts:
         """Start a process, and return the facts of the backend that it makes. Raises UnknownBackend."""
         self.seen: set[Any] = set()  # the forms of cases that this process has been given
-        self.process = Process(self.backend, self.place, self.output)
         try:
+            self.process = Process(self.backend, self.place, self.output)
             kind, *content = self.process.receive(self.case_timeout + MAKING)
+        except NoPython as error:
+            raise NotMade(f"backend {self.name} cannot be made: {error}") from None
         except (Ended, TimeOver) as error:
             how = str(error) or f"was ended: it took more than {self.case_timeout + MAKING:g} s"
             self._end()
             raise NotMade(f"backend {self.name} cannot be made: its process {how}") from None
         if kind == "made":
-            return unpacked_facts(content[0])
+            return self._facts(*content)
         self._end()
-        raise getattr(registry, content[0])(content[1])
+        if self.place.is_this_interpreter:
+            raise getattr(registry, content[0])(content[1])
+        raise NotMade(content[1].replace(f"backend {self.backend}", f"backend {self.name}", 1))
+
+    def _facts(self, packed: str, python: str, host: str) -> Facts:
+        """The facts of the backend, with its place, the version of its Python and the host's name there."""
+        facts = unpacked_facts(packed)
+        if self.place.is_this_interpreter:
+            return facts
+        there = f"Python {python}" if self.place.is_this_host else f"Python {python} on {host}"
+        settings = ", ".join(filter(None, (facts.settings, there)))
+        return replace(facts, name=facts.name + self.name.removeprefix(self.backend), settings=settings)
 
     def _end(self) -> None:
         process, self.process = self.process, None

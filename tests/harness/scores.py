@@ -163,8 +163,11 @@ def in_order(layer: str) -> tuple[int, list[str], str]:
     return list(GATES).index(cell), rest[1:], rest[0]
 
 
-def render_table(scores: dict[str, Scores], width: int) -> str:
-    """Draw the closing table, a row for each backend, cell and dtype; what has no room beside it is below."""
+def render_table(scores: Mapping[str, Scores], width: int, versions: Mapping[str, str] | None = None) -> str:
+    """Draw the closing table, a row for each backend, cell and dtype; what has no room beside it is below.
+
+    versions: to be shown below a backend's name, in its first row.
+    """
     wide = width >= WIDE
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column("backend", overflow="fold", min_width=8)  # the one column that gives way
@@ -176,10 +179,12 @@ def render_table(scores: dict[str, Scores], width: int) -> str:
         table.add_column(WIDE_HEADERS[2], no_wrap=True, max_width=max(20, width - 95 - max(longest, 8)))
     below = []
     for backend, by_layer in scores.items():
+        name = "\n".join(filter(None, (backend, (versions or {}).get(backend))))
         for layer, score in sorted(by_layer.items(), key=lambda item: in_order(item[0])):
             sharp = "-" if score.median_bound is None else f"{score.median_bound:.1e}"
             more = (sharp, f"{score.cases_per_second:.0f}", score.where)
-            table.add_row(backend, layer, *score.figures(), *(more if wide else ()))
+            table.add_row(name, layer, *score.figures(), *(more if wide else ()))
+            name = backend
             below.append(
                 f"{backend} {layer}: median bound {more[0]}, {more[1]} cases/s, worst at {more[2]}\n"
             )

@@ -43,6 +43,7 @@ class Session:
         self.not_run: Counter[str] = Counter()  # how many tests of each of them were skipped
         self.scores: dict[str, Scores] = {}
         self.facts: dict[str, str] = {}
+        self.versions: dict[str, str] = {}
         self.not_tested: dict[str, str] = {}
         self.faults: dict[str, tuple[int, int]] = {}  # by family: killed, planted
         self.diagnosed: dict[str, tuple[int, int]] = {}  # by family: named by the diagnosis, planted
@@ -51,7 +52,9 @@ class Session:
         for name in self.names:
             with suppress(NotMade):
                 find(name)
-                if name.partition(":")[0] not in BUILT_IN:  # its cells are told by importing it
+                if (
+                    name.partition("@")[0].partition(":")[0] not in BUILT_IN
+                ):  # its cells are told by importing it
                     self.backend(name).rest()
 
     def backend(self, name: str) -> Backend:
@@ -101,7 +104,8 @@ class Session:
             result = yield
         finally:
             facts, scores = backend.adapter.facts, backend.scores
-            item.stash[SCORES] = [backend.name, str(facts), facts.not_tested, scores.to_json()]
+            texts = [str(facts), facts.version, facts.not_tested]
+            item.stash[SCORES] = [backend.name, *texts, scores.to_json()]
             item.user_properties += [("backend", backend.name), ("framework_version", str(facts.version))]
             figures = scores.total.numbers().items()
             item.user_properties += [(name, value) for name, value in figures if value is not None]
@@ -142,9 +146,9 @@ class Session:
         """Add up the scores, in the process that prints the summary."""
         self.failures += getattr(report, "lockstep_failures", [])
         if scored := getattr(report, "lockstep_scores", None):
-            name, facts, not_tested, scores = scored
+            name, facts, version, not_tested, scores = scored
             self.scores.setdefault(name, Scores()).add_json(scores)
-            self.facts[name], self.not_tested[name] = facts, not_tested
+            self.facts[name], self.versions[name], self.not_tested[name] = facts, version, not_tested
         if found := getattr(report, "lockstep_faults", None):
             family, killed, planted = found
             self.faults[family] = (killed, planted)

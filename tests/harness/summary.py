@@ -24,7 +24,9 @@ def write_summary(session: "Session", terminalreporter: Any) -> None:
         terminalreporter.section("lockstep: every step against the oracle")
         width = shutil.get_terminal_size((WIDTH_IN_A_FILE, 24)).columns
         scores = {name: session.scores[name] for name in session.names if name in session.scores}
-        terminalreporter.write(render_table(scores, width))
+        elsewhere = any("@" in name for name in scores)  # where one framework may have several versions
+        versions = {name: session.versions[name].split()[0] for name in scores} if elsewhere else {}
+        terminalreporter.write(render_table(scores, width, versions))
         for name, by_layer in scores.items():
             if session.parallel:  # the header of a parallel run does not know them
                 terminalreporter.write_line(str(session.facts[name]))

@@ -10,7 +10,14 @@ import threading
 import time
 
 from rnn_lockstep.adapters import Case
-from tests.faults.misbehaving.misbehaviour import EVERY_STEP, TWICE, Correct, misbehaviour, when_asked, when_made
+from tests.faults.misbehaving.misbehaviour import (
+    EVERY_STEP,
+    TWICE,
+    Correct,
+    misbehaviour,
+    when_asked,
+    when_made,
+)
 
 FOR_EVER = 3600  # seconds
 ENDED = "the backend's process was ended: it ran this case for more than"

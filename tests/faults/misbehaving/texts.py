@@ -10,7 +10,14 @@ from itertools import count
 import numpy as np
 
 from rnn_lockstep.adapters import Case, Facts, Refused
-from tests.faults.misbehaving.misbehaviour import EVERY_STEP, Correct, declaring, misbehaviour, when_asked, when_made
+from tests.faults.misbehaving.misbehaviour import (
+    EVERY_STEP,
+    Correct,
+    declaring,
+    misbehaviour,
+    when_asked,
+    when_made,
+)
 
 MIB = 2**20
 # Clears the screen, sets the title, turns text round, rings, and asks the terminal where its cursor is.
