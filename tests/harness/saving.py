@@ -62,7 +62,7 @@ class Saving:
     def report(self, saved: SavedCase, verdict: Verdict, beside: Path) -> Path | None:
         """Write a bug report beside the saved case, where one can show what is wrong."""
         try:
-            wrong = verdict if verdict.comparisons else None
+            wrong = None if verdict.status == "error" else verdict
             text = script(saved.backend, saved.case, wrong, saved.cotangents)
         except NoScript:
             return None
