@@ -37,6 +37,14 @@ def test_two_backends_of_keras_need_two_processes():
 
 
 @pytest.mark.parametrize("tag", TAGS)
+def test_a_live_layer_is_asked_on_its_own_backend(tag):
+    check = "from rnn_lockstep.adapters import lockstep_check"
+    layer = f"layer = load('keras:{tag}').keras.layers.LSTM(4, return_sequences=True, return_state=True)"
+    run = loaded(check, layer, "layer.build((None, None, 3))", "print(lockstep_check(layer, layer))")
+    assert run.stdout.startswith("match\n"), run.stdout + run.stderr
+
+
+@pytest.mark.parametrize("tag", TAGS)
 def test_the_contract_is_kept(tag):
     """Run the tests of it that ask nothing in float64, in which Keras is known to be wrong."""
     chosen = "own_framework or layout or strides or refusal or reused or refused"
