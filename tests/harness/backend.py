@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, ClassVar, TypeVar
 
 import pytest
@@ -111,6 +111,10 @@ class Backend:
         self.asked = (case, cotangents)
         try:
             return self._timed(case, what, lambda: self.losses.ask(case, cotangents, call))
+        except BaseException as error:
+            with suppress(Exception):  # Hypothesis may run another case before it reports this one
+                error.lockstep_asked = self.asked  # type: ignore[attr-defined]
+            raise
         finally:
             if self.adapter.warned:
                 self.scores.add_warnings(case, self.adapter.warned, what)
@@ -127,7 +131,9 @@ class Backend:
             if currently_in_test_context():
                 reject()
             raise
-        except Exception:  # raised on, unless --known-failures has an entry for it, which is counted
+        except KeyboardInterrupt:
+            raise
+        except BaseException:  # raised on, unless --known-failures has an entry for it, which is counted
             if self._is_known(case, what):
                 if currently_in_test_context():
                     reject()

@@ -34,8 +34,9 @@ def findings(item: pytest.Item, call: pytest.CallInfo[Any]) -> list[Failure]:
     found, backend = list(failures(error)), backend_of(item)
     if backend and call.when == "setup":
         backend.asked = None  # by the test before
-    if backend and backend.asked and call.when == "call" and error and not found and is_crash(error):
-        found = [crash(backend, *backend.asked, error)]
+    asked = getattr(error, "lockstep_asked", backend and backend.asked)
+    if backend and asked and call.when == "call" and error and not found and is_crash(error):
+        found = [crash(backend, *asked, error)]
     for failure in found:
         failure.flaky, failure.test = flaky, item.nodeid
         failure.replay, failure.rerun = commands(item)
@@ -64,10 +65,7 @@ def is_crash(error: BaseException) -> bool:
 
 
 def crash(backend: Backend, case: Case, cotangents: Cotangents | None, error: BaseException) -> Crash:
-    """Gather what is known of a crash on the case that a backend was given last.
-
-    That is the smallest one where Hypothesis has drawn it.
-    """
+    """Gather what is known of a crash on a case, the smallest one where Hypothesis has drawn it."""
     reason, claim = f"raised {in_words(error)}", ""
     if isinstance(error, Lost):
         reason = str(error)
