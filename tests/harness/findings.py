@@ -34,7 +34,8 @@ def findings(item: pytest.Item, call: pytest.CallInfo[Any]) -> list[Failure]:
     found, backend = list(failures(error)), backend_of(item)
     if backend and call.when == "setup":
         backend.asked = None  # by the test before
-    asked = getattr(error, "lockstep_asked", backend and backend.asked)
+    last = backend.asked if backend else None
+    asked: tuple[Case, Cotangents | None] | None = getattr(error, "lockstep_asked", last)
     if backend and asked and call.when == "call" and error and not found and is_crash(error):
         found = [crash(backend, *asked, error)]
     for failure in found:
