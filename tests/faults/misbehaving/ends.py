@@ -9,7 +9,14 @@ import threading
 import time
 
 from rnn_lockstep.adapters import Case
-from tests.faults.misbehaving.misbehaviour import EVERY_STEP, TWICE, Correct, misbehaviour, when_asked, when_made
+from tests.faults.misbehaving.misbehaviour import (
+    EVERY_STEP,
+    TWICE,
+    Correct,
+    misbehaviour,
+    when_asked,
+    when_made,
+)
 
 MIB = 2**20
 

@@ -8,9 +8,17 @@ import signal
 import sys
 import threading
 import time
+from contextlib import suppress
 
 from rnn_lockstep.adapters import Case
-from tests.faults.misbehaving.misbehaviour import EVERY_STEP, TWICE, Correct, misbehaviour, when_asked, when_made
+from tests.faults.misbehaving.misbehaviour import (
+    EVERY_STEP,
+    TWICE,
+    Correct,
+    misbehaviour,
+    when_asked,
+    when_made,
+)
 
 FOR_EVER = 3600  # seconds
 ENDED = "the backend's process was ended: it ran this case for more than"
@@ -51,10 +59,8 @@ def loops(case: Case) -> None:
 @when_asked(ENDED, tests=TWICE)
 def loops_and_catches_everything(case: Case) -> None:
     while on_the_second_call():
-        try:
+        with suppress(BaseException):
             time.sleep(FOR_EVER)
-        except BaseException:
-            pass
 
 
 @when_asked(ENDED, tests=TWICE)

@@ -23,6 +23,7 @@ SOON = 2.0  # seconds after a run, in which the last of what it has started must
 SECTION = re.compile(rf"^_+ (?:ERROR at setup of )?\w+\[{MODULE}:(\w+)-.* _+$", re.MULTILINE)
 OUTCOME = re.compile(rf"^(PASSED|FAILED|ERROR) \S+\[{MODULE}:(\w+)-", re.MULTILINE)
 SUMMARY = re.compile(r"^=+ (?:lockstep: every step|short test summary)", re.MULTILINE)
+PRINTED = re.compile(r"^-+ printed by .* -+$(?:\n(?!_{3}|={3}).*)*", re.MULTILINE)
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]")
 
 
@@ -38,7 +39,7 @@ class Run:
         command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--hypothesis-profile=ci"]
         command += ["--rootdir", str(self.folder), "-rfEp", *self.arguments]
         environment = {**os.environ, "PYTEST_ADDOPTS": "", "COLUMNS": "150", MARK: self.mark}
-        self.file = TemporaryFile("w+", encoding="utf-8", errors="surrogateescape")
+        self.file = TemporaryFile("w+", encoding="utf-8", errors="surrogateescape")  # noqa: SIM115
         self.began = time.monotonic()
         self.process = subprocess.Popen(
             *(command,), cwd=ROOT, env=environment, stdout=self.file, stderr=self.file, start_new_session=True
@@ -122,8 +123,8 @@ def wrong_with(run: Run) -> Iterator[str]:
         yield f"the exit code is {run.process.returncode}"
     if found := CONTROL.search(run.output):
         yield f"the output has {found[0]!r}"
-    if "Traceback (most recent" in run.output or "INTERNALERROR" in run.output:
-        yield "the output has a traceback"
+    if "INTERNALERROR" in run.output or "\nTraceback (most recent" in PRINTED.sub("", run.output):
+        yield "the output has a traceback of the run's own"
     if left := run.left():
         yield f"{len(left)} processes are left"
     if "numpy" not in run.output.rpartition("where the worst was")[2]:

@@ -10,7 +10,14 @@ from itertools import count
 import numpy as np
 
 from rnn_lockstep.adapters import Case, Facts, Refused
-from tests.faults.misbehaving.misbehaviour import EVERY_STEP, Correct, declaring, misbehaviour, when_asked, when_made
+from tests.faults.misbehaving.misbehaviour import (
+    EVERY_STEP,
+    Correct,
+    declaring,
+    misbehaviour,
+    when_asked,
+    when_made,
+)
 
 MIB = 2**20
 # Clears the screen, sets the title, turns text round, rings, and asks the terminal where its cursor is.
@@ -79,7 +86,7 @@ def warns_of_another_thing_each_time(case: Case) -> None:
 
 
 @when_asked(red=False)
-def warns_a_million_times(case: Case) -> None:
+def warns_a_hundred_thousand_times(case: Case) -> None:
     for _ in range(10**5):
         warnings.warn("again", stacklevel=1)
 
@@ -159,7 +166,7 @@ def raises_a_thousand_errors(case: Case) -> None:
     raise ExceptionGroup("many", [ValueError(k) for k in range(1000)])
 
 
-@when_asked("KeyError: nothing but lines")
+@when_asked("KeyError: 'nothing but lines")
 def raises_many_lines(case: Case) -> None:
     raise KeyError("nothing but lines\n" * 1000)
 
