@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from typing import Any
 
 import execnet
@@ -17,11 +18,13 @@ from rnn_lockstep.adapters.workers import brought
 from rnn_lockstep.adapters.workers.output import Output
 from rnn_lockstep.adapters.workers.place import Place
 from rnn_lockstep.adapters.workers.sources import sources
+from rnn_lockstep.adapters.workers.wire import Message
 
 HERE = "from rnn_lockstep.adapters.workers.serve import serve\nserve(channel)"
 ELSEWHERE = f"{inspect.getsource(brought)}\ninstall(channel.receive())\n{HERE}"
 GROUP = execnet.Group()
 START = 60  # seconds that an interpreter may take to say that it is there
+PIPE = 2**15  # bytes that are sent though nobody reads them
 END = 5  # seconds in which a guard has ended everything
 
 
@@ -68,12 +71,20 @@ class Process:
             )
         return made[0]
 
-    def ask(self, message: Any, limit: float) -> Any:
+    def ask(self, message: Message, limit: float) -> Any:
         """Send a message and return the answer to it. limit: seconds. Raises Ended or TimeOver."""
+        start = time.perf_counter()
+        late = threading.Timer(limit, self.end)  # what nobody reads would be waited for without an end
+        if sum(map(len, message)) > PIPE:
+            late.start()
         try:
             self.channel.send(message)
         except OSError:
+            if time.perf_counter() - start >= limit:
+                raise TimeOver from None
             raise Ended(self._end_in_words()) from None
+        finally:
+            late.cancel()
         return self.receive(limit)
 
     def receive(self, limit: float) -> Any:
