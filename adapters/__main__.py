@@ -11,6 +11,7 @@ from rnn_lockstep.adapters.models.files.table import FORMATS, WRITABLE, read_mod
 from rnn_lockstep.adapters.models.options import parsed
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel
 from rnn_lockstep.adapters.models.show import shown
+from rnn_lockstep.adapters.one_line import printable
 from rnn_lockstep.adapters.port.check import EXAMPLES, check_pair, pair_of
 from rnn_lockstep.adapters.port.convert import convert
 
@@ -48,7 +49,7 @@ def run_convert(asked: argparse.Namespace) -> int:
     options = parsed(asked.set)
     for line in convert(asked.source, asked.target, layer=asked.layer, options=options, force=asked.force):
         print(line)
-    print(f"{asked.target}: written, and walked beside {asked.source}")
+    print(f"{printable(asked.target)}: written, and walked beside {printable(asked.source)}")
     return 0
 
 

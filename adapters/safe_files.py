@@ -1,5 +1,7 @@
 """Files read with care and written whole."""
 
+import errno
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -48,9 +50,26 @@ def write(path: Path, data: bytes) -> None:
 def replacing(path: Path) -> Iterator[Path]:
     """Give a path to write to, in a new folder beside and of the same name; that file takes this one's place.
 
-    Where an error is raised, everything stays as it was. Raises OSError.
+    Where the path is a link, that of the file it leads to. Where an error is raised, everything stays as it
+    was. Raises OSError.
     """
-    with TemporaryDirectory(dir=path.parent, prefix=".") as folder:
+    file = behind_links(path)
+    with TemporaryDirectory(dir=file.parent, prefix=".") as folder:
         new = Path(folder, path.name)
         yield new
-        new.replace(path)
+        new.replace(file)
+
+
+def behind_links(path: Path) -> Path:
+    """The regular file that a path leads to, which need not be there yet.
+
+    Raises OSError where it leads to anything else, or to nowhere.
+    """
+    file = Path(os.path.realpath(path))
+    try:
+        if not S_ISREG(file.stat().st_mode):
+            raise OSError(errno.EINVAL, "it is no regular file")
+    except FileNotFoundError:
+        if path.is_symlink() and not file.parent.is_dir():
+            raise OSError(errno.ENOENT, f"it is a link to {file}, whose folder does not exist") from None
+    return file

@@ -151,8 +151,9 @@ class Adapter(Protocol):
     def run(self, case: Case) -> Trace:
         """Load the case's W, U and b into the framework's real layer, run it, return NumPy arrays.
 
-        The trace's arrays are new, in the case's dtype; the case is left as it was. Raises `Refused`
-        when the framework cannot express the case, and only then; it never approximates.
+        The trace's arrays are new, of numpy.ndarray itself and in the case's dtype; the case is left as it
+        was. Raises `Refused` when the framework cannot express the case, and only then; it never
+        approximates.
         """
         ...
 

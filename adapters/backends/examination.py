@@ -2,10 +2,14 @@
 
 It is asked again, afresh and with cases of the same kind whose values leave mistakes nowhere to hide, and
 the known mistakes are tried on all its wrong answers together.
+A `time_limit` around it ends it early: what was found until then is told, and where it ended.
 """
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -15,6 +19,7 @@ from rnn_lockstep.reference import Case, Cotangents, Trace, Verdict
 from rnn_lockstep.reference.diagnosis.diagnose import Answer, Diagnosis, diagnose, diagnose_gradients
 from rnn_lockstep.reference.diagnosis.mistakes.mistake import Mistake, with_states
 from rnn_lockstep.reference.diagnosis.probe import probe
+from rnn_lockstep.reference.oracle.time_limit import TimeIsUp, need_time, time_left
 from rnn_lockstep.reference.oracle.validation import Array
 
 PROBES = 2
@@ -36,28 +41,64 @@ class Examination:
 def examine(
     make: Callable[[], Adapter],
     adapter: Adapter,
-    case: Case,
+    verdict: Verdict,
     trace: Trace,
     hints: Sequence[Mistake] = (),
 ) -> Examination:
-    """Find out why `trace`, a wrong answer of `adapter` to `case`, is wrong.
+    """Find out why `trace`, a wrong answer of `adapter` by this verdict, is wrong.
 
     make: makes the same backend anew.  hints: as for `reference.diagnosis.diagnose.diagnose`.
     """
-    verdict = judge(adapter, case, trace)
+    case = verdict.case
     if not verdict.comparisons:
         return Examination(verdict.reason)
-    if answers_differ(run_or_refuse(adapter, case), run_or_refuse(adapter, case)):
-        return Examination("the same case gives other answers the next time: something is random or kept")
-    if status(make(), case) == "match":
-        return Examination("something is kept between calls: a new backend answers the same case rightly")
-    probes = [probe(case, seed) for seed in range(PROBES)]
-    answers = [(like, run_or_refuse(adapter, like)) for like in probes]
-    wrong = [Answer(like, found) for like, found in answers if found and is_wrong(adapter, like, found)]
+    try:
+        if unsteady := unsteadiness(make, adapter, case):
+            return Examination(unsteady)
+        probes = [probe(case, seed) for seed in range(PROBES)]
+        wrong = list(wrong_answers(adapter, probes))
+    except TimeIsUp as over:
+        return Examination(f"not diagnosed: {over} before the backend had answered more: {verdict.reason}")
     diagnosis = diagnose([Answer(case, trace), *wrong], adapter.facts.arithmetic(case.dtype), hints)
     unexplained = f"{diagnosis}: {verdict.reason}{size_boundary_hint(verdict)}"
     cause = str(diagnosis) if diagnosis.explanations else unexplained
-    return Examination(cause, diagnosis, tuple(notes(adapter, probes[0])))
+    return Examination(cause, diagnosis, tuple(notes(adapter, probes[0], diagnosis)))
+
+
+def unsteadiness(make: Callable[[], Adapter], adapter: Adapter, case: Case) -> str:
+    """Say whether the backend answers a case otherwise the next time, or when new; empty if it does not."""
+    if answers_differ(run_or_refuse(adapter, case), run_or_refuse(adapter, case)):
+        return "the same case gives other answers the next time: something is random or kept"
+    with anew(make) as new:
+        if status(new, case) == "match":
+            return "something is kept between calls: a new backend answers the same case rightly"
+    return ""
+
+
+@contextmanager
+def anew(make: Callable[[], Adapter]) -> Iterator[Adapter]:
+    """Make a backend, and close it after use where it has a method `close`."""
+    new: Any = make()
+    try:
+        yield new
+    finally:
+        getattr(new, "close", lambda: None)()
+
+
+def limited(adapter: Any) -> AbstractContextManager[Any]:
+    """Give an adapter that can end its own calls, by `limited(seconds)`, what is left of a time limit."""
+    if not hasattr(adapter, "limited") or time_left() == math.inf:
+        return nullcontext()
+    own: AbstractContextManager[Any] = adapter.limited(time_left())
+    return own
+
+
+def wrong_answers(adapter: Adapter, cases: Sequence[Case]) -> Iterator[Answer]:
+    """The answers of the backend to cases that are wrong, though their form is right."""
+    for case in cases:
+        trace = run_or_refuse(adapter, case)
+        if trace and is_wrong(adapter, case, trace):
+            yield Answer(case, trace)
 
 
 def size_boundary_hint(verdict: Verdict) -> str:
@@ -68,16 +109,38 @@ def size_boundary_hint(verdict: Verdict) -> str:
 
 
 def examine_gradients(
-    adapter: Adapter, case: Case, cotangents: Cotangents, answer: Mapping[str, Array]
+    adapter: Adapter, verdict: Verdict, cotangents: Cotangents, answer: Mapping[str, Array]
 ) -> Examination:
-    """Find out why `answer`, gradients of `adapter`, is wrong."""
-    if judge(adapter, case, run(adapter, case)).status == "mismatch":
-        return Examination("the answer is wrong already, before its gradients")
+    """Find out why `answer`, gradients of `adapter` that are wrong by this verdict, is wrong."""
+    case = verdict.case
+    if not verdict.comparisons:
+        return Examination(verdict.reason)
+    try:
+        if status(adapter, case) == "mismatch":
+            return Examination("the answer is wrong already, before its gradients")
+    except TimeIsUp as over:
+        return Examination(f"not diagnosed: {over} before the backend had answered more: {verdict.reason}")
     diagnosis = diagnose_gradients(case, cotangents, answer, adapter.facts.arithmetic(case.dtype))
-    return Examination(str(diagnosis), diagnosis)
+    cause = str(diagnosis) if diagnosis.explanations else f"{diagnosis}: {verdict.reason}"
+    return Examination(cause, diagnosis, tuple(early_end(diagnosis)))
 
 
-def notes(adapter: Adapter, like: Case) -> Iterator[str]:
+def notes(adapter: Adapter, like: Case, diagnosis: Diagnosis) -> Iterator[str]:
+    """Tell how far the diagnosis came and what the mistake depends on. like: a case that shows it."""
+    yield from early_end(diagnosis)
+    try:
+        yield from dependences(adapter, like)
+    except TimeIsUp:  # the cause is told without them
+        return
+
+
+def early_end(diagnosis: Diagnosis) -> Iterator[str]:
+    """Tell where a diagnosis ended that found something before its end: there may be more to find."""
+    if diagnosis.explanations and diagnosis.unfinished:
+        yield f"not diagnosed to the end: {diagnosis.unfinished}"
+
+
+def dependences(adapter: Adapter, like: Case) -> Iterator[str]:
     """Find out whether a mistake depends on the initial state and on padding. like: a case that shows it."""
     zeros = replace(like, initial_state=None, initial_cell_state=None)
     given = with_states(like, *(np.full(state.shape, 0.5, like.dtype) for state in like.start))
@@ -97,11 +160,16 @@ def dependence_on(adapter: Adapter, what: str, having: Case, lacking: Case) -> I
 
 
 def run_or_refuse(adapter: Adapter, case: Case) -> Trace | None:
-    """A backend's answer to a case; None where it refuses it."""
+    """A backend's answer to a case; None where it refuses it. Raises TimeIsUp."""
+    need_time()
     try:
-        return run(adapter, case)
+        with limited(adapter):
+            return run(adapter, case)
     except Refused:
         return None
+    except Exception:
+        need_time()  # the limit may have ended the call, which is no failure of the backend
+        raise
 
 
 def answers_differ(first: Trace | None, second: Trace | None) -> bool:

@@ -43,4 +43,4 @@ class NumpyAdapter:
     def gradients(self, case: Case, cotangents: Cotangents) -> dict[str, Any]:
         """Backpropagate through time in the case's dtype; in a half type some of it in a wider one."""
         found = gradients_in(lambda array: array, case, cotangents)
-        return {name: found[name].astype(case.dtype, copy=False) for name in case.arrays()}
+        return {name: np.asarray(found[name], case.dtype) for name in case.arrays()}

@@ -1,7 +1,7 @@
 """The backends by name: the known ones, their needs, and the making of one."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.metadata import entry_points
 from importlib.util import find_spec
@@ -31,17 +31,17 @@ class KnownBackend:
     """A backend that can be selected by name.
 
     target: package.module:Class, called with no argument, or with the tag for name:tag.
-    needs: the modules that must be installed.  tags: its other configurations.
+    needs: the modules that must be installed.  tags: its other configurations, with what each needs.
     """
 
     target: str
     needs: tuple[str, ...] = ()
-    tags: tuple[str, ...] = ()
+    tags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
-    @property
-    def missing(self) -> tuple[str, ...]:
-        """The needed modules that are not installed. Imports nothing."""
-        return tuple(module for module in self.needs if find_spec(module) is None)
+    def missing(self, tag: str = "") -> tuple[str, ...]:
+        """The modules that it needs, with this tag, and that are not installed. Imports nothing."""
+        needs = self.tags[tag] if tag else self.needs
+        return tuple(module for module in needs if find_spec(module) is None)
 
 
 HERE = "rnn_lockstep.adapters.backends"
@@ -49,9 +49,11 @@ BUILT_IN = {
     "numpy": KnownBackend(f"{HERE}.numpy_adapter:NumpyAdapter"),
     "torch": KnownBackend(f"{HERE}.torch_adapter:TorchAdapter", needs=("torch",)),
     "keras": KnownBackend(
-        f"{HERE}.keras_adapter:KerasAdapter", needs=("keras", "tensorflow"), tags=("eager",)
+        f"{HERE}.keras_adapter:KerasAdapter",
+        needs=("keras", "tensorflow"),
+        tags={"eager": ("keras", "tensorflow"), "jax": ("keras", "jax"), "torch": ("keras", "torch")},
     ),
-    "jax": KnownBackend(f"{HERE}.jax_adapter:JaxAdapter", needs=("jax",), tags=("nojit",)),
+    "jax": KnownBackend(f"{HERE}.jax_adapter:JaxAdapter", needs=("jax",), tags={"nojit": ("jax",)}),
 }
 
 
@@ -81,10 +83,11 @@ def find(name: str) -> tuple[str, tuple[str, ...]]:
     entry = known[base]
     if rest and rest not in entry.tags:
         raise UnknownBackend(f"backend {base} has no tag {rest!r}; it has: {_listed(entry.tags)}")
-    if entry.missing and not elsewhere:
+    if (missing := entry.missing(rest)) and not elsewhere:
+        extras = [module for module in missing if module in BUILT_IN] or [base]
         raise NotInstalled(
-            f"backend {name} needs {' and '.join(entry.missing)}, which is not installed: "
-            f"pip install 'rnn-lockstep[{base}]'"
+            f"backend {name} needs {' and '.join(missing)}, which is not installed: "
+            f"pip install 'rnn-lockstep[{','.join(extras)}]'"
         )
     return entry.target, (rest,) if rest else ()
 

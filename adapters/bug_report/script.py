@@ -26,13 +26,13 @@ def script(
     It needs NumPy and the framework, nothing of this project: it runs the framework's own layer, prints
     its answer beside the formula in float64, and exits 1 while the first wrong element is further off
     than its bound, else 0.
-    backend: as it is selected, such as "torch" or "keras:eager".
+    backend: as it is selected, such as "torch" or "keras:eager"; the place behind it is left out.
     verdict: a mismatch; without one the script only runs the layer, for an error that it raises.
     cotangents: of a verdict on gradients, or of gradients that raise the error.
     Raises NoScript, saying why in one line, where no script can show it.
     """
-    framework, _, tag = backend.partition(":")
-    if framework not in FRAMEWORKS:
+    framework, _, tag = backend.partition("@")[0].partition(":")
+    if framework not in FRAMEWORKS or tag not in FRAMEWORKS[framework].tags:
         raise NoScript(f"scripts are for {', '.join(FRAMEWORKS)}; what {backend} runs is not known here")
     if case.projection is not None or not known(case):
         raise NoScript(f"the formula in a script does not know {case.kind}")

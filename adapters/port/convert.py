@@ -1,5 +1,6 @@
 """Recurrent layers moved from one model file to another framework's, which is kept only where it is right."""
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -31,7 +32,7 @@ def convert(
     force: replace a file that is there.
     Raises InvalidModel, with one line, and leaves everything as it was.
     """
-    if target.exists() and not force:
+    if os.path.exists(target) and not force:
         raise InvalidModel(f"{printable(str(target))} is there already; --force replaces it")
     write = format_of(target).write if target.name.endswith(tuple(FORMATS)) else None
     if write is None:
@@ -39,7 +40,7 @@ def convert(
     layers = layers_to_write(source, layer, options or {})
     data = write(layers)
     try:
-        with safe_files.replacing(target) as new:
+        with safe_files.replacing(target) as new:  # of the target's name, whose suffix tells the format
             new.write_bytes(data)
             return [line for each in prove(new, layers) for line in each]
     except OSError as error:

@@ -6,6 +6,7 @@ manifest.json: {"format": 1, "cases": [{"file": "lstm-float32-0123456789ab.safet
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -46,9 +47,9 @@ def load_all(path: Path) -> dict[Path, SavedCase]:
 
     Raises InvalidCase for the first that is missing, is not what the manifest says, or cannot be read.
     """
-    if not path.is_dir():
+    if not os.path.isdir(path):  # nor if its name is too long
         return {path: load(path)}
-    if (path / MANIFEST).exists():
+    if os.path.exists(path / MANIFEST):
         return {file: load(file, sha256=sha256) for file, sha256 in listed(path).items()}
     files = sorted(path.glob(f"*{SUFFIX}"))
     if not files:

@@ -2,10 +2,11 @@
 
     python -I -S guard.py OUTPUT COMMAND...
 
-OUTPUT is a named pipe, to which the command's standard error goes. Standard input and output are the
-command's. The command is killed when the guard is told so, by SIGTERM, and when whoever started the guard
-is gone, which the hang-up of standard input tells. What it has forked is killed as soon as it has ended
-itself; on Linux also what has left its session. The guard ends as the command did.
+OUTPUT is a named pipe, to which the command's standard error goes, or - for the guard's own, on another host.
+Standard input and output are the command's. The command is killed when the guard is told so, by SIGTERM, and
+when whoever started the guard is gone, which the hang-up of standard input tells. What it has forked is
+killed as soon as it has ended itself; on Linux also what has left its session. The guard ends as the command
+did; on another host with 128 and the signal's number, as shells do, since ssh tells of no signals.
 It is two processes, one for the command and one for the other: the command may stop or kill its parent.
 
 It imports the standard library alone: it runs before anything of ours is there to import.
@@ -24,6 +25,8 @@ from collections.abc import Iterator
 # Numbers of Linux's prctl, from its <linux/prctl.h>.
 PARENT_DEATH_SIGNAL = 1
 CHILD_SUBREAPER = 36
+# What tells of a hang-up is for pipes POLLHUP, which is always asked for, and for sockets this, on Linux.
+HANG_UP = getattr(select, "POLLRDHUP", 0)
 
 PATIENCE = 1.0  # seconds that the inner guard may take to end everything
 
@@ -74,8 +77,10 @@ def kill_all(group: int) -> dict[int, int]:
     return found
 
 
-def end_as(status: int) -> None:
+def end_as(status: int, by_signal: bool) -> None:
     """End this process as another did, by the same signal or with the same exit status."""
+    if os.WIFSIGNALED(status) and not by_signal:
+        os._exit(128 + os.WTERMSIG(status))
     if os.WIFSIGNALED(status):
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         with contextlib.suppress(OSError):  # SIGKILL has no handler
@@ -84,9 +89,10 @@ def end_as(status: int) -> None:
     os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
 
 
-def watch(pid: int, patience: float = 0.0) -> None:
+def watch(pid: int, by_signal: bool = True, patience: float = 0.0) -> None:
     """Wait until a child has ended or must be; then end, as it did, with all that it has started.
 
+    by_signal: whether by the same signal.
     patience: seconds in which it may end by itself, when it is told so by SIGTERM.
     """
     woken, wake = os.pipe()
@@ -95,7 +101,7 @@ def watch(pid: int, patience: float = 0.0) -> None:
     for number in (signal.SIGCHLD, signal.SIGTERM):
         signal.signal(number, lambda *_: None)
     waiting = select.poll()
-    waiting.register(0, 0)  # nothing is read from it: the command does that
+    waiting.register(0, HANG_UP)  # nothing is read from it: the command does that
     waiting.register(woken, select.POLLIN)
     statuses = reaped()
     while pid not in statuses:
@@ -109,17 +115,19 @@ def watch(pid: int, patience: float = 0.0) -> None:
         select.select([woken], (), (), patience)
         statuses |= reaped()
     statuses |= kill_all(pid)
-    end_as(statuses.get(pid, 0))
+    end_as(statuses.get(pid, 0), by_signal)
 
 
 def main(output: str, *command: str) -> None:
     """Start the command, guarded twice, since it may stop or kill its parent."""
-    os.setsid()  # so that Ctrl-C goes to the run alone, which ends this
-    errors = os.open(output, os.O_WRONLY)
+    with contextlib.suppress(PermissionError):  # sshd has done it
+        os.setsid()  # so that Ctrl-C goes to the run alone, which ends this
+    is_here = output != "-"
+    errors = os.open(output, os.O_WRONLY) if is_here else 2
     prctl(CHILD_SUBREAPER, 1)
     if inner := os.fork():
         os.dup2(errors, 1)  # so that the end of the command's output is seen when the command closes it
-        watch(inner, PATIENCE)
+        watch(inner, is_here, PATIENCE)
     os.setpgid(0, 0)
     in_command()
     prctl(CHILD_SUBREAPER, 1)  # which is not inherited

@@ -11,21 +11,24 @@ import time
 from typing import Any
 
 import execnet
+from execnet.gateway_base import get_execmodel
+from execnet.gateway_bootstrap import bootstrap_exec
+from execnet.gateway_io import Popen2IOMaster
 
-from rnn_lockstep.adapters.backends.registry import NotMade
 from rnn_lockstep.adapters.one_line import printable
 from rnn_lockstep.adapters.workers import brought
 from rnn_lockstep.adapters.workers.output import Output
-from rnn_lockstep.adapters.workers.place import Place
-from rnn_lockstep.adapters.workers.sources import sources
+from rnn_lockstep.adapters.workers.place import GREETING, Place
+from rnn_lockstep.adapters.workers.sources import needs, sources
 from rnn_lockstep.adapters.workers.wire import Message
 
 HERE = "from rnn_lockstep.adapters.workers.serve import serve\nserve(channel)"
-ELSEWHERE = f"{inspect.getsource(brought)}\ninstall(channel.receive())\n{HERE}"
-GROUP = execnet.Group()
+ELSEWHERE = f"{inspect.getsource(brought)}\nserve_brought(channel)"
 START = 60  # seconds that an interpreter may take to say that it is there
 PIPE = 2**15  # bytes that are sent though nobody reads them
 END = 5  # seconds in which a guard has ended everything
+MOST_SAID = 2**12  # bytes that may come before a Python greets: a shell's or a host's own greetings
+MOST_TOLD = 200  # characters of what is said that are told
 
 
 class Ended(Exception):
@@ -36,40 +39,55 @@ class TimeOver(Exception):
     """The process did not answer in time."""
 
 
+class NoPython(Exception):
+    """What was started is no Python that can be used. The message says what it said."""
+
+
 class Process:
     """A process that has made a backend, or is just making it."""
 
     def __init__(self, name: str, place: Place, output: Output) -> None:
-        """Start it. Raises NotMade when no Python answers there."""
-        self.gateway = self._started(name, place, output)
+        """Start it. Raises NoPython where none answers, or Ended."""
+        gateway = self._started(place, output)
+        self.popen = gateway._io.popen
         atexit.register(self.end)
         try:
-            self.channel = self.gateway.remote_exec(HERE if place.is_this_interpreter else ELSEWHERE)
+            self.channel = gateway.remote_exec(HERE if place.is_this_interpreter else ELSEWHERE)
             if not place.is_this_interpreter:
-                self.channel.send(sources())
-            self.channel.send([name, sys.path if place.is_this_interpreter else [os.getcwd()]])
-        except OSError:  # it has ended already, which the first question will tell
-            pass
+                self.channel.send([name, sources(), needs(name)])
+            path = sys.path if place.is_this_interpreter else [os.getcwd()] if place.is_this_host else []
+            self.channel.send([name, path])
+        except OSError:
+            how = self._end_in_words()
+            self.end()
+            raise Ended(how) from None
 
-    def _started(self, name: str, place: Place, output: Output) -> Any:
+    def _started(self, place: Place, output: Output) -> Any:
         """Start the interpreter, in a thread, since whatever is started may never say a word."""
+        io = Popen2IOMaster(place.command(output.path), get_execmodel("thread"))
         made: list[Any] = []
+        said = bytearray()
 
         def start() -> None:
-            with contextlib.suppress(Exception, SystemExit):
-                made.append(GROUP.makegateway(place.spec(output.path)))
+            with contextlib.suppress(Exception):
+                if greeted(io, said):
+                    spec = execnet.XSpec("popen//id=worker//execmodel=thread")
+                    bootstrap_exec(io, spec)
+                    made.append(execnet.Gateway(io, spec))
 
         thread = threading.Thread(target=start, daemon=True)
         thread.start()
-        thread.join(START)
-        if not made:
-            said = printable(output.take())
-            where = place.python or place.socket or "this interpreter"
-            raise NotMade(
-                f"backend {name} cannot be made: no Python answers at {f'{place.host} {where}'.strip()}"
-                + (f": {said}" if said else "")
-            )
-        return made[0]
+        try:
+            thread.join(START)
+            if made and not thread.is_alive():
+                return made[0]
+            how = f"nothing came within {START} s" if thread.is_alive() else "it ended without a word"
+        finally:
+            if not made:
+                end(io.popen)
+        lines = [*said.decode("utf-8", "replace").splitlines(), *output.take().splitlines()]
+        last = [line[:MOST_TOLD] for line in lines if line.strip()][-1:]  # of a traceback, what it says
+        raise NoPython(f"no usable Python there: {printable(last[0] if last else how)}")
 
     def ask(self, message: Message, limit: float) -> Any:
         """Send a message and return the answer to it. limit: seconds. Raises Ended or TimeOver."""
@@ -100,20 +118,31 @@ class Process:
 
     def _end_in_words(self) -> str:
         """How the process ended. An answer that could not be read is an end too."""
-        popen: Any = getattr(self.gateway._io, "popen", None)  # execnet has no other way to its status
         with contextlib.suppress(Exception):
-            status = popen.wait(END)
-            if status < 0:
-                return f"ended with {signal.Signals(-status).name}"
+            status = self.popen.wait(END)
+            if status < 0 or status > 128:  # the latter is how another host tells it
+                return f"ended with {signal.Signals(abs(status) % 128).name}"
             return f"exited with status {status}"
         return "is gone"
 
     def end(self) -> None:
         """End it with all that it has started, at once. It may have ended before, or been ended."""
         atexit.unregister(self.end)
-        with contextlib.suppress(Exception):
-            popen = getattr(self.gateway._io, "popen", None)
-            if popen is not None:
-                popen.terminate()  # tells the guard, or ends ssh
-                popen.wait(END)
-            self.gateway.exit()
+        end(self.popen)
+
+
+def greeted(io: Any, said: bytearray) -> bool:
+    """Read until a Python greets; tell whether one does. said: gets what has been said before."""
+    greeting = GREETING.encode()
+    while not said.endswith(greeting) and len(said) < MOST_SAID:
+        said += io.read(1)
+    return said.endswith(greeting)
+
+
+def end(popen: Any) -> None:
+    """End a guard, and with it all that has been started."""
+    with contextlib.suppress(Exception):
+        popen.terminate()
+        popen.wait(END)
+        popen.stdout.close()
+        popen.stdin.close()

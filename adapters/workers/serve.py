@@ -3,6 +3,7 @@
 import contextlib
 import faulthandler
 import os
+import platform
 import sys
 import traceback
 import warnings
@@ -35,7 +36,7 @@ def serve(channel: Any) -> None:
         faulthandler.enable(all_threads=False)
     try:
         adapter = Watched(load(name))
-        channel.send(["made", packed_facts(adapter.facts)])
+        channel.send(["made", packed_facts(adapter.facts), platform.python_version(), platform.node()])
     except UnknownBackend as error:
         channel.send(["unmade", type(error).__name__, in_one_line(error)])
         return

@@ -1,7 +1,9 @@
-"""The sources that a worker needs where this project is not installed."""
+"""The sources and the packages that a worker needs where this project is not installed."""
 
 from functools import cache
 from pathlib import Path
+
+from rnn_lockstep.adapters.backends.registry import known_backends
 
 PACKAGE = "rnn_lockstep"
 ROOT = Path(__file__).resolve().parents[2]
@@ -12,6 +14,7 @@ NEEDED = (
     "adapters/backends/*.py",
     "adapters/workers/*.py",
 )
+PACKAGES = ("numpy", "scipy", "ml_dtypes")
 
 
 @cache
@@ -24,3 +27,9 @@ def sources() -> dict[str, str]:
             name = ".".join((PACKAGE, *parts)).removesuffix(".__init__")
             found[name] = path.read_text()
     return found
+
+
+def needs(backend: str) -> list[str]:
+    """The packages that must be installed where a backend runs. backend: its name, without a place."""
+    known = known_backends().get(backend.partition(":")[0])
+    return [*PACKAGES, *(known.needs if known else ())]

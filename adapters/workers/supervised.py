@@ -5,6 +5,7 @@ import math
 import time
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from rnn_lockstep.adapters.backends import registry
@@ -12,7 +13,7 @@ from rnn_lockstep.adapters.backends.contract import Facts, Refused
 from rnn_lockstep.adapters.backends.registry import NotMade, UnknownBackend
 from rnn_lockstep.adapters.workers.output import Output
 from rnn_lockstep.adapters.workers.place import place_of
-from rnn_lockstep.adapters.workers.process import Ended, Process, TimeOver
+from rnn_lockstep.adapters.workers.process import Ended, NoPython, Process, TimeOver
 from rnn_lockstep.adapters.workers.wire import packed_case, unpacked_answer, unpacked_facts
 from rnn_lockstep.reference import Case, Cotangents, Trace
 
@@ -34,14 +35,14 @@ class Lost(Exception):
 
 
 class Raised(Exception):
-    """The backend raised an exception in its process. The message is its type and its own message.
+    """The backend raised an exception in its process. The message says what and, in further lines, where.
 
-    frames: where, a line each.
+    what: the exception's type and message, in one line.
     """
 
-    def __init__(self, message: str, frames: list[str]) -> None:
-        super().__init__("\n  ".join([message, *frames]))
-        self.frames = frames
+    def __init__(self, what: str, frames: list[str]) -> None:
+        super().__init__("\n  ".join([what, *frames]))
+        self.what = what
 
 
 class Supervised:
@@ -73,10 +74,12 @@ class Supervised:
 
     def run(self, case: Case) -> Trace:
         """Ask for an answer; see `Adapter.run`. Raises Lost or Raised where there is none."""
+        __tracebackhide__ = True
         return self._ask(case, None)  # type: ignore[no-any-return]
 
     def gradients(self, case: Case, cotangents: Cotangents) -> Any:
         """Ask for gradients; see `Adapter`. Raises Lost or Raised where there are none."""
+        __tracebackhide__ = True
         return self._ask(case, cotangents)
 
     def anew(self) -> "Supervised":
@@ -108,17 +111,30 @@ class Supervised:
     def _start(self) -> Facts:
         """Start a process, and return the facts of the backend that it makes. Raises UnknownBackend."""
         self.seen: set[Any] = set()  # the forms of cases that this process has been given
-        self.process = Process(self.backend, self.place, self.output)
         try:
+            self.process = Process(self.backend, self.place, self.output)
             kind, *content = self.process.receive(self.case_timeout + MAKING)
+        except NoPython as error:
+            raise NotMade(f"backend {self.name} cannot be made: {error}") from None
         except (Ended, TimeOver) as error:
             how = str(error) or f"was ended: it took more than {self.case_timeout + MAKING:g} s"
             self._end()
             raise NotMade(f"backend {self.name} cannot be made: its process {how}") from None
         if kind == "made":
-            return unpacked_facts(content[0])
+            return self._facts(*content)
         self._end()
-        raise getattr(registry, content[0])(content[1])
+        if self.place.is_this_interpreter:
+            raise getattr(registry, content[0])(content[1])
+        raise NotMade(content[1].replace(f"backend {self.backend}", f"backend {self.name}", 1))
+
+    def _facts(self, packed: str, python: str, host: str) -> Facts:
+        """The facts of the backend, with its place, the version of its Python and the host's name there."""
+        facts = unpacked_facts(packed)
+        if self.place.is_this_interpreter:
+            return facts
+        there = f"Python {python}" if self.place.is_this_host else f"Python {python} on {host}"
+        settings = ", ".join(filter(None, (facts.settings, there)))
+        return replace(facts, name=facts.name + self.name.removeprefix(self.backend), settings=settings)
 
     def _end(self) -> None:
         process, self.process = self.process, None
@@ -127,6 +143,7 @@ class Supervised:
 
     def _ask(self, case: Case, cotangents: Cotangents | None) -> Any:
         """Send a case, in a new process where there is none, and return what the adapter answers."""
+        __tracebackhide__ = True
         start = time.perf_counter()
         try:
             kind, content = self._exchange(case, cotangents)

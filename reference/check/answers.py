@@ -13,6 +13,7 @@ import numpy as np
 from rnn_lockstep.reference.bound.arithmetic import Arithmetic
 from rnn_lockstep.reference.bound.rounding import Rounded
 from rnn_lockstep.reference.check.comparison import Comparison, comparison
+from rnn_lockstep.reference.check.forms import STATES, WrongForm, trace_in_form
 from rnn_lockstep.reference.check.verdict import Verdict, verdict_on
 from rnn_lockstep.reference.oracle.case import Case
 from rnn_lockstep.reference.oracle.cells import State
@@ -20,9 +21,6 @@ from rnn_lockstep.reference.oracle.engine import Engine, Run, carried, merge, wi
 from rnn_lockstep.reference.oracle.gradients import zero_on_padding
 from rnn_lockstep.reference.oracle.shown import Shown
 from rnn_lockstep.reference.oracle.trace import Trace
-from rnn_lockstep.reference.oracle.validation import form
-
-STATES = ("final_state", "final_cell_state")
 
 
 def check(case: Case, trace: Trace, arithmetic: Arithmetic, *, unobserved: Collection[str] = ()) -> Verdict:
@@ -33,8 +31,10 @@ def check(case: Case, trace: Trace, arithmetic: Arithmetic, *, unobserved: Colle
     latter alone. They are not compared: the verdict says nothing about them.
     Never raises on a wrong trace: wrong types, shapes and dtypes are mismatches too.
     """
-    if wrong := _wrong_form(case, trace, unobserved):
-        return Verdict(case, "mismatch", wrong)
+    try:
+        trace = trace_in_form(case, trace, unobserved)
+    except WrongForm as wrong:
+        return Verdict(case, "mismatch", str(wrong))
     with np.errstate(all="ignore"):
         comparisons = list(comparisons_of(case, trace, arithmetic))
     return verdict_on(case, comparisons, empty=not any(each.observed.size for each in comparisons))
@@ -94,44 +94,3 @@ def whole_answer(case: Case, arithmetic: Arithmetic) -> dict[str, Rounded]:
         if case.return_sequences:
             whole = zero_on_padding(case, whole)
         return {name: array.closed() for name, array in ({"outputs": whole} | arrays).items()}
-
-
-def _wrong_form(case: Case, trace: Any, unobserved: Collection[str]) -> str:
-    """The first wrong type, shape or dtype of a trace, in one line; empty when all are right."""
-    if not isinstance(trace, Trace):
-        return f"the backend returned {type(trace).__name__}, needs a Trace"
-    steps = (case.time,) if case.return_sequences else ()
-    shapes = {"outputs": (case.batch, *steps, case.features)}
-    shapes |= dict(zip(STATES, case.state_shapes, strict=False))
-    if "final_cell_state" not in shapes and trace.final_cell_state is not None:
-        return f"final_cell_state is {form(trace.final_cell_state)}, needs None: only an LSTM has one"
-    if not isinstance(trace.hidden_outputs, tuple):
-        return f"hidden_outputs is a {type(trace.hidden_outputs).__name__}, needs a tuple of arrays"
-    hidden = len(trace.hidden_outputs)
-    if hidden not in (0, case.layers - 1):
-        return f"hidden_outputs has {hidden} arrays, needs {case.layers - 1}, one for each layer but the last"
-    shapes |= {f"hidden_outputs[{k}]": (case.batch, case.time, case.features) for k in range(hidden)}
-    arrays = trace.arrays()
-    for name, shape in shapes.items():
-        array = arrays.get(name)
-        if name in unobserved and array is None:
-            continue
-        if not isinstance(array, np.ndarray):
-            return f"{name} is a {type(array).__name__}, needs a NumPy array"
-        if array.shape != shape:
-            return f"{name} has shape {array.shape}, needs {shape}{_seen_before(array.shape, shape)}"
-        if array.dtype != case.dtype:
-            return f"{name} has dtype {array.dtype}, needs {case.dtype}"
-    return ""
-
-
-def _seen_before(shape: tuple[int, ...], needed: tuple[int, ...]) -> str:
-    """A hint where a wrong shape is one that layers are known to return."""
-    seen = {
-        (needed[1], needed[0], *needed[2:]): "the first two axes are swapped",
-        (needed[0], needed[-1]): "the last output only",
-        (*needed[:-1], 2 * needed[-1]): "two directions side by side",
-        (1, *needed): "an axis too many",
-        needed[1:]: "the first axis is missing",
-    }
-    return f": {seen[shape]}" if shape in seen else ""

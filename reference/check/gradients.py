@@ -10,16 +10,14 @@ as they are. A wider one would prove nothing: this one is too wide in a GRU or L
 """
 
 from collections.abc import Mapping
-from typing import Any
-
-import numpy as np
 
 from rnn_lockstep.reference.bound.arithmetic import Arithmetic
 from rnn_lockstep.reference.check.comparison import comparison
+from rnn_lockstep.reference.check.forms import WrongForm, arrays_in_form
 from rnn_lockstep.reference.check.verdict import Verdict, verdict_on
 from rnn_lockstep.reference.oracle.case import Case
 from rnn_lockstep.reference.oracle.gradients import Cotangents, gradients
-from rnn_lockstep.reference.oracle.validation import Array, form
+from rnn_lockstep.reference.oracle.validation import Array
 
 AXES = {
     "inputs": ("batch", "time", "feature"),
@@ -43,8 +41,10 @@ def check_gradients(
     arithmetic: of the backend, in the case's dtype.
     Never raises on a wrong answer; raises ValueError on cotangents that do not fit the case.
     """
-    if wrong := wrong_form(answer, case.arrays(), "the gradient of {}"):
-        return Verdict(case, "mismatch", wrong)
+    try:
+        answer = arrays_in_form(answer, case.arrays(), "the gradient of {}")
+    except WrongForm as wrong:
+        return Verdict(case, "mismatch", str(wrong))
     if arithmetic.format.stored_only:
         return Verdict(case, "inconclusive", NO_BOUND)
     expected = gradients(case, cotangents, arithmetic)
@@ -62,18 +62,3 @@ def axes_of(case: Case, name: str) -> tuple[str, ...]:
     return AXES.get(
         name.rpartition(".")[2], ("batch", "unit") if case.h0.ndim == 2 else ("cell", "batch", "unit")
     )
-
-
-def wrong_form(answer: Any, arrays: Mapping[str, Array], what: str) -> str:
-    """The first wrong type, shape or dtype among an answer's arrays, in one line; empty when all are right.
-
-    arrays: those whose names, shapes and dtypes the answer must have.
-    what: the words for one array of the answer, with {} where its name goes.
-    """
-    if not isinstance(answer, Mapping):
-        return f"{what.format('every array')} is needed in a dict by name, not a {type(answer).__name__}"
-    for name, array in arrays.items():
-        own = answer.get(name)
-        if not isinstance(own, np.ndarray) or (own.shape, own.dtype) != (array.shape, array.dtype):
-            return f"{what.format(name)} is {form(own)}, needs {form(array)}"
-    return ""

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 
 from rnn_lockstep.reference.bound.arithmetic import Arithmetic
 from rnn_lockstep.reference.check.comparison import comparison
-from rnn_lockstep.reference.check.gradients import NO_BOUND, axes_of, wrong_form
+from rnn_lockstep.reference.check.forms import WrongForm, arrays_in_form, type_name
+from rnn_lockstep.reference.check.gradients import NO_BOUND, axes_of
 from rnn_lockstep.reference.check.verdict import Verdict, verdict_on
 from rnn_lockstep.reference.oracle.case import Case
 from rnn_lockstep.reference.oracle.training import training, weights_of
@@ -27,10 +28,15 @@ def check_training(
     targets, rate: as for `training`.  arithmetic: of the backend, in the case's dtype.
     Never raises on a wrong answer; raises ValueError on targets that do not fit the case.
     """
+    if not isinstance(answer, (list, tuple)):
+        wrong_type = f"the weights after each update are a {type_name(answer)}, needs a list"
+        return Verdict(case, "mismatch", wrong_type)
     names = [f"{{}} after update {k}" for k in range(1, len(answer) + 1)]
-    for name_of, weights in zip(names, answer, strict=True):
-        if wrong := wrong_form(weights, weights_of(case), name_of):
-            return Verdict(case, "mismatch", wrong)
+    needed = weights_of(case)
+    try:
+        answer = [arrays_in_form(own, needed, name) for name, own in zip(names, answer, strict=True)]
+    except WrongForm as wrong:
+        return Verdict(case, "mismatch", str(wrong))
     if arithmetic.format.stored_only:
         return Verdict(case, "inconclusive", NO_BOUND)
     expected = training(case, targets, rate, len(answer), arithmetic)

@@ -3,6 +3,7 @@
 Every known mistake is made by the oracle, and its answer judged by the same bounds, step by step from the
 backend's own states. The mistake that leaves nothing outside them explains what is wrong; where no single
 one does, two together are tried, and then whether one explains a part: some steps, rows or units only.
+Where a `time_limit` ends the search, what was found until then is told, and how far it came.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,6 +23,7 @@ from rnn_lockstep.reference.diagnosis.suspect import Suspect, count_wrong
 from rnn_lockstep.reference.oracle.activations import ACTIVATIONS
 from rnn_lockstep.reference.oracle.case import Case
 from rnn_lockstep.reference.oracle.gradients import Cotangents, gradients
+from rnn_lockstep.reference.oracle.time_limit import TimeIsUp
 from rnn_lockstep.reference.oracle.trace import Trace
 from rnn_lockstep.reference.oracle.validation import Array
 
@@ -55,14 +57,18 @@ class Diagnosis:
     """The explanations of a backend's wrong answers, the likeliest first.
 
     tried: the number of known mistakes that were tried one by one.
+    unfinished: where the time was over, in words, if it was before the end: "20 s were over after 3 of 186
+    known mistakes". Others might explain the answers too then.
     """
 
     explanations: tuple[Explanation, ...]
     tried: int
+    unfinished: str = ""
 
     def __str__(self) -> str:
         if not self.explanations:
-            return f"none of {self.tried} known mistakes explains it"
+            none = f"none of {self.tried} known mistakes explains it"
+            return f"not diagnosed to the end: {self.unfinished}" if self.unfinished else none
         return "; or ".join(str(explanation) for explanation in self.explanations[:SHOWN])
 
 
@@ -78,14 +84,40 @@ def diagnose(answers: Sequence[Answer], arithmetic: Arithmetic, hints: Sequence[
     suspects.sort(key=lambda suspect: suspect.trace.outputs.size)
     by_description = {m.description: m for each in answers for m in possible(each.case)}
     known = list(by_description.values())
-    suspects = [suspect for suspect in suspects if count_wrong(suspect.without_mistakes)]
-    if not suspects:
-        return Diagnosis((), len(known))
     hinted = [mistake for mistake in hints if mistake.description in by_description]
-    found = list(islice(singles(suspects, hinted), 1)) or list(singles(suspects, known))
-    for further in (from_weights, from_precision, pairs, parts):
-        found = found or list(islice(further(suspects, known), SHOWN))
+    found, tried = list[Explanation](), list[Mistake]()
+    try:
+        suspects = [suspect for suspect in suspects if count_wrong(suspect.without_mistakes)]
+        for explanation in explanations(suspects, known, hinted, tried) if suspects else ():
+            found.append(explanation)
+    except TimeIsUp as over:
+        return Diagnosis(tuple(found), len(tried), how_far(over, tried, known))
     return Diagnosis(tuple(found), len(known))
+
+
+def explanations(
+    suspects: Sequence[Suspect], known: Sequence[Mistake], hinted: Sequence[Mistake], tried: list[Mistake]
+) -> Iterator[Explanation]:
+    """The explanations of the first kind that there are any of. tried: as for `singles`, of those known."""
+    kinds = (
+        islice(singles(suspects, hinted, []), 1),
+        singles(suspects, known, tried),
+        *(islice(more(suspects, known), SHOWN) for more in (from_weights, from_precision, pairs, parts)),
+    )
+    for kind in kinds:
+        found = list[Explanation]()
+        for explanation in kind:  # each is given out at once: the time may be over before the next
+            found.append(explanation)
+            yield explanation
+        if found:
+            return
+
+
+def how_far(over: TimeIsUp, tried: Sequence[object], known: Sequence[object]) -> str:
+    """Say in words where the time was over in the search."""
+    if len(tried) < len(known):
+        return f"{over} after {len(tried)} of {len(known)} known mistakes"
+    return f"{over} after all {len(known)} known mistakes one by one, before all pairs of them"
 
 
 def diagnose_gradients(
@@ -104,9 +136,16 @@ def diagnose_gradients(
         )
 
     known = gradient_mistakes(case)
-    with np.errstate(all="ignore"):
-        fits = [mistake for mistake in known if not unexplained(mistake.answer(case, cotangents, run))]
-    return Diagnosis(tuple(Explanation(mistake.description) for mistake in fits), len(known))
+    found, tried = list[Explanation](), list[object]()
+    try:
+        for mistake in known:
+            with np.errstate(all="ignore"):
+                if not unexplained(mistake.answer(case, cotangents, run)):
+                    found.append(Explanation(mistake.description))
+            tried.append(mistake)
+    except TimeIsUp as over:
+        return Diagnosis(tuple(found), len(tried), how_far(over, tried, known))
+    return Diagnosis(tuple(found), len(known))
 
 
 def narrower_dtypes(dtype: np.dtype[Any]) -> list[str]:
@@ -120,8 +159,13 @@ def all_explained(suspects: Sequence[Suspect], *mistakes: Mistake) -> bool:
     return all(suspect.is_explained_by(*mistakes) for suspect in suspects)
 
 
-def singles(suspects: Sequence[Suspect], known: Sequence[Mistake]) -> Iterator[Explanation]:
-    """The mistakes that explain all; of those which make the same answers, the first."""
+def singles(
+    suspects: Sequence[Suspect], known: Sequence[Mistake], tried: list[Mistake]
+) -> Iterator[Explanation]:
+    """The mistakes that explain all; of those which make the same answers, the first.
+
+    tried: takes up each mistake when it has been tried.
+    """
     made = set()
     for mistake in known:
         if all_explained(suspects, mistake):
@@ -129,6 +173,7 @@ def singles(suspects: Sequence[Suspect], known: Sequence[Mistake]) -> Iterator[E
             if answers not in made:
                 yield Explanation(mistake.description, (mistake,))
             made.add(answers)
+        tried.append(mistake)
 
 
 def pairs(suspects: Sequence[Suspect], known: Sequence[Mistake]) -> Iterator[Explanation]:

@@ -3,7 +3,8 @@
 Where h' = tanh(z), atanh(h') is the sum z = W·x + U·h + b itself, and every step is one equation for each
 unit's row of W, U and b: linear least squares, weighted with how far off each z may be. With relu, where
 h' > 0, z is h'.
-Source: least squares by the pseudo-inverse, Golub and Van Loan, Matrix Computations (4th ed.), section 5.5;
+Source: least squares by the pseudo-inverse and by QR, Golub and Van Loan, Matrix Computations (4th ed.),
+sections 5.3 and 5.5;
 an error e of the right side moves the solution by at most |A⁺|·|e|.
 """
 
@@ -12,15 +13,18 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy.linalg import solve_triangular
 
 from rnn_lockstep.reference.bound.arithmetic import Arithmetic
 from rnn_lockstep.reference.oracle.case import Case
 from rnn_lockstep.reference.oracle.engine import from_shown_states
 from rnn_lockstep.reference.oracle.shown import states_before
+from rnn_lockstep.reference.oracle.time_limit import need_time
 from rnn_lockstep.reference.oracle.trace import Trace
 from rnn_lockstep.reference.oracle.validation import Array
 
 CLEAR = 0.99  # nearer to ±1 than this, tanh does not tell its argument well enough
+ENOUGH = 600  # steps that a unit's row is solved from, or twice its numbers; it must make all the others too
 
 
 class Inverse(NamedTuple):
@@ -93,20 +97,30 @@ def solve(known: Array, outputs: Array, error: Array, inverse: Inverse) -> tuple
     """
     found, off = (np.empty((outputs.shape[1], known.shape[1])) for _ in range(2))
     for unit, (h, slack) in enumerate(zip(outputs.T, error.T, strict=True)):
+        need_time()
         clear = inverse.clear(h) & np.isfinite(slack)
         if np.count_nonzero(clear) <= known.shape[1]:
             return None
         h, slack, A = h[clear], slack[clear], known[clear]
         z = inverse.argument(h)
         doubt = 2 * slack * inverse.slope(np.minimum(np.abs(h) + slack, CLEAR)) + 1e-300
-        solver = np.linalg.pinv(A / doubt[:, None])
-        if np.linalg.matrix_rank(A) < A.shape[1]:
+        some = slice(max(ENOUGH, 2 * A.shape[1]))
+        if np.linalg.matrix_rank(A[some]) < A.shape[1]:
             return None
-        found[unit] = solver @ (z / doubt)
+        need_time()
+        solver = pseudo_inverse(A[some] / doubt[some, None])
+        found[unit] = solver @ (z / doubt)[some]
         off[unit] = np.abs(solver).sum(axis=1)
         if np.any(np.abs(A @ found[unit] - z) > doubt + np.abs(A) @ off[unit]):
             return None
     return found, off
+
+
+def pseudo_inverse(A: Array) -> Array:
+    """The pseudo-inverse of a matrix whose columns are independent: R⁻¹·Qᵀ, in a fifth of pinv's time."""
+    Q, R = np.linalg.qr(A)
+    inverse: Array = solve_triangular(R, Q.T)
+    return inverse
 
 
 @dataclass(frozen=True)
@@ -167,6 +181,7 @@ def reordering_of_given(each: ArrayInEffect) -> str:
 
 def index_of_given(each: ArrayInEffect, axis: int, k: int) -> int | None:
     """The index of the given row (axis 0) or column (axis 1) that was found in place k, or None."""
+    need_time()
     found, error = each.found.take(k, axis), each.error.take(k, axis)
     for j in range(each.given.shape[axis]):
         if np.all(np.abs(found - each.given.take(j, axis)) <= error):

@@ -10,11 +10,15 @@ from rnn_lockstep.reference.check.comparison import Comparison, comparison_with_
 from rnn_lockstep.reference.diagnosis.mistakes.mistake import Mistake, answer
 from rnn_lockstep.reference.oracle.case import Case
 from rnn_lockstep.reference.oracle.engine import PLAIN, Engine, carried, from_shown_states
+from rnn_lockstep.reference.oracle.time_limit import need_time
 from rnn_lockstep.reference.oracle.trace import Trace
 
 
 class Suspect:
-    """A wrong answer `trace` to a case, by a backend with some arithmetic."""
+    """A wrong answer `trace` to a case, by a backend with some arithmetic.
+
+    Where there is a `time_limit`, what takes time raises TimeIsUp.
+    """
 
     def __init__(self, case: Case, trace: Trace, arithmetic: Arithmetic) -> None:
         self.case = case
@@ -25,6 +29,7 @@ class Suspect:
 
     def comparisons(self, engine: Engine, *mistakes: Mistake) -> list[Comparison]:
         """Compare every array with what the mistakes make of it; no comparisons where they cannot be made."""
+        need_time()
         try:
             with np.errstate(all="ignore"):
                 expected = answer(mistakes, self.case, engine).arrays()
@@ -86,6 +91,7 @@ class Suspect:
 
     def mistaken_answer(self, *mistakes: Mistake) -> bytes:
         """The mistaken answer in the case's dtype; nothing where the mistaken case is none."""
+        need_time()
         try:
             with np.errstate(all="ignore"):
                 arrays = answer(mistakes, self.case, PLAIN).arrays()

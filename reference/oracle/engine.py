@@ -22,6 +22,7 @@ from rnn_lockstep.reference.oracle.case import Case, Direction
 from rnn_lockstep.reference.oracle.cells import State, Weights
 from rnn_lockstep.reference.oracle.layer import MERGE_MODES, unroll
 from rnn_lockstep.reference.oracle.shown import Shown, kept_state, states_before
+from rnn_lockstep.reference.oracle.time_limit import need_time
 from rnn_lockstep.reference.oracle.trace import Trace
 from rnn_lockstep.reference.oracle.validation import Array
 
@@ -192,6 +193,7 @@ def step_by_step(
     cell_state = direction.start[1:]
     outputs = Rounded(np.empty(observed.shape), arithmetic, np.empty(observed.shape))
     for first, end in blocks(case, 1 if step else None):
+        need_time()
         x = inputs[:, first:end].reshape(-1, inputs.shape[-1])
         h: Any = kept_state(states[:, first:end].reshape(-1, case.output_size), arithmetic)
         if step is None:

@@ -23,6 +23,7 @@ from rnn_lockstep.reference.bound.arithmetic import Arithmetic
 from rnn_lockstep.reference.oracle.case import Case, Direction
 from rnn_lockstep.reference.oracle.cells import State, Weights, split
 from rnn_lockstep.reference.oracle.engine import Convert, Engine, RightRun, with_error
+from rnn_lockstep.reference.oracle.time_limit import need_time
 from rnn_lockstep.reference.oracle.validation import Array, as_floats, need_shape
 
 
@@ -207,6 +208,7 @@ def back_through_time(case: Case, one_pass: ForwardPass, outputs: Any, final: St
     kept = [np.empty_like(start[0], shape=(case.batch, case.time, size)) for size in sizes]
     state = final
     for t in reversed(step_order(case, reverse)):
+        need_time()
         state = (state[0] + outputs[:, t], *state[1:])
         before = tuple(part[:, t] for part in one_pass.before)
         step = case.record.step_back(one_pass.inputs[:, t], before, weights, state, case.options)

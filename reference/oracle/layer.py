@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from rnn_lockstep.reference.oracle.activations import ACTIVATIONS
 from rnn_lockstep.reference.oracle.cells import CELLS, Options, State, Weights
+from rnn_lockstep.reference.oracle.time_limit import need_time
 from rnn_lockstep.reference.oracle.validation import as_floats, need_inputs, need_shape, need_weights, one_of
 
 READABLE = ("float64", "float32", "float16")  # each converts to float64 without loss
@@ -39,6 +40,7 @@ def unroll(
     times = range(inputs.shape[-2])
     outputs = np.empty_like(h, shape=(*h.shape[:-1], len(times), h.shape[-1]))
     for t in reversed(times) if reverse else times:
+        need_time()
         new = step(t, inputs[..., t, :], state)
         if valid is None:
             state, outputs[..., t, :] = new, new[0]

@@ -1,8 +1,13 @@
 """Known failures: an entry excuses what it tells of, as long as its own case fails; a draft of one works."""
 
+import os
+import tomllib
+from types import SimpleNamespace
+
 import pytest
 
 from rnn_lockstep.adapters.saved_cases.saved_case import SavedCase, save
+from rnn_lockstep.tests.harness.known_failures.draft import Draft, entry
 from rnn_lockstep.tests.harness.known_failures.entries import (
     InvalidKnownFailures,
     KnownFailure,
@@ -21,6 +26,17 @@ link = "https://example.org/1"
 case = "case.safetensors"
 test = "test_every_*"
 condition = {{ cell = "simple_rnn", dtype = ["float32", "float64"], hidden_size = {{ min = 1 }} }}
+"""
+
+
+RAISING = """
+from rnn_lockstep.adapters.backends.numpy_adapter import NumpyAdapter
+
+class Raising(NumpyAdapter):
+    def run(self, case):
+        if case.dtype == "float32":
+            raise TypeError("no such type")
+        return super().run(case)
 """
 
 
@@ -46,11 +62,22 @@ def test_an_entry_excuses_what_it_tells_of_and_no_more(tmp_path):
     assert "in 2 tests: b is dropped" in run.stdout  # the notebook is no test of the entry
 
 
-def test_an_entry_that_no_longer_fails_fails_the_run(tmp_path):
+@pytest.mark.parametrize("where", [(TEST,), ("tests/parity", "-k", "known_failure or notebook")])
+def test_an_entry_that_no_longer_fails_fails_the_run(where, tmp_path):
     file = written(tmp_path, ENTRY.format(backend="numpy"))
-    run = run_with(file, TEST, "--backend", "numpy")
+    run = run_with(file, *where, "--backend", "numpy")
     assert run.returncode == 1
     assert "no longer fails, remove its entry: b is dropped (https://example.org/1)" in run.stdout
+
+
+def test_a_backend_that_raises_is_excused_in_a_test_without_examples_too(tmp_path):
+    (tmp_path / "raising.py").write_text(RAISING)
+    entry = ENTRY.format(backend="raising:Raising").replace("test_every_*", "*")
+    file = written(tmp_path, entry)
+    arguments = ("tests/parity/test_notebook.py", "--backend", "raising:Raising", "-rx")
+    run = run_pytest(f"--known-failures={file}", *arguments, python_path=tmp_path)
+    assert "1 passed, 2 xfailed" in run.stdout, run.stdout
+    assert "raising:Raising fails as is known, in 1 cases" in run.stdout
 
 
 def test_a_draft_is_a_file_that_excuses_what_failed(tmp_path):
@@ -64,6 +91,28 @@ def test_a_draft_is_a_file_that_excuses_what_failed(tmp_path):
     again = run_pytest(f"--write-known-failures={file}", TEST, "--backend", BIASED)
     assert "needs a new .toml file in a folder" in again.stderr
     assert "1 xfailed" in run_with(file, TEST, "--backend", BIASED).stdout
+
+
+def test_what_is_left_out_of_a_draft_is_told_with_the_reason(tmp_path):
+    options = ("--max-examples=20", f"--write-known-failures={tmp_path / 'known.toml'}", "--backend", BIASED)
+    (tmp_path / ".lockstep").write_text("a file, where a folder is needed")
+    unsaved = "lockstep: 0 known failures drafted; left out are 1 whose case was not saved (File exists)\n"
+    assert unsaved in run_pytest(*options, TEST, root=tmp_path).stdout
+    assert (
+        "left out are 1 whose case was not saved (saving is turned off)\n"
+        in run_pytest(*options, TEST).stdout
+    )
+    session = SimpleNamespace(failures=[{"claim": "a law", "saved": saved} for saved in ("", "x", "")])
+    draft = Draft(tmp_path / "known.toml", session)
+    draft.pytest_sessionfinish(SimpleNamespace(config=SimpleNamespace()))
+    assert draft.said == "0 known failures drafted; left out are 3 that depend on more than one case"
+    assert os.listdir(tmp_path) == [".lockstep"]
+
+
+def test_a_draft_can_be_read_whatever_the_cause(tmp_path):
+    failure = {"backend": "numpy", "layer": "lstm float32", "saved": "x", "cause": "no \x1b \x7f \U0001f600"}
+    [drafted] = tomllib.loads(entry([failure]))["known_failure"]
+    assert drafted["reason"] == r"no ? ? \U0001f600"
 
 
 @pytest.mark.parametrize(

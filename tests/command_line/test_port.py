@@ -99,6 +99,7 @@ def test_a_function_is_judged_by_its_answers_alone(theirs):
     [
         ((), "checking a port needs --source FILE and --target FILE"),
         (("--source", "none.pt", "--target", "theirs:right"), "none.pt: No such file or directory"),
+        (("--source", "x" * 300 + ".pt", "--target", "theirs:right"), "...: File name too long"),
         (("--source", "theirs:source", "--target", "theirs:breaks"), "RuntimeError: weights not found"),
         (("--source", "theirs:source", "--target", "theirs:right", "--layer", "x"), "no recurrent layer x"),
     ],

@@ -87,13 +87,29 @@ def test_trends_tell_right_from_wrong(content):
 def test_every_failure_is_told_with_its_tests(content):
     messages = [m for group in content["failures"] for m in group["messages"]]
     tests = {test for message in messages for test in message["tests"]}
-    assert {group["backend"] for group in content["failures"]} == {WRONG}
+    assert {group["backend"] for group in content["failures"]} == {WRONG, CRASHES}
     assert tests
     assert sum(group["count"] for group in content["failures"]) == len(tests)
     assert len(tests) + len(content["errors"]) == content["tests"]["failed"]
 
 
-def test_what_crashed_is_told_apart(content):
+def test_what_crashed_has_the_error_for_its_cause(content):
+    [group] = [group for group in content["failures"] if group["backend"] == CRASHES]
+    assert group["cause"] == "raised RuntimeError: segment not found"
+    for message in group["messages"]:
+        assert message["message"].startswith(f"{CRASHES}: {group['cause']}\n  case: <Case ")
+
+
+def test_what_no_backend_did_is_told_apart(tmp_path):
+    """A backend that refuses all was not compared, which is nobody's crash."""
+    (tmp_path / "theirs.py").write_text(
+        BACKEND.replace("RuntimeError", "__import__('pytest').fail.Exception")
+    )
+    path = tmp_path / "report.json"
+    run = run_pytest(*TESTS, "--backend", CRASHES, f"--lockstep-report={path}", python_path=tmp_path)
+    assert run.returncode == 1
+    content = json.loads(path.read_text())
+    assert content["failures"] == []
     assert content["errors"]
     for error in content["errors"]:
         assert CRASHES in error["test"]
@@ -140,7 +156,7 @@ def test_page_and_summary_say_what_the_data_say(written, content):
     assert len(re.findall(r"^\| (?:numpy|tests|theirs)", summary, re.MULTILINE)) == rows
     assert page.count("<svg") == 4
     for text in (page, summary):
-        assert text.count("segment not found") == len(content["errors"])
+        assert "raised RuntimeError: segment not found" in text
 
 
 def test_page_loads_nothing(written):
@@ -191,8 +207,9 @@ def test_two_processes_report_the_same(content, tmp_path):
         ("report.pdf", "must end in one of .html, .json, .md"),
         ("report", "must end in one of .html, .json, .md"),
         ("nowhere/report.md", "cannot be written: {folder}/nowhere: No such file or directory"),
-        ("file/report.md", "cannot be written: {folder}/file: Not a directory"),
-        ("folder.md", "is a folder, needs a file's name"),
+        ("file/report.md", "cannot be written: Not a directory"),
+        ("folder.md", "cannot be written: it is no regular file"),
+        ("x" * 252 + ".json", "cannot be written: File name too long"),
         ("report.html", "needs jinja2 and matplotlib, not installed: pip install 'rnn-lockstep[report]'"),
     ],
 )
@@ -202,7 +219,7 @@ def test_a_path_that_cannot_be_written_is_told_in_one_line(path, message, tmp_pa
     for module in ("jinja2", "matplotlib"):
         monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(pytest.UsageError) as told:
-        targets(["report.json", path], tmp_path)
+        targets(["report.json", "x" * 250 + ".json", path], tmp_path)
     assert str(told.value) == f"--lockstep-report {path} {message.format(folder=tmp_path)}"
     assert sorted(os.listdir(tmp_path)) == ["file", "folder.md"]
 
@@ -225,3 +242,20 @@ def test_a_report_is_written_whole_or_not_at_all(content, tmp_path, monkeypatch)
         write(path, content)
     assert os.listdir(tmp_path) == ["report.json"]
     assert path.read_text() == "the last run's"
+
+
+def test_a_report_behind_a_link_is_written_there(content, tmp_path):
+    (tmp_path / "there").mkdir()
+    link, file = tmp_path / "report.md", tmp_path / "there" / "summary"
+    link.symlink_to(file)
+    assert targets(["report.md"], tmp_path) == [link]
+    write(link, {**content, "seconds": 1.0, "backends": []})
+    assert link.is_symlink()
+    assert file.read_text().startswith("## Lockstep: ")
+
+
+@pytest.mark.parametrize("target", ["loop.json", "nowhere/file", "/dev/full", "/dev/fd/none/file"])
+def test_a_report_behind_a_link_to_nowhere_is_a_usage_error(target, tmp_path):
+    (tmp_path / "loop.json").symlink_to(target)
+    with pytest.raises(pytest.UsageError, match=r"loop.json cannot be written: \w+"):
+        targets(["loop.json"], tmp_path)

@@ -123,9 +123,9 @@ def test_the_case_of_a_crash_is_saved(tmp_path, their_modules):
     run = run_pytest(EVERY_STEP, "--backend", "theirs:Crashes", python_path=their_modules, root=tmp_path)
     (path,) = saved_in(tmp_path)
     saved = saved_case.load(path)
-    assert (saved.status, saved.reason) == ("error", "RuntimeError: segment not found")
+    assert (saved.status, saved.reason) == ("error", "raised RuntimeError: segment not found")
     assert saved.case.time == 3
-    assert f"the last case it ran: {path}" in run.stdout
+    assert f"again: pytest --replay={path} --backend theirs:Crashes" in run.stdout
 
 
 def test_where_it_cannot_be_saved_the_verdict_is_shown(tmp_path, their_modules):
@@ -191,7 +191,11 @@ def test_vectors_are_the_same_from_any_number_of_processes(tmp_path):
     ("option", "message"),
     [
         ("--replay={}/file", "file' is not a saved case: "),
+        (f"--replay={'x' * 300}", "is not a saved case: File name too long"),
         ("--save-cases={}/file/below", "--save-cases {}/file/below: Not a directory"),
+        (f"--save-cases={'x' * 300}", "x: File name too long"),
+        (f"--known-failures={'x' * 300}", "x: File name too long"),
+        (f"--lockstep-report={'x' * 300}.json", "... cannot be written: File name too long"),
     ],
 )
 def test_bad_paths_are_usage_errors_in_one_line(option, message, tmp_path):

@@ -9,9 +9,10 @@ from tests.command_line.running import run_pytest
 FEW = ("tests/parity", "--max-examples", "20")
 NUMPY = (*FEW, "--backend", "numpy")
 
-BACKENDS = """
+BACKENDS = r"""
 import numpy as np
 from dataclasses import replace
+from itertools import count
 from rnn_lockstep.adapters import Facts, Refused
 from rnn_lockstep.adapters.backends.numpy_adapter import NumpyAdapter
 
@@ -21,9 +22,10 @@ class Transposed(NumpyAdapter):
         return super().run(replace(case, U=case.U.T))
 
 class Refuses(NumpyAdapter):
-    facts = Facts("refuses")
+    facts = Facts("refuses", version="\x1b[2J" * 10**6)
+    calls = count()
     def run(self, case):
-        raise Refused("no recurrent layers today")
+        raise Refused(f"no recurrent layers today \x1b[2J, {next(self.calls)}")
 
 class Crashes(NumpyAdapter):
     facts = Facts("crashes")
@@ -95,8 +97,12 @@ def test_nothing_compared_is_a_failure(their_modules):
     run = run_pytest(*FEW, "--backend", "theirs:Refuses", python_path=their_modules)
     assert run.returncode == 1
     assert " passed" not in run.stdout
-    assert "theirs:Refuses refused" in run.stdout
-    assert "no recurrent layers today" in run.stdout
+    told = [line for line in run.stdout.splitlines() if line.startswith("theirs:Refuses refused")]
+    assert 1 < len(told) < 8  # though each reason is another one
+    assert re.fullmatch(r"theirs:Refuses refused 1: no recurrent layers today \?\[2J, \d+", told[0])
+    assert re.fullmatch(r"theirs:Refuses refused [\d,]+ more, for other reasons", told[-1])
+    assert "\x1b[2J" not in run.stdout + run.stderr
+    assert len(run.stdout) < 100_000
 
 
 def test_a_crash_is_a_failure_with_its_own_words(their_modules):

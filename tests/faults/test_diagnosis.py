@@ -97,12 +97,14 @@ def causes(fault: Fault) -> Iterator[str]:
             case = without_nan(case)
             loss = all_cotangents(case, seed)
             found = run_gradients(adapter, case, loss)
-            if judge_gradients(adapter, case, loss, found).status == "mismatch":
-                yield examine_gradients(adapter, case, loss, found).cause
+            verdict = judge_gradients(adapter, case, loss, found)
+            if verdict.status == "mismatch":
+                yield examine_gradients(adapter, verdict, loss, found).cause
         else:
             trace = run(adapter, case)
-            if judge(adapter, case, trace).status == "mismatch":
-                yield examine(fault, adapter, case, trace).cause
+            verdict = judge(adapter, case, trace)
+            if verdict.status == "mismatch":
+                yield examine(fault, adapter, verdict, trace).cause
 
 
 def all_cotangents(case: Case, seed: int) -> Cotangents:

@@ -4,6 +4,7 @@ No pytest configuration and no conftest.py of the current folder is read. Backen
 and failing cases are saved there.
 """
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -26,11 +27,6 @@ def is_anywhere(config: pytest.Config) -> bool:
     return config.inipath == CONFIGURATION
 
 
-def command(config: pytest.Config) -> str:
-    """Give the command that starts such a run, without its options."""
-    return "rnn-lockstep test" if is_anywhere(config) else "pytest"
-
-
 def saving_folder(config: pytest.Config) -> Path:
     """Give the folder below which failing cases are saved: the current one, or the clone."""
     return config.invocation_params.dir if is_anywhere(config) else config.rootpath
@@ -42,4 +38,4 @@ def find_tests(config: pytest.Config) -> None:
         config.args = [str(TESTS / "parity")]
         return
     names = ((argument, TESTS / argument.partition("::")[0]) for argument in config.args)
-    config.args = [str(TESTS / name) if path.exists() else name for name, path in names]
+    config.args = [str(TESTS / name) if os.path.exists(path) else name for name, path in names]

@@ -108,8 +108,8 @@ def vector_of(result: Failure) -> SavedCase | None:
     elif cotangents is not None and isinstance(result.answer, Mapping):
         expected = gradients(case, cotangents, arithmetic)
         compared = {
-            f"gradients.{name}": comparison(name, array, expected[name], bounded=False)
-            for name, array in result.answer.items()
+            f"gradients.{name}": comparison(name, result.answer[name], expected[name], bounded=False)
+            for name in case.arrays()
         }
     else:
         return None  # weights, after a training

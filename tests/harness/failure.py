@@ -1,10 +1,9 @@
-"""A failure: one case on which a backend's answer is wrong, and how to say so."""
+"""A failure: one case on which a backend's answer is wrong, or has none, and how to say so."""
 
 import platform
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -12,9 +11,14 @@ import numpy as np
 
 from rnn_lockstep.adapters import Adapter, Cotangents, Facts, Trace, load
 from rnn_lockstep.adapters.backends.examination import Examination, examine, examine_gradients
+from rnn_lockstep.adapters.workers.supervised import Supervised
 from rnn_lockstep.reference import Verdict
 from rnn_lockstep.reference.diagnosis.mistakes.mistake import Mistake
+from rnn_lockstep.reference.oracle.time_limit import TimeIsUp
+from rnn_lockstep.tests.harness.budget import Budget
+from rnn_lockstep.tests.harness.words import in_words
 
+UNSTEADY = "it does not always answer the same case alike"
 EXPLAINED: dict[str, list[Mistake]] = {}  # by what the failures of a backend were explained in this run
 
 
@@ -26,10 +30,13 @@ class Failure:
     it was trained to.
     claim: what the test shows, when it is more than that the answer to the case is right; such a failure
     may need more than the case to be seen again.
-    test, command: the test that failed, and the command that runs tests; saved: the file the case was
-    written to; report: the script that shows it without this project; as soon as they are known.
+    flaky: what happened when the same was run again, where that was something else.
+    test: the test that failed.  replay, rerun: the commands, all but the options, that run a saved case and
+    the test itself; saved: the file the case was written to; report: the script that shows it without this
+    project; as soon as they are known.
+    examination: the cause, as far as `examine` has found it out, which only the smallest example's is asked.
 
-    The message is made when it is asked for, not for each of the examples on the way to the smallest.
+    The message is made when it is asked for, of what is known by then. That takes no time.
     """
 
     examines: ClassVar[bool] = True  # whether the backend is asked more, to find the cause
@@ -40,54 +47,86 @@ class Failure:
     answer: Any
     claim: str = ""
     cotangents: Cotangents | None = None
+    flaky: str = ""
     test: str = ""
-    command: str = "pytest"
+    replay: str = "pytest"
+    rerun: str = "pytest"
     saved: Path | None = None
     report: Path | None = None
+    examination: Examination | None = None
 
     @property
     def facts(self) -> Facts:
         return self.adapter.facts
 
-    @cached_property
-    def examination(self) -> Examination:
-        """The cause, as far as it is found out by asking the backend more."""
-        case = self.verdict.case
+    def examine(self, budget: Budget) -> None:
+        """Find out the cause, within the time there is, by asking the backend more.
+
+        Whatever a broken backend raises then, the verdict stands. Raises KeyboardInterrupt.
+        A backend that is wrong now and then only is not asked: it would say something else again.
+        """
+        reason = self.verdict.reason
+        if not self.examines or self.flaky:
+            return
         try:
-            if self.cotangents is not None and self.verdict.comparisons and self.examines:
-                return examine_gradients(self.adapter, case, self.cotangents, self.answer)
-            if not self.verdict.comparisons or not isinstance(self.answer, Trace) or not self.examines:
-                return Examination(self.verdict.reason)
-            hints = EXPLAINED.setdefault(self.backend, [])
-            found = examine(lambda: load(self.backend), self.adapter, case, self.answer, hints)
-            if found.diagnosis and found.diagnosis.explanations:
-                hints += [m for m in found.diagnosis.explanations[0].mistakes if m not in hints]
-            return found
-        except Exception as error:  # whatever a broken backend raises, the verdict is shown
-            what = f"{type(error).__name__}: {error}".splitlines()[0]
-            return Examination(f"{self.verdict.reason} (asked more, the backend failed: {what})")
+            with budget.for_one():
+                self.examination = self.examined()
+        except TimeIsUp as over:
+            self.examination = Examination(f"not diagnosed: {over}: {reason}")
+        except KeyboardInterrupt:
+            self.examination = Examination(f"not diagnosed, interrupted: {reason}")
+            raise
+        except BaseException as error:
+            self.examination = Examination(f"{reason} (asked more, the backend raised {in_words(error)})")
+
+    def examined(self) -> Examination:
+        """Examine the backend, as far as there is something to find out about such an answer."""
+        if self.cotangents is not None:
+            return examine_gradients(self.adapter, self.verdict, self.cotangents, self.answer)
+        if not isinstance(self.answer, Trace):
+            return Examination(self.verdict.reason)
+        hints = EXPLAINED.setdefault(self.backend, [])
+        found = examine(self.anew, self.adapter, self.verdict, self.answer, hints)
+        if found.diagnosis and found.diagnosis.explanations:
+            hints += [m for m in found.diagnosis.explanations[0].mistakes if m not in hints]
+        return found
+
+    def anew(self) -> Adapter:
+        """Make the same backend anew, in another process where it has one of its own."""
+        return self.adapter.anew() if isinstance(self.adapter, Supervised) else load(self.backend)
+
+    @property
+    def cause(self) -> str:
+        """The likely cause; the verdict's reason where none was looked for."""
+        if self.flaky:
+            return f"{self.verdict.reason}; {UNSTEADY}: {self.flaky}"
+        return self.examination.cause if self.examination else self.verdict.reason
 
     @property
     def headline(self) -> str:
         """The first line: the backend, what differs and the likely cause."""
         about = f" ({self.claim})" if self.claim else ""
+        return f"{self.backend}{about}: {self.what}{self.cause}"
+
+    @property
+    def what(self) -> str:
+        """The beginning of a cause that tells what differs."""
         wrong = self.verdict.wrong
-        what = f"wrong {(wrong.name or 'outputs') if wrong else 'form'}"
-        return f"{self.backend}{about}: {what}: {self.examination.cause}"
+        return f"wrong {(wrong.name or 'outputs') if wrong else 'form'}: "
 
     @property
     def again(self) -> str:
         """The command that runs it again."""
         backend = f"--backend {shlex.quote(self.backend)}"
         if self.saved and not self.claim:
-            return f"{self.command} --replay={shlex.quote(str(self.saved))} {backend}"
-        return f"{self.command} {shlex.quote(self.test)} {backend}"
+            return f"{self.replay} --replay={shlex.quote(str(self.saved))} {backend}"
+        return f"{self.rerun} {backend}"
 
     def __str__(self) -> str:
         _, *details = str(self.verdict).splitlines()
-        if self.verdict.reason != self.examination.cause:
+        if self.verdict.reason not in self.cause:
             details.insert(0, f"  {self.verdict.reason}")
-        details += [f"  {note}" for note in self.examination.notes]
+        details += [f"  {note}" for note in (self.examination.notes if self.examination else ())]
         details.append(
             f"  versions: {self.facts}; numpy {np.__version__}, Python {platform.python_version()}"
         )
@@ -107,11 +146,23 @@ class Failure:
             "claim": self.claim,
             "case": repr(case),
             "layer": f"{case.cell} {case.dtype}",
-            "cause": self.examination.cause,
+            "cause": self.cause,
             "reason": self.verdict.reason,
             "message": str(self),
             "saved": str(self.saved or ""),
         }
+
+
+class Crash(Failure):
+    """A failure without an answer to judge: an error that was raised. Its verdict's reason tells of it.
+
+    answer: none.  claim: where a test raised it and not the backend; the case alone does not show that.
+    """
+
+    what = ""
+
+    def examine(self, budget: Budget) -> None:
+        """Leave it as it is: the error tells what is wrong."""
 
 
 def failures(error: BaseException | None) -> Iterator[Failure]:

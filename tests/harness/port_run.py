@@ -1,5 +1,6 @@
 """A run that checks a port, which `--source` and `--target` collect instead of the suite."""
 
+import os
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
@@ -64,7 +65,7 @@ def pair_in(config: pytest.Config) -> Pair:
 def located(given: str, config: pytest.Config) -> str:
     """A file's path from where pytest was started; anything else as it is."""
     path = config.invocation_params.dir / given
-    return str(path) if path.exists() or ":" not in given else given
+    return str(path) if os.path.exists(path) or ":" not in given else given
 
 
 class PortRun:

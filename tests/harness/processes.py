@@ -25,8 +25,6 @@ class Processes:
         name = getattr(getattr(item, "callspec", None), "params", {}).get("backend")
         if name in self.told:
             pytest.skip(self.session.broken[name])
-        if name in self.session.broken:
-            self.told.add(name)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Iterator[None]:
@@ -44,6 +42,7 @@ class Processes:
         if call.when == "setup":
             name = getattr(getattr(item, "callspec", None), "params", {}).get("backend")
             if name in self.session.broken:
+                self.told.add(name)
                 report.lockstep_broken = (name, self.session.broken[name])
         if call.when == "call" and (backend := backend_of(item)):
             printed = backend.printed()

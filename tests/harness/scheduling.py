@@ -15,7 +15,7 @@ class ByBackend(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no type
 
     def _split_scope(self, nodeid: str) -> str:
         """The backend's name, which comes first among the test's parameters, or the test itself."""
-        parameters = nodeid.rpartition("[")[2].rstrip("]")
+        parameters = nodeid.partition("[")[2].removesuffix("]")  # a name may have brackets itself
         for name in self.backends:
             if parameters == name or parameters.startswith(f"{name}-"):
                 return name

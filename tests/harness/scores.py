@@ -1,16 +1,18 @@
 """Scores: the comparisons of each backend, added up over tests and processes, and their table."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import isnan
 from statistics import median
-from typing import Any
+from typing import Any, TypeVar
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
 from rnn_lockstep.adapters import Case
+from rnn_lockstep.adapters.one_line import printable
 from rnn_lockstep.reference import Verdict
 from rnn_lockstep.reference.oracle.cells import GATES
 
@@ -18,14 +20,31 @@ COUNT_HEADERS = ("cases", "match", "mis-\nmatch", "incon-\nclusive", "re-\nfused
 WIDE_HEADERS = ("median\nbound", "cases\n/s", "where the worst was")
 WIDE = 145  # columns from which there is room for more
 STATUSES = ("match", "mismatch", "inconclusive", "refused")
+MOST_REASONS = 100  # that are told apart in a score
+OTHER = "other reasons"  # those beyond
+SHOWN = 5  # reasons for each backend
+Reason = TypeVar("Reason")
+
+
+def add_reasons(counts: Counter[str], more: Mapping[str, int]) -> None:
+    """Count reasons; what comes when there are many is counted as one, so that no case is lost."""
+    for reason, count in more.items():
+        counts[reason if reason in counts or len(counts) < MOST_REASONS else OTHER] += count
+
+
+def most_common(counts: Counter[Reason], most: int = SHOWN) -> tuple[dict[Reason, int], int]:
+    """Give the most common reasons with their counts, and how often there was another one."""
+    named = Counter({reason: count for reason, count in counts.items() if reason != OTHER})
+    first = dict(named.most_common(most))
+    return first, counts.total() - sum(first.values())
 
 
 @dataclass
 class Score:
     """The score of one backend on one cell in one dtype.
 
-    counts: cases by status.  reasons: refusals by reason.  known: failures
-    that are known, by why.  warned: warnings of the framework, by their text.
+    counts: cases by status.  reasons: refusals by reason.  known: failures that are known, by why.
+    warned: warnings of the framework, by their text; of these three no more than MOST_REASONS, and OTHER.
     seconds: spent in the backend and the check.
     bounds: how often each case's median bound occurred, by its value to two digits.
     worst: the largest deviation as a fraction of its bound, and `where` that was.
@@ -61,9 +80,9 @@ class Score:
 
     def add(self, other: "Score") -> None:
         self.counts.update(other.counts)
-        self.reasons.update(other.reasons)
-        self.known.update(other.known)
-        self.warned.update(other.warned)
+        add_reasons(self.reasons, other.reasons)
+        add_reasons(self.known, other.known)
+        add_reasons(self.warned, other.warned)
         self.bounds.update(other.bounds)
         self.seconds += other.seconds
         self.keep_worst(other.worst, other.where)
@@ -95,13 +114,13 @@ class Scores(dict[str, Score]):
     def add_refusal(self, case: Case, reason: str, what: str = "") -> None:
         score = self.of(case, what)
         score.counts["refused"] += 1
-        score.reasons[reason] += 1
+        add_reasons(score.reasons, {printable(reason): 1})
 
     def add_known_failure(self, case: Case, why: str, what: str = "") -> None:
-        self.of(case, what).known[why] += 1
+        add_reasons(self.of(case, what).known, {printable(why): 1})
 
     def add_warnings(self, case: Case, warned: Counter[str], what: str = "") -> None:
-        self.of(case, what).warned.update(warned)
+        add_reasons(self.of(case, what).warned, warned)
 
     def add_verdict(self, verdict: Verdict, what: str = "") -> None:
         case, score = verdict.case, self.of(verdict.case, what)
@@ -144,8 +163,11 @@ def in_order(layer: str) -> tuple[int, list[str], str]:
     return list(GATES).index(cell), rest[1:], rest[0]
 
 
-def render_table(scores: dict[str, Scores], width: int) -> str:
-    """Draw the closing table, a row for each backend, cell and dtype; what has no room beside it is below."""
+def render_table(scores: Mapping[str, Scores], width: int, versions: Mapping[str, str] | None = None) -> str:
+    """Draw the closing table, a row for each backend, cell and dtype; what has no room beside it is below.
+
+    versions: to be shown below a backend's name, in its first row.
+    """
     wide = width >= WIDE
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column("backend", overflow="fold", min_width=8)  # the one column that gives way
@@ -157,10 +179,12 @@ def render_table(scores: dict[str, Scores], width: int) -> str:
         table.add_column(WIDE_HEADERS[2], no_wrap=True, max_width=max(20, width - 95 - max(longest, 8)))
     below = []
     for backend, by_layer in scores.items():
+        name = "\n".join(filter(None, (backend, (versions or {}).get(backend))))
         for layer, score in sorted(by_layer.items(), key=lambda item: in_order(item[0])):
             sharp = "-" if score.median_bound is None else f"{score.median_bound:.1e}"
             more = (sharp, f"{score.cases_per_second:.0f}", score.where)
-            table.add_row(backend, layer, *score.figures(), *(more if wide else ()))
+            table.add_row(name, layer, *score.figures(), *(more if wide else ()))
+            name = backend
             below.append(
                 f"{backend} {layer}: median bound {more[0]}, {more[1]} cases/s, worst at {more[2]}\n"
             )

@@ -11,9 +11,10 @@ from hypothesis import settings
 from rnn_lockstep.adapters import Adapter, UnknownBackend, find, known_backends, load
 from rnn_lockstep.adapters.backends.contract import CELLS
 from rnn_lockstep.adapters.backends.registry import BUILT_IN, NotMade
-from rnn_lockstep.tests.harness.anywhere import command
 from rnn_lockstep.tests.harness.backend import Backend, backend_of
-from rnn_lockstep.tests.harness.failure import failures
+from rnn_lockstep.tests.harness.budget import BUDGET, Budget
+from rnn_lockstep.tests.harness.failure import Crash
+from rnn_lockstep.tests.harness.findings import FOUND, findings
 from rnn_lockstep.tests.harness.needs import missing
 from rnn_lockstep.tests.harness.scores import Scores
 from rnn_lockstep.tests.harness.summary import write_summary
@@ -34,7 +35,7 @@ class Session:
         make: makes the adapter of a name, by default in this process.
         """
         known = known_backends()
-        self.not_installed = [] if asked else [name for name in known if known[name].missing]
+        self.not_installed = [] if asked else [name for name in known if known[name].missing()]
         self.names = list(dict.fromkeys(asked)) or [name for name in known if name not in self.not_installed]
         self.make = make
         self.loaded: dict[str, Backend] = {}
@@ -42,6 +43,7 @@ class Session:
         self.not_run: Counter[str] = Counter()  # how many tests of each of them were skipped
         self.scores: dict[str, Scores] = {}
         self.facts: dict[str, str] = {}
+        self.versions: dict[str, str] = {}
         self.not_tested: dict[str, str] = {}
         self.faults: dict[str, tuple[int, int]] = {}  # by family: killed, planted
         self.diagnosed: dict[str, tuple[int, int]] = {}  # by family: named by the diagnosis, planted
@@ -50,7 +52,9 @@ class Session:
         for name in self.names:
             with suppress(NotMade):
                 find(name)
-                if name.partition(":")[0] not in BUILT_IN:  # its cells are told by importing it
+                if (
+                    name.partition("@")[0].partition(":")[0] not in BUILT_IN
+                ):  # its cells are told by importing it
                     self.backend(name).rest()
 
     def backend(self, name: str) -> Backend:
@@ -100,7 +104,8 @@ class Session:
             result = yield
         finally:
             facts, scores = backend.adapter.facts, backend.scores
-            item.stash[SCORES] = [backend.name, str(facts), facts.not_tested, scores.to_json()]
+            texts = [str(facts), facts.version, facts.not_tested]
+            item.stash[SCORES] = [backend.name, *texts, scores.to_json()]
             item.user_properties += [("backend", backend.name), ("framework_version", str(facts.version))]
             figures = scores.total.numbers().items()
             item.user_properties += [(name, value) for name, value in figures if value is not None]
@@ -110,25 +115,40 @@ class Session:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item, call: Any) -> Generator[None, Any, Any]:
-        """Send a test's failures and scores with its report, from whichever process ran it."""
-        failed = list(failures(call.excinfo.value if call.excinfo else None))
-        for failure in failed:
-            failure.test, failure.command = item.nodeid, command(item.config)
+        """Send a test's failures and scores with its report, from whichever process ran it.
+
+        Other plugins' hooks, inside of this one, find them in the item's stash.
+        """
+        found = item.stash[FOUND] = findings(item, call)
         report = yield
-        report.lockstep_failures = [failure.to_json() for failure in failed]
+        report.lockstep_failures = [failure.to_json() for failure in found]
+        report.sections += [("lockstep", str(crash)) for crash in found if isinstance(crash, Crash)]
         if call.when == "call":
             report.lockstep_scores = item.stash.get(SCORES, None)
             report.lockstep_faults = item.stash.get(FAULTS, None)
             report.lockstep_diagnosed = item.stash.get(DIAGNOSED, None)
         return report
 
+    @pytest.hookimpl(specname="pytest_runtest_makereport", tryfirst=True)
+    def pytest_examine_failures(self, item: pytest.Item) -> None:
+        """Look for causes before the message is made. Who interrupts that sees the message and ends the run.
+
+        This comes when the cases are saved: a backend that is asked more may take the process with it.
+        """
+        budget = item.config.stash.setdefault(BUDGET, Budget())
+        try:
+            for failure in item.stash[FOUND]:
+                failure.examine(budget)
+        except KeyboardInterrupt:
+            item.session.shouldstop = "while looking for a cause"
+
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Add up the scores, in the process that prints the summary."""
         self.failures += getattr(report, "lockstep_failures", [])
         if scored := getattr(report, "lockstep_scores", None):
-            name, facts, not_tested, scores = scored
+            name, facts, version, not_tested, scores = scored
             self.scores.setdefault(name, Scores()).add_json(scores)
-            self.facts[name], self.not_tested[name] = facts, not_tested
+            self.facts[name], self.versions[name], self.not_tested[name] = facts, version, not_tested
         if found := getattr(report, "lockstep_faults", None):
             family, killed, planted = found
             self.faults[family] = (killed, planted)

@@ -2,14 +2,17 @@
 
 import shutil
 from collections import Counter
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from rnn_lockstep.tests.harness.scores import render_table
+from rnn_lockstep.adapters.one_line import printable
+from rnn_lockstep.tests.harness.scores import Scores, most_common, render_table
 
 if TYPE_CHECKING:
     from rnn_lockstep.tests.harness.session import Session
 
 WIDTH_IN_A_FILE = 150  # columns of the table where there is no terminal
+MOST_CAUSES = 20
 
 
 def write_summary(session: "Session", terminalreporter: Any) -> None:
@@ -21,18 +24,14 @@ def write_summary(session: "Session", terminalreporter: Any) -> None:
         terminalreporter.section("lockstep: every step against the oracle")
         width = shutil.get_terminal_size((WIDTH_IN_A_FILE, 24)).columns
         scores = {name: session.scores[name] for name in session.names if name in session.scores}
-        terminalreporter.write(render_table(scores, width))
+        elsewhere = any("@" in name for name in scores)  # where one framework may have several versions
+        versions = {name: session.versions[name].split()[0] for name in scores} if elsewhere else {}
+        terminalreporter.write(render_table(scores, width, versions))
         for name, by_layer in scores.items():
             if session.parallel:  # the header of a parallel run does not know them
                 terminalreporter.write_line(str(session.facts[name]))
-            reasons = sum((score.reasons for score in by_layer.values()), Counter[str]())
-            for reason, count in reasons.items():
-                terminalreporter.write_line(f"{name} refused {count}: {reason}")
-            for why, count in sum((score.known for score in by_layer.values()), Counter[str]()).items():
-                terminalreporter.write_line(f"{name} fails as is known, in {count} cases: {why}")
-            warned = sum((score.warned for score in by_layer.values()), Counter[str]())
-            for text, count in warned.items():
-                terminalreporter.write_line(f"{name} warned {count} times: {text}")
+            for line in told_of(name, by_layer):
+                terminalreporter.write_line(line)
             if session.not_tested[name]:
                 terminalreporter.write_line(f"{name} not tested on: {session.not_tested[name]}")
         for name in session.without_comparison(terminalreporter.config):
@@ -41,12 +40,42 @@ def write_summary(session: "Session", terminalreporter: Any) -> None:
             terminalreporter.write_line(f"{name} is not installed and was not tested")
     if session.failures:
         terminalreporter.section("lockstep: what is wrong")
-        causes = Counter((failure["backend"], failure["cause"]) for failure in session.failures)
-        for (name, cause), count in causes.most_common():
-            terminalreporter.write_line(f"{name}, in {count} tests: {cause}")
+        for line in causes(session.failures):
+            terminalreporter.write_line(line)
     if session.faults or session.diagnosed:
         terminalreporter.section("lockstep: the suite against its faults")
     for rate, families in (("kill-rate", session.faults), ("diagnosed", session.diagnosed)):
         if families:
             found, planted = (sum(numbers) for numbers in zip(*families.values(), strict=True))
             terminalreporter.write_line(f"{rate}: {found} of {planted} faults ({found / planted:.1%})")
+
+
+# What is told of a backend beside its figures, by the name of the field of a `Score` that counts it.
+TOLD = {
+    "reasons": ("{name} refused {count:,}: {why}", "{name} refused {count:,} more, for other reasons"),
+    "known": (
+        "{name} fails as is known, in {count:,} cases: {why}",
+        "{name} fails as is known in {count:,} more cases",
+    ),
+    "warned": ("{name} warned {count:,} times: {why}", "{name} warned {count:,} times more, of other things"),
+}
+
+
+def told_of(name: str, scores: Scores) -> Iterator[str]:
+    """Tell of the refusals, known failures and warnings of a backend: the most common ones of each."""
+    for field, (line, others) in TOLD.items():
+        first, more = most_common(sum((getattr(score, field) for score in scores.values()), Counter[str]()))
+        for why, count in first.items():
+            yield line.format(name=name, count=count, why=why)
+        if more:
+            yield others.format(name=name, count=more)
+
+
+def causes(failures: list[dict[str, Any]]) -> Iterator[str]:
+    """Tell what is wrong with which backend: the causes that the most tests have."""
+    counts = Counter((failure["backend"], printable(failure["cause"])) for failure in failures)
+    first, more = most_common(counts, MOST_CAUSES)
+    for (name, cause), count in first.items():
+        yield f"{name}, in {count} tests: {cause}"
+    if more:
+        yield f"and {more:,} more tests, for other causes"

@@ -15,6 +15,7 @@ from rnn_lockstep.adapters.models.files import (
 )
 from rnn_lockstep.adapters.models.files.format import Format
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer
+from rnn_lockstep.adapters.one_line import printable
 
 # The modules of formats import nothing that is large until a file is read or written.
 EVERY = (
@@ -46,12 +47,12 @@ def format_of(path: Path) -> Format:
     for each in EVERY:
         if each.begins and each.begins.match(start):
             return each
-    raise InvalidModel(f"{path}: no known format; there are {', '.join(FORMATS)}")
+    raise InvalidModel(f"{printable(path)}: no known format; there are {', '.join(FORMATS)}")
 
 
 def read_model(path: Path) -> list[RecurrentLayer]:
     """The recurrent layers of a model file. Raises InvalidModel."""
     layers = format_of(path).read(path)
     if not layers:
-        raise InvalidModel(f"{path}: has no recurrent layers that can be read")
+        raise InvalidModel(f"{printable(path)}: has no recurrent layers that can be read")
     return layers

@@ -10,7 +10,7 @@ from rnn_lockstep.adapters.backends.contract import Facts
 from rnn_lockstep.adapters.backends.registry import load
 from rnn_lockstep.adapters.backends.torch_adapter import as_array, as_tensor
 from rnn_lockstep.adapters.models.live.signature import Signature
-from rnn_lockstep.adapters.models.live.way import INITIAL_STATE, LENGTHS, Way
+from rnn_lockstep.adapters.models.live.way import INITIAL_STATE, LENGTHS, Way, WrongForm
 from rnn_lockstep.reference import Case
 from rnn_lockstep.reference.oracle.validation import Array
 
@@ -87,11 +87,14 @@ def leaves(answer: Any) -> Iterator[Any]:
 
 
 def as_numpy(array: Any) -> Array:
-    """A framework's array as NumPy's."""
+    """A framework's array as NumPy's. Raises WrongForm where a mask would be lost."""
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(array, torch.Tensor):
         return as_array(array.detach().cpu())
-    return np.asarray(array.numpy() if hasattr(array, "numpy") else array)
+    found = array.numpy() if hasattr(array, "numpy") else array
+    if isinstance(found, np.ma.MaskedArray):
+        raise WrongForm("it returned a MaskedArray, needs arrays without a mask")
+    return np.asarray(found)
 
 
 def conversions() -> Iterator[tuple[str, Callable[[Array], Any]]]:

@@ -2,13 +2,15 @@
 
 import json
 import shutil
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from rnn_lockstep.adapters.one_line import in_one_line
+from rnn_lockstep.adapters.one_line import in_one_line, printable
 from rnn_lockstep.adapters.safe_files import write
+from rnn_lockstep.tests.harness.saving import NAME
 from rnn_lockstep.tests.harness.session import Session
 
 FOLDER = "known_failures"  # of the cases, beside the file
@@ -25,18 +27,23 @@ class Draft:
         if hasattr(session.config, "workerinput"):  # a process of pytest-xdist's
             return
         groups: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
+        left: Counter[str] = Counter()
         for failure in self.session.failures:
-            if failure["saved"] and not failure["claim"]:
+            if failure["claim"]:
+                left["that depend on more than one case"] += 1
+            elif not failure["saved"]:
+                left[f"whose case was not saved ({why_not_saved(session.config)})"] += 1
+            else:
                 cell = failure["layer"].partition(" ")[0]
                 groups.setdefault((failure["backend"], failure["cause"], cell), []).append(failure)
-        left = len(self.session.failures) - sum(map(len, groups.values()))
         try:
             if groups:
                 self.write(list(groups.values()), session.config.invocation_params.dir)
-            self.said = f"{len(groups)} known failures drafted in {self.path}"
-            self.said += f"; {left} depend on more than one case, and are not among them" if left else ""
+            self.said = f"{len(groups)} known failures drafted" + (f" in {self.path}" if groups else "")
         except OSError as error:
             self.said = f"known failures could not be drafted: {in_one_line(error)}"
+        if left:
+            self.said += f"; left out are {' and '.join(f'{n} {why}' for why, n in left.items())}"
 
     def write(self, groups: list[list[dict[str, Any]]], current: Path) -> None:
         """Write the file and, beside it, a case for each group of failures of one cause."""
@@ -50,13 +57,19 @@ class Draft:
         terminalreporter.write_line(f"lockstep: {self.said}")
 
 
+def why_not_saved(config: pytest.Config) -> str:
+    """Tell why cases of a run were not saved."""
+    saving = config.pluginmanager.getplugin(NAME)
+    return printable("; ".join(saving.lost)) if saving else "saving is turned off"
+
+
 def entry(group: list[dict[str, Any]]) -> str:
     """The draft of an entry for failures of one cause; JSON's strings and lists are TOML's too."""
     cell = group[0]["layer"].partition(" ")[0]
     dtypes = sorted({failure["layer"].partition(" ")[2] for failure in group})
     lines = {
         "backend": group[0]["backend"],
-        "reason": group[0]["cause"],
+        "reason": printable(group[0]["cause"]),  # in ASCII, whose escapes in JSON are TOML's
         "link": "",
         "case": f"{FOLDER}/{Path(group[0]['saved']).name}",
     }

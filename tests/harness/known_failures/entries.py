@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rnn_lockstep.adapters import Case, UnknownBackend, find
-from rnn_lockstep.adapters.one_line import in_one_line
+from rnn_lockstep.adapters.one_line import in_one_line, printable
 from rnn_lockstep.adapters.safe_files import read
 from rnn_lockstep.adapters.saved_cases.saved_case import InvalidCase, SavedCase, load
 
@@ -53,7 +53,7 @@ class KnownFailure:
         )
 
     def __str__(self) -> str:
-        return f"{self.reason} ({self.link})" if self.link else self.reason
+        return printable(f"{self.reason} ({self.link})" if self.link else self.reason)
 
 
 def value_of(case: Case, name: str) -> Any:

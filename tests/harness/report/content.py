@@ -4,9 +4,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from rnn_lockstep.adapters.one_line import printable, printable_lines
 from rnn_lockstep.reference.bound.arithmetic import DTYPES
 from rnn_lockstep.tests.harness.report.trends import Trends
-from rnn_lockstep.tests.harness.scores import Scores, in_order
+from rnn_lockstep.tests.harness.scores import Scores, in_order, most_common
 
 Content = dict[str, Any]  # as schema.json describes it; numbers may be infinite still
 VERSION = 1
@@ -61,9 +62,10 @@ def grouped(failures: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
         cause = failure["cause"]
         if cause == failure["reason"]:  # none is known, and which rows and units are wrong is no cause
             cause = cause.partition(";")[0]
-        key = (failure["backend"], cause)
+        key = (failure["backend"], printable(cause))
         counts[key] += 1
-        message = groups.setdefault(key, {}).setdefault(failure["message"], {"tests": [], "saved": []})
+        told = printable_lines(failure["message"])
+        message = groups.setdefault(key, {}).setdefault(told, {"tests": [], "saved": []})
         for place, value in (("tests", failure["test"]), ("saved", failure["saved"])):
             if value and value not in message[place]:
                 message[place].append(value)
@@ -94,9 +96,9 @@ def headline(content: Content) -> str:
     return f"{quantity(len(content['backends']), 'backend')}, {cases}; {found}"
 
 
-def refusals(backend: dict[str, Any]) -> Counter[str]:
-    """Count the cases that a backend refused, of any layer, by reason."""
-    return sum((Counter(score["refusals"]) for score in backend["scores"]), Counter[str]())
+def refusals(backend: dict[str, Any]) -> tuple[dict[str, int], int]:
+    """Count the cases that a backend refused, of any layer, by the most common reasons, and all others."""
+    return most_common(sum((Counter(score["refusals"]) for score in backend["scores"]), Counter[str]()))
 
 
 def quantity(number: int, what: str) -> str:

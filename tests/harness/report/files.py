@@ -1,6 +1,5 @@
 """Files of reports: the form is that of the suffix, and all of it is written or nothing."""
 
-import os
 import tempfile
 from collections.abc import Callable, Iterable
 from importlib.util import find_spec
@@ -8,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from rnn_lockstep.adapters.one_line import in_one_line, printable
+from rnn_lockstep.adapters.safe_files import behind_links, replacing
 from rnn_lockstep.tests.harness.report.as_json import as_json
 from rnn_lockstep.tests.harness.report.content import Content
 from rnn_lockstep.tests.harness.report.markdown import markdown
@@ -22,23 +23,25 @@ def targets(paths: Iterable[str], folder: Path) -> list[Path]:
 
     Raises pytest.UsageError, in one line, for one that could not be written at the end of the run.
     """
-    found = []
-    for given in dict.fromkeys(paths):
-        path = folder / given
-        if path.suffix not in FORMS:
-            problem = f"must end in one of {', '.join(FORMS)}"
-        elif path.is_dir():
-            problem = "is a folder, needs a file's name"
-        elif missing := [module for module in NEEDS.get(path.suffix, ()) if find_spec(module) is None]:
-            needed = " and ".join(missing)
-            problem = f"needs {needed}, not installed: pip install 'rnn-lockstep[report]'"
-        elif error := cannot_write_in(path.parent):
-            problem = f"cannot be written: {error}"
-        else:
-            found.append(path)
-            continue
-        raise pytest.UsageError(f"--lockstep-report {given} {problem}")
-    return found
+    found = {given: folder / given for given in paths}
+    for given, path in found.items():
+        if problem := problem_with(path):
+            raise pytest.UsageError(f"--lockstep-report {printable(given)} {problem}")
+    return list(found.values())
+
+
+def problem_with(path: Path) -> str:
+    """Tell why a report cannot be written to a path; empty when it can."""
+    if path.suffix not in FORMS:
+        return f"must end in one of {', '.join(FORMS)}"
+    if missing := [module for module in NEEDS.get(path.suffix, ()) if find_spec(module) is None]:
+        needed = " and ".join(missing)
+        return f"needs {needed}, not installed: pip install 'rnn-lockstep[report]'"
+    try:
+        lost = cannot_write_in(behind_links(path).parent)
+    except OSError as error:
+        lost = in_one_line(error)
+    return f"cannot be written: {lost}" if lost else ""
 
 
 def cannot_write_in(folder: Path) -> str:
@@ -47,27 +50,11 @@ def cannot_write_in(folder: Path) -> str:
         with tempfile.TemporaryFile(dir=folder):
             return ""
     except OSError as error:
-        return f"{folder}: {error.strerror}"
+        return f"{printable(folder)}: {in_one_line(error)}"
 
 
 def write(path: Path, content: Content) -> None:
     """Write a report in the form that its suffix says. Raises OSError, and leaves no half of a file."""
     text = FORMS[path.suffix](content)
-    with tempfile.NamedTemporaryFile(
-        "w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}.", delete=False
-    ) as file:
-        try:
-            file.write(text)
-            file.close()
-            os.chmod(file.name, 0o666 & ~umask())
-            os.replace(file.name, path)
-        except OSError:
-            os.unlink(file.name)
-            raise
-
-
-def umask() -> int:
-    """Read the process's mask for the rights of new files, which can only be read by setting it."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+    with replacing(path) as new:
+        new.write_text(text, encoding="utf-8", errors="backslashreplace")  # of a name that is no text

@@ -1,5 +1,6 @@
 """The report for a job's summary on GitHub, which takes 1 MiB of Markdown."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -38,8 +39,11 @@ def blocks(content: Content) -> Iterator[str]:
         yield "".join(row(b["name"], score) for b in content["backends"] for score in b["scores"]) + "\n"
     for backend in content["backends"]:
         yield f"- {escaped(backend['name'])}: {escaped(backend['facts'])}\n"
-        for reason, count in refusals(backend).items():
+        reasons, more = refusals(backend)
+        for reason, count in reasons.items():
             yield f"  - refused {count:,}: {escaped(reason)}\n"
+        if more:
+            yield f"  - refused {more:,} more, for other reasons\n"
         if backend["not_tested"]:
             yield f"  - not tested on: {escaped(backend['not_tested'])}\n"
     for name in content["not_installed"]:
@@ -81,7 +85,9 @@ def message_with_tests(message: dict[str, Any]) -> str:
 
 
 def fenced(text: str) -> str:
-    return f"~~~~text\n{text}\n~~~~\n"
+    """Write a text as it is, between lines that it does not have itself."""
+    fence = "~" * max(4, 1 + max(map(len, re.findall("~+", text)), default=0))
+    return f"{fence}text\n{text}\n{fence}\n"
 
 
 def escaped(text: str) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from rnn_lockstep.adapters.one_line import in_one_line, printable, printable_lines
 from rnn_lockstep.tests.harness.backend import backend_of, watching
 from rnn_lockstep.tests.harness.report.content import VERSION, Content, backend_content, grouped
 from rnn_lockstep.tests.harness.report.files import targets, write
@@ -56,12 +57,15 @@ class Reports:
             self.trends[name].add_json(trends)
         if report.failed and not getattr(report, "lockstep_failures", []):
             crash = getattr(report.longrepr, "reprcrash", None)
-            message = crash.message if crash else str(report.longrepr)
-            self.errors.append({"test": report.nodeid, "message": message})
+            self.add_error(report, crash.message if crash else report.longrepr)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.failed:
-            self.errors.append({"test": report.nodeid, "message": str(report.longrepr)})
+            self.add_error(report, report.longrepr)
+
+    def add_error(self, report: pytest.TestReport | pytest.CollectReport, message: object) -> None:
+        """Keep what is wrong with a test or a file beside wrong answers."""
+        self.errors.append({"test": report.nodeid, "message": printable_lines(message)})
 
     @pytest.hookimpl(trylast=True)  # others may still fail the run
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
@@ -72,7 +76,7 @@ class Reports:
                 write(path, content)
                 self.said.append(f"report: {path}")
             except OSError as error:
-                self.said.append(f"report {path} cannot be written: {error.strerror}")
+                self.said.append(f"report {printable(path)} cannot be written: {in_one_line(error)}")
                 session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
 
     @pytest.hookimpl(trylast=True)

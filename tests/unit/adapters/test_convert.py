@@ -21,6 +21,7 @@ LAYERS = [
     replace(read_live(module(nn.LSTM, seed=1))[0], name="encoder"),
     replace(read_live(module(nn.GRU, seed=2, sizes=(3, 5), bidirectional=True))[0], name="decoder"),
 ]
+LONG = "{}/" + "x" * 300 + ".pt"
 
 
 @pytest.fixture
@@ -100,6 +101,19 @@ def test_what_the_target_cannot_express_is_refused_before_anything_is_written(tm
     assert os.listdir(tmp_path) == ["source.npz"]
 
 
+def test_a_target_that_is_a_link_is_written_where_it_leads(source, tmp_path):
+    target, file = tmp_path / "target.npz", tmp_path / "file"
+    target.symlink_to(file)
+    convert(source, target)
+    assert target.is_symlink()
+    with pytest.raises(InvalidModel, match=r"target\.npz is there already"):
+        convert(source, target)
+    file.write_bytes(b"")
+    convert(source, target, force=True)
+    assert [layer.name for layer in read_model(target)] == ["encoder", "decoder"]
+    assert sorted(os.listdir(tmp_path)) == ["file", "source.npz", "target.npz"]
+
+
 def test_what_does_not_match_is_not_left(source, tmp_path, monkeypatch):
     """A writer that turns U round is found out."""
     target = tmp_path / "target.pt"
@@ -141,6 +155,11 @@ def test_what_its_framework_does_not_load_is_not_left(source, tmp_path, monkeypa
             "target.txt: cannot be written; there are",
         ),
         (["convert", "{}/source.npz", "{}/nowhere/target.pt"], "target.pt: No such file or directory"),
+        (["convert", "{}/source.npz", LONG], "...: File name too long"),
+        (["convert", "{}/source.npz", LONG, "--force"], "...: File name too long"),
+        (["convert", LONG, "{}/target.pt"], "...: File name too long"),
+        (["show", LONG], "...: File name too long"),
+        (["show", "x" * 10**4], "...: no known format"),
         (
             ["convert", "{}/source.npz", "{}/target.pt", "--layer", "x"],
             "no recurrent layer x; it has: encoder",

@@ -1,13 +1,15 @@
 """The examination asks a backend again: afresh, with probes, with and without a state."""
 
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from rnn_lockstep.adapters import Case, load
-from rnn_lockstep.adapters.backends.compare import run
+from rnn_lockstep.adapters.backends.compare import judge, run
 from rnn_lockstep.adapters.backends.examination import examine
+from rnn_lockstep.reference.oracle.time_limit import time_left, time_limit
 from tests.faults.catalogue import FAULTS
 from tests.unit.adapters.test_contract import make_case
 
@@ -18,7 +20,7 @@ def examined(name, *cases):
     backend = make()
     for case in cases:
         trace = run(backend, case)
-    return examine(make, backend, cases[-1], trace)
+    return examine(make, backend, judge(backend, cases[-1], trace), trace)
 
 
 def sparse(time=2):
@@ -41,6 +43,53 @@ def test_what_is_random_is_said_to_be():
     case = make_case(input_size=3)
     found = examined("stacks_dropout_left_on", replace(case, more_weights=(case.weights,)))
     assert found.cause == "the same case gives other answers the next time: something is random or kept"
+
+
+class Supervised:
+    """A backend in need of being closed, that can end its own calls, and has what it is asked taken down."""
+
+    facts = load("numpy").facts
+
+    def __init__(self, calls):
+        self.calls = calls
+
+    @contextmanager
+    def limited(self, seconds):
+        self.calls.append(f"{seconds:.0f} s")
+        yield
+
+    def run(self, case: Case):
+        self.calls.append("run")
+        return load("numpy").run(replace(case, U=case.U.T))
+
+    def close(self):
+        self.calls.append("close")
+
+
+def test_what_is_made_anew_is_closed_and_every_call_has_its_time():
+    old, new = [], []
+    case, backend = make_case(), Supervised(old)
+    trace = backend.run(case)
+    verdict = judge(backend, case, trace)
+    with time_limit(100):
+        assert examine(lambda: Supervised(new), backend, verdict, trace).cause == "U is transposed"
+    assert new == ["100 s", "run", "close"]
+    assert "close" not in old
+    assert old.count("100 s") == old.count("run") - 1 > 4
+
+
+def test_a_call_that_its_time_ends_is_no_failure_of_the_backend():
+    class Ends(Supervised):
+        def run(self, case: Case):
+            while time_left():
+                pass
+            raise RuntimeError("the time for this call is over")
+
+    case, trace = make_case(), Supervised([]).run(make_case())
+    verdict = judge(Ends([]), case, trace)
+    with time_limit(0.01):
+        found = examine(lambda: Ends([]), Ends([]), verdict, trace)
+    assert found.cause.startswith("not diagnosed: 0.01 s were over before the backend had answered more: ")
 
 
 def test_what_depends_on_the_initial_state_is_said():
@@ -78,4 +127,5 @@ def test_what_no_mistake_explains_is_said_with_what_can_be_said(factor, cause):
             return replace(trace, outputs=np.stack(outputs, axis=1), final_state=h)
 
     case = make_case(dtype="float64", time=70)
-    assert examine(Late, Late(), case, Late().run(case)).cause.endswith(cause)
+    trace = Late().run(case)
+    assert examine(Late, Late(), judge(Late(), case, trace), trace).cause.endswith(cause)

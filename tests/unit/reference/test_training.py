@@ -146,7 +146,7 @@ def test_errors_that_have_grown_too_far_prove_nothing():
     ("wrong", "reason"),
     [
         (None, "every array after update 2 is needed in a dict by name, not a NoneType"),
-        ({}, "W after update 2 is NoneType, needs float64 (3, 2)"),
+        ({}, "W after update 2 is missing, needs float64 (3, 2)"),
         ({"W": np.zeros((3, 2), "float32")}, "W after update 2 is float32 (3, 2), needs float64 (3, 2)"),
     ],
 )

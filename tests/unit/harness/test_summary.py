@@ -1,0 +1,66 @@
+"""What a run prints at its end, and reports tell: never more than can be read."""
+
+from rnn_lockstep.tests.harness.report.content import backend_content, grouped
+from rnn_lockstep.tests.harness.report.markdown import fenced, markdown
+from rnn_lockstep.tests.harness.report.page import page
+from rnn_lockstep.tests.harness.report.trends import Trends
+from rnn_lockstep.tests.harness.summary import MOST_CAUSES, causes, not_compared
+from tests.unit.harness.test_scores import CASE, refused
+
+MANY = ["no layer today"] * 9 + [f"no layer {k}" for k in range(3000)]
+
+
+def test_the_most_common_refusals_are_told_and_the_others_counted():
+    lines = list(not_compared("mine", refused(MANY)))
+    assert len(lines) == 6
+    assert lines[0] == "mine refused 9: no layer today"
+    assert lines[-1] == "mine refused 2,996 more, for other reasons"
+    assert list(not_compared("mine", refused(["no", "no"]))) == ["mine refused 2: no"]
+
+
+def test_known_failures_are_told_likewise():
+    scores = refused([])
+    for k in range(3000):
+        scores.add_known_failure(CASE, f"wrong {k}")
+    lines = list(not_compared("mine", scores))
+    assert len(lines) == 6
+    assert lines[0] == "mine fails as is known, in 1 cases: wrong 0"
+    assert lines[-1] == "mine fails as is known in 2,995 more cases"
+
+
+def test_the_most_common_causes_are_told_and_the_others_counted():
+    failures = [{"backend": "mine", "cause": f"wrong {k}\n\x1b[2J"} for k in [*range(3000), 7]]
+    lines = list(causes(failures))
+    assert len(lines) == MOST_CAUSES + 1
+    assert lines[0] == "mine, in 2 tests: wrong 7 ?[2J"
+    assert lines[-1] == f"and {3001 - MOST_CAUSES - 1:,} more tests, for other causes"
+
+
+def test_reports_tell_the_most_common_refusals_too():
+    backend = backend_content("mine", "mine 1.0", "", refused(MANY), Trends())
+    assert sum(backend["scores"][0]["refusals"].values()) == len(MANY)
+    content = {
+        **{name: [] for name in ("not_installed", "failures", "errors", "faults", "diagnosed")},
+        **{"backends": [backend], "tests": {"passed": 0, "failed": 1, "skipped": 0}},
+        **{"max_examples": 1, "seconds": 1.0, "exit_status": 1, "created": "today"},
+    }
+    for text in (page(content), markdown(content)):
+        assert text.count("refused") < 10
+        assert "refused 9: no layer today" in text
+        assert "refused 2,996 more, for other reasons" in text
+
+
+def test_messages_in_reports_do_nothing_to_who_reads_them():
+    failure = {"backend": "mine", "test": "t", "saved": "", "reason": "", "cause": "\x1b[2J" * 10**6}
+    [group] = grouped([{**failure, "message": "é\n  \x1b[2J" * 10**6}])
+    assert group["cause"].isprintable()
+    assert len(group["cause"]) < 400
+    [message] = group["messages"]
+    assert message["message"].startswith("é\n  ?[2Jé")
+    assert len(message["message"]) < 30_000
+
+
+def test_no_message_ends_its_own_frame():
+    text = fenced("~~~~\nnot mine")
+    assert text.splitlines()[0] == "~~~~~text"
+    assert text.splitlines()[-1] == "~~~~~"

@@ -1,0 +1,84 @@
+"""A failure says what is known of it, and is examined when it is asked to be, within its time."""
+
+from dataclasses import replace
+
+import pytest
+
+from rnn_lockstep.adapters import load
+from rnn_lockstep.adapters.backends.compare import judge
+from rnn_lockstep.tests.harness.budget import Budget
+from rnn_lockstep.tests.harness.failure import Failure
+from tests.unit.adapters.test_contract import make_case
+
+
+class Wrong:
+    """A backend that is wrong, and asked more does something else."""
+
+    facts = load("numpy").facts
+
+    def __init__(self, more=None):
+        self.more = more or AssertionError("it was asked more")
+
+    def answer(self, case):
+        trace = load("numpy").run(case)
+        return replace(trace, outputs=trace.outputs + 1)
+
+    def run(self, case):
+        raise self.more
+
+
+def failure(adapter, name="numpy"):
+    case = make_case()
+    trace = adapter.answer(case)
+    return Failure(name, adapter, judge(adapter, case, trace), trace)
+
+
+def test_the_message_asks_nothing():
+    wrong = failure(Wrong())
+    assert str(wrong).splitlines()[0] == f"numpy: wrong outputs: {wrong.verdict.reason}"
+    assert wrong.to_json()["cause"] == wrong.verdict.reason
+    assert wrong.examination is None
+
+
+class CannotSay(RuntimeError):
+    def __str__(self):
+        raise ValueError
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (RuntimeError("boom\nand more"), "RuntimeError: boom and more"),
+        (SystemExit(3), "SystemExit: 3"),
+        (GeneratorExit(), "GeneratorExit"),
+        (CannotSay(), "CannotSay: its message cannot be shown"),
+    ],
+)
+def test_whatever_a_backend_raises_the_verdict_stands(error, words):
+    wrong = failure(Wrong(error))
+    wrong.examine(Budget())
+    assert wrong.cause == f"{wrong.verdict.reason} (asked more, the backend raised {words})"
+
+
+def test_an_interruption_goes_on():
+    wrong = failure(Wrong(KeyboardInterrupt()))
+    with pytest.raises(KeyboardInterrupt):
+        wrong.examine(Budget())
+    assert wrong.cause == f"not diagnosed, interrupted: {wrong.verdict.reason}"
+
+
+def test_a_used_up_budget_is_told():
+    wrong, budget = failure(Wrong()), Budget(whole=7.0, spent=6.0)
+    wrong.examine(budget)
+    assert "it was asked more" in wrong.cause
+    assert 6.0 < budget.spent < 7.0
+    budget.spent = 7.0
+    wrong.examine(budget)
+    assert wrong.cause == f"not diagnosed: the 7 s for this run are used up: {wrong.verdict.reason}"
+
+
+def test_no_failure_takes_more_than_its_part():
+    wrong = failure(Wrong())
+    wrong.examine(Budget(each=0.0))
+    over = "not diagnosed: 0 s were over before the backend had answered more"
+    assert wrong.cause == f"{over}: {wrong.verdict.reason}"
