@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from rnn_lockstep.adapters.backends.contract import Adapter, Facts
+from rnn_lockstep.adapters.backends.declarations import mistake_in
 from rnn_lockstep.adapters.one_line import in_one_line
 
 ENTRY_POINTS = "lockstep.adapters"
@@ -107,7 +108,7 @@ def load(name: str) -> Adapter:
         factory: Callable[..., Any] | None = getattr(found, attribute, None)
         if factory is None:
             raise UnknownBackend(f"backend {name}: the module {module} has no {attribute}")
-        adapter = factory(*arguments)
+        return checked(name, factory(*arguments))
     except UnknownBackend:
         raise
     except KeyboardInterrupt:
@@ -115,14 +116,19 @@ def load(name: str) -> Adapter:
     except BaseException as error:  # SystemExit too
         what = f"{type(error).__name__}: {in_one_line(error)}"
         raise NotMade(f"backend {name} cannot be made: {what}") from error
+
+
+def checked(name: str, adapter: Any) -> Adapter:
+    """The adapter, if it is one, and if what it declares means something. Raises NotMade."""
     if not isinstance(getattr(adapter, "facts", None), Facts) or not callable(getattr(adapter, "run", None)):
-        raise UnknownBackend(
+        raise NotMade(
             f"backend {name} is not an adapter: needs `facts` (rnn_lockstep.adapters.Facts) and `run(case)`"
         )
+    if mistake := mistake_in(adapter.facts):
+        raise NotMade(f"backend {name} {mistake}")
     if adapter.facts.gradients and not callable(getattr(adapter, "gradients", None)):
-        raise UnknownBackend(f"backend {name} declares gradients but has no method `gradients`")
-    made: Adapter = adapter
-    return made
+        raise NotMade(f"backend {name} declares gradients but has no method `gradients`")
+    return adapter  # type: ignore[no-any-return]
 
 
 def is_found(module: str) -> bool:

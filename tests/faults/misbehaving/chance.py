@@ -18,8 +18,8 @@ def wrong(right: Trace) -> Trace:
 
 
 @when_answering("wrong outputs", tests=EVERY_STEP)
-def is_wrong_one_time_in_20_by_numpy(case: Case, right: Trace) -> Trace:
-    return wrong(right) if np.random.random() < 1 / 20 else right
+def is_wrong_one_time_in_5_by_numpy(case: Case, right: Trace) -> Trace:
+    return wrong(right) if np.random.random() < 1 / 5 else right
 
 
 @when_answering("wrong outputs", tests=EVERY_STEP, slow=60)
@@ -34,19 +34,19 @@ def is_wrong_one_time_in_500_by_random(case: Case, right: Trace) -> Trace:
 
 @when_answering("wrong outputs", tests=EVERY_STEP)
 def answers_nan_sometimes(case: Case, right: Trace) -> Trace:
-    return replace(right, outputs=right.outputs * np.nan) if np.random.random() < 1 / 20 else right
+    return replace(right, outputs=right.outputs * np.nan) if np.random.random() < 1 / 5 else right
 
 
 @when_answering("OSError: now and then", tests=EVERY_STEP)
 def raises_sometimes(case: Case, right: Trace) -> Trace:
-    if np.random.random() < 1 / 20:
+    if np.random.random() < 1 / 5:
         raise OSError("now and then")
     return right
 
 
 @when_answering("exited with status 0", tests=EVERY_STEP)
 def exits_sometimes(case: Case, right: Trace) -> Trace:
-    if np.random.random() < 1 / 20:
+    if np.random.random() < 1 / 5:
         os._exit(0)
     return right
 

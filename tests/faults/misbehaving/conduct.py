@@ -85,13 +85,13 @@ def changes_numpy(case: Case) -> None:
     np.matmul = np.array_equal = np.may_share_memory = np.frombuffer = None
 
 
-@when_asked("the backend", "TypeError: 'NoneType' object is not callable")
+@when_asked("the backend's process")
 def changes_the_standard_library(case: Case) -> None:
     json.dumps = None  # type: ignore[assignment]
     builtins.isinstance = None  # type: ignore[assignment]
 
 
-@when_asked(red=False)
+@when_asked("AttributeError: module 'sys' has no attribute")
 def forgets_its_modules(case: Case) -> None:
     sys.modules.clear()
 

@@ -1,7 +1,7 @@
 """Backends whose answers or facts are of no form that anybody expects."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -218,25 +218,46 @@ class has_no_gradients(Correct):  # noqa: N801
     facts = replace(Correct.facts, gradients=True)
 
 
-UNMADE: dict[str, Any] = {
-    "facts_are_a_dict": lambda: {"name": "facts"},
-    "facts_are_a_class": lambda: Facts,
-    "facts_of_unknown_dtypes": lambda: Facts("facts", dtypes=("float8", "int4")),
-    "facts_of_unknown_cells": lambda: Facts("facts", cells=("transformer",)),
-    "facts_of_no_cells": lambda: Facts("facts", cells=()),
-    "facts_of_no_dtypes": lambda: Facts("facts", dtypes=()),
-    "facts_of_a_text_of_dtypes": lambda: Facts("facts", dtypes="float32"),
-    "facts_of_negative_layers": lambda: Facts("facts", layers=-1),
-    "facts_of_a_billion_layers": lambda: Facts("facts", layers=10**9),
-    "facts_of_seven_biases": lambda: Facts("facts", biases=(7,)),
-    "facts_of_unknown_activations": lambda: Facts("facts", activations=("gelu",)),
-    "facts_of_unknown_merge_modes": lambda: Facts("facts", merge_modes=("max",)),
-    "facts_of_nan_ulps": lambda: Facts("facts", tanh_ulps={"float32": math.nan, "float64": math.nan}),
-    "facts_of_infinite_ulps": lambda: Facts("facts", tanh_ulps={"float32": math.inf, "float64": math.inf}),
-    "facts_of_negative_ulps": lambda: Facts("facts", tanh_ulps={"float32": -2, "float64": -2}),
-    "facts_of_ulps_in_words": lambda: Facts("facts", tanh_ulps={"float32": "two"}),
-    "facts_of_functions_in_words": lambda: Facts("facts", functions={"tanh": "good"}),
-    "facts_of_arrays": lambda: Facts("facts", biases=np.arange(2), layers=np.int64(2)),
-    "facts_of_objects": lambda: Facts(object(), version=b"\xff", settings=[object()]),
+# What facts say that mean nothing, and what is told of it.
+NONSENSE: dict[str, tuple[Callable[[], Any], str]] = {
+    "facts_are_a_dict": (lambda: {"name": "facts"}, "is not an adapter"),
+    "facts_are_a_class": (lambda: Facts, "is not an adapter"),
+    "facts_of_unknown_dtypes": (
+        lambda: Facts("facts", dtypes=("float8", "int4")),
+        "declares dtypes=('float8'",
+    ),
+    "facts_of_unknown_cells": (lambda: Facts("facts", cells=("transformer",)), "declares cells=('trans"),
+    "facts_of_no_cells": (lambda: Facts("facts", cells=()), "declares cells=(), needs"),
+    "facts_of_no_dtypes": (lambda: Facts("facts", dtypes=()), "declares dtypes=(), needs"),
+    "facts_of_a_text_of_dtypes": (lambda: Facts("facts", dtypes="float32"), "declares dtypes=float32, needs"),
+    "facts_of_negative_layers": (lambda: Facts("facts", layers=-1), "declares layers=-1, needs"),
+    "facts_of_seven_biases": (lambda: Facts("facts", biases=(7,)), "declares biases=(7,), needs"),
+    "facts_of_unknown_activations": (lambda: Facts("facts", activations=("gelu",)), "declares activations="),
+    "facts_of_unknown_merge_modes": (lambda: Facts("facts", merge_modes=("max",)), "declares merge_modes="),
+    "facts_of_nan_ulps": (lambda: Facts("facts", tanh_ulps={"float32": math.nan}), "declares tanh_ulps="),
+    "facts_of_infinite_ulps": (
+        lambda: Facts("facts", tanh_ulps={"float32": math.inf}),
+        "declares tanh_ulps=",
+    ),
+    "facts_of_negative_ulps": (lambda: Facts("facts", tanh_ulps={"float32": -2}), "declares tanh_ulps="),
+    "facts_of_ulps_in_words": (lambda: Facts("facts", tanh_ulps={"float32": "two"}), "declares tanh_ulps="),
+    "facts_of_functions_in_words": (lambda: Facts("facts", functions={"tanh": 1}), "declares functions="),
+    "facts_of_arrays": (lambda: Facts("facts", biases=np.arange(2)), "declares biases=[0 1], needs"),
+    "facts_of_perhaps": (lambda: Facts("facts", gradients="perhaps"), "declares gradients=perhaps, needs"),
 }
-FACTS = [declaring(name=name, facts=make, saved=False) for name, make in UNMADE.items()]
+FACTS = [declaring(told, name=name, facts=make, saved=False) for name, (make, told) in NONSENSE.items()]
+
+
+@misbehaviour(red=False)
+class facts_of_objects(Correct):  # noqa: N801
+    facts = Facts(object(), version=b"\xff", settings=[object()])  # type: ignore[arg-type]
+
+
+@misbehaviour(red=False)
+class facts_of_a_billion_layers(Correct):  # noqa: N801
+    facts = replace(Correct.facts, layers=10**9)
+
+
+@misbehaviour("inconclusive", "no case was compared", saved=False)
+class facts_of_vast_ulps(Correct):  # noqa: N801
+    facts = replace(Correct.facts, tanh_ulps={"float32": 1e30, "float64": 1e30})

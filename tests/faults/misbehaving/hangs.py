@@ -8,11 +8,13 @@ import signal
 import sys
 import threading
 import time
+from contextlib import suppress
 
 from rnn_lockstep.adapters import Case
 from tests.faults.misbehaving.misbehaviour import (
     EVERY_STEP,
     TWICE,
+    WIDE,
     Correct,
     misbehaviour,
     when_asked,
@@ -58,10 +60,8 @@ def loops(case: Case) -> None:
 @when_asked(ENDED, tests=TWICE)
 def loops_and_catches_everything(case: Case) -> None:
     while on_the_second_call():
-        try:
+        with suppress(BaseException):
             time.sleep(FOR_EVER)
-        except BaseException:
-            pass
 
 
 @when_asked(ENDED, tests=TWICE)
@@ -120,6 +120,12 @@ def stops_between_cases(case: Case) -> None:
 def holds_the_lock_in_a_thread(case: Case) -> None:
     if on_the_second_call():
         threading.Thread(target=ctypes.PyDLL(None).pause, daemon=True).start()
+
+
+@when_asked(ENDED, tests=WIDE)
+def holds_the_lock_between_cases(case: Case) -> None:
+    """Read nothing a little after the answer, so that a large case cannot even be sent."""
+    threading.Timer(0.02, ctypes.PyDLL(None).pause).start()
 
 
 @when_asked(ENDED, tests=TWICE)

@@ -39,7 +39,7 @@ class Run:
         command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--hypothesis-profile=ci"]
         command += ["--rootdir", str(self.folder), "-rfEp", *self.arguments]
         environment = {**os.environ, "PYTEST_ADDOPTS": "", "COLUMNS": "150", MARK: self.mark}
-        self.file = TemporaryFile("w+", encoding="utf-8", errors="surrogateescape")
+        self.file = TemporaryFile("w+", encoding="utf-8", errors="surrogateescape")  # noqa: SIM115
         self.began = time.monotonic()
         self.process = subprocess.Popen(
             *(command,), cwd=ROOT, env=environment, stdout=self.file, stderr=self.file, start_new_session=True
