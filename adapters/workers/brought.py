@@ -40,7 +40,7 @@ def serve_brought(channel: Any) -> None:
     missing = [name for name in needs if importlib.util.find_spec(name) is None]
     if missing:
         cure = f"{sys.executable} -m pip install {' '.join(missing)}"
-        reason = f"backend {backend} cannot be made: its Python has no {' and '.join(missing)}: {cure}"
+        reason = f"backend {backend} cannot be made: its Python has no {', '.join(missing)}: {cure}"
         channel.send(["unmade", "NotInstalled", reason])
         return
     sys.meta_path.insert(0, Brought(sources))

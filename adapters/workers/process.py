@@ -48,6 +48,7 @@ class Process:
 
     def __init__(self, name: str, place: Place, output: Output) -> None:
         """Start it. Raises NoPython where none answers, or Ended."""
+        self.place = place
         gateway = self._started(place, output)
         self.popen = gateway._io.popen
         atexit.register(self.end)
@@ -120,8 +121,10 @@ class Process:
         """How the process ended. An answer that could not be read is an end too."""
         with contextlib.suppress(Exception):
             status = self.popen.wait(END)
-            if status < 0 or status > 128:  # the latter is how another host tells it
-                return f"ended with {signal.Signals(abs(status) % 128).name}"
+            if status > 128 and not self.place.is_this_host:  # a signal, as ssh tells it
+                status = 128 - status
+            if status < 0:
+                return f"ended with {signal.Signals(-status).name}"
             return f"exited with status {status}"
         return "is gone"
 

@@ -11,9 +11,9 @@ ROOT = Path(__file__).parents[2]
 
 
 def run_pytest(
-    *arguments: str, python_path: Path | str = "", root: Path | None = None
+    *arguments: str, python_path: Path | str = "", root: Path | None = None, folder: Path = ROOT
 ) -> subprocess.CompletedProcess[str]:
-    """Run `pytest ARGUMENTS` from the top of the tree; few examples, always the same ones.
+    """Run `pytest ARGUMENTS` from a folder, the top of the tree; few examples, always the same ones.
 
     root: the folder in whose .lockstep/ failing cases are saved; without it they are not.
     """
@@ -28,7 +28,7 @@ def run_pytest(
         *arguments,
     ]
     environment = as_a_user(PYTHONPATH=str(python_path), COLUMNS="150")
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
 
 
 def as_a_user(**variables: str) -> dict[str, str]:

@@ -17,6 +17,7 @@ MAY_IMPORT = {
     "reference.check": ("reference.bound", "reference.oracle"),
     "reference.diagnosis": ("reference.bound", "reference.oracle", "reference.check"),
     "adapters.backends": ("reference",),
+    "adapters.workers": ("reference", "adapters.backends"),
     "adapters.models": ("reference", "adapters.backends", "adapters.saved_cases"),
     "adapters.saved_cases": ("reference", "adapters.backends"),
     "adapters.bug_report": ("reference", "adapters.backends"),

@@ -296,3 +296,8 @@ def test_an_array_is_made_again_bit_for_bit(dtype: str, data: st.DataObject) -> 
         if array.size > 1:
             in_items = [[step // a.itemsize for step in a.strides] for a in (made["made"], array)]
             assert in_items[0] == in_items[1]
+
+
+def test_where_a_backend_ran_is_no_matter():
+    case = case_of(TORCH[0])
+    assert script("torch@../old/bin/python", case) == script("torch", case)
