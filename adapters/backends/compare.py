@@ -12,6 +12,7 @@ from rnn_lockstep.reference.oracle.validation import Array
 
 def run(adapter: Adapter, case: Case) -> Trace:
     """The backend's answer to `case`. Raises `adapters.Refused` when it cannot express the case."""
+    __tracebackhide__ = True
     with np.errstate(all="ignore"):  # what overflows or underflows is judged, not warned of
         return adapter.run(case)
 
@@ -23,6 +24,7 @@ def judge(adapter: Adapter, case: Case, trace: Trace) -> Verdict:
 
 def run_gradients(adapter: Any, case: Case, cotangents: Cotangents) -> Any:
     """The backend's gradients. Raises `adapters.Refused` when it cannot express the case."""
+    __tracebackhide__ = True
     with np.errstate(all="ignore"):
         return adapter.gradients(case, cotangents)
 

@@ -1,16 +1,15 @@
-"""Keras on TensorFlow: `keras.layers.SimpleRNN`, `GRU` and `LSTM`."""
+"""Keras: `keras.layers.SimpleRNN`, `GRU` and `LSTM`, on any of its backends."""
 
-import os
 from functools import lru_cache
 from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from rnn_lockstep.adapters.backends.contract import EVERYTHING, SOFTSIGN, Facts, Refused
+from rnn_lockstep.adapters.backends.contract import EVERYTHING, Facts, Refused
+from rnn_lockstep.adapters.backends.keras_engines import ENGINES
 from rnn_lockstep.adapters.backends.weight_layouts import pack, unpack_gradients
-from rnn_lockstep.reference import Case, Cotangents, FunctionError, Trace, Weights
-from rnn_lockstep.reference.bound.arithmetic import FORMATS
+from rnn_lockstep.reference import Case, Cotangents, Trace, Weights
 from rnn_lockstep.reference.oracle.cells import CELLS
 from rnn_lockstep.reference.oracle.gradients import arrays_by_name, given_or_zeros
 from rnn_lockstep.reference.oracle.validation import Array
@@ -19,36 +18,19 @@ LAYERS = {"simple_rnn": "SimpleRNN", "gru": "GRU", "lstm": "LSTM"}
 
 
 class KerasAdapter:
-    """Drives Keras: runs a layer as a graph, as `fit` and `predict` do, or eagerly with the tag `eager`."""
+    """Drives Keras on TensorFlow or, with the tag `jax` or `torch`, on that backend of Keras.
+
+    On TensorFlow it runs a layer as a graph, as `fit` and `predict` do, or eagerly with the tag `eager`.
+    """
 
     def __init__(self, tag: str = "") -> None:
-        os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-        import keras
-        import tensorflow
-
-        if keras.backend.backend() != "tensorflow":
-            raise RuntimeError(
-                f"Keras runs on {keras.backend.backend()}; set KERAS_BACKEND=tensorflow before it is imported"
-            )
-        self.keras, self.tensorflow, self.eager = keras, tensorflow, tag == "eager"
-        threads = tensorflow.config.threading.get_intra_op_parallelism_threads() or os.cpu_count()
-        self.facts = Facts(
-            f"keras:{tag}" if tag else "keras",
-            version=f"{keras.__version__} (tensorflow {tensorflow.__version__})",
-            device=", ".join(d.device_type.lower() for d in tensorflow.config.get_visible_devices()),
-            settings=f"{threads} threads, floatx {keras.config.floatx()}, "
-            f"tf32 {'on' if tensorflow.config.experimental.tensor_float_32_execution_enabled() else 'off'}",
-            tanh_ulps={"float32": 7, "float64": 13, "float16": 1, "bfloat16": 1},
-            sigmoid_ulps={"float32": 7, "float64": 3, "float16": 3, "bfloat16": 3},
-            # TensorFlow's elu is exp(z) - 1, and off by its rounding where little is left.
-            functions={
-                **SOFTSIGN,
-                "elu": {name: FunctionError(1, 2.0 ** (1 - f.bits)) for name, f in FORMATS.items()},
-            },
-            compiles=True,
-            **{**EVERYTHING, "cells": tuple(LAYERS), "projection": False},
-        )
+        self.engine = ENGINES[tag]()
+        self.keras = keras = self.engine.keras
+        facts = self.engine.facts()
+        facts["version"] = f"{keras.__version__} ({facts['version']})"
+        facts["settings"] += f", floatx {keras.config.floatx()}"
+        own = {**EVERYTHING, "cells": tuple(LAYERS), "projection": False}
+        self.facts = Facts(f"keras:{tag}" if tag else "keras", **facts, **own)
         self.cache = lru_cache(maxsize=128)(self._build)
 
         # Bidirectional makes its layers anew from their configuration, so a name must tell the function.
@@ -79,9 +61,8 @@ class KerasAdapter:
             return layer
         return layers.Bidirectional(layer, merge_mode=form.merge_mode, dtype=form.dtype)
 
-    def _build(self, gradients: bool, form: "Form") -> Any:
-        """Make a call of real layers that takes their weights: one graph, traced for any batch and time."""
-        tf = self.tensorflow
+    def _build(self, gradients: bool, form: "Form", *shape: int) -> Any:
+        """Make a call of real layers that takes their weights. shape: the only batch and time, if given."""
         layers = [self._layer(form, last=k == form.layers - 1) for k in range(form.layers)]
         for k, layer in enumerate(layers):
             layer.build((None, None, form.features if k else form.input_size))
@@ -106,41 +87,37 @@ class KerasAdapter:
         def backpropagate(*arrays: Any) -> Any:
             """The gradients of inputs, weights and states, from the cotangents of outputs and finals."""
             given, arrays = list(arrays[: form.answers]), arrays[form.answers :]
-            differentiable = list(arrays[:-1] if form.mask else arrays)
-            with tf.GradientTape() as tape:
-                tape.watch(differentiable)
-                outputs, finals = call(*arrays)
-            answer = [outputs[-1], *finals]
-            return tape.gradient(answer, differentiable, given, unconnected_gradients="zero")
+            count = len(arrays) - form.mask
 
-        function = backpropagate if gradients else call
-        if self.eager:
-            return function
+            def answer(*differentiable: Any) -> Any:
+                outputs, finals = call(*differentiable, *arrays[count:])
+                return [outputs[-1], *finals]
+
+            return self.engine.gradients(answer, list(arrays[:count]), given)
+
         shapes = [(None, None, form.input_size), *(tuple(v.shape) for v in variables)]
         shapes += [(None, form.hidden_size)] * (form.states * form.layers)
         if gradients:
             output = (None, None, form.features) if form.return_sequences else (None, form.features)
             shapes = [output, *[(None, form.hidden_size)] * (form.answers - 1), *shapes]
-        signature = [tf.TensorSpec(shape, form.dtype) for shape in shapes]
-        if form.mask:
-            signature.append(tf.TensorSpec((None, None), "bool"))
-        return tf.function(function, input_signature=signature, autograph=False).get_concrete_function()
+        signature = [(shape, form.dtype) for shape in shapes] + [((None, None), "bool")] * form.mask
+        return self.engine.compiled(backpropagate if gradients else call, signature)
 
     def run(self, case: Case) -> Trace:
         """Run the case in Keras's own layers; see `Adapter.run`."""
         outputs, finals = self._call(case, [])
-        *hidden, last = (normalised(case, output.numpy()) for output in outputs)
-        states = join_states(case, [final.numpy() for final in finals])
+        *hidden, last = (normalised(case, output) for output in outputs)
+        states = join_states(case, finals)
         return Trace(last, *states, hidden_outputs=tuple(hidden))
 
     def gradients(self, case: Case, cotangents: Cotangents) -> dict[str, Array]:
-        """The gradients by the names of `case.arrays()`, by `tensorflow.GradientTape`."""
+        """The gradients by the names of `case.arrays()`, by those of Keras's backend."""
         outputs, *states = given_or_zeros(case, cotangents)
         if case.return_sequences and case.reverse:
             outputs = outputs[:, ::-1]
         by_cell = zip(*map(case.by_cell, states), strict=True)
         given = [outputs, *(state for cell in by_cell for state in cell)]
-        found = (gradient.numpy() for gradient in self._call(case, given))
+        found = iter(self._call(case, given))
         inputs = next(found)
         cells = []
         for layer in case.passes:
@@ -156,19 +133,19 @@ class KerasAdapter:
         """The layers' answer or, given its cotangents, their gradients."""
         if case.projection is not None:
             raise Refused("keras.layers.LSTM has no projection")
-        if case.time == 0:
-            raise Refused("slice index 0 of dimension 1 out of bounds")
-        if self.eager and case.batch == 0 and case.cell == "lstm":
-            # tests/unit/adapters/test_known_failures.py
-            raise Refused(f"Biases must be 1D: [0,{len(case.W)}]")
+        if reason := self.engine.refusal(case):
+            raise Refused(reason)
         directions = [direction for layer in case.passes for direction in layer]
         arrays = [*given, case.inputs]
         arrays += [array for direction in directions for array in variables_of(case, direction.weights)]
         if case.initial_state is not None:
             arrays += [state for direction in directions for state in direction.start]
         arrays += [case.valid] if case.padded else []
-        function = self.cache(bool(given), form_of(case))
-        return function(*(self.tensorflow.constant(array) for array in arrays))
+        shape = case.inputs.shape[:2] if self.engine.by_shape else ()
+        with self.engine.scope(case.dtype.name):
+            function = self.cache(bool(given), form_of(case), *shape)
+            answer = function(*map(self.keras.ops.convert_to_tensor, arrays))
+            return self.keras.tree.map_structure(self.engine.array, answer)
 
 
 def join_states(case: Case, states: list[Array]) -> list[Array]:

@@ -1,13 +1,14 @@
 """The backends by name: the known ones, their needs, and the making of one."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.metadata import entry_points
 from importlib.util import find_spec
 from typing import Any
 
 from rnn_lockstep.adapters.backends.contract import Adapter, Facts
+from rnn_lockstep.adapters.backends.declarations import mistake_in
 from rnn_lockstep.adapters.one_line import in_one_line
 
 ENTRY_POINTS = "lockstep.adapters"
@@ -30,17 +31,17 @@ class KnownBackend:
     """A backend that can be selected by name.
 
     target: package.module:Class, called with no argument, or with the tag for name:tag.
-    needs: the modules that must be installed.  tags: its other configurations.
+    needs: the modules that must be installed.  tags: its other configurations, with what each needs.
     """
 
     target: str
     needs: tuple[str, ...] = ()
-    tags: tuple[str, ...] = ()
+    tags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
-    @property
-    def missing(self) -> tuple[str, ...]:
-        """The needed modules that are not installed. Imports nothing."""
-        return tuple(module for module in self.needs if find_spec(module) is None)
+    def missing(self, tag: str = "") -> tuple[str, ...]:
+        """The modules that it needs, with this tag, and that are not installed. Imports nothing."""
+        needs = self.tags[tag] if tag else self.needs
+        return tuple(module for module in needs if find_spec(module) is None)
 
 
 HERE = "rnn_lockstep.adapters.backends"
@@ -48,9 +49,11 @@ BUILT_IN = {
     "numpy": KnownBackend(f"{HERE}.numpy_adapter:NumpyAdapter"),
     "torch": KnownBackend(f"{HERE}.torch_adapter:TorchAdapter", needs=("torch",)),
     "keras": KnownBackend(
-        f"{HERE}.keras_adapter:KerasAdapter", needs=("keras", "tensorflow"), tags=("eager",)
+        f"{HERE}.keras_adapter:KerasAdapter",
+        needs=("keras", "tensorflow"),
+        tags={"eager": ("keras", "tensorflow"), "jax": ("keras", "jax"), "torch": ("keras", "torch")},
     ),
-    "jax": KnownBackend(f"{HERE}.jax_adapter:JaxAdapter", needs=("jax",), tags=("nojit",)),
+    "jax": KnownBackend(f"{HERE}.jax_adapter:JaxAdapter", needs=("jax",), tags={"nojit": ("jax",)}),
 }
 
 
@@ -80,10 +83,11 @@ def find(name: str) -> tuple[str, tuple[str, ...]]:
     entry = known[base]
     if rest and rest not in entry.tags:
         raise UnknownBackend(f"backend {base} has no tag {rest!r}; it has: {_listed(entry.tags)}")
-    if entry.missing and not elsewhere:
+    if (missing := entry.missing(rest)) and not elsewhere:
+        extras = [module for module in missing if module in BUILT_IN] or [base]
         raise NotInstalled(
-            f"backend {name} needs {' and '.join(entry.missing)}, which is not installed: "
-            f"pip install 'rnn-lockstep[{base}]'"
+            f"backend {name} needs {' and '.join(missing)}, which is not installed: "
+            f"pip install 'rnn-lockstep[{','.join(extras)}]'"
         )
     return entry.target, (rest,) if rest else ()
 
@@ -104,7 +108,7 @@ def load(name: str) -> Adapter:
         factory: Callable[..., Any] | None = getattr(found, attribute, None)
         if factory is None:
             raise UnknownBackend(f"backend {name}: the module {module} has no {attribute}")
-        adapter = factory(*arguments)
+        return checked(name, factory(*arguments))
     except UnknownBackend:
         raise
     except KeyboardInterrupt:
@@ -112,14 +116,19 @@ def load(name: str) -> Adapter:
     except BaseException as error:  # SystemExit too
         what = f"{type(error).__name__}: {in_one_line(error)}"
         raise NotMade(f"backend {name} cannot be made: {what}") from error
+
+
+def checked(name: str, adapter: Any) -> Adapter:
+    """The adapter, if it is one, and if what it declares means something. Raises NotMade."""
     if not isinstance(getattr(adapter, "facts", None), Facts) or not callable(getattr(adapter, "run", None)):
-        raise UnknownBackend(
+        raise NotMade(
             f"backend {name} is not an adapter: needs `facts` (rnn_lockstep.adapters.Facts) and `run(case)`"
         )
+    if mistake := mistake_in(adapter.facts):
+        raise NotMade(f"backend {name} {mistake}")
     if adapter.facts.gradients and not callable(getattr(adapter, "gradients", None)):
-        raise UnknownBackend(f"backend {name} declares gradients but has no method `gradients`")
-    made: Adapter = adapter
-    return made
+        raise NotMade(f"backend {name} declares gradients but has no method `gradients`")
+    return adapter  # type: ignore[no-any-return]
 
 
 def is_found(module: str) -> bool:

@@ -14,21 +14,27 @@ class NoScript(Exception):
 
 
 class Framework(NamedTuple):
-    """The lines that import a framework, and its names: of a layer, a simple RNN and a cell's weights."""
+    """The lines that import a framework, and its names: of a layer, a simple RNN and a cell's weights.
+
+    tags: of the configurations that a script can run; "" is the one without.
+    """
 
     imports: str
     layer: str
     simple_rnn: str
     weights: tuple[str, ...]
+    tags: tuple[str, ...]
 
 
 KERAS = 'import os\nos.environ["KERAS_BACKEND"] = "tensorflow"\nimport keras\nimport tensorflow as tf'
 JAX = "import jax\nimport jax.numpy as jnp"
 WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 FRAMEWORKS = {
-    "torch": Framework("import torch", "torch.nn.{}", "RNN", WEIGHTS),
-    "keras": Framework(KERAS, "keras.layers.{}", "SimpleRNN", ("kernel", "recurrent_kernel", "bias")),
-    "jax": Framework(JAX, "{} in jax.lax.scan", "RNN", ("W", "U", "b", "recurrent_b")),
+    "torch": Framework("import torch", "torch.nn.{}", "RNN", WEIGHTS, ("",)),
+    "keras": Framework(
+        KERAS, "keras.layers.{}", "SimpleRNN", ("kernel", "recurrent_kernel", "bias"), ("", "eager")
+    ),
+    "jax": Framework(JAX, "{} in jax.lax.scan", "RNN", ("W", "U", "b", "recurrent_b"), ("", "nojit")),
 }
 
 

@@ -32,7 +32,7 @@ def script(
     Raises NoScript, saying why in one line, where no script can show it.
     """
     framework, _, tag = backend.partition("@")[0].partition(":")
-    if framework not in FRAMEWORKS:
+    if framework not in FRAMEWORKS or tag not in FRAMEWORKS[framework].tags:
         raise NoScript(f"scripts are for {', '.join(FRAMEWORKS)}; what {backend} runs is not known here")
     if case.projection is not None or not known(case):
         raise NoScript(f"the formula in a script does not know {case.kind}")

@@ -91,7 +91,7 @@ def of_model(model: Any, name: str) -> Endpoint:
         return Endpoint(name, (model,))
     if not is_live(model):
         needs = "a file, a torch.nn.Module, a Keras layer or model, or a function"
-        raise InvalidModel(f"{name} is a {type(model).__name__}, needs {needs}")
+        raise InvalidModel(f"{name} is a {name_of(type(model))}, needs {needs}")
     return Endpoint(name, tuple(read_live(model)), model)
 
 
@@ -110,7 +110,7 @@ def imported(name: str) -> Any:
 
 def name_of(model: Any) -> str:
     """The name of a live model, or of its class."""
-    return getattr(model, "__name__", None) or type(model).__name__
+    return printable(getattr(model, "__name__", None) or type(model).__name__)
 
 
 def run_by(backend: str, layer: RecurrentLayer) -> Way | None:

@@ -124,7 +124,10 @@ class SavedCase:
 
 
 def save(path: Path, saved: SavedCase) -> None:
-    """Write the file, all of it or nothing; folders are made. Raises OSError when that fails."""
+    """Write the file, all of it or nothing; folders are made.
+
+    Raises OSError when that fails, and ValueError where the file would be larger than one may be.
+    """
     write(path, pack(saved))
 
 
@@ -140,11 +143,17 @@ def load(path: Path, *, sha256: str | None = None) -> SavedCase:
 
 
 def pack(saved: SavedCase) -> bytes:
-    """The file's bytes, the same for the same contents. Of observed arrays, those of a storable dtype."""
+    """The file's bytes, the same for the same contents. Of observed arrays, those of a storable dtype.
+
+    Raises ValueError where they are more than a file may have.
+    """
     given = saved.given()
     arrays = dict(given)
     for part in ("observed", "expected", "bound"):
         arrays |= {f"{part}.{name}": array for name, array in getattr(saved, part).items()}
+    arrays = {name: array for name, array in arrays.items() if storable(array)}
+    if (size := sum(array.nbytes for array in arrays.values())) > LARGEST_FILE - LARGEST_HEADER:
+        raise ValueError(f"its arrays have {size} bytes, and a file no more than {LARGEST_FILE}")
     header = {
         "format": FORMAT,
         **{name: getattr(saved.case, name) for name in OPTIONS},
@@ -154,7 +163,7 @@ def pack(saved: SavedCase) -> bytes:
         "versions": dict(saved.versions),
         **{name: getattr(saved, name) for name in TEXTS},
     }
-    stored = {name: np.array(a, order="C") for name, a in arrays.items() if storable(a)}
+    stored = {name: np.array(a, order="C") for name, a in arrays.items()}
     data: bytes = serialized(stored, {"lockstep": json.dumps(header)})
     return data
 

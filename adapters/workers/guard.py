@@ -7,6 +7,7 @@ Standard input and output are the command's. The command is killed when the guar
 when whoever started the guard is gone, which the hang-up of standard input tells. What it has forked is
 killed as soon as it has ended itself; on Linux also what has left its session. The guard ends as the command
 did; on another host with 128 and the signal's number, as shells do, since ssh tells of no signals.
+It is two processes, one for the command and one for the other: the command may stop or kill its parent.
 
 It imports the standard library alone: it runs before anything of ours is there to import.
 """
@@ -26,6 +27,8 @@ PARENT_DEATH_SIGNAL = 1
 CHILD_SUBREAPER = 36
 # What tells of a hang-up is for pipes POLLHUP, which is always asked for, and for sockets this, on Linux.
 HANG_UP = getattr(select, "POLLRDHUP", 0)
+
+PATIENCE = 1.0  # seconds that the inner guard may take to end everything
 
 
 def prctl(option: int, value: int) -> None:
@@ -86,35 +89,55 @@ def end_as(status: int, by_signal: bool) -> None:
     os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
 
 
-def main(output: str, *command: str) -> None:
-    """Start the command and wait until it has ended or must be."""
-    with contextlib.suppress(PermissionError):  # sshd has done it
-        os.setsid()  # so that Ctrl-C goes to the run alone, which ends this
-    prctl(CHILD_SUBREAPER, 1)
+def watch(pid: int, by_signal: bool = True, patience: float = 0.0) -> None:
+    """Wait until a child has ended or must be; then end, as it did, with all that it has started.
+
+    by_signal: whether by the same signal.
+    patience: seconds in which it may end by itself, when it is told so by SIGTERM.
+    """
     woken, wake = os.pipe()
     os.set_blocking(wake, False)
     signal.set_wakeup_fd(wake)
     for number in (signal.SIGCHLD, signal.SIGTERM):
         signal.signal(number, lambda *_: None)
-    is_here = output != "-"
-    errors = os.open(output, os.O_WRONLY) if is_here else 2
-    try:
-        started = subprocess.Popen(command, stderr=errors, preexec_fn=in_command, process_group=0)
-    except OSError as error:
-        os.write(errors, f"{command[0]}: {error.strerror}\n".encode())
-        os._exit(127)
     waiting = select.poll()
     waiting.register(0, HANG_UP)  # nothing is read from it: the command does that
     waiting.register(woken, select.POLLIN)
-    statuses: dict[int, int] = {}
-    while started.pid not in statuses:
+    statuses = reaped()
+    while pid not in statuses:
         events = dict(waiting.poll())
         told = os.read(woken, 100) if woken in events else b""
         statuses |= reaped()
         if 0 in events or signal.SIGTERM in told:
             break
-    statuses |= kill_all(started.pid)
-    end_as(statuses.get(started.pid, 0), is_here)
+    if patience and pid not in statuses:
+        os.kill(pid, signal.SIGTERM)
+        select.select([woken], (), (), patience)
+        statuses |= reaped()
+    statuses |= kill_all(pid)
+    end_as(statuses.get(pid, 0), by_signal)
+
+
+def main(output: str, *command: str) -> None:
+    """Start the command, guarded twice, since it may stop or kill its parent."""
+    with contextlib.suppress(PermissionError):  # sshd has done it
+        os.setsid()  # so that Ctrl-C goes to the run alone, which ends this
+    is_here = output != "-"
+    errors = os.open(output, os.O_WRONLY) if is_here else 2
+    prctl(CHILD_SUBREAPER, 1)
+    if inner := os.fork():
+        os.dup2(errors, 1)  # so that the end of the command's output is seen when the command closes it
+        watch(inner, is_here, PATIENCE)
+    os.setpgid(0, 0)
+    in_command()
+    prctl(CHILD_SUBREAPER, 1)  # which is not inherited
+    try:
+        started = subprocess.Popen(command, stderr=errors, preexec_fn=in_command, process_group=0)
+    except OSError as error:
+        os.write(errors, f"{command[0]}: {error.strerror}\n".encode())
+        os._exit(127)
+    os.dup2(errors, 1)
+    watch(started.pid)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from typing import Any
 
 import execnet
@@ -19,10 +20,12 @@ from rnn_lockstep.adapters.workers import brought
 from rnn_lockstep.adapters.workers.output import Output
 from rnn_lockstep.adapters.workers.place import GREETING, Place
 from rnn_lockstep.adapters.workers.sources import needs, sources
+from rnn_lockstep.adapters.workers.wire import Message
 
 HERE = "from rnn_lockstep.adapters.workers.serve import serve\nserve(channel)"
 ELSEWHERE = f"{inspect.getsource(brought)}\nserve_brought(channel)"
 START = 60  # seconds that an interpreter may take to say that it is there
+PIPE = 2**15  # bytes that are sent though nobody reads them
 END = 5  # seconds in which a guard has ended everything
 MOST_SAID = 2**12  # bytes that may come before a Python greets: a shell's or a host's own greetings
 MOST_TOLD = 200  # characters of what is said that are told
@@ -87,12 +90,20 @@ class Process:
         last = [line[:MOST_TOLD] for line in lines if line.strip()][-1:]  # of a traceback, what it says
         raise NoPython(f"no usable Python there: {printable(last[0] if last else how)}")
 
-    def ask(self, message: Any, limit: float) -> Any:
+    def ask(self, message: Message, limit: float) -> Any:
         """Send a message and return the answer to it. limit: seconds. Raises Ended or TimeOver."""
+        start = time.perf_counter()
+        late = threading.Timer(limit, self.end)  # what nobody reads would be waited for without an end
+        if sum(map(len, message)) > PIPE:
+            late.start()
         try:
             self.channel.send(message)
         except OSError:
+            if time.perf_counter() - start >= limit:
+                raise TimeOver from None
             raise Ended(self._end_in_words()) from None
+        finally:
+            late.cancel()
         return self.receive(limit)
 
     def receive(self, limit: float) -> Any:

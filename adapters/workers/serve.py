@@ -37,8 +37,6 @@ def serve(channel: Any) -> None:
     try:
         adapter = Watched(load(name))
         channel.send(["made", packed_facts(adapter.facts), platform.python_version(), platform.node()])
-    except KeyboardInterrupt:
-        raise
     except UnknownBackend as error:
         channel.send(["unmade", type(error).__name__, in_one_line(error)])
         return
@@ -46,8 +44,11 @@ def serve(channel: Any) -> None:
         channel.send(["unmade", "NotMade", f"backend {name} cannot be made: {with_type(error)}"])
         return
     warned = count_warnings()
+    process = os.getpid()
     for message in channel:
         answer = answered(adapter, message)
+        if os.getpid() != process:  # a fork that the backend has let return: the other one answers
+            os._exit(0)
         with contextlib.suppress(Exception):  # a backend may have closed or replaced them
             sys.stdout.flush()
             sys.stderr.flush()
@@ -64,11 +65,9 @@ def answered(adapter: Watched, message: Message) -> list[Any]:
     try:
         found = adapter.run(case) if cotangents is None else adapter.gradients(case, cotangents)
         return ["answer", packed_answer(found, most)]
-    except KeyboardInterrupt:
-        raise
     except Refused as reason:
         return ["refused", in_one_line(reason)]
-    except BaseException as error:  # SystemExit too: what a backend raises must not end the run
+    except BaseException as error:  # SystemExit and KeyboardInterrupt too
         return ["raised", [with_type(error), frames(error)]]
 
 

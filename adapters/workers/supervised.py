@@ -35,14 +35,14 @@ class Lost(Exception):
 
 
 class Raised(Exception):
-    """The backend raised an exception in its process. The message is its type and its own message.
+    """The backend raised an exception in its process. The message says what and, in further lines, where.
 
-    frames: where, a line each.
+    what: the exception's type and message, in one line.
     """
 
-    def __init__(self, message: str, frames: list[str]) -> None:
-        super().__init__("\n  ".join([message, *frames]))
-        self.frames = frames
+    def __init__(self, what: str, frames: list[str]) -> None:
+        super().__init__("\n  ".join([what, *frames]))
+        self.what = what
 
 
 class Supervised:
@@ -74,10 +74,12 @@ class Supervised:
 
     def run(self, case: Case) -> Trace:
         """Ask for an answer; see `Adapter.run`. Raises Lost or Raised where there is none."""
+        __tracebackhide__ = True
         return self._ask(case, None)  # type: ignore[no-any-return]
 
     def gradients(self, case: Case, cotangents: Cotangents) -> Any:
         """Ask for gradients; see `Adapter`. Raises Lost or Raised where there are none."""
+        __tracebackhide__ = True
         return self._ask(case, cotangents)
 
     def anew(self) -> "Supervised":
@@ -141,6 +143,7 @@ class Supervised:
 
     def _ask(self, case: Case, cotangents: Cotangents | None) -> Any:
         """Send a case, in a new process where there is none, and return what the adapter answers."""
+        __tracebackhide__ = True
         start = time.perf_counter()
         try:
             kind, content = self._exchange(case, cotangents)

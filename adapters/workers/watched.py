@@ -2,17 +2,19 @@
 
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
+from itertools import islice
 from typing import Any
 
 import numpy as np
 
 from rnn_lockstep.adapters.backends.compare import run, run_gradients
 from rnn_lockstep.adapters.backends.contract import Adapter, Facts
+from rnn_lockstep.adapters.one_line import text_of
 from rnn_lockstep.reference import Case, Cotangents, Trace
 from rnn_lockstep.reference.oracle.validation import Array
 
 KEPT = 3  # earlier answers that are looked at again
-MANY = 100  # complaints that are kept
+MANY = 100  # complaints that are kept, and arrays of an answer that are looked at
 LARGEST = 2**26  # bytes of an array that is looked at again; an answer can be of any size
 
 
@@ -74,10 +76,10 @@ def arrays_in(answer: Any) -> dict[str, Array]:
     """The arrays of an answer by name, whatever else it may hold."""
     if isinstance(answer, Trace) and isinstance(answer.hidden_outputs, tuple):
         answer = answer.arrays()
-    found = answer if isinstance(answer, Mapping) else {}
+    found = answer.items() if isinstance(answer, Mapping) else ()
     return {
-        str(name): array
-        for name, array in found.items()
+        text_of(name): array
+        for name, array in islice(found, MANY)  # whatever its length is said to be
         if isinstance(array, np.ndarray) and array.nbytes <= LARGEST
     }
 

@@ -7,18 +7,21 @@ the other.
 import json
 from collections.abc import Mapping
 from dataclasses import fields
+from itertools import islice
 from typing import Any
 
 import ml_dtypes  # noqa: F401  # NumPy knows bfloat16 by its name then
 import numpy as np
 
 from rnn_lockstep.adapters.backends.contract import Facts
+from rnn_lockstep.adapters.one_line import text_of
 from rnn_lockstep.reference import Case, Cotangents, FunctionError, Trace, Weights
 from rnn_lockstep.reference.oracle.validation import Array
 
 LARGEST = 2**31 - 2**20  # bytes in a message of execnet's, less some for the JSON
 MOST = 1000  # elements of a tuple or a dict, and characters of a text
 DEEPEST = 3  # tuples and dicts in one another
+MANY = 10_000  # values in a message, after which no tuple or dict is looked into
 NUMBERS = "?biufc"  # kinds of dtypes whose bytes mean the same in another process
 
 CASE = tuple(field.name for field in fields(Case))
@@ -90,7 +93,7 @@ class Packing:
     def __init__(self, most: int, layouts: bool = False) -> None:
         self.most, self.layouts = most, layouts
         self.parts: list[bytes] = []
-        self.size = 0
+        self.size = self.count = 0
 
     def message(self, values: list[Any]) -> Message:
         """Make the message of these values."""
@@ -99,14 +102,18 @@ class Packing:
 
     def plain(self, value: Any, depth: int) -> Any:
         """What JSON can hold of a value: itself, or a list of its kind and what makes it again."""
+        self.count += 1
         if type(value) in (bool, int, float, type(None)) or (type(value) is str and len(value) <= MOST):
             return value
         if type(value) is np.ndarray:
             return self.array(value)
-        if isinstance(value, tuple) and len(value) <= MOST and depth < DEEPEST:
-            return ["tuple", *(self.plain(each, depth + 1) for each in value)]
-        if isinstance(value, Mapping) and len(value) <= MOST and depth < DEEPEST:
-            return {str(name)[:MOST]: self.plain(each, depth + 1) for name, each in value.items()}
+        if depth == DEEPEST or self.count > MANY:
+            return ["other", type(value).__name__[:MOST]]
+        if isinstance(value, tuple) and len(value) <= MOST:
+            return ["tuple", *(self.plain(each, depth + 1) for each in islice(value, MOST))]
+        if isinstance(value, Mapping) and len(value) <= MOST:
+            some = islice(value.items(), MOST)  # whatever its length is said to be
+            return {text_of(name)[:MOST]: self.plain(each, depth + 1) for name, each in some}
         return ["other", type(value).__name__[:MOST]]
 
     def array(self, array: Array) -> Any:

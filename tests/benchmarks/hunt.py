@@ -85,7 +85,7 @@ def options() -> argparse.Namespace:
     given = parser.parse_args()
     if min(given.seed, given.first) < 0 or given.cases < 1:
         parser.error("--cases needs at least 1, --seed and --first at least 0")
-    given.backend = given.backend or [name for name, known in known_backends().items() if not known.missing]
+    given.backend = given.backend or [name for name, known in known_backends().items() if not known.missing()]
     return given
 
 

@@ -29,6 +29,17 @@ condition = {{ cell = "simple_rnn", dtype = ["float32", "float64"], hidden_size 
 """
 
 
+RAISING = """
+from rnn_lockstep.adapters.backends.numpy_adapter import NumpyAdapter
+
+class Raising(NumpyAdapter):
+    def run(self, case):
+        if case.dtype == "float32":
+            raise TypeError("no such type")
+        return super().run(case)
+"""
+
+
 def written(folder, text):
     """The file, with the case that entries name beside it."""
     save(folder / "case.safetensors", SavedCase(make_case()))
@@ -51,11 +62,22 @@ def test_an_entry_excuses_what_it_tells_of_and_no_more(tmp_path):
     assert "in 2 tests: b is dropped" in run.stdout  # the notebook is no test of the entry
 
 
-def test_an_entry_that_no_longer_fails_fails_the_run(tmp_path):
+@pytest.mark.parametrize("where", [(TEST,), ("tests/parity", "-k", "known_failure or notebook")])
+def test_an_entry_that_no_longer_fails_fails_the_run(where, tmp_path):
     file = written(tmp_path, ENTRY.format(backend="numpy"))
-    run = run_with(file, TEST, "--backend", "numpy")
+    run = run_with(file, *where, "--backend", "numpy")
     assert run.returncode == 1
     assert "no longer fails, remove its entry: b is dropped (https://example.org/1)" in run.stdout
+
+
+def test_a_backend_that_raises_is_excused_in_a_test_without_examples_too(tmp_path):
+    (tmp_path / "raising.py").write_text(RAISING)
+    entry = ENTRY.format(backend="raising:Raising").replace("test_every_*", "*")
+    file = written(tmp_path, entry)
+    arguments = ("tests/parity/test_notebook.py", "--backend", "raising:Raising", "-rx")
+    run = run_pytest(f"--known-failures={file}", *arguments, python_path=tmp_path)
+    assert "1 passed, 2 xfailed" in run.stdout, run.stdout
+    assert "raising:Raising fails as is known, in 1 cases" in run.stdout
 
 
 def test_a_draft_is_a_file_that_excuses_what_failed(tmp_path):

@@ -87,13 +87,29 @@ def test_trends_tell_right_from_wrong(content):
 def test_every_failure_is_told_with_its_tests(content):
     messages = [m for group in content["failures"] for m in group["messages"]]
     tests = {test for message in messages for test in message["tests"]}
-    assert {group["backend"] for group in content["failures"]} == {WRONG}
+    assert {group["backend"] for group in content["failures"]} == {WRONG, CRASHES}
     assert tests
     assert sum(group["count"] for group in content["failures"]) == len(tests)
     assert len(tests) + len(content["errors"]) == content["tests"]["failed"]
 
 
-def test_what_crashed_is_told_apart(content):
+def test_what_crashed_has_the_error_for_its_cause(content):
+    [group] = [group for group in content["failures"] if group["backend"] == CRASHES]
+    assert group["cause"] == "raised RuntimeError: segment not found"
+    for message in group["messages"]:
+        assert message["message"].startswith(f"{CRASHES}: {group['cause']}\n  case: <Case ")
+
+
+def test_what_no_backend_did_is_told_apart(tmp_path):
+    """A backend that refuses all was not compared, which is nobody's crash."""
+    (tmp_path / "theirs.py").write_text(
+        BACKEND.replace("RuntimeError", "__import__('pytest').fail.Exception")
+    )
+    path = tmp_path / "report.json"
+    run = run_pytest(*TESTS, "--backend", CRASHES, f"--lockstep-report={path}", python_path=tmp_path)
+    assert run.returncode == 1
+    content = json.loads(path.read_text())
+    assert content["failures"] == []
     assert content["errors"]
     for error in content["errors"]:
         assert CRASHES in error["test"]
@@ -140,7 +156,7 @@ def test_page_and_summary_say_what_the_data_say(written, content):
     assert len(re.findall(r"^\| (?:numpy|tests|theirs)", summary, re.MULTILINE)) == rows
     assert page.count("<svg") == 4
     for text in (page, summary):
-        assert text.count("segment not found") == len(content["errors"])
+        assert "raised RuntimeError: segment not found" in text
 
 
 def test_page_loads_nothing(written):

@@ -123,9 +123,9 @@ def test_the_case_of_a_crash_is_saved(tmp_path, their_modules):
     run = run_pytest(EVERY_STEP, "--backend", "theirs:Crashes", python_path=their_modules, root=tmp_path)
     (path,) = saved_in(tmp_path)
     saved = saved_case.load(path)
-    assert (saved.status, saved.reason) == ("error", "RuntimeError: segment not found")
+    assert (saved.status, saved.reason) == ("error", "raised RuntimeError: segment not found")
     assert saved.case.time == 3
-    assert f"the last case it ran: {path}" in run.stdout
+    assert f"again: pytest --replay={path} --backend theirs:Crashes" in run.stdout
 
 
 def test_where_it_cannot_be_saved_the_verdict_is_shown(tmp_path, their_modules):

@@ -70,7 +70,7 @@ def test_every_fault_is_caught(
 ) -> None:
     names = [name for name, fault in FAULTS.items() if fault.family == family]
     first = {f"tests.faults.catalogue:{name}": FIRST.get(name, FIRST.get(family, "")) for name in names}
-    failures = first_failures(first, tmp_path / "failures.json")
+    failures = first_failures(first, tmp_path / "failures.json", "--in-process")
     caught = {backend.partition(":")[2] for backend, why in failures.items() if killed(backend, why)}
     request.node.stash[COUNTED] = (family, len(caught), len(names))
     for name, value in (("family", family), ("killed", len(caught)), ("planted", len(names))):
@@ -78,12 +78,25 @@ def test_every_fault_is_caught(
     assert caught == set(names), f"not caught: {sorted(set(names) - caught)}; failures: {failures}"
 
 
-def first_failures(first: dict[str, str], results: Path) -> dict[str, str]:
+def test_faults_are_caught_in_processes_of_their_own(tmp_path: Path) -> None:
+    """Catch one fault of each family, and all that keep something or write into their arguments."""
+    by_family = {fault.family: name for name, fault in FAULTS.items()}
+    names = {*by_family.values(), *(name for name, fault in FAULTS.items() if fault.family == "memory")}
+    first = {
+        f"tests.faults.catalogue:{name}": FIRST.get(name, FIRST.get(FAULTS[name].family, ""))
+        for name in sorted(names)
+    }
+    failures = first_failures(first, tmp_path / "failures.json")
+    caught = {backend.partition(":")[2] for backend, why in failures.items() if killed(backend, why)}
+    assert caught == names, f"not caught: {sorted(names - caught)}; failures: {failures}"
+
+
+def first_failures(first: dict[str, str], results: Path, *options: str) -> dict[str, str]:
     """Run the parity suite with its default number of examples; return each failed backend's first failure.
 
     first: which test of a backend comes first, a part of its name.
     """
-    command = [sys.executable, "-m", "pytest", "tests/parity", "-q", "--hypothesis-profile=ci"]
+    command = [sys.executable, "-m", "pytest", "tests/parity", "-q", "--hypothesis-profile=ci", *options]
     command += [option for backend in first for option in ("--backend", backend)]
     command += ["-p", "tests.faults.first_failure", "-p", "no:cacheprovider", "-p", f"no:{NAME}"]
     run = subprocess.run(

@@ -27,11 +27,6 @@ def is_anywhere(config: pytest.Config) -> bool:
     return config.inipath == CONFIGURATION
 
 
-def command(config: pytest.Config) -> str:
-    """Give the command that starts such a run, without its options."""
-    return "rnn-lockstep test" if is_anywhere(config) else "pytest"
-
-
 def saving_folder(config: pytest.Config) -> Path:
     """Give the folder below which failing cases are saved: the current one, or the clone."""
     return config.invocation_params.dir if is_anywhere(config) else config.rootpath

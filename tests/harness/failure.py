@@ -1,4 +1,4 @@
-"""A failure: one case on which a backend's answer is wrong, and how to say so."""
+"""A failure: one case on which a backend's answer is wrong, or has none, and how to say so."""
 
 import platform
 import shlex
@@ -11,13 +11,14 @@ import numpy as np
 
 from rnn_lockstep.adapters import Adapter, Cotangents, Facts, Trace, load
 from rnn_lockstep.adapters.backends.examination import Examination, examine, examine_gradients
-from rnn_lockstep.adapters.one_line import in_one_line
 from rnn_lockstep.adapters.workers.supervised import Supervised
 from rnn_lockstep.reference import Verdict
 from rnn_lockstep.reference.diagnosis.mistakes.mistake import Mistake
 from rnn_lockstep.reference.oracle.time_limit import TimeIsUp
 from rnn_lockstep.tests.harness.budget import Budget
+from rnn_lockstep.tests.harness.words import in_words
 
+UNSTEADY = "it does not always answer the same case alike"
 EXPLAINED: dict[str, list[Mistake]] = {}  # by what the failures of a backend were explained in this run
 
 
@@ -29,8 +30,10 @@ class Failure:
     it was trained to.
     claim: what the test shows, when it is more than that the answer to the case is right; such a failure
     may need more than the case to be seen again.
-    test, command: the test that failed, and the command that runs tests; saved: the file the case was
-    written to; report: the script that shows it without this project; as soon as they are known.
+    flaky: what happened when the same was run again, where that was something else.
+    test: the test that failed.  replay, rerun: the commands, all but the options, that run a saved case and
+    the test itself; saved: the file the case was written to; report: the script that shows it without this
+    project; as soon as they are known.
     examination: the cause, as far as `examine` has found it out, which only the smallest example's is asked.
 
     The message is made when it is asked for, of what is known by then. That takes no time.
@@ -44,8 +47,10 @@ class Failure:
     answer: Any
     claim: str = ""
     cotangents: Cotangents | None = None
+    flaky: str = ""
     test: str = ""
-    command: str = "pytest"
+    replay: str = "pytest"
+    rerun: str = "pytest"
     saved: Path | None = None
     report: Path | None = None
     examination: Examination | None = None
@@ -58,9 +63,10 @@ class Failure:
         """Find out the cause, within the time there is, by asking the backend more.
 
         Whatever a broken backend raises then, the verdict stands. Raises KeyboardInterrupt.
+        A backend that is wrong now and then only is not asked: it would say something else again.
         """
         reason = self.verdict.reason
-        if not self.examines:
+        if not self.examines or self.flaky:
             return
         try:
             with budget.for_one():
@@ -92,23 +98,29 @@ class Failure:
     @property
     def cause(self) -> str:
         """The likely cause; the verdict's reason where none was looked for."""
+        if self.flaky:
+            return f"{self.verdict.reason}; {UNSTEADY}: {self.flaky}"
         return self.examination.cause if self.examination else self.verdict.reason
 
     @property
     def headline(self) -> str:
         """The first line: the backend, what differs and the likely cause."""
         about = f" ({self.claim})" if self.claim else ""
+        return f"{self.backend}{about}: {self.what}{self.cause}"
+
+    @property
+    def what(self) -> str:
+        """The beginning of a cause that tells what differs."""
         wrong = self.verdict.wrong
-        what = f"wrong {(wrong.name or 'outputs') if wrong else 'form'}"
-        return f"{self.backend}{about}: {what}: {self.cause}"
+        return f"wrong {(wrong.name or 'outputs') if wrong else 'form'}: "
 
     @property
     def again(self) -> str:
         """The command that runs it again."""
         backend = f"--backend {shlex.quote(self.backend)}"
         if self.saved and not self.claim:
-            return f"{self.command} --replay={shlex.quote(str(self.saved))} {backend}"
-        return f"{self.command} {shlex.quote(self.test)} {backend}"
+            return f"{self.replay} --replay={shlex.quote(str(self.saved))} {backend}"
+        return f"{self.rerun} {backend}"
 
     def __str__(self) -> str:
         _, *details = str(self.verdict).splitlines()
@@ -141,13 +153,16 @@ class Failure:
         }
 
 
-def in_words(error: BaseException) -> str:
-    """An error in one printable line, also one that cannot be asked for its message."""
-    try:
-        message = in_one_line(error)
-    except Exception:
-        message = "its message cannot be shown"
-    return f"{type(error).__name__}: {message}" if message else type(error).__name__
+class Crash(Failure):
+    """A failure without an answer to judge: an error that was raised. Its verdict's reason tells of it.
+
+    answer: none.  claim: where a test raised it and not the backend; the case alone does not show that.
+    """
+
+    what = ""
+
+    def examine(self, budget: Budget) -> None:
+        """Leave it as it is: the error tells what is wrong."""
 
 
 def failures(error: BaseException | None) -> Iterator[Failure]:

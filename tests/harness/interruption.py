@@ -20,9 +20,13 @@ class Interruption:
             return
 
         def interrupt(*_: Any) -> None:
-            """Raise KeyboardInterrupt; where some `except` swallows it, stop before the next case or test."""
+            """Raise KeyboardInterrupt; where some `except` swallows it, stop before the next case or test.
+
+            SIGTERM is sent to a process and to its group by some, and must not end the ending.
+            """
             session.shouldstop = "interrupted"
             Backend.interrupted = True
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
             raise KeyboardInterrupt
 
         self.before = {number: signal.signal(number, interrupt) for number in SIGNALS}

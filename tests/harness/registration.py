@@ -1,11 +1,13 @@
 """Registration of the plugins that a run's options ask for: reports, progress, saved cases and more."""
 
+import os
 from collections.abc import Callable
 
 import pytest
 
 from rnn_lockstep.adapters import Adapter, load
 from rnn_lockstep.adapters.one_line import in_one_line
+from rnn_lockstep.adapters.safe_files import behind_links
 from rnn_lockstep.adapters.saved_cases.saved_case import InvalidCase
 from rnn_lockstep.adapters.workers.supervised import Supervised
 from rnn_lockstep.tests.harness.anywhere import saving_folder
@@ -104,8 +106,14 @@ def register_known_failures(config: pytest.Config, session: Session) -> None:
         plugins.register(failing := excuse.ExcuseKnownFailures(entries, session), "lockstep-known-failures")
         if failing.entries:
             config.args.append(str(excuse.TEST))
+            # pytest drops a file that lies in a folder it was given too, and looks in there by this.
+            config.addinivalue_line("python_files", excuse.TEST.name)
     if path := config.getoption("--write-known-failures"):
         config.option.write_known_failures = draft = folder / path
-        if draft.exists() or draft.suffix != ".toml" or not draft.parent.is_dir():
+        if os.path.lexists(draft) or draft.suffix != ".toml" or not os.path.isdir(draft.parent):
             raise pytest.UsageError(f"--write-known-failures {path}: needs a new .toml file in a folder")
+        try:
+            behind_links(draft)
+        except OSError as error:
+            raise pytest.UsageError(f"--write-known-failures {path}: {in_one_line(error)}") from None
         plugins.register(Draft(draft, session), "lockstep-draft")

@@ -10,9 +10,9 @@ from rnn_lockstep.adapters import Refused
 from rnn_lockstep.adapters.one_line import printable
 from rnn_lockstep.adapters.saved_cases.manifest import load_all
 from rnn_lockstep.adapters.saved_cases.saved_case import SavedCase
+from rnn_lockstep.tests.harness.again import shortest
 from rnn_lockstep.tests.harness.backend import Backend
-from rnn_lockstep.tests.harness.failure import failures
-from rnn_lockstep.tests.harness.saving import shortest
+from rnn_lockstep.tests.harness.findings import FOUND
 
 TEST = Path(__file__).parents[1] / "parity" / "replay.py"
 
@@ -52,9 +52,9 @@ class Replay:
             metafunc.parametrize("replayed", self.cases.items(), ids=[file.stem for file in self.cases])
 
     @pytest.hookimpl(wrapper=True, trylast=True)
-    def pytest_runtest_makereport(self, item: pytest.Function, call: Any) -> Generator[None, Any, Any]:
+    def pytest_runtest_makereport(self, item: pytest.Function) -> Generator[None, Any, Any]:
         """Name the file that was replayed in the message."""
-        for failure in failures(call.excinfo.value if call.excinfo else None):
+        for failure in item.stash[FOUND]:
             replayed: Any = item.callspec.params["replayed"]
             failure.saved = shortest(replayed[0], item.config.invocation_params.dir)
         return (yield)

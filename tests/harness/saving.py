@@ -1,23 +1,24 @@
 """Failing cases saved: a pytest plugin writes each to a file, as small as Hypothesis made it."""
 
 import re
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis.errors import HypothesisException
 
-from rnn_lockstep.adapters import Case, Cotangents, Trace
+from rnn_lockstep.adapters import Trace
 from rnn_lockstep.adapters.bug_report import NoScript, script
 from rnn_lockstep.adapters.one_line import in_one_line
 from rnn_lockstep.adapters.safe_files import write
 from rnn_lockstep.adapters.saved_cases.manifest import SUFFIX
 from rnn_lockstep.adapters.saved_cases.saved_case import SavedCase, save, storable
 from rnn_lockstep.reference import Comparison, Verdict
-from rnn_lockstep.tests.harness.backend import Backend, backend_of
-from rnn_lockstep.tests.harness.failure import Failure, failures
+from rnn_lockstep.tests.harness.again import shortest
+from rnn_lockstep.tests.harness.failure import Failure
+from rnn_lockstep.tests.harness.findings import FOUND
 
 FOLDER = ".lockstep"
 NAME = "lockstep-saving"  # for `-p no:lockstep-saving`
@@ -30,49 +31,39 @@ class Saving:
         self.folder = folder
         self.lost: dict[str, int] = {}  # how many, by the reason
 
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_call(self, item: pytest.Item) -> Iterator[None]:
-        """Forget the case of the test before."""
-        if backend := backend_of(item):
-            backend.asked = None
-        return (yield)
-
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_makereport(self, item: pytest.Item, call: Any) -> Generator[None, Any, Any]:
-        """Save the case before the report is made, so that the message can name the file."""
-        error = call.excinfo.value if call.excinfo else None
-        failed = list(failures(error))
+    @pytest.hookimpl(wrapper=True, trylast=True)  # inside the session's hook, which finds them
+    def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, Any, Any]:
+        """Save the cases before the report is made, so that the message can name the files."""
         lost: list[str] = []
-        crashed: list[Path | None] = []
-        try:
-            for failure in failed:
-                failure.test = item.nodeid
-                saved = saved_case(failure)
-                failure.saved = self.save(saved, item)
-                if not failure.claim:  # or it is not the case alone that is wrong
-                    failure.report = self.report(saved, failure.verdict, failure.saved)
-            if not failed and is_crash(error) and (backend := backend_of(item)) and backend.asked:
-                saved = crash(backend, *backend.asked, error, item.nodeid)
-                crashed = [path := self.save(saved, item), self.report(saved, None, path)]
-        except Exception as problem:  # whatever it is, the verdict matters more
-            lost.append(in_one_line(problem))
+        for failure in item.stash[FOUND]:
+            try:
+                self.save(failure, item.config.invocation_params.dir)
+            except Exception as problem:  # whatever it is, the verdict matters more
+                lost.append(in_one_line(problem))
         report = yield
         report.lockstep_lost = lost
-        if crashed:
-            files = " and ".join(str(path) for path in crashed if path)
-            report.sections.append(("lockstep", f"the last case it ran: {files}"))
         return report
 
-    def save(self, saved: SavedCase, item: pytest.Item) -> Path:
-        """Write the file, and give its name as it is shortest to type."""
-        path = self.folder / file_name(saved)
-        save(path, saved)
-        return shortest(path, item.config.invocation_params.dir)
+    def save(self, failure: Failure, current: Path) -> None:
+        """Write the file and, where the case alone shows what is wrong, a bug report beside it.
 
-    def report(self, saved: SavedCase, verdict: Verdict | None, beside: Path) -> Path | None:
+        Of an answer that no file can hold the case is saved, without it.
+        """
+        saved = saved_case(failure)
+        path = self.folder / file_name(saved)
+        try:
+            save(path, replace(saved, **answer_of(failure)))
+        except Exception:  # a backend may answer anything
+            save(path, saved)
+        failure.saved = shortest(path, current)
+        if not failure.claim:
+            failure.report = self.report(saved, failure.verdict, failure.saved)
+
+    def report(self, saved: SavedCase, verdict: Verdict, beside: Path) -> Path | None:
         """Write a bug report beside the saved case, where one can show what is wrong."""
         try:
-            text = script(saved.backend, saved.case, verdict, saved.cotangents)
+            wrong = None if verdict.status == "error" else verdict
+            text = script(saved.backend, saved.case, wrong, saved.cotangents)
         except NoScript:
             return None
         write((self.folder / beside.name).with_suffix(".py"), text.encode())
@@ -96,46 +87,28 @@ def file_name(saved: SavedCase) -> str:
     return f"{backend}-{case.cell}-{case.dtype.name}-{saved.digest}{SUFFIX}"
 
 
-def is_crash(error: BaseException | None) -> TypeGuard[Exception]:
-    """Tell an error of a backend or of another assertion from one of pytest or Hypothesis."""
-    return isinstance(error, Exception) and not isinstance(error, HypothesisException)
-
-
-def crash(
-    backend: Backend, case: Case, cotangents: Cotangents | None, error: Exception, test: str
-) -> SavedCase:
-    """Gather what is known of a crash on the case that a backend was given last.
-
-    That is the smallest one where Hypothesis has drawn it.
-    """
-    reason, facts = f"{type(error).__name__}: {in_one_line(error)}", str(backend.adapter.facts)
-    return SavedCase(
-        case, cotangents, backend=backend.name, facts=facts, status="error", reason=reason, test=test
-    )
-
-
-def shortest(path: Path, current: Path) -> Path:
-    """The path as it is shortest to type in the folder `current`."""
-    return path.relative_to(current) if path.is_relative_to(current) else path
-
-
 def saved_case(failure: Failure) -> SavedCase:
-    """Gather all that is known of a failure, or of any other verdict."""
-    verdict = failure.verdict
-    compared = {name_of(comparison): comparison for comparison in verdict.comparisons}
+    """The case of a failure, and all that is known of it in words."""
     return SavedCase(
-        verdict.case,
+        failure.verdict.case,
         failure.cotangents,
-        observed=observed(failure),
-        expected={name: comparison.expected.astype(np.float64) for name, comparison in compared.items()},
-        bound={name: comparison.bound for name, comparison in compared.items()},
         backend=failure.backend,
         facts=str(failure.facts),
-        status=verdict.status,
-        reason=verdict.reason,
+        status=failure.verdict.status,
+        reason=failure.cause,
         claim=failure.claim,
         test=failure.test,
     )
+
+
+def answer_of(failure: Failure) -> dict[str, Any]:
+    """The arrays of an answer, and what it was compared with, as fields of a saved case."""
+    compared = {name_of(comparison): comparison for comparison in failure.verdict.comparisons}
+    return {
+        "observed": observed(failure),
+        "expected": {name: each.expected.astype(np.float64) for name, each in compared.items()},
+        "bound": {name: each.bound for name, each in compared.items()},
+    }
 
 
 def observed(failure: Failure) -> dict[str, Any]:

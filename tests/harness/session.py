@@ -11,10 +11,10 @@ from hypothesis import settings
 from rnn_lockstep.adapters import Adapter, UnknownBackend, find, known_backends, load
 from rnn_lockstep.adapters.backends.contract import CELLS
 from rnn_lockstep.adapters.backends.registry import BUILT_IN, NotMade
-from rnn_lockstep.tests.harness.anywhere import command
 from rnn_lockstep.tests.harness.backend import Backend, backend_of
 from rnn_lockstep.tests.harness.budget import BUDGET, Budget
-from rnn_lockstep.tests.harness.failure import failures
+from rnn_lockstep.tests.harness.failure import Crash
+from rnn_lockstep.tests.harness.findings import FOUND, findings
 from rnn_lockstep.tests.harness.needs import missing
 from rnn_lockstep.tests.harness.scores import Scores
 from rnn_lockstep.tests.harness.summary import write_summary
@@ -35,7 +35,7 @@ class Session:
         make: makes the adapter of a name, by default in this process.
         """
         known = known_backends()
-        self.not_installed = [] if asked else [name for name in known if known[name].missing]
+        self.not_installed = [] if asked else [name for name in known if known[name].missing()]
         self.names = list(dict.fromkeys(asked)) or [name for name in known if name not in self.not_installed]
         self.make = make
         self.loaded: dict[str, Backend] = {}
@@ -113,28 +113,34 @@ class Session:
             pytest.fail("no case was compared, so this test shows nothing", pytrace=False)
         return result
 
-    @pytest.hookimpl(wrapper=True, trylast=True)  # once the case is saved: asked more, a backend may crash
+    @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item, call: Any) -> Generator[None, Any, Any]:
         """Send a test's failures and scores with its report, from whichever process ran it.
 
-        Their causes are looked for before the message is made. Who interrupts that ends the run after it.
+        Other plugins' hooks, inside of this one, find them in the item's stash.
         """
-        failed = list(failures(call.excinfo.value if call.excinfo else None))
-        budget = item.config.stash.setdefault(BUDGET, Budget())
-        for failure in failed:
-            failure.test, failure.command = item.nodeid, command(item.config)
-        try:
-            for failure in failed:
-                failure.examine(budget)
-        except KeyboardInterrupt:
-            item.session.shouldstop = "while looking for a cause"
+        found = item.stash[FOUND] = findings(item, call)
         report = yield
-        report.lockstep_failures = [failure.to_json() for failure in failed]
+        report.lockstep_failures = [failure.to_json() for failure in found]
+        report.sections += [("lockstep", str(crash)) for crash in found if isinstance(crash, Crash)]
         if call.when == "call":
             report.lockstep_scores = item.stash.get(SCORES, None)
             report.lockstep_faults = item.stash.get(FAULTS, None)
             report.lockstep_diagnosed = item.stash.get(DIAGNOSED, None)
         return report
+
+    @pytest.hookimpl(specname="pytest_runtest_makereport", tryfirst=True)
+    def pytest_examine_failures(self, item: pytest.Item) -> None:
+        """Look for causes before the message is made. Who interrupts that sees the message and ends the run.
+
+        This comes when the cases are saved: a backend that is asked more may take the process with it.
+        """
+        budget = item.config.stash.setdefault(BUDGET, Budget())
+        try:
+            for failure in item.stash[FOUND]:
+                failure.examine(budget)
+        except KeyboardInterrupt:
+            item.session.shouldstop = "while looking for a cause"
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Add up the scores, in the process that prints the summary."""

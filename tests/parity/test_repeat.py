@@ -24,9 +24,7 @@ def test_same_case_twice_gives_the_same_bits(backend: Backend, cell: str, data: 
     case = data.draw(backend.any_cases(cell))
     first = backend.check(case)
     second = backend.check(case, claim="the second call")
-    assert same_bits(first, second), (
-        f"{backend.name} answers the same case differently the second time: {case}"
-    )
+    assert same_bits(first, second), f"{backend.name} answers the same case differently the second time"
 
 
 @fewer(2)
@@ -49,10 +47,10 @@ def test_other_weights_in_the_same_layer(backend: Backend, cell: str, data: st.D
     answer = backend.check(case)
     kept = deepcopy(answer)
     backend.check(other, claim="other weights in the same layer")
-    assert same_bits(answer, kept), f"{backend.name} overwrote its answer to an earlier case: {case}"
-    backend.check_conduct(case)
+    assert same_bits(answer, kept), f"{backend.name} overwrote its answer to an earlier case"
+    backend.check_conduct()
     again = backend.check(case, claim="the first weights again")
-    assert same_bits(answer, again), f"{backend.name} remembers the case between: {case}"
+    assert same_bits(answer, again), f"{backend.name} remembers the case between"
 
 
 @fewer(2)
@@ -60,5 +58,5 @@ def test_other_weights_in_the_same_layer(backend: Backend, cell: str, data: st.D
 def test_arguments_are_left_alone(backend: Backend, cell: str, data: st.DataObject) -> None:
     case = data.draw(backend.any_cases(cell))
     trace = backend.run(case)
-    backend.check_conduct(case)
+    backend.check_conduct()
     backend.check(case, trace)

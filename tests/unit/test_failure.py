@@ -6,8 +6,10 @@ import pytest
 
 from rnn_lockstep.adapters import load
 from rnn_lockstep.adapters.backends.compare import judge
+from rnn_lockstep.reference import Verdict
 from rnn_lockstep.tests.harness.budget import Budget
 from rnn_lockstep.tests.harness.failure import Failure
+from rnn_lockstep.tests.harness.saving import Saving
 from tests.unit.adapters.test_contract import make_case
 
 
@@ -82,3 +84,11 @@ def test_no_failure_takes_more_than_its_part():
     wrong.examine(Budget(each=0.0))
     over = "not diagnosed: 0 s were over before the backend had answered more"
     assert wrong.cause == f"{over}: {wrong.verdict.reason}"
+
+
+@pytest.mark.parametrize(("status", "script"), [("error", True), ("mismatch", False)])
+def test_a_script_shows_an_error_and_no_answer_of_the_wrong_form(status, script, tmp_path):
+    found = Failure("torch", Wrong(), Verdict(make_case(), status, "what is wrong"), None)
+    Saving(tmp_path).save(found, tmp_path)
+    assert (tmp_path / found.saved).exists()
+    assert bool(found.report) == script

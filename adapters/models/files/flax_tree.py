@@ -70,7 +70,9 @@ def array_of(leaf: Leaf, name: str) -> Array:
         dtype = dtype.decode("ascii", "replace")
     except (ValueError, TypeError, AttributeError, msgpack.UnpackException):
         raise ValueError(f"{name} is no array of flax's") from None
-    if dtype not in reading.FLOATS or not isinstance(data, bytes) or not isinstance(shape, list):
+    if not isinstance(data, bytes) or not isinstance(shape, list):
+        raise ValueError(f"{name} has no shape or no numbers")
+    if dtype not in reading.FLOATS:
         raise ValueError(f"{name} has dtype {dtype}, needs {', '.join(reading.FLOATS)}")
     return reading.array_in(data, reading.FLOATS[dtype], shape, name)
 

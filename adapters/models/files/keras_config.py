@@ -60,7 +60,8 @@ class LayerConfig:
             needed = [(gates,), (self.units, gates), *([bias] if self.use_bias else [])]
             if kernel.ndim != 2 or shapes != needed:
                 found = ", ".join(str(array.shape) for array in (kernel, *others))
-                raise InvalidModel(f"layer {self.name} of {self.units} units has weights of shape {found}")
+                told = f"layer {self.name} has weights of shape {found}"
+                raise InvalidModel(f"{told}, needs those of {self.units} units")
         return layer_of(self.name, variables, self.options, cudnn=self.cudnn)
 
 

@@ -87,10 +87,13 @@ class Graph:
             raise ValueError("it has no W or R")
         W, R = (self.constants.array(name) for name in node.input[1:3])
         B = self.constants.array(node.input[3]) if len(node.input) > 3 and node.input[3] else None
-        directions = 2 if attributes_of(node).get("direction") == b"bidirectional" else 1
+        attributes = attributes_of(node)
+        directions = 2 if attributes.get("direction") == b"bidirectional" else 1
         shapes = [W.shape[:1], R.shape[:1], *([] if B is None else [B.shape[:1]])]
         if any(shape != (directions,) for shape in shapes) or (B is not None and B.ndim != 2):
             raise ValueError(f"W, R or B is not of {directions} directions: {W.shape}, {R.shape}")
+        if (told := attributes.get("hidden_size", R.shape[-1])) != R.shape[-1]:
+            raise ValueError(f"its hidden_size is {told}, and R has shape {R.shape}")
         for d in range(directions):
             both = (None, None) if B is None else np.split(B[d], 2)
             yield reading.unpacked(Weights(W[d], R[d], *both), OPERATORS[node.op_type].cell, "onnx")

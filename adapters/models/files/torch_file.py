@@ -58,7 +58,7 @@ def _zipped(data: bytes) -> tuple[Any, Callable[[Storage], Array]]:
     def numbers(storage: Storage) -> Array:
         dtype = _dtype(storage)
         stored = archive.read(f"{folder}data/{storage.key}")
-        array = np.frombuffer(stored, dtype)[: storage.size]
+        array = _whole(np.frombuffer(stored, dtype), storage)[: storage.size]
         return array.byteswap() if swapped else array
 
     return unpickled(BytesIO(archive.read(found[0]))), numbers
@@ -92,9 +92,16 @@ def _streamed(data: bytes) -> tuple[Any, Callable[[Storage], Array]]:
     def numbers(storage: Storage) -> Array:
         if storage.key not in stored:
             raise ValueError(f"it has no storage {storage.key!r}")
-        return np.frombuffer(stored[storage.key], _dtype(storage))
+        return _whole(np.frombuffer(stored[storage.key], _dtype(storage)), storage)
 
     return content, numbers
+
+
+def _whole(numbers: Array, storage: Storage) -> Array:
+    """The numbers of a storage. Raises ValueError where there are fewer than it should have."""
+    if len(numbers) < storage.size:
+        raise ValueError(f"its storage {storage.key!r} has {len(numbers)} numbers, and not {storage.size}")
+    return numbers
 
 
 def _dtype(storage: Storage) -> Any:
@@ -128,8 +135,8 @@ def array_of(key: str, tensor: Any, storage: Callable[[Storage], Array]) -> Arra
     total = prod(shape)
     if not total or size > len(numbers) or total > len(numbers):
         raise ValueError(f"{key} has shape {shape}, which is empty or more than its {len(numbers)} numbers")
-    itemsize = numbers.itemsize
-    return as_strided(numbers[offset:], shape, [n * itemsize for n in strides], writeable=False)
+    steps = [stride * numbers.itemsize if n > 1 else 0 for n, stride in zip(shape, strides, strict=True)]
+    return as_strided(numbers[offset:], shape, steps, writeable=False)
 
 
 def write(layers: Sequence[RecurrentLayer]) -> bytes:

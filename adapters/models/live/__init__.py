@@ -26,10 +26,10 @@ def framework_of(model: Any) -> Any:
     Imports nothing: a model's framework is imported already.
     """
     torch, keras = sys.modules.get("torch"), sys.modules.get("keras")
+    if keras is not None and hasattr(keras, "layers") and isinstance(model, keras.layers.Layer):
+        return keras_model  # on torch it is one of torch's modules too
     if torch is not None and isinstance(model, torch.nn.Module):
         return torch_module
-    if keras is not None and hasattr(keras, "layers") and isinstance(model, keras.layers.Layer):
-        return keras_model
     return None
 
 

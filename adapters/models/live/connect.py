@@ -8,7 +8,7 @@ import numpy as np
 from rnn_lockstep.adapters.backends.contract import Facts
 from rnn_lockstep.adapters.models.live.way import INITIAL_STATE, LENGTHS, Way, WrongForm, final_states
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer, in_dtype
-from rnn_lockstep.adapters.one_line import with_type
+from rnn_lockstep.adapters.one_line import in_one_line, with_type
 from rnn_lockstep.reference import Case, Trace
 from rnn_lockstep.reference.bound.arithmetic import DTYPES
 from rnn_lockstep.reference.diagnosis.mistakes.mistake import with_states
@@ -75,7 +75,7 @@ def connect(ways: Iterable[Way], layer: RecurrentLayer) -> LiveLayer:
         try:
             live = connect_by(way, layer)
         except WrongForm as error:
-            failed.append((way, f"{what} does not fit: {error}"))
+            failed.append((way, f"{what} does not fit: {in_one_line(error)}"))
             wrong_form = wrong_form or failed[-1][1]
         except Exception as error:  # whatever is wrong with a model
             failed.append((way, f"{what} raised {with_type(error)}"))

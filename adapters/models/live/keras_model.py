@@ -14,6 +14,7 @@ from rnn_lockstep.reference.oracle.activations import ACTIVATIONS
 from rnn_lockstep.reference.oracle.cells import CELLS
 from rnn_lockstep.reference.oracle.validation import Array
 
+NAMES = {"tensorflow": "keras", "jax": "keras:jax", "torch": "keras:torch"}  # of our backends, by Keras's
 CLASSES = {"SimpleRNNCell": "simple_rnn", "GRUCell": "gru", "LSTMCell": "lstm"}
 
 
@@ -125,7 +126,8 @@ def tensor(array: Array) -> Any:
 
 
 def facts() -> Facts:
-    """The facts of the framework below Keras."""
+    """The facts of Keras on the backend that it runs on."""
     import keras
 
-    return load({"tensorflow": "keras"}.get(keras.backend.backend(), keras.backend.backend())).facts
+    backend = keras.backend.backend()
+    return load(NAMES.get(backend, backend)).facts

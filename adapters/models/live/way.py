@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rnn_lockstep.adapters.backends.contract import Facts
+from rnn_lockstep.adapters.one_line import printable
 from rnn_lockstep.reference import Case
 from rnn_lockstep.reference.oracle.validation import Array
 
@@ -31,6 +32,9 @@ class Way:
     takes: frozenset[str] = frozenset()
     bare: bool = False
     wider: Callable[[], "Way | None"] = lambda: None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", printable(self.name))
 
 
 class WrongForm(Exception):

@@ -196,7 +196,7 @@ def exits(tmp_path: Path, texts: list[str], then: str = "") -> list[tuple[Any, s
 
 def need(framework: str) -> None:
     """Skip the test where a framework is not installed."""
-    if known_backends()[framework].missing:
+    if known_backends()[framework].missing():
         pytest.skip(f"{framework} is not installed")
 
 
@@ -258,6 +258,7 @@ def test_a_small_array_can_be_read_and_a_large_one_is_compressed() -> None:
     [
         (shown("my_backend:Port", "gru", ""), "what my_backend:Port runs is not known"),
         (shown("numpy", "gru", ""), "scripts are for torch, keras, jax"),
+        (shown("keras:jax", "gru", ""), "what keras:jax runs is not known"),
         (shown("torch", "gru", "", reset_after=False), "it has no other form"),
         (shown("jax", "gru", "outputs", return_sequences=False), "has no last output"),
         (shown("keras", "gru", "gradient of W", layers=2), "several layers are not one in keras"),

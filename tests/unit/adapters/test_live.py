@@ -174,3 +174,16 @@ def test_a_mask_is_not_dropped():
     """What is masked is compared with nothing: an answer of which all is masked could not be wrong."""
     with pytest.raises(WrongForm, match="it returned a MaskedArray, needs arrays without a mask"):
         connect(ways(lambda x: np.ma.MaskedArray(x, mask=True)), layer_of(module(nn.LSTM)))
+
+
+def test_names_from_a_model_do_nothing_to_a_terminal():
+    """A name of a field of its dtype, and its own."""
+
+    def port(x):
+        return np.zeros((2, 3, 4), [("\x1b[2J" * 1000, "f4")])
+
+    port.__name__ = "\x1b[2J"
+    with pytest.raises(WrongForm, match="its outputs are ") as error:
+        connect(ways(port), layer_of(module(nn.LSTM)))
+    assert str(error.value).isprintable()
+    assert len(str(error.value)) < 500

@@ -56,7 +56,10 @@ def test_entry_points_are_known_by_name(monkeypatch):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("pytorch", "known: numpy, torch, keras, jax, keras:eager, jax:nojit, or package.module:Class"),
+        (
+            "pytorch",
+            "jax, keras:eager, keras:jax, keras:torch, jax:nojit, or package.module:Class",
+        ),
         ("jax:fast", "backend jax has no tag 'fast'; it has: nojit"),
         ("numpy:x", "backend numpy has no tag 'x'; it has: none"),
         ("", "unknown backend ''; known: numpy"),
@@ -85,3 +88,21 @@ def test_what_is_not_installed_says_how_to_get_it(monkeypatch):
     assert str(caught.value).startswith(
         "backend keras:eager needs keras and tensorflow, which is not installed"
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "module", "extra"),
+    [
+        ("keras", "tensorflow", "keras"),
+        ("keras:jax", "jax", "jax"),
+        ("keras:torch", "torch", "torch"),
+        ("keras:torch", "keras", "keras"),
+    ],
+)
+def test_a_tag_has_needs_of_its_own(name, module, extra, monkeypatch):
+    monkeypatch.setattr(registry, "find_spec", lambda asked: None if asked == module else asked)
+    message = f"backend {name} needs {module}, which is not installed: pip install 'rnn-lockstep[{extra}]'"
+    with pytest.raises(NotInstalled, match=re.escape(message)):
+        find(name)
+    if module != "keras":
+        assert all(find(other) for other in {"keras", "keras:jax", "keras:torch"} - {name})

@@ -141,7 +141,7 @@ def with_node(change=None, kind="LSTM", tensors=None, **attributes):
         **(tensors or {}),
     }
     names = ["X", "W", "R", "B" if "B" in given else "", "", "", "", "P" if "P" in given else ""]
-    node = helper.make_node(kind, names, ["Y", "Y_h"], name="it", hidden_size=2, **attributes)
+    node = helper.make_node(kind, names, ["Y", "Y_h"], name="it", **{"hidden_size": 2, **attributes})
     value = helper.make_tensor_value_info("X", 1, ["time", "batch", 3])
     made = helper.make_tensor_value_info("Y", 1, ["time", 1, "batch", 2])
     constants = [onnx.numpy_helper.from_array(array, name) for name, array in given.items()]
@@ -211,6 +211,8 @@ REFUSED = {
     "input_forget": (with_node(input_forget=1), "input_forget"),
     "layout": (with_node(layout=2), "layout is 2"),
     "direction": (with_node(direction="up"), "direction is 'up'"),
+    "direction that is a number": (with_node(direction=1), "its direction is a int"),
+    "direction of capitals": (with_node(direction="FORWARD"), "direction is 'FORWARD'"),
     "two activations": (
         with_node(activations=["Sigmoid", "Tanh", "Softsign"]),
         "activation is tanh in one place and softsign in another",

@@ -1,0 +1,84 @@
+"""The findings of a test: the failures that its error tells of, or the crash that it is."""
+
+import traceback
+from typing import Any
+
+import pytest
+from hypothesis.errors import FlakyFailure, HypothesisException
+
+from rnn_lockstep.adapters.backends import compare
+from rnn_lockstep.adapters.workers.supervised import Lost, Raised
+from rnn_lockstep.reference import Case, Cotangents, Verdict
+from rnn_lockstep.tests.harness.again import commands
+from rnn_lockstep.tests.harness.backend import Backend, backend_of
+from rnn_lockstep.tests.harness.failure import Crash, Failure, failures
+from rnn_lockstep.tests.harness.words import in_words
+
+FOUND = pytest.StashKey[list[Failure]]()  # what the phase of a test found that is reported now
+# Errors that are no backend's: who stops the run, and outcomes that a test or the harness declares.
+OTHERS = (KeyboardInterrupt, pytest.exit.Exception, pytest.fail.Exception, pytest.skip.Exception)
+CALLS = (compare.run.__code__, compare.run_gradients.__code__)  # of a backend
+
+
+def findings(item: pytest.Item, call: pytest.CallInfo[Any]) -> list[Failure]:
+    """List what is found wrong in a phase of a test, with the commands that run it again.
+
+    An error that was another one, or none, when Hypothesis ran the same example again is a group of both.
+    The first one takes its place, so that pytest shows it as any other.
+    """
+    error, flaky = (call.excinfo.value if call.excinfo else None), ""
+    if isinstance(error, FlakyFailure):
+        error, *others = map(unwrapped, error.exceptions)
+        flaky = again_in_words(others)
+        call.excinfo = pytest.ExceptionInfo.from_exception(error)
+    found, backend = list(failures(error)), backend_of(item)
+    if backend and call.when == "setup":
+        backend.asked = None  # by the test before
+    last = backend.asked if backend else None
+    asked: tuple[Case, Cotangents | None] | None = getattr(error, "lockstep_asked", last)
+    if backend and asked and call.when == "call" and error and not found and is_crash(error):
+        found = [crash(backend, *asked, error)]
+    for failure in found:
+        failure.flaky, failure.test = flaky, item.nodeid
+        failure.replay, failure.rerun = commands(item)
+    return found
+
+
+def unwrapped(error: BaseException) -> BaseException:
+    """The error that Hypothesis has wrapped, as it does with one that is no Exception; any other itself."""
+    wrapped = type(error).__module__.startswith("hypothesis.") and error.__cause__
+    return wrapped or error
+
+
+def again_in_words(others: list[BaseException]) -> str:
+    """Say what happened when an example that failed was run again."""
+    if not others:
+        return "this failed once, and not when it was run again"
+    told = [each.verdict.reason for each in failures(others[0])] or [in_words(others[0])]
+    return f"this failed otherwise when it was run again: {told[0]}"
+
+
+def is_crash(error: BaseException) -> bool:
+    """Tell an error of a backend or of a test from one of pytest or Hypothesis."""
+    if isinstance(error, BaseExceptionGroup):
+        return any(is_crash(part) for part in error.exceptions)
+    return not isinstance(error, (*OTHERS, HypothesisException))
+
+
+def crash(backend: Backend, case: Case, cotangents: Cotangents | None, error: BaseException) -> Crash:
+    """Gather what is known of a crash on a case, the smallest one where Hypothesis has drawn it."""
+    reason, claim = f"raised {in_words(error)}", ""
+    if isinstance(error, Lost):
+        reason = str(error)
+    elif isinstance(error, Raised):
+        reason = f"raised {error.what}"
+    elif isinstance(error, AssertionError) and not comes_from_a_call(error):  # the test's, of all its cases
+        reason = in_words(error).removeprefix("AssertionError: ").removeprefix(f"{backend.name} ")
+        claim = "an assertion of the test"
+    verdict = Verdict(case, "error", reason)
+    return Crash(backend.name, backend.adapter, verdict, None, claim, cotangents)
+
+
+def comes_from_a_call(error: BaseException) -> bool:
+    """Tell whether an error was raised by a backend when it was called, as the traceback shows."""
+    return any(frame.f_code in CALLS for frame, _ in traceback.walk_tb(error.__traceback__))
