@@ -52,6 +52,8 @@ class Process:
         gateway = self._started(place, output)
         self.popen = gateway._io.popen
         atexit.register(self.end)
+        late = threading.Timer(START, self.end)
+        late.start()
         try:
             self.channel = gateway.remote_exec(HERE if place.is_this_interpreter else ELSEWHERE)
             if not place.is_this_interpreter:
@@ -62,6 +64,8 @@ class Process:
             how = self._end_in_words()
             self.end()
             raise Ended(how) from None
+        finally:
+            late.cancel()
 
     def _started(self, place: Place, output: Output) -> Any:
         """Start the interpreter, in a thread, since whatever is started may never say a word."""

@@ -31,5 +31,6 @@ def sources() -> dict[str, str]:
 
 def needs(backend: str) -> list[str]:
     """The packages that must be installed where a backend runs. backend: its name, without a place."""
-    known = known_backends().get(backend.partition(":")[0])
-    return [*PACKAGES, *(known.needs if known else ())]
+    base, _, tag = backend.partition(":")
+    known = known_backends().get(base)
+    return [*PACKAGES, *(known.tags.get(tag, known.needs) if known else ())]

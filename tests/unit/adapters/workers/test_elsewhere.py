@@ -177,6 +177,8 @@ def test_a_python_without_numpy_and_an_old_one_are_told(tmp_path):
         NotMade, match=rf"its Python has no numpy, scipy, ml_dtypes, torch: {bare} -m pip install"
     ):
         Supervised(f"torch@{bare}")
+    with pytest.raises(NotMade, match=r"has no numpy, scipy, ml_dtypes, keras, jax: "):
+        Supervised(f"keras:jax@{bare}")
     old = environment(tmp_path / "old")
     site = next(old.parents[1].glob("lib/*/site-packages"))
     (site / "sitecustomize.py").write_text(
