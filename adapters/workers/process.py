@@ -70,6 +70,10 @@ class Process:
     def _started(self, place: Place, output: Output) -> Any:
         """Start the interpreter, in a thread, since whatever is started may never say a word."""
         io = Popen2IOMaster(place.command(output.path), get_execmodel("thread"))
+        if (
+            not place.is_this_host
+        ):  # execnet would hang up when the output ends, before ssh tells how it ended
+            io.close_write = lambda: None
         made: list[Any] = []
         said = bytearray()
 
