@@ -11,9 +11,11 @@ def in_one_line(error: BaseException) -> str:
 
 
 def with_type(error: BaseException) -> str:
-    """The name of an error's type and its message, short and printable."""
+    """The name of an error's type and its message, short and printable; of a group those of its parts too."""
     name, told = printable(type(error).__name__), in_one_line(error)
-    return name if told == name else f"{name}: {told}"
+    told = name if told == name else f"{name}: {told}"
+    parts = [with_type(part) for part in error.exceptions] if isinstance(error, BaseExceptionGroup) else []
+    return printable(f"{told}: {'; '.join(parts)}") if parts else told
 
 
 def printable(value: object) -> str:

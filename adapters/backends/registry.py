@@ -9,7 +9,7 @@ from typing import Any
 
 from rnn_lockstep.adapters.backends.contract import Adapter, Facts
 from rnn_lockstep.adapters.backends.declarations import mistake_in
-from rnn_lockstep.adapters.one_line import in_one_line
+from rnn_lockstep.adapters.one_line import with_type
 
 ENTRY_POINTS = "lockstep.adapters"
 
@@ -106,16 +106,15 @@ def load(name: str) -> Adapter:
     try:
         found = import_module(module)
         factory: Callable[..., Any] | None = getattr(found, attribute, None)
-        if factory is None:
-            raise UnknownBackend(f"backend {name}: the module {module} has no {attribute}")
+        if not callable(factory):
+            raise UnknownBackend(f"backend {name}: the module {module} has no class {attribute}")
         return checked(name, factory(*arguments))
     except UnknownBackend:
         raise
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # SystemExit too
-        what = f"{type(error).__name__}: {in_one_line(error)}"
-        raise NotMade(f"backend {name} cannot be made: {what}") from error
+        raise NotMade(f"backend {name} cannot be made: {with_type(error)}") from error
 
 
 def checked(name: str, adapter: Any) -> Adapter:

@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 from rnn_lockstep.adapters.backends import registry
@@ -43,6 +44,12 @@ class Raised(Exception):
     def __init__(self, what: str, frames: list[str]) -> None:
         super().__init__("\n  ".join([what, *frames]))
         self.what = what
+
+
+@cache
+def raised_as(name: str) -> type[Raised]:
+    """A kind of its own for each type of exception: Hypothesis tells failures apart by their types."""
+    return type(f"Raised {name}", (Raised,), {})
 
 
 class Supervised:
@@ -156,7 +163,7 @@ class Supervised:
             if kind == "refused":
                 raise Refused(content)
             if kind == "raised":
-                raise Raised(*content)
+                raise raised_as(content[0].partition(":")[0])(*content)
             return content
         self._end()
         raise Lost(f"the backend's process {how}", time.perf_counter() - start)

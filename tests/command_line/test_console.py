@@ -169,4 +169,4 @@ def test_a_failure_is_run_again_by_the_command_that_it_names(test, theirs):
 def test_its_wrong_options_are_one_line(theirs):
     run = lockstep(theirs, "test", "--backend", "nowhere:Backend")
     assert run.returncode == 4
-    assert "ERROR: backend nowhere:Backend cannot be made: ModuleNotFoundError" in run.stderr
+    assert "ERROR: backend nowhere:Backend: there is no module nowhere" in run.stderr

@@ -147,7 +147,7 @@ def needs_again(stdout, path, name):
         ("Exits", "raised SystemExit: 3"),
         ("Generator", "raised GeneratorExit"),
         ("Bare", "raised Base"),
-        ("Silent", "raised CannotSay: its message cannot be shown"),
+        ("Silent", "raised CannotSay: a CannotSay without a text: its __str__ raises ValueError"),
         ("Several", "raised ExceptionGroup: two (2 sub-exceptions): ValueError: a; RuntimeError: b"),
         ("Asserts", "raised AssertionError: not contiguous"),
     ],
@@ -170,9 +170,15 @@ def test_a_long_message_is_one_line(run):
 
 @pytest.mark.parametrize("name", ["Skips", "Fails"])
 def test_outcomes_of_pytest_are_no_crash(name, run):
-    found, saved = run(name)
+    found, saved = run(name, EVERY_STEP, "--in-process")
     assert saved == []
     assert "what is wrong" not in found.stdout
+
+
+def test_a_backend_in_a_process_of_its_own_skips_no_test(run):
+    found, [path] = run("Skips")
+    assert found.returncode == 1
+    assert saved_case.load(path).reason == "raised Skipped: not today"
 
 
 @pytest.mark.parametrize(

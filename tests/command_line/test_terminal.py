@@ -116,12 +116,11 @@ def test_a_crash_is_a_failure_with_its_own_words(their_modules):
     [
         (("--backend", "pytorch"), "unknown backend 'pytorch'; known: numpy, torch, keras, jax"),
         (("--backend", "numpy", "--backend", "jax:fast"), "backend jax has no tag 'fast'; it has: nojit"),
-        (("--backend", "nowhere:Adapter"), "No module named 'nowhere'"),
-        (("--backend", "theirs:np"), "backend theirs:np cannot be made"),
+        (("--backend", "nowhere:Adapter"), "backend nowhere:Adapter: there is no module nowhere"),
+        (("--backend", "theirs:np"), "backend theirs:np: the module theirs has no class np"),
         (("--max-examples", "0"), "--max-examples is 0, needs at least 1"),
         (("--max-examples", "many"), "invalid int value: 'many'"),
         (("--backends", "numpy"), "unrecognized arguments: --backends"),
-        (("-p", "hidden", "--backend", "torch"), "backend torch needs torch, which is not installed"),
     ],
 )
 def test_bad_options_are_usage_errors_in_one_line(arguments, message, their_modules):
@@ -132,13 +131,22 @@ def test_bad_options_are_usage_errors_in_one_line(arguments, message, their_modu
 
 
 @pytest.mark.parametrize("parallel", [(), ("-n", "2")])
-def test_a_framework_that_does_not_import_is_an_error(parallel, tmp_path):
+def test_a_framework_that_does_not_import_costs_its_own_tests(parallel, tmp_path):
+    """One of them fails, the others are skipped; those of other backends are run."""
     (tmp_path / "torch.py").write_text("raise ImportError('libtorch.so: cannot open shared object file')")
-    run = run_pytest(*FEW, "--backend", "torch", *parallel, python_path=tmp_path)
-    assert run.returncode != 0
-    assert "backend torch cannot be made: ImportError: libtorch.so: cannot open" in run.stdout + run.stderr
+    run = run_pytest(*FEW, "--backend", "torch", "--backend", "numpy", *parallel, python_path=tmp_path)
+    assert run.returncode == 1
+    reason = "backend torch cannot be made: ImportError: libtorch.so: cannot open shared object file"
+    assert f"lockstep: {reason}; 3 tests of it were not run\n" in run.stdout
     assert "Traceback" not in run.stdout + run.stderr
-    assert " passed" not in run.stdout
+    assert "3 passed, 2 skipped" in run.stdout
+    assert "1 error" in run.stdout
+
+
+def test_a_framework_that_is_not_installed_costs_its_own_tests(their_modules):
+    run = run_pytest(*FEW, "-p", "hidden", "--backend", "torch", python_path=their_modules)
+    assert run.returncode == 1
+    assert "lockstep: backend torch needs torch, which is not installed: pip install" in run.stdout
 
 
 def test_what_is_not_installed_and_not_asked_for_is_listed(their_modules):

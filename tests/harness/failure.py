@@ -11,12 +11,12 @@ import numpy as np
 
 from rnn_lockstep.adapters import Adapter, Cotangents, Facts, Trace, load
 from rnn_lockstep.adapters.backends.examination import Examination, examine, examine_gradients
+from rnn_lockstep.adapters.one_line import with_type
 from rnn_lockstep.adapters.workers.supervised import Supervised
 from rnn_lockstep.reference import Verdict
 from rnn_lockstep.reference.diagnosis.mistakes.mistake import Mistake
 from rnn_lockstep.reference.oracle.time_limit import TimeIsUp
 from rnn_lockstep.tests.harness.budget import Budget
-from rnn_lockstep.tests.harness.words import in_words
 
 UNSTEADY = "it does not always answer the same case alike"
 EXPLAINED: dict[str, list[Mistake]] = {}  # by what the failures of a backend were explained in this run
@@ -77,7 +77,7 @@ class Failure:
             self.examination = Examination(f"not diagnosed, interrupted: {reason}")
             raise
         except BaseException as error:
-            self.examination = Examination(f"{reason} (asked more, the backend raised {in_words(error)})")
+            self.examination = Examination(f"{reason} (asked more, the backend raised {with_type(error)})")
 
     def examined(self) -> Examination:
         """Examine the backend, as far as there is something to find out about such an answer."""

@@ -7,12 +7,12 @@ import pytest
 from hypothesis.errors import FlakyFailure, HypothesisException
 
 from rnn_lockstep.adapters.backends import compare
+from rnn_lockstep.adapters.one_line import printable, text_of, with_type
 from rnn_lockstep.adapters.workers.supervised import Lost, Raised
 from rnn_lockstep.reference import Case, Cotangents, Verdict
 from rnn_lockstep.tests.harness.again import commands
 from rnn_lockstep.tests.harness.backend import Backend, backend_of
 from rnn_lockstep.tests.harness.failure import Crash, Failure, failures
-from rnn_lockstep.tests.harness.words import in_words
 
 FOUND = pytest.StashKey[list[Failure]]()  # what the phase of a test found that is reported now
 # Errors that are no backend's: who stops the run, and outcomes that a test or the harness declares.
@@ -54,7 +54,7 @@ def again_in_words(others: list[BaseException]) -> str:
     """Say what happened when an example that failed was run again."""
     if not others:
         return "this failed once, and not when it was run again"
-    told = [each.verdict.reason for each in failures(others[0])] or [in_words(others[0])]
+    told = [each.verdict.reason for each in failures(others[0])] or [raised(others[0])]
     return f"this failed otherwise when it was run again: {told[0]}"
 
 
@@ -67,16 +67,17 @@ def is_crash(error: BaseException) -> bool:
 
 def crash(backend: Backend, case: Case, cotangents: Cotangents | None, error: BaseException) -> Crash:
     """Gather what is known of a crash on a case, the smallest one where Hypothesis has drawn it."""
-    reason, claim = f"raised {in_words(error)}", ""
-    if isinstance(error, Lost):
-        reason = str(error)
-    elif isinstance(error, Raised):
-        reason = f"raised {error.what}"
-    elif isinstance(error, AssertionError) and not comes_from_a_call(error):  # the test's, of all its cases
-        reason = in_words(error).removeprefix("AssertionError: ").removeprefix(f"{backend.name} ")
-        claim = "an assertion of the test"
+    reason, claim = str(error) if isinstance(error, Lost) else f"raised {raised(error)}", ""
+    if isinstance(error, AssertionError) and not comes_from_a_call(error):  # the test's, of all its cases
+        first, *_ = text_of(error).splitlines()  # the others are pytest's
+        reason, claim = printable(first).removeprefix(f"{backend.name} "), "an assertion of the test"
     verdict = Verdict(case, "error", reason)
     return Crash(backend.name, backend.adapter, verdict, None, claim, cotangents)
+
+
+def raised(error: BaseException) -> str:
+    """The type and message of an error that a backend has raised, in whichever process, in one line."""
+    return error.what if isinstance(error, Raised) else with_type(error)
 
 
 def comes_from_a_call(error: BaseException) -> bool:

@@ -53,7 +53,7 @@ class CannotSay(RuntimeError):
         (RuntimeError("boom\nand more"), "RuntimeError: boom and more"),
         (SystemExit(3), "SystemExit: 3"),
         (GeneratorExit(), "GeneratorExit"),
-        (CannotSay(), "CannotSay: its message cannot be shown"),
+        (CannotSay(), "CannotSay: a CannotSay without a text: its __str__ raises ValueError"),
     ],
 )
 def test_whatever_a_backend_raises_the_verdict_stands(error, words):

@@ -63,15 +63,15 @@ def test_entry_points_are_known_by_name(monkeypatch):
         ("jax:fast", "backend jax has no tag 'fast'; it has: nojit"),
         ("numpy:x", "backend numpy has no tag 'x'; it has: none"),
         ("", "unknown backend ''; known: numpy"),
-        ("no_such_module:Class", "cannot be made: ModuleNotFoundError: No module named 'no_such_module'"),
-        (f"{__name__}:NoSuchClass", "cannot be made: AttributeError: module"),
+        ("no_such_module:Class", "backend no_such_module:Class: there is no module no_such_module"),
+        (f"{__name__}:NoSuchClass", "has no class NoSuchClass"),
         (f"{__name__}:Broken", "cannot be made: RuntimeError: no such device"),
         (
             f"{__name__}:WithoutRun",
             "is not an adapter: needs `facts` (rnn_lockstep.adapters.Facts) and `run(case)`",
         ),
         (f"{__name__}:WithoutGradients", "declares gradients but has no method `gradients`"),
-        (f"{__name__}:pytest", "cannot be made: TypeError"),
+        (f"{__name__}:pytest", "has no class pytest"),
         ("tests:", "unknown backend 'tests:'"),
     ],
 )

@@ -4,25 +4,25 @@ from rnn_lockstep.tests.harness.report.content import backend_content, grouped
 from rnn_lockstep.tests.harness.report.markdown import fenced, markdown
 from rnn_lockstep.tests.harness.report.page import page
 from rnn_lockstep.tests.harness.report.trends import Trends
-from rnn_lockstep.tests.harness.summary import MOST_CAUSES, causes, not_compared
+from rnn_lockstep.tests.harness.summary import MOST_CAUSES, causes, told_of
 from tests.unit.harness.test_scores import CASE, refused
 
 MANY = ["no layer today"] * 9 + [f"no layer {k}" for k in range(3000)]
 
 
 def test_the_most_common_refusals_are_told_and_the_others_counted():
-    lines = list(not_compared("mine", refused(MANY)))
+    lines = list(told_of("mine", refused(MANY)))
     assert len(lines) == 6
     assert lines[0] == "mine refused 9: no layer today"
     assert lines[-1] == "mine refused 2,996 more, for other reasons"
-    assert list(not_compared("mine", refused(["no", "no"]))) == ["mine refused 2: no"]
+    assert list(told_of("mine", refused(["no", "no"]))) == ["mine refused 2: no"]
 
 
 def test_known_failures_are_told_likewise():
     scores = refused([])
     for k in range(3000):
         scores.add_known_failure(CASE, f"wrong {k}")
-    lines = list(not_compared("mine", scores))
+    lines = list(told_of("mine", scores))
     assert len(lines) == 6
     assert lines[0] == "mine fails as is known, in 1 cases: wrong 0"
     assert lines[-1] == "mine fails as is known in 2,995 more cases"
