@@ -1,5 +1,6 @@
 """Interruption of a run: SIGTERM ends it as Ctrl-C does, with the summary of what ran."""
 
+import contextlib
 import signal
 import threading
 from typing import Any
@@ -27,6 +28,9 @@ class Interruption:
             session.shouldstop = "interrupted"
             Backend.interrupted = True
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            if hasattr(session.config, "workerinput"):  # Ctrl-C is for all, and is passed on as SIGTERM too
+                signal.signal(signal.SIGINT, signal.SIG_IGN)
+            interrupt_workers(session.config)
             raise KeyboardInterrupt
 
         self.before = {number: signal.signal(number, interrupt) for number in SIGNALS}
@@ -36,3 +40,11 @@ class Interruption:
         """Let the summary be written, whoever sends SIGTERM once more; Ctrl-C ends that too."""
         for number, handler in getattr(self, "before", {}).items():
             signal.signal(number, signal.SIG_IGN if number == signal.SIGTERM else handler)
+
+
+def interrupt_workers(config: pytest.Config) -> None:
+    """Send SIGTERM to the processes of pytest-xdist, which would learn five seconds later that it is over."""
+    nodes = getattr(config.pluginmanager.getplugin("dsession"), "nodemanager", None)
+    for gateway in getattr(nodes, "group", ()):
+        with contextlib.suppress(Exception):  # it is not there yet, or any more
+            gateway._io.popen.terminate()
