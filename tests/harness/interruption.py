@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from rnn_lockstep.adapters.workers.guard import PARENT_DEATH_SIGNAL, prctl
 from rnn_lockstep.tests.harness.backend import Backend
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -33,6 +34,8 @@ class Interruption:
             interrupt_workers(session.config)
             raise KeyboardInterrupt
 
+        if hasattr(session.config, "workerinput"):
+            prctl(PARENT_DEATH_SIGNAL, signal.SIGTERM)  # a main process that is killed tells nobody
         self.before = {number: signal.signal(number, interrupt) for number in SIGNALS}
 
     @pytest.hookimpl(tryfirst=True)
