@@ -26,6 +26,7 @@ HERE = "from rnn_lockstep.adapters.workers.serve import serve\nserve(channel)"
 ELSEWHERE = f"{inspect.getsource(brought)}\nserve_brought(channel)"
 START = 60  # seconds that an interpreter may take to say that it is there
 PIPE = 2**15  # bytes that are sent though nobody reads them
+SLICE = 0.5  # seconds of waiting after which a signal is noticed that another thread has been given
 END = 5  # seconds in which a guard has ended everything
 MOST_SAID = 2**12  # bytes that may come before a Python greets: a shell's or a host's own greetings
 MOST_TOLD = 200  # characters of what is said that are told
@@ -116,10 +117,12 @@ class Process:
 
     def receive(self, limit: float) -> Any:
         """Return the next answer. limit: seconds. Raises Ended or TimeOver."""
+        until = time.perf_counter() + limit
         try:
-            return self.channel.receive(limit)
-        except self.channel.TimeoutError:
-            raise TimeOver from None
+            while (left := until - time.perf_counter()) > 0:
+                with contextlib.suppress(self.channel.TimeoutError):
+                    return self.channel.receive(min(left, SLICE))
+            raise TimeOver
         except EOFError:
             raise Ended(self._end_in_words()) from None
         except self.channel.RemoteError as error:

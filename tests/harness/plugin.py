@@ -12,6 +12,7 @@ import pytest
 from rnn_lockstep.adapters import UnknownBackend
 from rnn_lockstep.tests.harness import anywhere, port_run
 from rnn_lockstep.tests.harness.backend import Backend
+from rnn_lockstep.tests.harness.interruption import Interruption
 from rnn_lockstep.tests.harness.options import add_options
 from rnn_lockstep.tests.harness.profiles import draw_examples
 from rnn_lockstep.tests.harness.registration import maker, register
@@ -37,6 +38,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if port_run.wanted(config):
         config.pluginmanager.register(port_run.PortRun(config), "lockstep-port")
         return
+    config.pluginmanager.register(Interruption(config), "lockstep-interruption")
     try:
         config.stash[SESSION] = Session(config.getoption("--backend"), maker(config))
     except UnknownBackend as error:

@@ -12,7 +12,6 @@ from rnn_lockstep.adapters.saved_cases.saved_case import InvalidCase
 from rnn_lockstep.adapters.workers.supervised import Supervised
 from rnn_lockstep.tests.harness.anywhere import saving_folder
 from rnn_lockstep.tests.harness.conformance_vectors import ConformanceVectors
-from rnn_lockstep.tests.harness.interruption import Interruption
 from rnn_lockstep.tests.harness.known_failures import excuse
 from rnn_lockstep.tests.harness.known_failures.draft import Draft
 from rnn_lockstep.tests.harness.known_failures.entries import InvalidKnownFailures, read_entries
@@ -27,7 +26,6 @@ def register(config: pytest.Config, session: Session) -> None:
     """Register a plugin for each option given. Raises pytest.UsageError where one cannot do its work."""
     plugins = config.pluginmanager
     plugins.register(Processes(session), "lockstep-processes")
-    plugins.register(Interruption(), "lockstep-interruption")
     if config.getoption("--lockstep-report"):
         from rnn_lockstep.tests.harness.report.plugin import Reports
 
