@@ -10,7 +10,6 @@ import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import TemporaryFile
 
 from tests.faults.misbehaving.misbehaviour import Misbehaviour
 
@@ -39,14 +38,15 @@ class Run:
         command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--hypothesis-profile=ci"]
         command += ["--rootdir", str(self.folder), "-rfEp", *self.arguments]
         environment = {**os.environ, "PYTEST_ADDOPTS": "", "COLUMNS": "150", MARK: self.mark}
-        self.file = TemporaryFile("w+", encoding="utf-8", errors="surrogateescape")  # noqa: SIM115
+        self.file = self.folder / f"output-{self.mark}"
         self.began = time.monotonic()
-        self.process = subprocess.Popen(
-            *(command,), cwd=ROOT, env=environment, stdout=self.file, stderr=self.file, start_new_session=True
-        )
+        with self.file.open("wb") as file:
+            self.process = subprocess.Popen(
+                command, cwd=ROOT, env=environment, stdout=file, stderr=file, start_new_session=True
+            )
 
     def wait(self, seconds: float) -> "Run":
-        """Wait until it has ended; kill it, and say so, when it has not ended in time."""
+        """Wait until it has ended; kill it, and say so, where it has not ended in time."""
         try:
             self.process.wait(seconds)
         except subprocess.TimeoutExpired:
@@ -59,8 +59,7 @@ class Run:
     @property
     def output(self) -> str:
         """What it has printed until now."""
-        self.file.seek(0)
-        return self.file.read()
+        return self.file.read_text("utf-8", "replace")
 
     def left(self) -> list[int]:
         """The processes that it has started and that are still there a little later. They are killed."""
