@@ -64,7 +64,7 @@ def fails_in_any_way(case: Case, right: Trace) -> Any:
     return random.choice(ways)()
 
 
-@when_answering("wrong outputs", tests=EVERY_STEP)
+@when_answering(tests=EVERY_STEP)
 def is_wrong_once_and_then_exits(case: Case, right: Trace) -> Trace:
     """Be wrong at first, and end when asked more, as the diagnosis does."""
     asked.append(case)

@@ -45,7 +45,7 @@ def changes_global_state(case: Case) -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
-@when_asked("RecursionError", tests=REPEATED)
+@when_asked(red=False, tests=REPEATED)
 def lowers_the_recursion_limit(case: Case) -> None:
     sys.setrecursionlimit(30)
 
