@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tests.faults.misbehaving import MISBEHAVIOURS
 from tests.faults.misbehaving.misbehaviour import Misbehaviour
-from tests.faults.misbehaving.running import Run, mistaken, options, selection, wrong_with
+from tests.faults.misbehaving.running import Run, led_to, mistaken, options, selection, wrong_with
 
 BATCH = 24  # backends in one run
 
@@ -41,7 +41,13 @@ def main() -> int:
                 told = [*wrong_with(run)]
                 for one in some:
                     own = list(mistaken(run, one))
-                    print("; ".join(own) or f"{one.name}: as it must be", flush=True)
+                    print(
+                        "NOT AS IT MUST BE:" if own else "ok",
+                        led_to(run, one.name),
+                        *own,
+                        sep="  ",
+                        flush=True,
+                    )
                     told += own
                 print(f"{tests}: {len(some)} backends in {run.seconds:.0f} s", *wrong_with(run), flush=True)
                 mistakes += len(told)

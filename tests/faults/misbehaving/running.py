@@ -108,6 +108,16 @@ def mistaken(run: Run, one: Misbehaviour) -> Iterator[str]:
         yield f"{one.name}: {len(saved)} cases are saved"
 
 
+def led_to(run: Run, name: str) -> str:
+    """What became of a backend, in a line: its outcomes, and what is told of the first failure."""
+    outcomes = {outcome.lower() for outcome, who in OUTCOME.findall(run.output) if who == name}
+    reasons = re.findall(
+        rf"^E  +(\S.*)|^(backend {MODULE}:{name} .*)", told_of(run.output, name), re.MULTILINE
+    )
+    reason = "".join(reasons[0]).replace(f"{MODULE}:{name}", "") if reasons else ""
+    return f"{name}  {', '.join(sorted(outcomes))}  {reason.rpartition('supervised.')[2][:120]}"
+
+
 def told_of(output: str, name: str) -> str:
     """All that is told of a backend: the sections of its failures, and lines of the summary."""
     pieces = SECTION.split(SUMMARY.split(output)[0])
