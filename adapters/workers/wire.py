@@ -5,6 +5,7 @@ the other.
 """
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import fields
 from itertools import islice
@@ -155,7 +156,7 @@ def made_array(
     data: bytes, offset: int, dtype: str, shape: list[int], strides: Any = None, writeable: bool = True
 ) -> Array:
     """Make an array again, with these strides in bytes."""
-    count = int(np.prod(shape, dtype=np.int64))
+    count = math.prod(shape)
     sent = np.frombuffer(data, dtype, count, offset).reshape(shape) if count else np.empty(shape, dtype)
     if strides is None or sent.strides == tuple(strides) or not count:
         array = sent.copy()

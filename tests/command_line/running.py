@@ -32,5 +32,9 @@ def run_pytest(
 
 
 def as_a_user(**variables: str) -> dict[str, str]:
-    """The environment without the options of the run that this test is part of, its reports among them."""
-    return {**os.environ, "PYTEST_ADDOPTS": "", **variables}
+    """The environment without the options of the run that this test is part of, its reports among them.
+
+    Whatever folder a run is started in, Hypothesis leaves nothing there.
+    """
+    own = {"PYTEST_ADDOPTS": "", "HYPOTHESIS_STORAGE_DIRECTORY": str(ROOT / ".hypothesis")}
+    return {**os.environ, **own, **variables}

@@ -26,7 +26,7 @@ EVERY_STEP, LAWS = "test_every_step.py::test_every_step", "test_laws.py::test_ba
 
 def shell(command, folder, modules="", root=""):
     """Run a line in a folder as a user who pastes it there. root: in whose .lockstep/ cases are saved."""
-    options = "--hypothesis-profile=ci -p no:cacheprovider" + (f" --rootdir='{root}'" if root else "")
+    options = "--hypothesis-profile=ci -p no:cacheprovider --in-process" + (f" --rootdir='{root}'" if root else "")
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     environment = as_a_user(PATH=path, PYTHONPATH=str(modules), COLUMNS="150")
     environment["PYTEST_ADDOPTS"] = options
@@ -34,33 +34,27 @@ def shell(command, folder, modules="", root=""):
 
 
 @pytest.mark.parametrize(
-    ("folder", "suite", "test"),
-    [
-        (ROOT, "tests/parity", EVERY_STEP),
-        (ROOT, "tests/parity", LAWS),
-        (ROOT / "tests", "parity", LAWS),
-        (ROOT / "adapters", "../tests/parity", EVERY_STEP),
-        (ROOT / "adapters", "../tests/parity", LAWS),
-        ("somewhere else", f"'{PARITY}'", EVERY_STEP),
-        ("somewhere else", f"'{PARITY}'", LAWS),
-    ],
+    ("folder", "suite"),
+    [(ROOT, "tests/parity"), (ROOT / "adapters", "../tests/parity"), ("somewhere else", f"'{PARITY}'")],
 )
-def test_it_is_run_again_where_the_run_was_started(folder, suite, test, tmp_path):
+def test_it_is_run_again_where_the_run_was_started(folder, suite, tmp_path):
     (tmp_path / "theirs.py").write_text(THEIRS)
     folder = tmp_path / folder  # an absolute one stays as it is
     folder.mkdir(exist_ok=True)
     root = tmp_path / "saved cases"  # a name to be quoted
     root.mkdir()
-    run = shell(f"pytest {suite}/{test} --backend theirs:Transposed", folder, tmp_path, root)
+    tests = " ".join(f"{suite}/{test}" for test in (EVERY_STEP, LAWS))
+    run = shell(f"pytest {tests} --backend theirs:Transposed", folder, tmp_path, root)
     assert run.returncode == 1, run.stdout + run.stderr
-    [again] = set(re.findall(r"again: (pytest .*)", run.stdout))
-    assert ("--replay=" in again) == (test == EVERY_STEP)  # the other depends on more than a case
-    repeated = shell(again, folder, tmp_path, root)
-    assert repeated.returncode == 1, repeated.stdout + repeated.stderr
-    assert "1 failed in" in repeated.stdout
-    [line, *_] = re.findall(r"AssertionError: (theirs:Transposed.*)", run.stdout)
-    assert line in repeated.stdout
-    assert f"again: {again}" in repeated.stdout
+    commands = list(dict.fromkeys(re.findall(r"again: (pytest .*)", run.stdout)))
+    assert ["--replay=" in again for again in commands] == [True, False]  # a law needs more than a case
+    lines = list(dict.fromkeys(re.findall(r"AssertionError: (theirs:Transposed.*)", run.stdout)))
+    for again, line in zip(commands, lines, strict=True):
+        repeated = shell(again, folder, tmp_path, root)
+        assert repeated.returncode == 1, repeated.stdout + repeated.stderr
+        assert "1 failed in" in repeated.stdout
+        assert line in repeated.stdout
+        assert f"again: {again}" in repeated.stdout
 
 
 def test_the_own_command_is_too(tmp_path):

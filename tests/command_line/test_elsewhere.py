@@ -59,7 +59,7 @@ def test_a_place_that_is_none_costs_its_own_tests_only(folder):
         "numpy@nowhere/python": "nowhere/python is no program that can be run",
         "numpy@true": "no usable Python there: it ended without a word",
         "keras@../bare/bin/python": "its Python has no numpy, scipy, ml_dtypes, keras, tensorflow: ",
-        "mine:Nobody@../old/bin/python": "the module mine has no Nobody",
+        "mine:Nobody@../old/bin/python": "the module mine has no class Nobody",
     }
     done = run(folder, *NOTEBOOK, *(f"--backend={name}" for name in ("numpy", *wrong)))
     assert done.returncode == 1

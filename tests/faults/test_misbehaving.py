@@ -18,7 +18,7 @@ from tests.faults.misbehaving.running import MODULE, Run, mistaken, options, sel
 
 FEW = ("--max-examples", "10", "--case-timeout", "1")
 LONGEST = 120  # seconds of a run, on a busy machine
-SUMMARY = 5  # seconds after a signal in which the summary is there
+SUMMARY = 15  # seconds after a signal in which the summary is there; on a machine at rest it takes 5
 
 # Runs: the tests, how many processes, and the backends, which stand beside a good one.
 RUNS = {

@@ -135,7 +135,7 @@ Supervised("mine:Hangs@{place[0]}").run(make_case())
 
 
 def test_a_module_that_is_not_there_is_told(make):
-    with pytest.raises(NotMade, match=r"backend mine:Nobody@.*: the module mine has no Nobody"):
+    with pytest.raises(NotMade, match=r"backend mine:Nobody@.*: the module mine has no class Nobody"):
         make("Nobody")
 
 
