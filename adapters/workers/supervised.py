@@ -199,5 +199,5 @@ class Supervised:
 def form_of(case: Case, cotangents: Cotangents | None) -> tuple[Any, ...]:
     """All of a case but its numbers: what a framework may have to compile anew for."""
     arrays = case.arrays()
-    shapes = tuple((name, array.shape, array.dtype.name) for name, array in arrays.items())
+    shapes = tuple((name, array.shape, array.dtype.str) for name, array in arrays.items())
     return case.kind, shapes, case.lengths is None, case.mask is None, cotangents is None

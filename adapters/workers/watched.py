@@ -13,7 +13,7 @@ from rnn_lockstep.adapters.one_line import text_of
 from rnn_lockstep.reference import Case, Cotangents, Trace
 from rnn_lockstep.reference.oracle.validation import Array
 
-KEPT = 3  # earlier answers that are looked at again
+KEPT = 2  # earlier answers that are looked at again
 MANY = 100  # complaints that are kept, and arrays of an answer that are looked at
 LARGEST = 2**26  # bytes of an array that is looked at again; an answer can be of any size
 

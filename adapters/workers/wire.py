@@ -50,7 +50,9 @@ def unpacked_case(message: Message) -> tuple[Case, Cotangents | None]:
     given = unpacked(message)
     named, loss = dict(zip(CASE, given, strict=False)), given[len(CASE) :]
     named["more_weights"] = tuple(Weights(*weights) for weights in named["more_weights"])
-    return Case(**named), Cotangents(*loss) if loss else None
+    case = object.__new__(Case)  # which was validated where it was made
+    vars(case).update(named)
+    return case, Cotangents(*loss) if loss else None
 
 
 def packed_answer(answer: Any, most: int) -> Message:
@@ -119,7 +121,7 @@ class Packing:
 
     def array(self, array: Array) -> Any:
         """The form of an array, and where its bytes are; no bytes where they are too many or mean nothing."""
-        dtype = array.dtype.name if array.dtype.name == "bfloat16" else array.dtype.str
+        dtype = array.dtype.str if array.dtype.kind in NUMBERS else array.dtype.name
         meaningful = array.dtype.kind in NUMBERS or dtype == "bfloat16"
         if not meaningful or array.nbytes > self.most:
             return ["form", dtype if meaningful else "O", array.shape]
