@@ -154,7 +154,9 @@ class Supervised:
         start = time.perf_counter()
         try:
             kind, content = self._exchange(case, cotangents)
-        except (UnknownBackend, Ended, TimeOver) as error:
+        except UnknownBackend as error:
+            how = f"cannot be started again: {error}"
+        except (Ended, TimeOver) as error:
             how = str(error)
         except BaseException:  # Ctrl-C: the answer may come, and would be taken for the next one
             self._end()

@@ -217,10 +217,13 @@ def from_precision(suspects: Sequence[Suspect], known: Sequence[Mistake]) -> Ite
 
 
 def parts(suspects: Sequence[Suspect], known: Sequence[Mistake]) -> Iterator[Explanation]:
-    """Mistakes that explain outputs which are wrong at some steps, rows or units only."""
+    """Mistakes that explain outputs which are wrong at some steps, rows or units only.
+
+    Not those in which a NaN is shown: what is predicted from it is NaN too, whatever the mistake.
+    """
     suspect = suspects[-1]
     outside = suspect.without_mistakes[0].outside
-    if outside.ndim != 3 or not outside.any():
+    if outside.ndim != 3 or not outside.any() or np.isnan(suspect.trace.outputs).any():
         return
     for axis, name in AXES.items():
         some = outside.any(axis=tuple(other for other in range(3) if other != axis))

@@ -26,7 +26,9 @@ EVERY_STEP, LAWS = "test_every_step.py::test_every_step", "test_laws.py::test_ba
 
 def shell(command, folder, modules="", root=""):
     """Run a line in a folder as a user who pastes it there. root: in whose .lockstep/ cases are saved."""
-    options = "--hypothesis-profile=ci -p no:cacheprovider --in-process" + (f" --rootdir='{root}'" if root else "")
+    options = "--hypothesis-profile=ci -p no:cacheprovider --in-process" + (
+        f" --rootdir='{root}'" if root else ""
+    )
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     environment = as_a_user(PATH=path, PYTHONPATH=str(modules), COLUMNS="150")
     environment["PYTEST_ADDOPTS"] = options

@@ -70,6 +70,11 @@ class Score:
         return self.counts.total() - self.counts["refused"]
 
     @property
+    def shown(self) -> int:
+        """The number of cases that were shown to be right or wrong."""
+        return self.counts["match"] + self.counts["mismatch"]
+
+    @property
     def median_bound(self) -> float | None:
         """The median of the cases' median bounds; None where nothing was compared."""
         return median(map(float, self.bounds.elements())) if self.bounds else None

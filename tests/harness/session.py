@@ -157,10 +157,13 @@ class Session:
             self.diagnosed[family] = (named, planted)
 
     def without_comparison(self, config: pytest.Config) -> list[str]:
-        """List the backends whose tests compared no case; none in a replay, which has a rule of its own."""
+        """List the backends of which nothing was shown: no case that matches and none that does not.
+
+        None in a replay, which has a rule of its own.
+        """
         if config.getoption("--replay"):
             return []
-        return [name for name, scores in self.scores.items() if not scores.compared]
+        return [name for name, scores in self.scores.items() if not scores.total.shown]
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:

@@ -35,7 +35,8 @@ def write_summary(session: "Session", terminalreporter: Any) -> None:
             if session.not_tested[name]:
                 terminalreporter.write_line(f"{name} not tested on: {session.not_tested[name]}")
         for name in session.without_comparison(terminalreporter.config):
-            terminalreporter.write_line(f"{name}: no case was compared, so this shows nothing", red=True)
+            why = "every case was inconclusive" if session.scores[name].compared else "no case was compared"
+            terminalreporter.write_line(f"{name}: {why}, so this shows nothing", red=True)
         for name in session.not_installed:
             terminalreporter.write_line(f"{name} is not installed and was not tested")
     if session.failures:
