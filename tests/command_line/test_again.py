@@ -50,7 +50,7 @@ def test_it_is_run_again_where_the_run_was_started(folder, suite, tmp_path):
     assert run.returncode == 1, run.stdout + run.stderr
     commands = list(dict.fromkeys(re.findall(r"again: (pytest .*)", run.stdout)))
     assert ["--replay=" in again for again in commands] == [True, False]  # a law needs more than a case
-    lines = list(dict.fromkeys(re.findall(r"AssertionError: (theirs:Transposed.*)", run.stdout)))
+    lines = list(dict.fromkeys(re.findall(r"^E +AssertionError: (theirs:.*)", run.stdout, re.MULTILINE)))
     for again, line in zip(commands, lines, strict=True):
         repeated = shell(again, folder, tmp_path, root)
         assert repeated.returncode == 1, repeated.stdout + repeated.stderr

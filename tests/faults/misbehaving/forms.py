@@ -258,6 +258,6 @@ class facts_of_a_billion_layers(Correct):  # noqa: N801
     facts = replace(Correct.facts, layers=10**9)
 
 
-@misbehaviour("inconclusive", "every case was inconclusive", saved=False)
+@misbehaviour("every case was inconclusive", red=False)
 class facts_of_vast_ulps(Correct):  # noqa: N801
     facts = replace(Correct.facts, tanh_ulps={"float32": 1e30, "float64": 1e30})
