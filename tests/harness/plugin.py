@@ -35,14 +35,16 @@ def pytest_configure(config: pytest.Config) -> None:
     sys.path.insert(0, str(config.invocation_params.dir))  # where --backend module:Class is looked up
     if anywhere.is_anywhere(config):
         anywhere.find_tests(config)
+    config.pluginmanager.register(Interruption(config), "lockstep-interruption")
     if port_run.wanted(config):
         config.pluginmanager.register(port_run.PortRun(config), "lockstep-port")
         return
-    config.pluginmanager.register(Interruption(config), "lockstep-interruption")
     try:
         config.stash[SESSION] = Session(config.getoption("--backend"), maker(config))
     except UnknownBackend as error:
         raise pytest.UsageError(str(error)) from None
+    if config.getoption("numprocesses", None) or hasattr(config, "workerinput"):
+        config.stash[SESSION].rest()  # each backend is tested in one of pytest-xdist's processes only
     config.pluginmanager.register(config.stash[SESSION], "lockstep-session")
     register(config, config.stash[SESSION])
 

@@ -19,6 +19,7 @@ from rnn_lockstep.tests.harness.needs import missing
 from rnn_lockstep.tests.harness.scores import Scores
 from rnn_lockstep.tests.harness.summary import write_summary
 
+AT_ONCE = 4  # processes of backends that wait for their turn
 SESSION = pytest.StashKey["Session"]()  # of a run that tests backends
 # Where a test leaves its results; they travel in its report as plain data, from whichever process ran it.
 SCORES = pytest.StashKey[list[Any]]()
@@ -50,12 +51,13 @@ class Session:
         self.failures: list[dict[str, Any]] = []  # as `Failure.to_json` makes them
         self.parallel = False
         for name in self.names:
+            base = name.partition("@")[0].partition(":")[0]
             with suppress(NotMade):
                 find(name)
-                if (
-                    name.partition("@")[0].partition(":")[0] not in BUILT_IN
-                ):  # its cells are told by importing it
-                    self.backend(name).rest()
+                if base not in BUILT_IN:  # its cells are told by importing it
+                    self.backend(name)
+                    if len(self.loaded) > AT_ONCE:
+                        self.rest()
 
     def backend(self, name: str) -> Backend:
         """The backend, made at the first call. Raises UnknownBackend, or NotMade every time."""
@@ -69,8 +71,13 @@ class Session:
                 raise
         return self.loaded[name]
 
+    def rest(self) -> None:
+        """End the processes of all backends until they are asked again."""
+        for backend in self.loaded.values():
+            backend.rest()
+
     def close(self) -> None:
-        """End the processes of all backends."""
+        """End the processes of all backends, for good."""
         for backend in self.loaded.values():
             backend.close()
 
