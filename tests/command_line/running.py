@@ -11,11 +11,16 @@ ROOT = Path(__file__).parents[2]
 
 
 def run_pytest(
-    *arguments: str, python_path: Path | str = "", root: Path | None = None, folder: Path = ROOT
+    *arguments: str,
+    python_path: Path | str = "",
+    root: Path | None = None,
+    folder: Path = ROOT,
+    in_process: bool = True,
 ) -> subprocess.CompletedProcess[str]:
     """Run `pytest ARGUMENTS` from a folder, the top of the tree; few examples, always the same ones.
 
     root: the folder in whose .lockstep/ failing cases are saved; without it they are not.
+    in_process: with `--in-process`, which is quicker where the test is not about processes.
     """
     command = [
         sys.executable,
@@ -25,6 +30,7 @@ def run_pytest(
         "no:cacheprovider",
         "--hypothesis-profile=ci",
         *(("-p", f"no:{NAME}") if root is None else ("--rootdir", str(root))),
+        *(("--in-process",) if in_process else ()),
         *arguments,
     ]
     environment = as_a_user(PYTHONPATH=str(python_path), COLUMNS="150")

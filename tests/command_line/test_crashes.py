@@ -127,7 +127,7 @@ def run(tmp_path):
 
     def run(name, test=EVERY_STEP, *arguments):
         wrong = ("--backend", f"theirs:{name}", *arguments)
-        found = run_pytest(test, *wrong, python_path=tmp_path, root=tmp_path)
+        found = run_pytest(test, *wrong, python_path=tmp_path, root=tmp_path, in_process=False)
         assert "INTERNALERROR" not in found.stdout + found.stderr
         folder = tmp_path / FOLDER
         return found, sorted(folder.glob("*.safetensors")) if folder.exists() else []

@@ -29,7 +29,7 @@ def folder(tmp_path_factory):
 
 def run(folder, *arguments):
     """Run pytest in a folder, where it saves failing cases too."""
-    return run_pytest(*arguments, root=folder, folder=folder)
+    return run_pytest(*arguments, root=folder, folder=folder, in_process=False)
 
 
 def test_version_and_place_stand_in_the_table_and_in_reports(folder):
@@ -108,7 +108,7 @@ def test_tests_of_a_backend_elsewhere_stay_together_in_parallel(folder):
     ],
 )
 def test_a_name_that_is_none_is_a_usage_error_in_one_line(arguments, message):
-    done = run_pytest(*NOTEBOOK, "--backend", *arguments)
+    done = run_pytest(*NOTEBOOK, "--backend", *arguments, in_process=False)
     assert done.returncode == 4, done.stdout
     assert message in done.stderr
     assert "Traceback" not in done.stdout + done.stderr

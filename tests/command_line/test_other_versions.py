@@ -31,7 +31,7 @@ def test_two_versions_run_side_by_side(tmp_path):
         subprocess.run(install, check=True)
     backends = ["keras", *(f"{name}@{tmp_path}/{name}/bin/python" for name in OTHERS)]
     asked = [f"--backend={name}" for name in backends]
-    run = run_pytest("tests/parity", "--max-examples=5", "-k", TESTS, *asked)
+    run = run_pytest("tests/parity", "--max-examples=5", "-k", TESTS, *asked, in_process=False)
     print(run.stdout)
     assert run.returncode == 0, run.stdout
     assert "skipped" not in run.stdout.splitlines()[-1]

@@ -106,9 +106,7 @@ def test_what_no_backend_did_is_told_apart(tmp_path):
         BACKEND.replace("RuntimeError", "__import__('pytest').fail.Exception")
     )
     path = tmp_path / "report.json"
-    run = run_pytest(
-        *(*TESTS, "--backend", CRASHES, f"--lockstep-report={path}", "--in-process"), python_path=tmp_path
-    )
+    run = run_pytest(*(*TESTS, "--backend", CRASHES, f"--lockstep-report={path}"), python_path=tmp_path)
     assert run.returncode == 1
     content = json.loads(path.read_text())
     assert content["failures"] == []
