@@ -60,7 +60,7 @@ class Supervised:
     """
 
     def __init__(self, name: str, case_timeout: float = CASE_TIMEOUT, live: bool = False) -> None:
-        """Start the process and make the backend. Raises UnknownBackend or NotInstalled.
+        """Start the process and make the backend. Raises UnknownBackend, or NotMade where it cannot be made.
 
         name: with a place, see `place.py`.  live: show what the process prints as it comes.
         """

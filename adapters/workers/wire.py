@@ -46,11 +46,14 @@ def packed_case(case: Case, cotangents: Cotangents | None) -> Message:
 
 
 def unpacked_case(message: Message) -> tuple[Case, Cotangents | None]:
-    """Make the case and the cotangents again, their arrays laid out in memory as they were."""
+    """Make the case and the cotangents again, their arrays laid out in memory as they were.
+
+    They are not validated once more, which would take as long as all the rest.
+    """
     given = unpacked(message)
     named, loss = dict(zip(CASE, given, strict=False)), given[len(CASE) :]
     named["more_weights"] = tuple(Weights(*weights) for weights in named["more_weights"])
-    case = object.__new__(Case)  # which was validated where it was made
+    case = object.__new__(Case)
     vars(case).update(named)
     return case, Cotangents(*loss) if loss else None
 

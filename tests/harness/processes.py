@@ -22,7 +22,7 @@ class Processes:
 
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """Skip the tests of a backend that cannot be made, all but the first, which fails for it."""
-        name = getattr(getattr(item, "callspec", None), "params", {}).get("backend")
+        name = name_of(item)
         if name in self.told:
             pytest.skip(self.session.broken[name])
 
@@ -40,7 +40,7 @@ class Processes:
         """Show with a failure what the backend has printed."""
         report = yield
         if call.when == "setup":
-            name = getattr(getattr(item, "callspec", None), "params", {}).get("backend")
+            name = name_of(item)
             if name in self.session.broken:
                 self.told.add(name)
                 report.lockstep_broken = (name, self.session.broken[name])
@@ -60,6 +60,12 @@ class Processes:
     def pytest_unconfigure(self) -> None:
         """End all processes."""
         self.session.close()
+
+
+def name_of(item: pytest.Item) -> str:
+    """The name of the backend that a test is for, made or not; empty where it is for none."""
+    name: str = getattr(getattr(item, "callspec", None), "params", {}).get("backend", "")
+    return name
 
 
 def on_a_screen(text: str) -> str:

@@ -174,7 +174,7 @@ class Session:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Fail a run in which a backend compared nothing."""
+        """Fail a run in which nothing was shown of a backend."""
         if hasattr(session.config, "workerinput"):  # a process of pytest-xdist's, which has some tests only
             return
         if self.without_comparison(session.config) and session.exitstatus == pytest.ExitCode.OK:
