@@ -18,9 +18,9 @@ from execnet.gateway_io import Popen2IOMaster
 from rnn_lockstep.adapters.one_line import printable
 from rnn_lockstep.adapters.workers import brought
 from rnn_lockstep.adapters.workers.output import Output
+from rnn_lockstep.adapters.workers.pipes import ANSWERS, QUESTIONS, Pipes, make_pipes
 from rnn_lockstep.adapters.workers.place import GREETING, Place
 from rnn_lockstep.adapters.workers.sources import needs, sources
-from rnn_lockstep.adapters.workers.wire import Message
 
 HERE = "from rnn_lockstep.adapters.workers.serve import serve\nserve(channel)"
 ELSEWHERE = f"{inspect.getsource(brought)}\nserve_brought(channel)"
@@ -53,6 +53,8 @@ class Process:
         gateway = self._started(place, output)
         self.popen = gateway._io.popen
         atexit.register(self.end)
+        folder = make_pipes(output.folder) if place.is_this_host else ""
+        self.pipes = Pipes(folder, ANSWERS, QUESTIONS) if folder else None
         late = threading.Timer(START, self.end)
         late.start()
         try:
@@ -60,9 +62,9 @@ class Process:
             if not place.is_this_interpreter:
                 self.channel.send([name, sources(), needs(name)])
             path = sys.path if place.is_this_interpreter else [os.getcwd()] if place.is_this_host else []
-            self.channel.send([name, path])
+            self.channel.send([name, path, folder])
         except OSError:
-            how = self._end_in_words()
+            how = self._status_in_words()
             self.end()
             raise Ended(how) from None
         finally:
@@ -99,37 +101,59 @@ class Process:
         last = [line[:MOST_TOLD] for line in lines if line.strip()][-1:]  # of a traceback, what it says
         raise NoPython(f"no usable Python there: {printable(last[0] if last else how)}")
 
-    def ask(self, message: Message, limit: float) -> Any:
+    def made(self, limit: float) -> list[Any]:
+        """Return what the process says of the backend that it makes. limit: seconds.
+
+        Raises Ended or TimeOver.
+        """
+        said = self._received(self.channel, limit)
+        if self.pipes and said[0] == "made":
+            try:
+                self.pipes.connect()
+            except OSError:
+                raise Ended(self._end_in_words()) from None
+        return said  # type: ignore[no-any-return]
+
+    def ask(self, message: bytes, limit: float) -> bytes:
         """Send a message and return the answer to it. limit: seconds. Raises Ended or TimeOver."""
         start = time.perf_counter()
         late = threading.Timer(limit, self.end)  # what nobody reads would be waited for without an end
-        if sum(map(len, message)) > PIPE:
+        if len(message) > PIPE:
             late.start()
+        line = self.pipes or self.channel
         try:
-            self.channel.send(message)
+            line.send(message)
         except OSError:
             if time.perf_counter() - start >= limit:
                 raise TimeOver from None
             raise Ended(self._end_in_words()) from None
         finally:
             late.cancel()
-        return self.receive(limit)
+        return self._received(line, limit)  # type: ignore[no-any-return]
 
-    def receive(self, limit: float) -> Any:
-        """Return the next answer. limit: seconds. Raises Ended or TimeOver."""
+    def _received(self, line: Any, limit: float) -> Any:
+        """Return what comes next by a channel or pipes. limit: seconds. Raises Ended or TimeOver."""
         until = time.perf_counter() + limit
         try:
             while (left := until - time.perf_counter()) > 0:
-                with contextlib.suppress(self.channel.TimeoutError):
-                    return self.channel.receive(min(left, SLICE))
+                with contextlib.suppress(line.TimeoutError):
+                    return line.receive(min(left, SLICE))
             raise TimeOver
-        except EOFError:
+        except (EOFError, OSError, self.channel.RemoteError):
             raise Ended(self._end_in_words()) from None
-        except self.channel.RemoteError as error:
-            raise Ended(f"ended: {printable(str(error).strip().splitlines()[-1])}") from None
 
     def _end_in_words(self) -> str:
-        """How the process ended. An answer that could not be read is an end too."""
+        """How the process ended. An exception outside the adapter is an end too."""
+        try:
+            self.channel.waitclose(END)
+        except self.channel.RemoteError as error:
+            return f"ended: {printable(str(error).strip().splitlines()[-1])}"
+        except (EOFError, OSError):
+            pass
+        return self._status_in_words()
+
+    def _status_in_words(self) -> str:
+        """How the process ended, as its exit status tells it."""
         with contextlib.suppress(Exception):
             status = self.popen.wait(END)
             if status > 128 and not self.place.is_this_host:  # a signal, as ssh tells it
@@ -143,6 +167,8 @@ class Process:
         """End it with all that it has started, at once. It may have ended before, or been ended."""
         atexit.unregister(self.end)
         end(self.popen)
+        if self.pipes:
+            self.pipes.close()
 
 
 def greeted(io: Any, said: bytearray) -> bool:

@@ -15,7 +15,7 @@ from rnn_lockstep.adapters.backends.registry import NotMade, UnknownBackend
 from rnn_lockstep.adapters.workers.output import Output
 from rnn_lockstep.adapters.workers.place import place_of
 from rnn_lockstep.adapters.workers.process import Ended, NoPython, Process, TimeOver
-from rnn_lockstep.adapters.workers.wire import packed_case, unpacked_answer, unpacked_facts
+from rnn_lockstep.adapters.workers.wire import opened, packed_case, unpacked_answer, unpacked_facts
 from rnn_lockstep.reference import Case, Cotangents, Trace
 
 CASE_TIMEOUT = 60.0  # seconds for a case
@@ -120,7 +120,7 @@ class Supervised:
         self.seen: set[Any] = set()  # the forms of cases that this process has been given
         try:
             self.process = Process(self.backend, self.place, self.output)
-            kind, *content = self.process.receive(self.case_timeout + MAKING)
+            kind, *content = self.process.made(self.case_timeout + MAKING)
         except NoPython as error:
             raise NotMade(f"backend {self.name} cannot be made: {error}") from None
         except (Ended, TimeOver) as error:
@@ -181,14 +181,14 @@ class Supervised:
         assert self.process is not None
         limit = self._limit(case, cotangents)
         try:
-            kind, content, complaints, warned = self.process.ask(message, limit)
+            (kind, content, complaints, warned), data = opened(self.process.ask(message, limit))
         except Ended as error:
             raise Ended(f"{error} while it ran this case") from None
         except TimeOver:
             raise TimeOver(f"was ended: it ran this case for more than {limit:g} s") from None
         self.complaints += complaints
         self.warned.update(warned)
-        return kind, unpacked_answer(content) if kind == "answer" else content
+        return kind, unpacked_answer(content, data) if kind == "answer" else content
 
     def _limit(self, case: Case, cotangents: Cotangents | None) -> float:
         """The seconds that a case may take; more of them for one that a framework may compile for."""

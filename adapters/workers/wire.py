@@ -1,7 +1,7 @@
 """Cases, answers and facts as plain bytes, which cross from one process to another without a pickle.
 
-A message is JSON, in which arrays have their dtype, shape and memory layout, and their bytes, one behind
-the other.
+A message is a line of JSON, in which arrays have their dtype, shape and memory layout, and behind it their
+bytes, one after the other.
 """
 
 import json
@@ -19,7 +19,7 @@ from rnn_lockstep.adapters.one_line import text_of
 from rnn_lockstep.reference import Case, Cotangents, FunctionError, Trace, Weights
 from rnn_lockstep.reference.oracle.validation import Array
 
-LARGEST = 2**31 - 2**20  # bytes in a message of execnet's, less some for the JSON
+LARGEST = 2**31 - 2**20  # bytes of the arrays in a message of execnet's, less some for the JSON
 MOST = 1000  # elements of a tuple or a dict, and characters of a text
 DEEPEST = 3  # tuples and dicts in one another
 MANY = 10_000  # values in a message, after which no tuple or dict is looked into
@@ -29,28 +29,37 @@ CASE = tuple(field.name for field in fields(Case))
 TRACE = tuple(field.name for field in fields(Trace))
 FACTS = tuple(field.name for field in fields(Facts))
 
-Message = tuple[str, bytes]
-
 
 class TooLarge(ValueError):
     """A case has more bytes than a message can have. The text is one line."""
 
 
-def packed_case(case: Case, cotangents: Cotangents | None) -> Message:
+def message_of(plain: Any, data: bytes) -> bytes:
+    """Make a message of what JSON can hold, and the bytes of the arrays in it."""
+    return json.dumps(plain).encode() + b"\n" + data
+
+
+def opened(message: bytes) -> tuple[Any, bytes]:
+    """What JSON holds in a message, and the bytes of the arrays in it."""
+    text, _, data = message.partition(b"\n")
+    return json.loads(text), data
+
+
+def packed_case(case: Case, cotangents: Cotangents | None) -> bytes:
     """Make a message of a case, its memory layouts among it, and of cotangents. Raises TooLarge."""
     given = [*(getattr(case, name) for name in CASE), *(cotangents or ())]
-    message = Packing(LARGEST, layouts=True).message(given)
-    if len(message[1]) > LARGEST:
-        raise TooLarge(f"the case has {len(message[1])} bytes, and a message at most {LARGEST}")
-    return message
+    plain, data = Packing(LARGEST, layouts=True).packed(given)
+    if len(data) > LARGEST:
+        raise TooLarge(f"the case has {len(data)} bytes, and a message at most {LARGEST}")
+    return message_of(plain, data)
 
 
-def unpacked_case(message: Message) -> tuple[Case, Cotangents | None]:
+def unpacked_case(message: bytes) -> tuple[Case, Cotangents | None]:
     """Make the case and the cotangents again, their arrays laid out in memory as they were.
 
     They are not validated once more, which would take as long as all the rest.
     """
-    given = unpacked(message)
+    given = unpacked(*opened(message))
     named, loss = dict(zip(CASE, given, strict=False)), given[len(CASE) :]
     named["more_weights"] = tuple(Weights(*weights) for weights in named["more_weights"])
     case = object.__new__(Case)
@@ -58,19 +67,19 @@ def unpacked_case(message: Message) -> tuple[Case, Cotangents | None]:
     return case, Cotangents(*loss) if loss else None
 
 
-def packed_answer(answer: Any, most: int) -> Message:
-    """Make a message of what a backend answered, whatever that is.
+def packed_answer(answer: Any, most: int) -> tuple[list[Any], bytes]:
+    """Make what JSON can hold of a backend's answer, whatever that is, and the bytes of its arrays.
 
     most: bytes of an array from which on its dtype and shape are sent without them.
     """
     is_trace = isinstance(answer, Trace)
     found = {name: getattr(answer, name, None) for name in TRACE} if is_trace else answer
-    return Packing(most).message([is_trace, found])
+    return Packing(most).packed([is_trace, found])
 
 
-def unpacked_answer(message: Message) -> Any:
+def unpacked_answer(plain: list[Any], data: bytes) -> Any:
     """Make an answer again. What was no array, tuple, dict or number is of an empty type of its name."""
-    is_trace, answer = unpacked(message)
+    is_trace, answer = unpacked(plain, data)
     return Trace(**answer) if is_trace else answer
 
 
@@ -101,10 +110,10 @@ class Packing:
         self.parts: list[bytes] = []
         self.size = self.count = 0
 
-    def message(self, values: list[Any]) -> Message:
-        """Make the message of these values."""
+    def packed(self, values: list[Any]) -> tuple[list[Any], bytes]:
+        """What JSON can hold of these values, and the bytes of their arrays."""
         plain = [self.plain(value, 0) for value in values]
-        return json.dumps(plain), b"".join(self.parts)
+        return plain, b"".join(self.parts)
 
     def plain(self, value: Any, depth: int) -> Any:
         """What JSON can hold of a value: itself, or a list of its kind and what makes it again."""
@@ -135,10 +144,9 @@ class Packing:
         return ["array", offset, dtype, array.shape, *layout]
 
 
-def unpacked(message: Message) -> Any:
-    """Make the values of a message again."""
-    text, data = message
-    return [made(plain, data) for plain in json.loads(text)]
+def unpacked(plain: list[Any], data: bytes) -> list[Any]:
+    """Make values again from what `Packing.packed` has made of them."""
+    return [made(each, data) for each in plain]
 
 
 def made(plain: Any, data: bytes) -> Any:
