@@ -59,10 +59,11 @@ class Process:
         late.start()
         try:
             self.channel = gateway.remote_exec(HERE if place.is_this_interpreter else ELSEWHERE)
-            if not place.is_this_interpreter:
-                self.channel.send([name, sources(), needs(name)])
             path = sys.path if place.is_this_interpreter else [os.getcwd()] if place.is_this_host else []
-            self.channel.send([name, path, folder])
+            with contextlib.suppress(OSError):  # what it says before it stops listening is for `made` to read
+                if not place.is_this_interpreter:
+                    self.channel.send([name, sources(), needs(name)])
+                self.channel.send([name, path, folder])
         except OSError:
             how = self._status_in_words()
             self.end()
