@@ -113,13 +113,19 @@ class Arithmetic:
         ulp *= self.unit
         return np.maximum(ulp, self.smallest_subnormal, out=ulp)
 
-    def kept_error(self, state: Any) -> Any:
+    def shown_error(self, state: Any) -> Any:
         """The distance of a state that is shown from the one that a backend goes on with, at most.
 
-        A backend that computes a half type in float32 may keep the state so and round what it returns only:
-        by at most unit * |state| (Higham 2002, theorem 2.3); or by half the smallest subnormal number
-        where that is more, in particular for all that becomes 0; or it may flush what is so small.
+        A backend may compute in a wider dtype, keep the state so and round what it returns only: by at most
+        unit * |state| (Higham 2002, theorem 2.3); or by half the smallest subnormal number where that is
+        more, in particular for all that becomes 0; or it may flush what is so small.
         """
-        if not self.format.stored_only:
-            return 0.0
         return np.maximum(np.abs(state) * self.unit, max(self.smallest_subnormal / 2, self.flushed))
+
+    def kept_error(self, state: Any) -> Any:
+        """The same distance, where the state goes into a step's sum.
+
+        In float32 and float64 it is none: of a wide step from a state that was rounded, the sum is nearer
+        than the bound on a sum of at least two terms allows, one rounding for each of them.
+        """
+        return self.shown_error(state) if self.format.stored_only else 0.0

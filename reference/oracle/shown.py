@@ -41,13 +41,17 @@ class Shown:
         return None if shown is None else kept_state(shown, self.arithmetic)
 
     def last_states(self, case: Case) -> list[Any] | None:
-        """The final states h of the last layer's directions; exact where they are copied to the output."""
+        """The final states h of the last layer's directions; exact where they are copied to the output.
+
+        Merged, they are few terms: what they lost when they were shown is as much as the merging may lose.
+        """
         if fitting(self.final_state, case.state_shape) is None:
             return None
         states = case.by_cell(self.final_state)[-case.directions :]
-        rounds = case.merge_mode not in (None, "concat")
-        convert = kept_state if rounds else Rounded
-        return [convert(state, self.arithmetic) for state in states]
+        if case.merge_mode in (None, "concat"):
+            return [Rounded(state, self.arithmetic) for state in states]
+        error = self.arithmetic.shown_error
+        return [Rounded(state, self.arithmetic, error(np.asarray(state, np.float64))) for state in states]
 
 
 def kept_state(state: Array, arithmetic: Arithmetic) -> Rounded:

@@ -1,11 +1,14 @@
-"""Correct backends that add up in other ways. None of them may be called wrong."""
+"""Correct backends that add up in other ways, or in a wider dtype. None of them may be called wrong."""
 
 from collections.abc import Callable
 
 import numpy as np
 
 from rnn_lockstep.adapters import Case, Facts, Trace
+from rnn_lockstep.adapters.backends.contract import EVERYTHING
 from rnn_lockstep.reference.oracle.activations import ACTIVATIONS
+from rnn_lockstep.reference.oracle.engine import Engine
+from rnn_lockstep.reference.oracle.gradients import zero_on_padding
 from tests.faults.faulty import Array, run
 
 Sum = Callable[[Array, Array], Array]  # operands (batch, H, terms) -> sum of their products (batch, H)
@@ -81,6 +84,18 @@ class InAnotherOrder:
 
         with np.errstate(all="ignore"):
             return run(case, step)
+
+
+class InAWiderDtype:
+    """Backend that computes in float64, and shows what comes of it in the case's dtype."""
+
+    facts = Facts("in a wider dtype", **EVERYTHING)
+
+    def run(self, case: Case) -> Trace:
+        with np.errstate(all="ignore"):
+            answer = Engine(lambda array: array.astype(np.float64)).answer(case)
+            outputs = zero_on_padding(case, answer.outputs) if case.return_sequences else answer.outputs
+            return Trace(*(array.astype(case.dtype) for array in (outputs, *answer.states)))
 
 
 CORRECT = {

@@ -5,9 +5,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rnn_lockstep.adapters import Case
+from rnn_lockstep.adapters.backends.contract import CELLS
 from rnn_lockstep.tests.harness.backend import Backend
-from rnn_lockstep.tests.harness.drawing.strategies import cases
-from tests.faults.correct import CORRECT, InAnotherOrder
+from rnn_lockstep.tests.harness.drawing.strategies import HALF_REGIMES, cases
+from tests.faults.correct import CORRECT, InAnotherOrder, InAWiderDtype
 
 
 @settings(max_examples=1000)
@@ -27,4 +28,20 @@ def test_other_order_of_summation(order: str) -> None:
         backend.check(case)
 
     every_step()
+    assert backend.scores.compared >= 400
+
+
+@pytest.mark.parametrize("of_cell", CELLS)
+def test_wider_dtype(of_cell: str) -> None:
+    """Of what is predicted from a copy that was rounded when it was shown, the wide one is further off."""
+    backend = Backend("wide", InAWiderDtype())
+    dtypes = ("float32", "float16", "bfloat16")
+    stacked = {"variants": "stacked", "dtypes": dtypes, "regimes": HALF_REGIMES}
+
+    @settings(max_examples=400)
+    @given(case=cases(of_cell, **stacked) | cases(of_cell, **stacked | {"variants": "all"}))
+    def answer(case: Case) -> None:
+        backend.check(case)
+
+    answer()
     assert backend.scores.compared >= 400
