@@ -17,9 +17,9 @@ from rnn_lockstep.reference.check.forms import STATES, WrongForm, trace_in_form
 from rnn_lockstep.reference.check.verdict import Verdict, verdict_on
 from rnn_lockstep.reference.oracle.case import Case
 from rnn_lockstep.reference.oracle.cells import State
-from rnn_lockstep.reference.oracle.engine import Engine, Run, carried, merge, with_error
+from rnn_lockstep.reference.oracle.engine import Engine, Run, carried, merge
 from rnn_lockstep.reference.oracle.gradients import zero_on_padding
-from rnn_lockstep.reference.oracle.shown import Shown
+from rnn_lockstep.reference.oracle.shown import Shown, with_error
 from rnn_lockstep.reference.oracle.trace import Trace
 
 
@@ -47,8 +47,9 @@ def comparisons_of(case: Case, trace: Trace, arithmetic: Arithmetic) -> Iterator
     they are not (the lower layers of a stack that shows its last one only, two directions that were added
     up, a layer that returns its last output only) the whole state is carried with its error.
     """
-    shown = Shown(case, trace, arithmetic)
-    engine = Engine(with_error(arithmetic), shown)
+    reading = with_error(arithmetic)
+    shown = Shown(case, trace, reading)
+    engine = Engine(reading.exact, shown)
     cell = 0
     for k, runs in enumerate(engine.layers(case)):
         outputs = shown.by_layer[k]

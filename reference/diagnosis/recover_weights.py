@@ -18,7 +18,7 @@ from scipy.linalg import solve_triangular
 from rnn_lockstep.reference.bound.arithmetic import Arithmetic
 from rnn_lockstep.reference.oracle.case import Case
 from rnn_lockstep.reference.oracle.engine import from_shown_states
-from rnn_lockstep.reference.oracle.shown import states_before
+from rnn_lockstep.reference.oracle.shown import states_before, with_error
 from rnn_lockstep.reference.oracle.time_limit import need_time
 from rnn_lockstep.reference.oracle.trace import Trace
 from rnn_lockstep.reference.oracle.validation import Array
@@ -71,7 +71,7 @@ def weights_in_effect(case: Case, trace: Trace, arithmetic: Arithmetic) -> list[
     observed = trace.outputs[:, way].astype(np.float64)
     before = states_before(case.h0, trace.outputs[:, way], valid)[:, :-1].astype(np.float64)
     with np.errstate(all="ignore"):
-        [[run]] = from_shown_states(case, trace, arithmetic).layers(case)
+        [[run]] = from_shown_states(case, trace, with_error(arithmetic)).layers(case)
         error = np.asarray(run.outputs.error)[:, way][valid]
         known = [case.inputs[:, way][valid].astype(np.float64), before[valid], np.ones((int(valid.sum()), 1))]
         rows = solve(np.concatenate(known, axis=1), observed[valid], error, INVERSES[case.activation])

@@ -10,6 +10,7 @@ from rnn_lockstep.reference.check.comparison import Comparison, comparison_with_
 from rnn_lockstep.reference.diagnosis.mistakes.mistake import Mistake, answer
 from rnn_lockstep.reference.oracle.case import Case
 from rnn_lockstep.reference.oracle.engine import PLAIN, Engine, carried, from_shown_states
+from rnn_lockstep.reference.oracle.shown import with_error
 from rnn_lockstep.reference.oracle.time_limit import need_time
 from rnn_lockstep.reference.oracle.trace import Trace
 
@@ -24,7 +25,7 @@ class Suspect:
         self.case = case
         self.trace = trace
         self.arithmetic = arithmetic
-        self.from_shown = from_shown_states(case, trace, arithmetic)
+        self.from_shown = from_shown_states(case, trace, with_error(arithmetic))
         self.carried = carried(arithmetic)
 
     def comparisons(self, engine: Engine, *mistakes: Mistake) -> list[Comparison]:
@@ -85,7 +86,7 @@ class Suspect:
 
         They do where they are no wider than they may be in an answer of that dtype.
         """
-        compared = self.comparisons(from_shown_states(self.case, self.trace, arithmetic))
+        compared = self.comparisons(from_shown_states(self.case, self.trace, with_error(arithmetic)))
         vacuous = sum(each.vacuous_in(arithmetic.dtype.name) for each in compared)
         return not count_wrong(compared) and 2 * vacuous < sum(each.bound.size for each in compared)
 

@@ -17,11 +17,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rnn_lockstep.reference.bound.arithmetic import Arithmetic
-from rnn_lockstep.reference.bound.rounding import Rounded
 from rnn_lockstep.reference.oracle.case import Case, Direction
 from rnn_lockstep.reference.oracle.cells import State, Weights
 from rnn_lockstep.reference.oracle.layer import MERGE_MODES, unroll
-from rnn_lockstep.reference.oracle.shown import Shown, kept_state, states_before
+from rnn_lockstep.reference.oracle.shown import Reading, Shown, states_before, with_error
 from rnn_lockstep.reference.oracle.time_limit import need_time
 from rnn_lockstep.reference.oracle.trace import Trace
 from rnn_lockstep.reference.oracle.validation import Array
@@ -105,7 +104,7 @@ class Engine:
         h0, direction = direction.start[0], self.converted(direction)
         observed = self.shown.outputs(case, direction) if self.shown else None
         if self.shown and observed is not None:
-            ran = step_by_step(case, direction, h0, inputs, observed, self.shown.arithmetic, step)
+            ran = step_by_step(case, direction, h0, inputs, observed, self.shown.reading, step)
             return Run(direction, inputs, *ran, observed)
 
         def next_state(t: int, x_t: Any, state: State) -> State:
@@ -154,17 +153,12 @@ def as_arrays(trace: Trace) -> Trace:
 
 def carried(arithmetic: Arithmetic) -> Engine:
     """The engine whose arrays carry the error of a backend with this arithmetic."""
-    return Engine(with_error(arithmetic))
+    return Engine(with_error(arithmetic).exact)
 
 
-def from_shown_states(case: Case, trace: Trace, arithmetic: Arithmetic) -> Engine:
+def from_shown_states(case: Case, trace: Trace, reading: Reading) -> Engine:
     """The engine that begins each step from the state which a backend showed in its answer to a case."""
-    return Engine(with_error(arithmetic), Shown(case, trace, arithmetic))
-
-
-def with_error(arithmetic: Arithmetic) -> Convert:
-    """The conversion of an array to one that carries an error, at first none."""
-    return lambda array: array if isinstance(array, Rounded) else Rounded(array, arithmetic)
+    return Engine(reading.exact, Shown(case, trace, reading))
 
 
 def merge(case: Case, outputs: Sequence[Any]) -> Any:
@@ -178,24 +172,24 @@ def step_by_step(
     h0: Array,
     inputs: Any,
     observed: Array,
-    arithmetic: Arithmetic,
+    reading: Reading,
     step: Step | None = None,
-) -> tuple[Rounded, State]:
+) -> tuple[Any, State]:
     """The outputs and final state of a direction whose outputs are observed, each step from the one before.
 
     The bound is that of one step from an exact state: a backend that holds it at each of them is right, by
     induction. The steps of a block are predicted together, but for a step other than the case's.
-    h0: the initial state (batch, H), which is exact.  observed: (batch, time, H).
+    h0: the initial state (batch, H), which is exact.  observed: (batch, time, H).  reading: of states.
     """
     way = slice(None, None, -1 if direction.reverse else 1)
     inputs, valid = inputs[:, way], case.valid[:, way]
     states = states_before(h0.astype(observed.dtype), observed[:, way], valid)
     cell_state = direction.start[1:]
-    outputs = Rounded(np.empty(observed.shape), arithmetic, np.empty(observed.shape))
+    outputs: Any = np.empty_like(reading.exact(h0), shape=observed.shape)
     for first, end in blocks(case, 1 if step else None):
         need_time()
         x = inputs[:, first:end].reshape(-1, inputs.shape[-1])
-        h: Any = kept_state(states[:, first:end].reshape(-1, case.output_size), arithmetic)
+        h: Any = reading.kept(states[:, first:end].reshape(-1, case.output_size))
         if step is None:
             h, cell_state = steps_at_once(case, x, h, cell_state, direction.weights, valid[:, first:end])
         else:
@@ -203,8 +197,9 @@ def step_by_step(
             h, *new = step(t, x, (h, *cell_state), direction.weights)
             counts: Any = valid[:, first, None]
             cell_state = tuple(np.where(counts, n, old) for n, old in zip(new, cell_state, strict=True))
-        outputs[:, first:end] = h.closed().reshape(case.batch, -1, case.output_size)
-    outputs.value[~valid], outputs.error[~valid] = 0.0, 0.0  # on padding, exactly zero
+        outputs[:, first:end] = h.reshape(case.batch, -1, case.output_size)
+    if case.padded:  # there exactly zero
+        outputs = np.where(valid[..., None], outputs, 0)
     return outputs[:, way], (states[:, -1], *cell_state)
 
 

@@ -22,7 +22,8 @@ import numpy as np
 from rnn_lockstep.reference.bound.arithmetic import Arithmetic
 from rnn_lockstep.reference.oracle.case import Case, Direction
 from rnn_lockstep.reference.oracle.cells import State, Weights, split
-from rnn_lockstep.reference.oracle.engine import Convert, Engine, RightRun, with_error
+from rnn_lockstep.reference.oracle.engine import Convert, Engine, RightRun
+from rnn_lockstep.reference.oracle.shown import with_error
 from rnn_lockstep.reference.oracle.time_limit import need_time
 from rnn_lockstep.reference.oracle.validation import Array, as_floats, need_shape
 
@@ -73,7 +74,7 @@ def gradients(case: Case, cotangents: Cotangents, arithmetic: Arithmetic | None 
     Raises ValueError when the cotangents do not fit the case.
     """
     with np.errstate(all="ignore"):
-        convert = with_error(arithmetic) if arithmetic else as_float64
+        convert = with_error(arithmetic).exact if arithmetic else as_float64
         result = gradients_in(convert, case, cotangents)
         if arithmetic is not None:
             result = {name: array.closed() for name, array in result.items()}

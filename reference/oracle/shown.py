@@ -1,6 +1,7 @@
 """The states that a backend has shown in its answer, from which its next steps are predicted."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -11,14 +12,42 @@ from rnn_lockstep.reference.oracle.trace import Trace
 from rnn_lockstep.reference.oracle.validation import Array
 
 
+class Reading(NamedTuple):
+    """The ways to take an array of a case or of an answer as one to compute with.
+
+    exact: as it is; what has been taken so already stays.
+    kept: as a state that the next step goes on from, of which a backend has shown a rounded copy.
+    merged: as a state whose rounded copy is merged with another one's.
+    """
+
+    exact: Callable[[Array], Any]
+    kept: Callable[[Array], Any]
+    merged: Callable[[Array], Any]
+
+
+def with_error(arithmetic: Arithmetic) -> Reading:
+    """The ways to take an array as one that carries the error of a backend with this arithmetic."""
+
+    def exact(array: Array) -> Any:
+        return array if isinstance(array, Rounded) else Rounded(array, arithmetic)
+
+    def kept(state: Array) -> Any:
+        return Rounded(state, arithmetic, arithmetic.kept_error(np.asarray(state, np.float64)))
+
+    def merged(state: Array) -> Any:
+        return Rounded(state, arithmetic, arithmetic.shown_error(np.asarray(state, np.float64)))
+
+    return Reading(exact, kept, merged)
+
+
 class Shown:
     """The outputs of each layer and direction, and the final states, that a backend answered to a case.
 
     Each can be asked for a changed case too; what has another form there is None.
     """
 
-    def __init__(self, case: Case, trace: Trace, arithmetic: Arithmetic) -> None:
-        self.arithmetic = arithmetic
+    def __init__(self, case: Case, trace: Trace, reading: Reading) -> None:
+        self.reading = reading
         self.final_state = trace.final_state
         outputs: list[Any] = list(trace.hidden_outputs) or [None] * (case.layers - 1)
         outputs.append(trace.outputs if case.return_sequences else None)
@@ -34,11 +63,11 @@ class Shown:
         """The outputs of one direction, (batch, time, H)."""
         return fitting(self.by_direction.get(direction.name), (case.batch, case.time, case.output_size))
 
-    def layer_outputs(self, case: Case, layer: int) -> Rounded | None:
+    def layer_outputs(self, case: Case, layer: int) -> Any | None:
         """The outputs of a layer, (batch, time, features), as the next one has them."""
         shown = self.by_layer[layer] if layer < len(self.by_layer) else None
         shown = fitting(shown, (case.batch, case.time, case.features))
-        return None if shown is None else kept_state(shown, self.arithmetic)
+        return None if shown is None else self.reading.kept(shown)
 
     def last_states(self, case: Case) -> list[Any] | None:
         """The final states h of the last layer's directions; exact where they are copied to the output.
@@ -48,15 +77,8 @@ class Shown:
         if fitting(self.final_state, case.state_shape) is None:
             return None
         states = case.by_cell(self.final_state)[-case.directions :]
-        if case.merge_mode in (None, "concat"):
-            return [Rounded(state, self.arithmetic) for state in states]
-        error = self.arithmetic.shown_error
-        return [Rounded(state, self.arithmetic, error(np.asarray(state, np.float64))) for state in states]
-
-
-def kept_state(state: Array, arithmetic: Arithmetic) -> Rounded:
-    """The state that a backend goes on with, of which it has shown a rounded copy."""
-    return Rounded(state, arithmetic, arithmetic.kept_error(np.asarray(state, np.float64)))
+        copied = case.merge_mode in (None, "concat")
+        return [self.reading.exact(state) if copied else self.reading.merged(state) for state in states]
 
 
 def fitting(array: Any, shape: tuple[int, ...]) -> Array | None:

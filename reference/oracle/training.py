@@ -19,7 +19,7 @@ from rnn_lockstep.reference.bound.arithmetic import Arithmetic
 from rnn_lockstep.reference.bound.rounding import Rounded
 from rnn_lockstep.reference.oracle.case import Case
 from rnn_lockstep.reference.oracle.cells import Weights
-from rnn_lockstep.reference.oracle.engine import Convert, merge, with_error
+from rnn_lockstep.reference.oracle.engine import Convert, merge
 from rnn_lockstep.reference.oracle.gradients import (
     Cotangents,
     as_float64,
@@ -27,6 +27,7 @@ from rnn_lockstep.reference.oracle.gradients import (
     cotangents_of,
     forward,
 )
+from rnn_lockstep.reference.oracle.shown import with_error
 from rnn_lockstep.reference.oracle.validation import Array, as_floats, need_shape
 
 
@@ -42,7 +43,7 @@ def training(
     Raises ValueError when the targets do not fit the case.
     """
     with np.errstate(all="ignore"):
-        convert = with_error(arithmetic) if arithmetic else as_float64
+        convert = with_error(arithmetic).exact if arithmetic else as_float64
         return training_in(convert, case, targets, rate, updates)
 
 

@@ -10,6 +10,7 @@ from rnn_lockstep.reference import check
 from rnn_lockstep.reference.diagnosis.diagnose import Answer, diagnose
 from rnn_lockstep.reference.oracle.cells import CELLS
 from rnn_lockstep.reference.oracle.engine import PLAIN, carried, from_shown_states
+from rnn_lockstep.reference.oracle.shown import with_error
 from tests.unit.reference.arithmetics import of_numpy
 from tests.unit.reference.test_stacks import make_case
 
@@ -29,7 +30,7 @@ def test_all_starting_points_have_the_same_values(cell, options):
     plain = PLAIN.answer(case)
     arithmetic = of_numpy(case)
     whole = carried(arithmetic).answer(case)
-    stepped = from_shown_states(case, plain, arithmetic).answer(case)
+    stepped = from_shown_states(case, plain, with_error(arithmetic)).answer(case)
     for exact, free, forced in zip(
         plain.arrays().values(), whole.arrays().values(), stepped.arrays().values(), strict=True
     ):
