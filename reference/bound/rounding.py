@@ -1,7 +1,6 @@
 """Arrays that carry a bound on the rounding error of a backend computing the same formula.
 
 `Rounded` stands for every value a correct backend may hold: |backend's value - value| <= error.
-It rides through a cell's own line by NumPy's `__array_ufunc__`; no formula is written twice.
 
 A sum stays pending (value, sum of |terms|, number of terms) until a nonlinear operation closes it.
 So the bound holds for any order of summation, with or without fused multiply-add.
@@ -18,10 +17,10 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.lib.mixins import NDArrayOperatorsMixin
 from scipy.special import expit
 
 from rnn_lockstep.reference.bound.arithmetic import Arithmetic
+from rnn_lockstep.reference.bound.error_array import ErrorArray
 
 U64 = 2.0**-53  # unit roundoff of float64, the arithmetic the bound itself is computed in
 # float64 ulps of our own value: np.tanh is off by at most 1.2 and expit by 2.3 of them, measured against
@@ -29,7 +28,7 @@ U64 = 2.0**-53  # unit roundoff of float64, the arithmetic the bound itself is c
 OWN_ULPS = 4
 
 
-class Rounded(NDArrayOperatorsMixin):
+class Rounded(ErrorArray):
     """An array a backend may hold with an error of at most `error`, elementwise.
 
     value: float64, as the oracle computes it.
@@ -51,29 +50,10 @@ class Rounded(NDArrayOperatorsMixin):
         """The sum of |terms| of a pending sum; otherwise how large a backend's value may be."""
         return np.abs(self.value) + self.error if self._magnitude is None else self._magnitude
 
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return self.value.shape
-
-    @property
-    def T(self) -> "Rounded":
-        """The transpose."""
-        return self._each(np.transpose)
-
-    def __getitem__(self, index: Any) -> "Rounded":
-        """The part at an index, of the value and of its error."""
-        return self._each(lambda array: array[index])
-
     def __setitem__(self, index: Any, part: "Rounded") -> None:
         """Replace a part of a full array, one that `np.empty_like` has made."""
         part = part.closed()
         self.value[index], self.error[index] = part.value, part.error
-
-    def reshape(self, *shape: int) -> "Rounded":
-        return self._each(lambda array: array.reshape(shape))
-
-    def swapaxes(self, a: int, b: int) -> "Rounded":
-        return self._each(lambda array: array.swapaxes(a, b))
 
     def _each(self, change: Callable[[Any], Any]) -> "Rounded":
         """Make the same change of form to value, error and magnitude."""
@@ -81,15 +61,7 @@ class Rounded(NDArrayOperatorsMixin):
         magnitude = None if self._magnitude is None else change(self._magnitude)
         return Rounded(change(self.value), self.arithmetic, error, self.terms, magnitude)
 
-    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *operands: Any, **options: Any) -> Any:
-        if ufunc not in RULES or method != "__call__" or options:
-            return NotImplemented
-        return RULES[ufunc](*(self._wrapped(x) for x in operands))
-
-    def __array_function__(self, function: Any, types: Any, args: Any, options: Any) -> Any:
-        return FUNCTIONS[function](self, *args, **options) if function in FUNCTIONS else NotImplemented
-
-    def _wrapped(self, x: Any) -> "Rounded":
+    def wrapped(self, x: Any) -> "Rounded":
         """The operand x as a `Rounded` array; plain numbers have no error."""
         return x if isinstance(x, Rounded) else Rounded(x, self.arithmetic)
 
@@ -253,7 +225,7 @@ def greater(a: Rounded, b: Rounded) -> Rounded:
 
 def where(like: Rounded, condition: Any, a: Any, b: Any) -> Rounded:
     """The choice of np.where: a pending sum of two pending sums, otherwise of closed arrays."""
-    a, b = like._wrapped(a), like._wrapped(b)
+    a, b = like.wrapped(a), like.wrapped(b)
     if not (a.terms and b.terms):
         a, b = a.closed(), b.closed()
     value, error, magnitude = (
@@ -265,7 +237,7 @@ def where(like: Rounded, condition: Any, a: Any, b: Any) -> Rounded:
 
 def concatenate(like: Rounded, arrays: Sequence[Any], axis: int) -> Rounded:
     """The closed arrays, joined by np.concatenate."""
-    closed = [like._wrapped(array).closed() for array in arrays]
+    closed = [like.wrapped(array).closed() for array in arrays]
     errors = [np.broadcast_to(array.error, array.shape) for array in closed]
     value = np.concatenate([array.value for array in closed], axis)
     return Rounded(value, like.arithmetic, np.concatenate(errors, axis))
@@ -276,7 +248,7 @@ def empty_like(like: Rounded, array: Rounded, shape: tuple[int, ...]) -> Rounded
     return Rounded(np.empty(shape), like.arithmetic, np.empty(shape))
 
 
-RULES: dict[np.ufunc, Callable[..., Rounded]] = {
+Rounded.rules = {
     np.matmul: matmul,
     np.add: add,
     np.subtract: subtract,
@@ -292,7 +264,7 @@ RULES: dict[np.ufunc, Callable[..., Rounded]] = {
 }
 
 # The functions, as opposed to ufuncs, that a loop over time and layers needs.
-FUNCTIONS: dict[Any, Callable[..., Rounded]] = {
+Rounded.functions = {
     np.where: where,
     np.concatenate: concatenate,
     np.empty_like: empty_like,

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from scipy.special import expit
 
-from rnn_lockstep.reference.bound.rounding import Rounded
+from rnn_lockstep.reference.bound.error_array import ErrorArray
 
 Function = Callable[[Any], Any]
 
@@ -56,7 +56,7 @@ def softsign(z: Any) -> Any:
 
     Source: Bergstra et al. (2009), "Quadratic polynomials learn better image features".
     """
-    if isinstance(z, Rounded):
+    if isinstance(z, ErrorArray):
         return z.activated("softsign", softsign)
     return z / (1 + np.maximum(z, -z))  # the maximum is |z|, of complex numbers too
 
@@ -66,7 +66,7 @@ def elu(z: Any) -> Any:
 
     Source: Clevert et al. (2015), arXiv:1511.07289, with alpha = 1.
     """
-    if isinstance(z, Rounded):
+    if isinstance(z, ErrorArray):
         return z.activated("elu", elu)
     return np.maximum(z, 0) + np.expm1(np.minimum(z, 0))
 
