@@ -52,6 +52,7 @@ class Facts:
     compiles: a new form or shape of a layer costs it much, so the suite draws fewer of them.
     tanh_ulps, sigmoid_ulps: by dtype name, the worst error in units in the last place.
     function_error: the absolute error of these two beside that, however small their value is.
+    tanh_typical, sigmoid_typical: by dtype name, the root mean square of the error in ulps.
     functions: the worst errors of any activation by its name and by dtype name, in ulps and absolutely.
     A function of which these tell nothing is taken for one that nobody has measured.
     """
@@ -76,6 +77,8 @@ class Facts:
     tanh_ulps: Mapping[str, float] = field(default_factory=dict, hash=False)
     sigmoid_ulps: Mapping[str, float] = field(default_factory=dict, hash=False)
     function_error: float = 0.0
+    tanh_typical: Mapping[str, float] = field(default_factory=dict, hash=False)
+    sigmoid_typical: Mapping[str, float] = field(default_factory=dict, hash=False)
     functions: Mapping[str, Mapping[str, FunctionError]] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
@@ -85,9 +88,12 @@ class Facts:
     def arithmetic(self, dtype: np.dtype[Any]) -> Arithmetic:
         """The way the backend computes in a dtype, with the errors of its functions as they are declared."""
         unmeasured, errors = Arithmetic(dtype), {}
-        for name, ulps in (("tanh", self.tanh_ulps), ("sigmoid", self.sigmoid_ulps)):
-            measured = ulps.get(dtype.name, unmeasured.error_of(name).ulps)
-            errors[name] = FunctionError(measured, self.function_error)
+        for name, worst, typical in (
+            ("tanh", self.tanh_ulps, self.tanh_typical),
+            ("sigmoid", self.sigmoid_ulps, self.sigmoid_typical),
+        ):
+            measured = worst.get(dtype.name, unmeasured.error_of(name).ulps)
+            errors[name] = FunctionError(measured, self.function_error, typical.get(dtype.name))
         own = {name: known[dtype.name] for name, known in self.functions.items() if dtype.name in known}
         return Arithmetic(dtype, errors | own)
 

@@ -40,7 +40,7 @@ def are_function_errors(value: Any) -> bool:
         name in ACTIVATIONS
         and isinstance(errors, Mapping)
         and all(dtype in DTYPES and isinstance(error, FunctionError) for dtype, error in errors.items())
-        and all(is_error(number) for error in errors.values() for number in error)
+        and all(is_error(number) for error in errors.values() for number in error if number is not None)
         for name, errors in value.items()
     )
 
@@ -56,6 +56,8 @@ NEEDED: dict[str, tuple[str, Meant]] = {
     "layers": ("a whole number from 1", lambda value: type(value) is int and value >= 1),
     "tanh_ulps": ERRORS,
     "sigmoid_ulps": ERRORS,
+    "tanh_typical": ERRORS,
+    "sigmoid_typical": ERRORS,
     "function_error": ("a number that is 0 or more", is_error),
     "functions": ("a FunctionError by activation and dtype", are_function_errors),
     **dict.fromkeys(

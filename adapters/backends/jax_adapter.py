@@ -28,6 +28,8 @@ class JaxAdapter:
             f"matmul precision {jax.config.jax_default_matmul_precision or 'default'}",
             tanh_ulps={"float32": 5, "float64": 11, "float16": 1, "bfloat16": 1},
             sigmoid_ulps={"float32": 3, "float64": 3, "float16": 3, "bfloat16": 3},
+            tanh_typical={"float32": 1.4, "float16": 0.35, "bfloat16": 0.35},
+            sigmoid_typical={"float32": 0.65, "float16": 0.65, "bfloat16": 0.65},
             functions={**SOFTSIGN, "elu": {"float32": FunctionError(7), "float64": FunctionError(6)}},
             compiles=True,
             **EVERYTHING,

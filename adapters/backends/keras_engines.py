@@ -79,6 +79,8 @@ class TensorFlow:
             "settings": f"{threads} threads, tf32 {tf32}",
             "tanh_ulps": {"float32": 7, "float64": 13, "float16": 1, "bfloat16": 1},
             "sigmoid_ulps": {"float32": 7, "float64": 3, "float16": 3, "bfloat16": 3},
+            "tanh_typical": {"float32": 1.6, "float16": 0.35, "bfloat16": 0.35},
+            "sigmoid_typical": {"float32": 1.25, "float16": 0.55, "bfloat16": 0.55},
             # TensorFlow's elu is exp(z) - 1, and off by its rounding where little is left.
             "functions": {
                 **SOFTSIGN,
@@ -145,6 +147,8 @@ class Jax:
             # In float64 Keras's tanh is that of float32: tests/known_failures/keras-jax.toml.
             "tanh_ulps": {"float32": 5, "float16": 1, "bfloat16": 1},
             "sigmoid_ulps": {"float32": 3, "float64": 3, "float16": 3, "bfloat16": 3},
+            "tanh_typical": {"float32": 1.4, "float16": 0.35, "bfloat16": 0.35},
+            "sigmoid_typical": {"float32": 0.65, "float16": 0.65, "bfloat16": 0.65},
             "functions": {**SOFTSIGN, "elu": {"float32": FunctionError(7), "float64": FunctionError(6)}},
             "compiles": True,
         }
@@ -199,6 +203,8 @@ class Torch:
             f"float32 matmul precision {self.torch.get_float32_matmul_precision()}",
             "tanh_ulps": {"float32": 2, "float64": 1, "float16": 1, "bfloat16": 1},
             "sigmoid_ulps": {"float32": 5, "float64": 3, "float16": 1, "bfloat16": 1},
+            "tanh_typical": {"float32": 0.45, "float16": 0.35, "bfloat16": 0.35},
+            "sigmoid_typical": {"float32": 0.7, "float16": 0.35, "bfloat16": 0.35},
             "functions": {**SOFTSIGN, "elu": {name: FunctionError(2) for name in FORMATS}},
         }
 

@@ -32,6 +32,8 @@ class NumpyAdapter:
         version=np.__version__,
         tanh_ulps={"float32": 2, "float64": 2, "float16": 1, "bfloat16": 1},
         sigmoid_ulps={"float32": 4, "float64": 3, "float16": 3, "bfloat16": 3},
+        tanh_typical={"float32": 0.55, "float16": 0.35, "bfloat16": 0.35},
+        sigmoid_typical={"float32": 0.65, "float16": 0.35, "bfloat16": 0.35},
         functions={**SOFTSIGN, "elu": {"float32": FunctionError(3), "float64": FunctionError(1)}},
         **EVERYTHING,
     )

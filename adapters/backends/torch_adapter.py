@@ -55,6 +55,8 @@ class TorchAdapter:
             f"float32 matmul precision {torch.get_float32_matmul_precision()}",
             tanh_ulps={"float32": 2, "float64": 1, "float16": 1, "bfloat16": 1},
             sigmoid_ulps={"float32": 5, "float64": 3, "float16": 1, "bfloat16": 1},
+            tanh_typical={"float32": 0.45, "float16": 0.35, "bfloat16": 0.35},
+            sigmoid_typical={"float32": 0.7, "float16": 0.35, "bfloat16": 0.35},
             **{**EVERYTHING, "cells": tuple(MODULES), "masks": False, "activations": ()},
         )
         self.cache = lru_cache(maxsize=128)(self._build)

@@ -33,10 +33,19 @@ STORES = 4  # how often a sum in a half type may be stored on its way: W·x, U·
 
 
 class FunctionError(NamedTuple):
-    """The worst error of a function: in ulps of its dtype at its value, and absolutely, beside that."""
+    """The worst error of a function: in ulps of its dtype at its value, and absolutely, beside that.
+
+    typical: its root mean square in ulps, where that has been measured.
+    """
 
     ulps: float
     absolute: float = 0.0
+    typical: float | None = None
+
+    @property
+    def typical_ulps(self) -> float:
+        """The typical error in ulps; the worst where nobody has measured it."""
+        return self.ulps if self.typical is None else self.typical
 
 
 # The ulps of a backend that nobody has measured, with room to spare, by dtype; see `Arithmetic.error_of`.
