@@ -18,7 +18,7 @@ import numpy as np
 
 from rnn_lockstep.reference.bound.arithmetic import Arithmetic
 from rnn_lockstep.reference.oracle.case import Case, Direction
-from rnn_lockstep.reference.oracle.cells import State, Weights
+from rnn_lockstep.reference.oracle.cells import Cell, State, Weights
 from rnn_lockstep.reference.oracle.layer import MERGE_MODES, unroll
 from rnn_lockstep.reference.oracle.shown import Reading, Shown, states_before, with_error
 from rnn_lockstep.reference.oracle.time_limit import need_time
@@ -53,11 +53,15 @@ class Engine:
 
     convert: makes an array of the case's dtype one to compute with; it leaves its own results as they are.
     shown: the answer of a backend from whose states each step is to begin; None to carry the state.
+    cell: the record that is taken in place of the case's.
     """
 
-    def __init__(self, convert: Convert = lambda array: array, shown: Shown | None = None) -> None:
+    def __init__(
+        self, convert: Convert = lambda array: array, shown: Shown | None = None, cell: Cell | None = None
+    ) -> None:
         self.convert = convert
         self.shown = shown
+        self.cell = cell
 
     def layers(
         self,
@@ -102,14 +106,15 @@ class Engine:
     def run(self, case: Case, direction: Direction, inputs: Any, step: Step | None = None) -> Run:
         """Run one direction of a layer, from the first step to the last."""
         h0, direction = direction.start[0], self.converted(direction)
+        cell = self.cell or case.record
         observed = self.shown.outputs(case, direction) if self.shown else None
         if self.shown and observed is not None:
-            ran = step_by_step(case, direction, h0, inputs, observed, self.shown.reading, step)
+            ran = step_by_step(case, cell, direction, h0, inputs, observed, self.shown.reading, step)
             return Run(direction, inputs, *ran, observed)
 
         def next_state(t: int, x_t: Any, state: State) -> State:
             if step is None:
-                return case.step(x_t, state, direction.weights)
+                return cell.step(x_t, state, direction.weights, case.options)
             return step(t, x_t, state, direction.weights)
 
         valid = case.valid if case.padded else None
@@ -156,9 +161,12 @@ def carried(arithmetic: Arithmetic) -> Engine:
     return Engine(with_error(arithmetic).exact)
 
 
-def from_shown_states(case: Case, trace: Trace, reading: Reading) -> Engine:
-    """The engine that begins each step from the state which a backend showed in its answer to a case."""
-    return Engine(reading.exact, Shown(case, trace, reading))
+def from_shown_states(case: Case, trace: Trace, reading: Reading, cell: Cell | None = None) -> Engine:
+    """The engine that begins each step from the state which a backend showed in its answer to a case.
+
+    cell: the record that is taken in place of the case's.
+    """
+    return Engine(reading.exact, Shown(case, trace, reading), cell)
 
 
 def merge(case: Case, outputs: Sequence[Any]) -> Any:
@@ -168,6 +176,7 @@ def merge(case: Case, outputs: Sequence[Any]) -> Any:
 
 def step_by_step(
     case: Case,
+    cell: Cell,
     direction: Direction,
     h0: Array,
     inputs: Any,
@@ -191,7 +200,8 @@ def step_by_step(
         x = inputs[:, first:end].reshape(-1, inputs.shape[-1])
         h: Any = reading.kept(states[:, first:end].reshape(-1, case.output_size))
         if step is None:
-            h, cell_state = steps_at_once(case, x, h, cell_state, direction.weights, valid[:, first:end])
+            some = valid[:, first:end]
+            h, cell_state = steps_at_once(case, cell, x, h, cell_state, direction.weights, some)
         else:
             t = case.time - 1 - first if direction.reverse else first
             h, *new = step(t, x, (h, *cell_state), direction.weights)
@@ -204,14 +214,14 @@ def step_by_step(
 
 
 def steps_at_once(
-    case: Case, x: Any, h: Any, cell_state: State, weights: Weights, valid: Array
+    case: Case, cell: Cell, x: Any, h: Any, cell_state: State, weights: Weights, valid: Array
 ) -> tuple[Any, State]:
     """The outputs of some steps, all at once, and the cell state after them, where there is one.
 
     x (batch·steps, D) and h (batch·steps, H) are what each begins with, valid (batch, steps).
     The error of a cell state is carried: c' = f∘c + i∘g takes over f·error and adds that of one step.
     """
-    cell, options = case.record, case.options
+    options = case.options
     gates = cell.activated(x, h, weights, options)
     if cell.next_cell_state is None:
         return cell.output(gates, h, None, weights, options), ()

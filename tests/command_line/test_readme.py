@@ -79,7 +79,7 @@ def test_figures():
     faults = text_of("tests/faults")
     assert f"{len(FAULTS)} deliberate bugs" in faults
     assert f"default {DEFAULT_EXAMPLES};" in text_of("tests")
-    numbers = {5: "five", 6: "six", 7: "seven", 8: "eight"}
+    numbers = {5: "five", 6: "six", 7: "seven", 8: "eight", 9: "nine"}
     assert f"add up in {numbers[len(CORRECT)]} other ways" in faults
 
 

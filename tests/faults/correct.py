@@ -1,13 +1,16 @@
 """Correct backends that add up in other ways, or in a wider dtype. None of them may be called wrong."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from rnn_lockstep.adapters import Case, Facts, Trace
 from rnn_lockstep.adapters.backends.contract import EVERYTHING
+from rnn_lockstep.adapters.backends.numpy_adapter import NumpyAdapter
 from rnn_lockstep.reference.oracle.activations import ACTIVATIONS
-from rnn_lockstep.reference.oracle.engine import Engine
+from rnn_lockstep.reference.oracle.engine import Engine, as_arrays
 from rnn_lockstep.reference.oracle.gradients import zero_on_padding
 from tests.faults.faulty import Array, run
 
@@ -64,6 +67,17 @@ def eight_lanes(a: Array, b: Array) -> Array:
     return pairwise(np.add.accumulate(lanes, axis=-2)[..., -1, :], np.ones(8, terms.dtype))
 
 
+def smallest_first(a: Array, b: Array) -> Array:
+    terms = a * b
+    return sequential(np.take_along_axis(terms, np.argsort(np.abs(terms), axis=-1), -1), np.ones_like(terms))
+
+
+def in_blocks(a: Array, b: Array) -> Array:
+    """Add up blocks of 32 terms by themselves, and then the blocks, as a matrix product in the cache does."""
+    totals = [sequential(a[..., k : k + 32], b[..., k : k + 32]) for k in range(0, a.shape[-1], 32)]
+    return sequential(np.stack(totals, axis=-1), np.ones(len(totals), totals[0].dtype))
+
+
 def wide_accumulator(a: Array, b: Array) -> Array:
     return (a.astype(np.float64) * b).sum(axis=-1).astype(a.dtype)
 
@@ -86,6 +100,43 @@ class InAnotherOrder:
             return run(case, step)
 
 
+class Summed(np.ndarray[Any, Any]):
+    """An array whose matrix products are summed in an order of its own; of half types in float32."""
+
+    order: Sum
+
+    def __array_finalize__(self, other: Any) -> None:
+        self.order = getattr(other, "order", sequential)
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *operands: Any, **options: Any) -> Any:
+        sums_in = np.float32 if self.dtype.itemsize == 2 else self.dtype
+        arrays = [np.asarray(x, sums_in) if isinstance(x, np.ndarray) else x for x in operands]
+        if ufunc is np.matmul:
+            a, b = arrays
+            answer = self.order(a[:, None], b.T)
+        else:
+            answer = ufunc(*arrays)
+        shown = answer.astype(self.dtype).view(Summed)
+        shown.order = self.order
+        return shown
+
+
+class InOrder:
+    """Backend that computes all cells as the NumPy one does, its matrix products in one of these orders."""
+
+    def __init__(self, order: str) -> None:
+        self.order = CORRECT[order]
+        self.facts = replace(NumpyAdapter.facts, name=order)
+
+    def run(self, case: Case) -> Trace:
+        def summed(array: Array) -> Array:
+            array = array.view(Summed)
+            array.order = self.order
+            return array
+
+        return as_arrays(Engine(summed).answer(case))
+
+
 class InAWiderDtype:
     """Backend that computes in float64, and shows what comes of it in the case's dtype."""
 
@@ -102,6 +153,6 @@ CORRECT = {
     order.__name__: order
     for order in (
         *(sequential, reversed_order, pairwise, eight_lanes),
-        *(fused_multiply_add, wide_accumulator, flushing),
+        *(fused_multiply_add, wide_accumulator, flushing, smallest_first, in_blocks),
     )
 }

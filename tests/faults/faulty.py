@@ -8,6 +8,7 @@ import numpy as np
 
 from rnn_lockstep.adapters import Case, Cotangents, Facts, Refused, Trace
 from rnn_lockstep.adapters.backends.contract import CELLS, EVERYTHING
+from rnn_lockstep.adapters.backends.numpy_adapter import NumpyAdapter
 from rnn_lockstep.reference.bound.arithmetic import DTYPES
 from rnn_lockstep.reference.diagnosis.mistakes.gradients import GradientMistake
 from rnn_lockstep.reference.diagnosis.mistakes.mistake import Mistake
@@ -36,7 +37,9 @@ class Faulty:
     @property
     def facts(self) -> Facts:
         can = {"dtypes": DTYPES} if self.fault.simple else {**EVERYTHING, "cells": self.fault.cells}
-        return Facts(self.fault.name, **can)
+        own = NumpyAdapter.facts  # the functions are NumPy's
+        typical = {"tanh_typical": own.tanh_typical, "sigmoid_typical": own.sigmoid_typical}
+        return Facts(self.fault.name, **can, **typical)
 
     def run(self, case: Case) -> Trace:
         remembered = (self.memory,) if self.fault.remembers else ()

@@ -28,6 +28,7 @@ FIRST = {
     "half types": "test_half_types",
     "gradients": "test_gradients",
     "training": "test_training",
+    "drift": "test_drift",
     "gradients_stop_below_the_last_layer": "test_gradients_of_stacks",
     "gradients_of_the_backward_direction_missing": "test_gradients_of_stacks",
     "gradients_of_a_reverse_layer_not_flipped": "test_gradients_of_stacks",

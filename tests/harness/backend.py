@@ -1,8 +1,9 @@
 """A backend under test: runs cases, judges them and keeps the score."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import Any, ClassVar, TypeVar
 
 import pytest
@@ -15,10 +16,11 @@ from rnn_lockstep.adapters.one_line import in_one_line
 from rnn_lockstep.adapters.workers.supervised import Supervised
 from rnn_lockstep.adapters.workers.watched import Watched
 from rnn_lockstep.reference import Verdict
+from rnn_lockstep.reference.check.drift import Drift
 from rnn_lockstep.reference.oracle.training import loss_cotangents, trained, weights_of
 from rnn_lockstep.reference.oracle.validation import Array
 from rnn_lockstep.tests.harness.drawing.strategies import cases
-from rnn_lockstep.tests.harness.failure import Failure
+from rnn_lockstep.tests.harness.failure import Drifted, Failure
 from rnn_lockstep.tests.harness.losses import Losses
 from rnn_lockstep.tests.harness.scores import Scores
 
@@ -185,6 +187,27 @@ class Backend:
         self.scores.add_verdict(verdict, "train")
         self._assert(Failure(self.name, self.adapter, verdict, answer, f"after {updates} updates"))
 
+    def check_drift(self, cases: Iterable[Case]) -> None:
+        """Fail the test where answers that are right are further off than rounding explains.
+
+        cases: of one dtype, for which the model of `bound.typical` holds. They are judged one by one and
+        all together, which is sharper.
+        """
+        __tracebackhide__ = True
+        whole = Drift()
+        for case in cases:
+            trace = self.run(case)
+            verdict = self._timed(case, "", lambda: judge(self.adapter, case, trace))  # noqa: B023
+            one = Drift()
+            if verdict.status != "mismatch":  # a bound that proves nothing is no hindrance here
+                self._timed(case, "", lambda: one.add(case, trace, self.adapter.facts.arithmetic(case.dtype)))  # noqa: B023
+                whole.merge(one)
+            reason = one.reason or whole.reason
+            if reason:
+                verdict = replace(verdict, status="drift", reason=reason)
+            self.scores.add_verdict(verdict)
+            self._assert((Drifted if reason else Failure)(self.name, self.adapter, verdict, trace))
+
     def check_conduct(self) -> None:
         """Fail the test where the backend has done something to its arguments or to earlier answers."""
         __tracebackhide__ = True
@@ -197,7 +220,7 @@ class Backend:
         __tracebackhide__ = True
         for watch in self.watchers:
             watch(result)
-        if result.verdict.status == "mismatch" and not self._is_known(result.verdict.case):
+        if result.verdict.status in ("mismatch", "drift") and not self._is_known(result.verdict.case):
             raise AssertionError(result)
         if result.verdict.status == "inconclusive" and currently_in_test_context():
             note(str(result.verdict))

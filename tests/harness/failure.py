@@ -165,6 +165,20 @@ class Crash(Failure):
         """Leave it as it is: the error tells what is wrong."""
 
 
+class Drifted(Failure):
+    """A failure of answers that are right to the proven bound. Its verdict's reason tells of the drift."""
+
+    what = "drift: "
+
+    def examine(self, budget: Budget) -> None:
+        """Leave it as it is: mistakes are told from right by the bound, inside which all of this is."""
+
+    @property
+    def again(self) -> str:
+        """The test's command: other cases may be needed to see it."""
+        return f"{self.rerun} --backend {shlex.quote(self.backend)}"
+
+
 def failures(error: BaseException | None) -> Iterator[Failure]:
     """The failures that an error tells of: its own, or those of the errors it is a group of."""
     if isinstance(error, BaseExceptionGroup):

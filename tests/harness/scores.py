@@ -16,10 +16,10 @@ from rnn_lockstep.adapters.one_line import printable
 from rnn_lockstep.reference import Verdict
 from rnn_lockstep.reference.oracle.cells import GATES
 
-COUNT_HEADERS = ("cases", "match", "mis-\nmatch", "incon-\nclusive", "re-\nfused")
+COUNT_HEADERS = ("cases", "match", "mis-\nmatch", "drift", "incon-\nclusive", "re-\nfused")
 WIDE_HEADERS = ("median\nbound", "cases\n/s", "where the worst was")
 WIDE = 145  # columns from which there is room for more
-STATUSES = ("match", "mismatch", "inconclusive", "refused")
+STATUSES = ("match", "mismatch", "drift", "inconclusive", "refused")
 MOST_REASONS = 100  # that are told apart in a score
 OTHER = "other reasons"  # those beyond
 SHOWN = 5  # reasons for each backend
@@ -72,7 +72,7 @@ class Score:
     @property
     def shown(self) -> int:
         """The number of cases that were shown to be right or wrong."""
-        return self.counts["match"] + self.counts["mismatch"]
+        return self.counts["match"] + self.counts["mismatch"] + self.counts["drift"]
 
     @property
     def median_bound(self) -> float | None:

@@ -83,11 +83,16 @@ def grouped(failures: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
 def headline(content: Content) -> str:
     """Tell the whole in a line, such as "2 backends, 5,312 cases; wrong: torch"."""
     scores = [score for backend in content["backends"] for score in backend["scores"]]
-    wrong = [b["name"] for b in content["backends"] if any(score["mismatch"] for score in b["scores"])]
+    wrong, drifting = (
+        [b["name"] for b in content["backends"] if any(score[status] for score in b["scores"])]
+        for status in ("mismatch", "drift")
+    )
     if not scores:
         found = "nothing was compared"
     elif wrong:
         found = f"wrong: {', '.join(wrong)}"
+    elif drifting:
+        found = f"no mismatch; drift: {', '.join(drifting)}"
     elif content["exit_status"]:
         found = "no mismatch, but the run did not pass"
     else:

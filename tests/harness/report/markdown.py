@@ -7,7 +7,7 @@ from typing import Any
 from rnn_lockstep.tests.harness.report.content import Content, headline, quantity, ratio, refusals, short
 
 LIMIT = 1_000_000  # bytes; what is longer, GitHub does not show at all
-COUNTS = ("cases", "match", "mismatch", "inconclusive", "refused")
+COUNTS = ("cases", "match", "mismatch", "drift", "inconclusive", "refused")
 HEADER = f"| backend | layer | {' | '.join(COUNTS)} | worst/bound | median bound |"
 RATES = (("kill-rate", "faults", "killed"), ("diagnosed", "diagnosed", "named"))
 

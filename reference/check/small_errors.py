@@ -1,0 +1,141 @@
+"""Small errors: what a backend may do wrong by so little that no single element shows it.
+
+Each is a change to the evaluation of a case, of a known size. The derivative of every output by it is the
+direction on which deviations are projected, see `bound.projections`.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+
+from rnn_lockstep.reference.bound.arithmetic import FORMATS
+from rnn_lockstep.reference.oracle.case import Case
+from rnn_lockstep.reference.oracle.cells import Cell, Weights
+from rnn_lockstep.reference.oracle.engine import from_shown_states
+from rnn_lockstep.reference.oracle.shown import Reading
+from rnn_lockstep.reference.oracle.trace import Trace
+from rnn_lockstep.reference.oracle.validation import Array
+
+STEP = 2.0**-12  # the size of an error that is a factor: the derivative is right to as much
+# The bits of a number's significand that a product may have been taken from: TF32 is a product's format on
+# NVIDIA's tensor cores (NVIDIA A100 white paper, 2020).
+PRODUCTS = {"TF32": 11, "bfloat16": FORMATS["bfloat16"].bits}
+
+
+class SmallError(NamedTuple):
+    """An error of a known size.
+
+    words: what it makes of a backend, with {factor} for 1 + ε.
+    size: of the change, in units of ε.
+    weights: of every cell, changed.  cell: the record of the cell, changed.
+    operand: changes what weights are multiplied by, inputs and states.
+    of_function: whether it is one of a function, which may have such an error itself.
+    """
+
+    words: str
+    size: float
+    weights: Sequence[Weights]
+    cell: Cell
+    operand: Callable[[Array], Array] = lambda array: array
+    of_function: bool = False
+
+
+def as_float64(array: Array) -> Array:
+    """The array in float64."""
+    return np.asarray(array, np.float64)
+
+
+def right(case: Case) -> SmallError:
+    """No error."""
+    cells = (case.weights, *case.more_weights)
+    weights = [Weights(*(None if w is None else as_float64(w) for w in cell)) for cell in cells]
+    return SmallError("", 0.0, weights, case.record)
+
+
+def small_errors(case: Case) -> Iterator[SmallError]:
+    """Every error that is looked for in the answers to a case."""
+    yield from scaled_weights(case)
+    yield from scaled_gates(case)
+    if case.dtype == np.float32:
+        yield from products(case)
+
+
+def scaled_weights(case: Case) -> Iterator[SmallError]:
+    """An array of weights that is too large, as a whole or the rows of one gate; and all of a gate's rows."""
+    size, gates = case.hidden_size, case.record.gates
+    present = [name for name in ("W", "U", "b", "recurrent_b") if getattr(case, name) is not None]
+    for name in present:
+        yield with_scaled_rows(
+            case, f"{name} acts as if it were {{factor}} times as large", [name], slice(None)
+        )
+    for k, gate in enumerate(gates if len(gates) > 1 else ()):
+        rows = slice(k * size, (k + 1) * size)
+        for name in present:
+            words = f"{name} of gate {gate} acts as if it were {{factor}} times as large"
+            yield with_scaled_rows(case, words, [name], rows)
+        words = f"the sum of gate {gate} acts as if it were {{factor}} times as large"
+        yield with_scaled_rows(case, words, present, rows)
+    if len(gates) == 1:
+        yield with_scaled_rows(
+            case, "the sum acts as if it were {factor} times as large", present, slice(None)
+        )
+
+
+def with_scaled_rows(case: Case, words: str, names: Sequence[str], rows: slice) -> SmallError:
+    """These rows of the named weights, times 1 + ε."""
+
+    def scaled(array: Array) -> Array:
+        array = array.copy()
+        array[rows] *= 1 + STEP
+        return array
+
+    none = right(case)
+    weights = [w._replace(**{name: scaled(getattr(w, name)) for name in names}) for w in none.weights]
+    return none._replace(words=words, size=STEP, weights=weights)
+
+
+def scaled_gates(case: Case) -> Iterator[SmallError]:
+    """The value of a gate that is too large: the function itself is."""
+    record = case.record
+    for k, gate in enumerate(record.gates):
+        what = f"gate {gate}" if len(record.gates) > 1 else "the activation"
+        words = f"{what} acts as if its value were {{factor}} times as large"
+        cell = with_scaled_gate(record, k)
+        yield right(case)._replace(words=words, size=STEP, cell=cell, of_function=True)
+
+
+def with_scaled_gate(record: Cell, which: int) -> Cell:
+    """The cell with a gate times 1 + ε."""
+
+    def activated(*arguments: object) -> list[Array]:
+        gates = record.activated(*arguments)  # type: ignore[arg-type]
+        return [gate * (1 + STEP) if k == which else gate for k, gate in enumerate(gates)]
+
+    return replace(record, activated=activated)
+
+
+def products(case: Case) -> Iterator[SmallError]:
+    """All operands of products, rounded to fewer bits."""
+    for name, bits in PRODUCTS.items():
+        cut = partial(rounded, bits=bits)
+        weights = [cell._replace(W=cut(cell.W), U=cut(cell.U)) for cell in right(case).weights]
+        yield SmallError(f"products taken in {name}", 1.0, weights, case.record, cut)
+
+
+def rounded(array: Array, bits: int) -> Array:
+    """The array rounded to so many bits of significand, to nearest, ties to even."""
+    fraction, exponent = np.frexp(array)
+    cut: Array = np.ldexp(np.rint(np.ldexp(fraction, bits)), exponent - bits)
+    return cut
+
+
+def outputs_with(case: Case, trace: Trace, error: SmallError) -> list[Array]:
+    """The outputs of each shown direction, every step from the state shown before it, with an error."""
+    reading = Reading(as_float64, lambda state: error.operand(as_float64(state)), as_float64)
+    inputs = error.operand(as_float64(case.inputs)).astype(case.dtype)
+    changed = replace(case, inputs=inputs)
+    layers = from_shown_states(changed, trace, reading, error.cell).layers(changed, weights=error.weights)
+    return [run.outputs for runs in layers for run in runs if run.observed is not None]

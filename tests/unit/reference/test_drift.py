@@ -1,0 +1,119 @@
+"""Drift: what is told of answers that are right to the proven bound."""
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from rnn_lockstep.adapters.backends.numpy_adapter import NumpyAdapter
+from rnn_lockstep.reference.bound.projections import Projection
+from rnn_lockstep.reference.check.drift import DTYPES, FEWEST, Drift, factor
+from rnn_lockstep.reference.check.small_errors import rounded, small_errors
+from rnn_lockstep.tests.harness.drawing.drift_cases import SHAPE, drift_cases
+from tests.faults.catalogue import FAULTS
+from tests.faults.correct import CORRECT, InOrder
+
+CELLS = ("simple_rnn", "gru", "lstm")
+FACTS = NumpyAdapter.facts
+
+
+def drift_of(adapter, cell, dtype, count=3, shape=SHAPE):
+    """What a backend's answers to some cases show."""
+    found = Drift()
+    for case in drift_cases(cell, dtype, FACTS, count, shape):
+        found.add(case, adapter.run(case), adapter.facts.arithmetic(case.dtype))
+    return found
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("order", [*CORRECT])
+def test_no_order_of_summation_drifts(order, cell, dtype):
+    found = drift_of(InOrder(order), cell, dtype)
+    assert found.elements > FEWEST
+    assert not found.reason
+    assert found.ratios
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("name", ["U", "W", "b"])
+def test_a_weight_that_is_off_by_a_millionth_is_named(name, cell):
+    fault = {"b": "bias"}.get(name, name.lower()) + "_too_large_by_a_millionth"
+    found = drift_of(FAULTS[fault](), cell, "float32", count=6)
+    words = rf"right to the proven bound, but {name} acts as if it were 1\.00000(1\d?|09\d) times as large"
+    assert re.match(words, found.reason)
+
+
+def test_products_in_fewer_bits_are_named():
+    found = drift_of(FAULTS["wide_products_in_tf32"](), "gru", "float32")
+    assert "times further off than float32 rounding explains, as products taken in TF32 are" in found.reason
+
+
+def test_what_no_small_error_explains_is_told_by_its_size():
+    found = drift_of(FAULTS["wide_sums_in_float16"](), "simple_rnn", "float16")
+    assert "times further off than float16 rounding explains, most at batch " in found.reason
+
+
+def test_too_few_elements_tell_nothing_but_their_size():
+    found = drift_of(NumpyAdapter(), "simple_rnn", "float32", count=1, shape=(1, 2, 3, 3))
+    assert not found.ratios
+    assert found.root_mean_square == 0
+    assert found.largest > 0
+
+
+def test_what_cases_show_adds_up():
+    whole, merged = drift_of(NumpyAdapter(), "gru", "float32"), Drift()
+    for case in drift_cases("gru", "float32", FACTS, 3):
+        one = Drift()
+        one.add(case, NumpyAdapter().run(case), FACTS.arithmetic(case.dtype))
+        merged.merge(one)
+    assert (whole.elements, whole.units, whole.where) == (merged.elements, merged.units, merged.where)
+    for words, projection in whole.projections.items():
+        assert projection.coefficient == pytest.approx(merged.projections[words].coefficient, rel=1e-9)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_every_small_error_has_words_of_its_own(cell):
+    [case] = drift_cases(cell, "float32", FACTS, 1)
+    words = [error.words for error in small_errors(case)]
+    assert len(set(words)) == len(words) > 5
+
+
+def test_a_projection_gives_back_what_was_planted():
+    rng = np.random.default_rng(0)
+    sigma, direction = rng.uniform(1, 2, (400, 50)), rng.normal(size=(400, 50))
+    found = Projection()
+    found.add(rng.normal(size=(400, 50)) * sigma + 0.3 * direction, direction, sigma, np.zeros((400, 50)))
+    assert found.coefficient == pytest.approx(0.3, abs=4 * found.noise)
+    assert found.noise < 0.02
+
+
+def test_units_that_deviate_alike_in_all_rows_are_noisier():
+    """Equal inputs give equal rounding in every row, which is then no more than one."""
+    rng = np.random.default_rng(0)
+    one = np.ones((400, 50))
+    alike, apart = Projection(), Projection()
+    alike.add(one * rng.normal(size=50), one, one, 0 * one)
+    apart.add(rng.normal(size=(400, 50)), one, one, 0 * one)
+    assert alike.noise > 10 * apart.noise
+
+
+def test_rounding_to_bits_is_to_nearest():
+    x = np.random.default_rng(0).normal(size=1000)
+    np.testing.assert_array_equal(rounded(x, 24), x.astype(np.float32))
+    np.testing.assert_array_equal(rounded(x, 11), x.astype(np.float16))
+
+
+@pytest.mark.parametrize(
+    ("coefficient", "text"), [(3e-6, "1.000003"), (-2.5e-7, "0.99999975"), (0.123, "1.12"), (1.0, "2")]
+)
+def test_a_factor_has_two_digits_of_its_difference_from_1(coefficient, text):
+    assert factor(coefficient) == text
+
+
+def test_a_case_is_left_as_it_is():
+    [case] = drift_cases("lstm", "float32", FACTS, 1)
+    before = replace(case, inputs=case.inputs.copy())
+    drift_of(NumpyAdapter(), "lstm", "float32", count=1)
+    np.testing.assert_array_equal(before.inputs, case.inputs)
