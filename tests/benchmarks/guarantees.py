@@ -2,9 +2,9 @@
 
     python -m tests.benchmarks.guarantees [--thorough] [BACKEND ...]
 
-A backend is given weights that are too large by a factor 1 + ε, and its answers are judged as the ones that it
-should have given. The figures are the smallest ε of 1e-8, 2e-8, 5e-8, 1e-7, ... seen, first by the proven bound
-in one of the cases of a test, then by drift in all of them. The cases are those of `test_drift`, of several sizes.
+A backend is given weights that are too large by a factor 1 + ε, and its answers are judged as the ones that
+it should have given. The figures are the smallest ε of 1e-8, 2e-8, 5e-8, 1e-7, ... seen, first by the proven
+bound in one of the cases of a test, then by drift in all. The cases are like those of `test_drift`.
 --thorough goes up to 1,024 units in every cell.
 """
 
