@@ -29,6 +29,9 @@ FORMATS = {
     "bfloat16": Format(8, -126, 127, stored_only=True),
 }
 DTYPES = tuple(FORMATS)
+# The bits of the numbers that products may be taken from, beside all: TF32 is what NVIDIA's tensor cores take
+# (NVIDIA A100 white paper, 2020).
+PRODUCTS = {"TF32": 11, "bfloat16": FORMATS["bfloat16"].bits}
 STORES = 4  # how often a sum in a half type may be stored on its way: W·x, U·h, their sum, with the bias
 
 
@@ -138,3 +141,9 @@ class Arithmetic:
         than the bound on a sum of at least two terms allows, one rounding for each of them.
         """
         return self.shown_error(state) if self.format.stored_only else 0.0
+
+
+def rounded(array: Any, bits: int) -> Any:
+    """Numbers of float64 rounded to so many bits of significand, to nearest, ties to even."""
+    fraction, exponent = np.frexp(array)
+    return np.ldexp(np.rint(np.ldexp(fraction, bits)), exponent - bits)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rnn_lockstep.reference.bound.arithmetic import Arithmetic, FunctionError
+from rnn_lockstep.reference.bound.arithmetic import FORMATS, Arithmetic, FunctionError
 from rnn_lockstep.reference.bound.projections import Projection
 from rnn_lockstep.reference.bound.typical import Typical
 from rnn_lockstep.reference.check.small_errors import outputs_with, right, small_errors
@@ -43,14 +43,15 @@ class Limits(NamedTuple):
     root_mean_square: float
 
 
-# A gate's errors partly cancel, which σ does not count on.
-OF_ONE_SUM = Limits(15.0, 1.8)
-OF_GATES = Limits(7.0, 1.0)
+# Where there are gates, their errors partly cancel, which σ does not count on.
+OF_ONE_SUM, OF_ONE_STORED_SUM, OF_GATES = Limits(15.0, 1.8), Limits(7.5, 1.8), Limits(7.0, 1.0)
 
 
-def limits_of(cell: Cell) -> Limits:
-    """The limits for the outputs of a cell."""
-    return OF_GATES if len(cell.gates) > 1 else OF_ONE_SUM
+def limits_of(cell: Cell, dtype: str) -> Limits:
+    """The limits for the outputs of a cell in a dtype."""
+    if len(cell.gates) > 1:
+        return OF_GATES
+    return OF_ONE_STORED_SUM if FORMATS[dtype].stored_only else OF_ONE_SUM
 
 
 def as_typical(arithmetic: Arithmetic) -> Reading:
@@ -119,7 +120,7 @@ class Drift:
 
     def add(self, case: Case, trace: Trace, arithmetic: Arithmetic) -> None:
         """Add a backend's answer to a case, one that matches."""
-        self.dtype, self.limits = case.dtype.name, limits_of(case.record)
+        self.dtype, self.limits = case.dtype.name, limits_of(case.record, case.dtype.name)
         with np.errstate(all="ignore"):
             found = list(deviations(case, trace, arithmetic))
             for each in found:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rnn_lockstep.reference.bound.arithmetic import FORMATS
+from rnn_lockstep.reference.bound.arithmetic import PRODUCTS, rounded
 from rnn_lockstep.reference.oracle.case import Case
 from rnn_lockstep.reference.oracle.cells import Cell, Weights
 from rnn_lockstep.reference.oracle.engine import from_shown_states
@@ -20,9 +20,6 @@ from rnn_lockstep.reference.oracle.trace import Trace
 from rnn_lockstep.reference.oracle.validation import Array
 
 STEP = 2.0**-12  # the size of an error that is a factor: the derivative is right to as much
-# The bits of a number's significand that a product may have been taken from: TF32 is a product's format on
-# NVIDIA's tensor cores (NVIDIA A100 white paper, 2020).
-PRODUCTS = {"TF32": 11, "bfloat16": FORMATS["bfloat16"].bits}
 
 
 class SmallError(NamedTuple):
@@ -123,13 +120,6 @@ def products(case: Case) -> Iterator[SmallError]:
         cut = partial(rounded, bits=bits)
         weights = [cell._replace(W=cut(cell.W), U=cut(cell.U)) for cell in right(case).weights]
         yield SmallError(f"products taken in {name}", 1.0, weights, case.record, cut)
-
-
-def rounded(array: Array, bits: int) -> Array:
-    """The array rounded to so many bits of significand, to nearest, ties to even."""
-    fraction, exponent = np.frexp(array)
-    cut: Array = np.ldexp(np.rint(np.ldexp(fraction, bits)), exponent - bits)
-    return cut
 
 
 def outputs_with(case: Case, trace: Trace, error: SmallError) -> list[Array]:

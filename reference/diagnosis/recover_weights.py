@@ -160,6 +160,8 @@ def difference(each: ArrayInEffect) -> str:
 
 def multiple_of_given(each: ArrayInEffect) -> str:
     """Say by which factor an array in effect is the given one; empty where it is no multiple."""
+    if not each.given.any():
+        return ""
     factor = float(np.sum(each.found * each.given) / np.sum(each.given**2))
     return f"{each.name} is {factor:.6g} times yours" if each.near(factor * each.given).all() else ""
 

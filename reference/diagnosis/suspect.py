@@ -14,6 +14,9 @@ from rnn_lockstep.reference.oracle.shown import with_error
 from rnn_lockstep.reference.oracle.time_limit import need_time
 from rnn_lockstep.reference.oracle.trace import Trace
 
+SPREAD = 64  # by which what is only rounded is off by more in one unit, row or step than in another, at most
+FEW = 3  # elements of a unit, row or step that tell how far off it is
+
 
 class Suspect:
     """A wrong answer `trace` to a case, by a backend with some arithmetic.
@@ -88,7 +91,8 @@ class Suspect:
         """
         compared = self.comparisons(from_shown_states(self.case, self.trace, with_error(arithmetic)))
         vacuous = sum(each.vacuous_in(arithmetic.dtype.name) for each in compared)
-        return not count_wrong(compared) and 2 * vacuous < sum(each.bound.size for each in compared)
+        mean_something = 2 * vacuous < sum(each.bound.size for each in compared)
+        return mean_something and not count_wrong(compared) and is_spread(compared[0])
 
     def mistaken_answer(self, *mistakes: Mistake) -> bytes:
         """The mistaken answer in the case's dtype; nothing where the mistaken case is none."""
@@ -104,6 +108,26 @@ class Suspect:
         """The number of elements that a mistake does not explain."""
         compared = self.comparisons(self.from_shown, mistake)
         return count_wrong(compared) if compared else count_wrong(self.without_mistakes) + 1
+
+
+def is_spread(compared: Comparison) -> bool:
+    """Tell whether outputs are off by about as much everywhere, as by rounding: in every unit, row and step.
+
+    Nowhere are they off by less than a 64th of the most, in units of the bound. What is exact, such as
+    zeros of a relu and padding, tells nothing, nor does what is saturated.
+    """
+    telling = (compared.expected != 0) & (compared.deviation > 0)
+    if 2 * np.count_nonzero(telling) < np.count_nonzero(compared.expected):
+        return False
+    sizes = np.where(telling, compared.ratios, np.nan)
+    axes = range(sizes.ndim)
+    for axis in axes:
+        others = tuple(other for other in axes if other != axis)
+        enough = telling.sum(axis=others) >= FEW
+        largest = np.nanmax(sizes, axis=others, initial=0.0)[enough]
+        if largest.size and largest.min() * SPREAD < largest.max():
+            return False
+    return True
 
 
 def count_wrong(compared: Sequence[Comparison]) -> int:

@@ -12,6 +12,7 @@ worst of all lines, or more.
 import argparse
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -115,7 +116,7 @@ def line(adapter: Adapter, cell: str, dtype: str, data: str, count: int) -> str:
                 worst, error = max((worst, error), (found[1], found[0]))
         whole.merge(of_size)
     figures = f"{largest:7.2f} {mean:7.2f} {worst:7.2f} {whole.elements:12,}"
-    limits = limits_of(CELLS[cell])
+    limits = limits_of(CELLS[cell], dtype)
     beyond = largest > limits.largest or mean > limits.root_mean_square or worst > PROJECTION
     return f"{figures}  {error.format(factor='1 + e')}{'  BEYOND THE LIMITS' if beyond else ''}"
 
@@ -127,9 +128,9 @@ def main() -> None:
     parser.add_argument("--cases", type=int, default=6, metavar="N", help="of each size")
     options = parser.parse_args()
     print(f"{'':52} largest     rms   projection   elements")
-    for name, cell in CELLS.items():
-        largest, mean = limits_of(cell)
-        print(f"{'limits':18} {name:33} {largest:7.2f} {mean:7.2f} {PROJECTION:7.2f}")
+    for name, dtype in product(CELLS, DTYPES):
+        largest, mean = limits_of(CELLS[name], dtype)
+        print(f"{'limits':18} {name:10} {dtype:23} {largest:7.2f} {mean:7.2f} {PROJECTION:7.2f}")
     for name, adapter in adapters(options.backends):
         for cell in adapter.facts.cells:
             for dtype in DTYPES:

@@ -6,6 +6,7 @@ from rnn_lockstep.reference.diagnosis.mistakes import (
     gru,
     lstm,
     padding,
+    precision,
     sequence,
     stacks,
     weights,
@@ -25,6 +26,7 @@ FAMILIES: dict[str, dict[str, Mistake]] = {
     "reverse": padding.REVERSE,
     "directions": directions.DIRECTIONS | directions.MERGED,
     "stacks": stacks.STACKS | stacks.LAST_OUTPUTS,
+    "products": precision.PRECISION,
 }
 MISTAKES = {name: mistake for family in FAMILIES.values() for name, mistake in family.items()}
 

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from rnn_lockstep.adapters.backends.numpy_adapter import NumpyAdapter
+from rnn_lockstep.reference.bound.arithmetic import rounded
 from rnn_lockstep.reference.bound.projections import Projection
 from rnn_lockstep.reference.check.drift import DTYPES, FEWEST, Drift, factor
-from rnn_lockstep.reference.check.small_errors import rounded, small_errors
+from rnn_lockstep.reference.check.small_errors import small_errors
 from rnn_lockstep.tests.harness.drawing.drift_cases import SHAPE, drift_cases
 from tests.faults.catalogue import FAULTS
 from tests.faults.correct import CORRECT, InOrder

@@ -1,0 +1,50 @@
+"""Mistakes of the precision: products that are taken from numbers with fewer bits."""
+
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from rnn_lockstep.reference.bound.arithmetic import PRODUCTS, rounded
+from rnn_lockstep.reference.bound.error_array import ErrorArray
+from rnn_lockstep.reference.diagnosis.mistakes.mistake import Mistake
+from rnn_lockstep.reference.oracle.case import Case
+from rnn_lockstep.reference.oracle.cells import State, Weights
+from rnn_lockstep.reference.oracle.validation import Array
+
+
+def cut(array: Array, bits: int) -> Array:
+    """The array in its own dtype, its numbers rounded to so many bits."""
+    shorter: Array = rounded(array.astype(np.float64), bits).astype(array.dtype)
+    return shorter
+
+
+def weights_cut(case: Case, w: Weights, bits: int) -> Weights:
+    return w._replace(W=cut(w.W, bits), U=cut(w.U, bits))
+
+
+def step_cut(case: Case, t: int, x: Any, state: State, weights: Weights, bits: int) -> State:
+    """Take a step from a state whose numbers are rounded; it is kept as it is where no product is taken."""
+    h = state[0]
+    value = np.asarray(h.value if isinstance(h, ErrorArray) else h, np.float64)
+    products = h + (rounded(value, bits) - value)
+    gates = case.record.activated(x, products, weights, case.options)
+    if case.record.next_cell_state is None:
+        return (case.record.output(gates, h, None, weights, case.options),)
+    c = case.record.next_cell_state(gates, state[1])
+    return case.record.output(gates, h, c, weights, case.options), c
+
+
+def products_in(name: str) -> Mistake:
+    """Make the mistake of products in a format with few bits."""
+    bits = PRODUCTS[name]
+    return Mistake(
+        f"products are taken in {name}",
+        partial(weights_cut, bits=bits),
+        change_case=lambda case: replace(case, inputs=cut(case.inputs, bits)),
+        step=partial(step_cut, bits=bits),
+    )
+
+
+PRECISION = {f"products_in_{name.lower()}": products_in(name) for name in PRODUCTS}
