@@ -18,11 +18,12 @@ from rnn_lockstep.adapters.backends.contract import Adapter, Refused
 from rnn_lockstep.reference import Case, Cotangents, Trace, Verdict
 from rnn_lockstep.reference.diagnosis.diagnose import Answer, Diagnosis, diagnose, diagnose_gradients
 from rnn_lockstep.reference.diagnosis.mistakes.mistake import Mistake, with_states
-from rnn_lockstep.reference.diagnosis.probe import probe
+from rnn_lockstep.reference.diagnosis.probe import probe, twin
 from rnn_lockstep.reference.oracle.time_limit import TimeIsUp, need_time, time_left
 from rnn_lockstep.reference.oracle.validation import Array
 
-PROBES = 2
+ALONE = "no cause is known: it is wrong in this case, and right in others like it"
+PROBES = 2  # and as many twins
 
 
 @dataclass(frozen=True)
@@ -53,20 +54,29 @@ def examine(
     if not verdict.comparisons:
         return Examination(verdict.reason)
     try:
-        if unsteady := unsteadiness(make, adapter, case):
+        if unsteady := unsteadiness(make, adapter, case, trace):
             return Examination(unsteady)
         probes = [probe(case, seed) for seed in range(PROBES)]
-        wrong = list(wrong_answers(adapter, probes))
+        with np.errstate(all="ignore"):
+            twins = [twin(case, seed) for seed in range(PROBES)]
+        wrong = list(wrong_answers(adapter, [*probes, *twins]))
     except TimeIsUp as over:
         return Examination(f"not diagnosed: {over} before the backend had answered more: {verdict.reason}")
     diagnosis = diagnose([Answer(case, trace), *wrong], adapter.facts.arithmetic(case.dtype), hints)
+    if diagnosis.explanations and not wrong:  # many mistakes may have the same effect in one case
+        return Examination(f"{ALONE}: {verdict.reason}{size_boundary_hint(verdict)}")
     unexplained = f"{diagnosis}: {verdict.reason}{size_boundary_hint(verdict)}"
     cause = str(diagnosis) if diagnosis.explanations else unexplained
     return Examination(cause, diagnosis, tuple(notes(adapter, probes[0], diagnosis)))
 
 
-def unsteadiness(make: Callable[[], Adapter], adapter: Adapter, case: Case) -> str:
-    """Say whether the backend answers a case otherwise the next time, or when new; empty if it does not."""
+def unsteadiness(make: Callable[[], Adapter], adapter: Adapter, case: Case, trace: Trace) -> str:
+    """Say whether the backend answers a case otherwise the next time, or when new; empty if it does not.
+
+    trace: its answer, which was wrong.
+    """
+    if judge(adapter, case, trace).status == "match":
+        return "the answer was wrong when it came, and is right by now: something writes it later"
     if answers_differ(run_or_refuse(adapter, case), run_or_refuse(adapter, case)):
         return "the same case gives other answers the next time: something is random or kept"
     with anew(make) as new:

@@ -1,7 +1,8 @@
-"""A probe: a case of the same kind as another, with values that leave mistakes nowhere to hide.
+"""Probes: cases of the same kind as another, with values that leave mistakes nowhere to hide.
 
 The smallest case that shows a mistake is full of zeros, and many mistakes would show there. A probe has
 the same cell, options, sizes of W and U and dtype, but independent weights, more rows and more steps.
+A twin has all sizes and the padding of the case, and numbers of the same strength.
 """
 
 from dataclasses import replace
@@ -15,6 +16,26 @@ from rnn_lockstep.reference.oracle.validation import Array
 
 ROWS, STEPS = 3, 6  # at least so many
 MOST = 600  # steps of all rows together, which recovering a simple RNN's weights may need
+
+
+def twin(case: Case, seed: int) -> Case:
+    """Make the twin of a case that a seed determines: every array is drawn anew, as strong as it is."""
+    rng = np.random.default_rng(seed)
+
+    def drawn(array: Any) -> Any:
+        """Normal numbers with the root mean square of an array, in its places."""
+        if array is None:
+            return None
+        numbers = array[~np.isnan(array)].astype(np.float64)
+        size = np.sqrt(np.mean(np.square(numbers))) if numbers.any() else 0.1
+        most = np.finfo(np.float64).max if np.isinf(size) else 4 * size
+        new = np.clip(size * rng.normal(size=array.shape), -most, most)
+        return np.where(np.isnan(array), np.nan, new).astype(array.dtype)
+
+    first, *more = (Weights(*map(drawn, cell)) for cell in (case.weights, *case.more_weights))
+    states = {name: drawn(getattr(case, name)) for name in case.record.states}
+    changes: dict[str, Any] = {**first._asdict(), "more_weights": tuple(more), **states}
+    return replace(case, inputs=drawn(case.inputs), **changes)
 
 
 def probe(case: Case, seed: int) -> Case:
