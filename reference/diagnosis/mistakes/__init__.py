@@ -1,6 +1,7 @@
 """The mistakes that are known: by family and name, the likeliest first."""
 
 from rnn_lockstep.reference.diagnosis.mistakes import (
+    activation,
     directions,
     gates,
     gru,
@@ -18,7 +19,7 @@ FAMILIES: dict[str, dict[str, Mistake]] = {
     "weights": weights.WEIGHTS | weights.BIASES,
     "projection": weights.PROJECTIONS,
     "sequence": sequence.STATES | sequence.TIME | sequence.BATCH | sequence.FINAL_STATES,
-    "activation": sequence.ACTIVATION,
+    "activation": activation.ACTIVATION,
     "gates": gates.ORDERS | gates.PARTIAL_ORDERS | gates.U_OF_ONE_GATE | gates.GATE_ACTIVATIONS,
     "gru": gru.GRU,
     "lstm": lstm.LSTM,
