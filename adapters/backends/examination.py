@@ -59,14 +59,19 @@ def examine(
         probes = [probe(case, seed) for seed in range(PROBES)]
         with np.errstate(all="ignore"):
             twins = [twin(case, seed) for seed in range(PROBES)]
-        wrong = list(wrong_answers(adapter, [*probes, *twins]))
+        wrong, alike = (list(wrong_answers(adapter, cases)) for cases in (probes, twins))
     except TimeIsUp as over:
         return Examination(f"not diagnosed: {over} before the backend had answered more: {verdict.reason}")
-    diagnosis = diagnose([Answer(case, trace), *wrong], adapter.facts.arithmetic(case.dtype), hints)
-    if diagnosis.explanations and not wrong:  # many mistakes may have the same effect in one case
+    answers = [Answer(case, trace), *wrong, *alike]
+    diagnosis = diagnose(answers, adapter.facts.arithmetic(case.dtype), hints)
+    if (
+        diagnosis.explanations and not wrong and not alike
+    ):  # many mistakes may have the same effect in one case
         return Examination(f"{ALONE}: {verdict.reason}{size_boundary_hint(verdict)}")
     unexplained = f"{diagnosis}: {verdict.reason}{size_boundary_hint(verdict)}"
     cause = str(diagnosis) if diagnosis.explanations else unexplained
+    if diagnosis.explanations and not wrong:
+        cause += f"; not so with {probes[0].sizes}"
     return Examination(cause, diagnosis, tuple(notes(adapter, probes[0], diagnosis)))
 
 

@@ -18,6 +18,8 @@ from rnn_lockstep.reference.check.comparison import comparison_with_mistake
 from rnn_lockstep.reference.diagnosis.mistakes import COMMON, possible
 from rnn_lockstep.reference.diagnosis.mistakes.gradients import possible as gradient_mistakes
 from rnn_lockstep.reference.diagnosis.mistakes.mistake import Mistake
+from rnn_lockstep.reference.diagnosis.recover_activation import activation_in_effect
+from rnn_lockstep.reference.diagnosis.recover_factors import factors
 from rnn_lockstep.reference.diagnosis.recover_weights import differences, weights_in_effect
 from rnn_lockstep.reference.diagnosis.suspect import Suspect, count_wrong
 from rnn_lockstep.reference.oracle.activations import ACTIVATIONS
@@ -102,7 +104,7 @@ def explanations(
     kinds = (
         islice(singles(suspects, hinted, []), 1),
         singles(suspects, known, tried),
-        *(islice(more(suspects, known), SHOWN) for more in (from_weights, from_precision, pairs, parts)),
+        *(islice(more(suspects, known), SHOWN) for more in FURTHER),
     )
     for kind in kinds:
         found = list[Explanation]()
@@ -143,9 +145,21 @@ def diagnose_gradients(
                 if not unexplained(mistake.answer(case, cotangents, run)):
                     found.append(Explanation(mistake.description))
             tried.append(mistake)
+        if not found:
+            right = run(case, cotangents)
+            factor = common_factor(answer, right)
+            if not unexplained({name: factor * g for name, g in right.items()}):
+                found.append(Explanation(f"all gradients are {factor:.6g} times what they should be"))
     except TimeIsUp as over:
         return Diagnosis(tuple(found), len(tried), how_far(over, tried, known))
     return Diagnosis(tuple(found), len(known))
+
+
+def common_factor(answer: Mapping[str, Array], right: Mapping[str, Any]) -> float:
+    """The factor by which gradients are nearest to the right ones, by least squares; 1 where all are zero."""
+    pairs = [(answer[name].astype(np.float64), right[name].closed().value) for name in answer]
+    size = sum(float(np.sum(np.square(g))) for _, g in pairs)
+    return sum(float(np.sum(found * g)) for found, g in pairs) / size if size else 1.0
 
 
 def narrower_dtypes(dtype: np.dtype[Any]) -> list[str]:
@@ -202,6 +216,21 @@ def from_weights(suspects: Sequence[Suspect], known: Sequence[Mistake]) -> Itera
         yield Explanation("judging by the steps, " + ", ".join(different))
 
 
+def from_factors(suspects: Sequence[Suspect], known: Sequence[Mistake]) -> Iterator[Explanation]:
+    """Factors of weights that fit the longest answer and explain all."""
+    most = suspects[-1]
+    for mistake in factors(most.case, most.trace):
+        if all_explained(suspects, mistake):
+            yield Explanation(f"judging by the steps, {mistake.description}", (mistake,))
+
+
+def from_activation(suspects: Sequence[Suspect], known: Sequence[Mistake]) -> Iterator[Explanation]:
+    """Another activation in effect, by the answer that is wrong in most places."""
+    most = max(suspects, key=lambda suspect: count_wrong(suspect.without_mistakes))
+    if says := activation_in_effect(most.case, most.trace, most.arithmetic):
+        yield Explanation(says)
+
+
 def from_precision(suspects: Sequence[Suspect], known: Sequence[Mistake]) -> Iterator[Explanation]:
     """The widest narrower dtype in whose bounds all answers lie: perhaps something is computed in it.
 
@@ -234,6 +263,10 @@ def parts(suspects: Sequence[Suspect], known: Sequence[Mistake]) -> Iterator[Exp
             if compared and not compared[0].outside.compress(some, axis).any():
                 where = places_in_words(name, np.flatnonzero(some), some.size)
                 yield Explanation(f"at {where}, {mistake.description}", (mistake,))
+
+
+# What is looked for where no known mistake explains all, the likeliest first.
+FURTHER = (from_activation, from_weights, from_factors, from_precision, pairs, parts)
 
 
 def places_in_words(name: str, some: Array, size: int) -> str:

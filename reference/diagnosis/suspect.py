@@ -92,7 +92,8 @@ class Suspect:
         compared = self.comparisons(from_shown_states(self.case, self.trace, with_error(arithmetic)))
         vacuous = sum(each.vacuous_in(arithmetic.dtype.name) for each in compared)
         mean_something = 2 * vacuous < sum(each.bound.size for each in compared)
-        return mean_something and not count_wrong(compared) and is_spread(compared[0])
+        like_rounding = is_spread(compared[0]) and has_either_sign(compared[0])
+        return mean_something and not count_wrong(compared) and like_rounding
 
     def mistaken_answer(self, *mistakes: Mistake) -> bytes:
         """The mistaken answer in the case's dtype; nothing where the mistaken case is none."""
@@ -128,6 +129,13 @@ def is_spread(compared: Comparison) -> bool:
         if largest.size and largest.min() * SPREAD < largest.max():
             return False
     return True
+
+
+def has_either_sign(compared: Comparison) -> bool:
+    """Tell whether outputs are too large about as often as too small, as by rounding to nearest."""
+    off = np.sign(compared.observed.astype(np.float64) - compared.expected) * np.sign(compared.expected)
+    off = off[off != 0]
+    return not off.size or abs(float(np.mean(off))) < 0.3 + 2 / off.size**0.5
 
 
 def count_wrong(compared: Sequence[Comparison]) -> int:

@@ -29,6 +29,24 @@ def bias_last(case: Case, t: int, x_t: Any, state: State, weights: Weights) -> S
     return (case.step(x_t, state, none)[0] + (0 if weights.b is None else weights.b),)
 
 
+def clipped_at(limit: float) -> Any:
+    """Make a step whose tanh is clipped; any other activation is right."""
+
+    def clipped(z: Any, right: Any) -> Any:
+        h = right(z)
+        return np.minimum(np.maximum(h, -limit), limit) if right is ACTIVATIONS["tanh"] else h
+
+    return activated(clipped)
+
+
+def leaky(z: Any, right: Any) -> Any:
+    return np.maximum(z, 0) + 0.01 * np.minimum(z, 0) if right is ACTIVATIONS["relu"] else right(z)
+
+
+def hard_tanh(z: Any, right: Any) -> Any:
+    return np.minimum(np.maximum(z, -1), 1) if right is ACTIVATIONS["tanh"] else right(z)
+
+
 SIMPLE = ("simple_rnn",)
 ACTIVATION: dict[str, Mistake] = {
     "always_tanh": Mistake(
@@ -51,16 +69,11 @@ ACTIVATION: dict[str, Mistake] = {
     "relu_clipped_at_6": Mistake(
         "relu is clipped at 6", cells=SIMPLE, step=activated(lambda z, right: np.minimum(right(z), 6))
     ),
-    "tanh_clipped": Mistake(
-        "tanh is clipped at 0.9999",
-        cells=SIMPLE,
-        step=activated(
-            lambda z, right: (
-                np.minimum(np.maximum(right(z), -0.9999), 0.9999)
-                if right is ACTIVATIONS["tanh"]
-                else right(z)
-            )
-        ),
+    "tanh_clipped": Mistake("tanh is clipped at 0.9999", cells=SIMPLE, step=clipped_at(0.9999)),
+    "tanh_clipped_at_0_9": Mistake("tanh is clipped at 0.9", cells=SIMPLE, step=clipped_at(0.9)),
+    "relu_leaks": Mistake("relu leaks: it is 0.01 z below zero", cells=SIMPLE, step=activated(leaky)),
+    "hard_tanh_for_tanh": Mistake(
+        "the activation is the hard tanh: z, clipped at 1", cells=SIMPLE, step=activated(hard_tanh)
     ),
     "bias_after_the_activation": Mistake("b is added after the activation", cells=SIMPLE, step=bias_last),
 }

@@ -1,7 +1,7 @@
 """Mistakes with gradients, of layers whose answers are right."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -123,6 +123,51 @@ def same_bias(case: Case, found: Found) -> Found:
     return {**found, "recurrent_b": found["b"]} if both else found
 
 
+def of_the_first_row(case: Case, cotangents: Cotangents, run: Run) -> Found:
+    """Put the first row's gradients of the biases for those of all rows."""
+    found = run(case, cotangents)
+    if case.batch < 2:
+        return found
+    states = {name: getattr(case, name) for name in case.record.states}
+    arrays = {"inputs": case.inputs[:1], **{name: first_of(state) for name, state in states.items()}}
+    padding = {name: getattr(case, name) for name in ("lengths", "mask")}
+    arrays |= {name: None if array is None else array[:1] for name, array in padding.items()}
+    outputs = None if cotangents.outputs is None else cotangents.outputs[:1]
+    own = Cotangents(outputs, *map(first_of, cotangents[1:]))
+    first = run(replace(case, **arrays), own)
+    return {name: first[name] if is_bias(name) else g for name, g in found.items()}
+
+
+def first_of(state: Any) -> Any:
+    """The first row of a state, (batch, H) or (cells, batch, H)."""
+    return None if state is None else state[..., :1, :]
+
+
+def is_bias(name: str) -> bool:
+    return name.rpartition(".")[2] in ("b", "recurrent_b")
+
+
+def without_the_last_step(case: Case, cotangents: Cotangents, run: Run) -> Found:
+    """Begin the way back a step too early: the last step contributes nothing."""
+    forward = not (case.padded or case.reverse or case.merge_mode) and case.return_sequences
+    if case.time < 2 or not forward:
+        return run(case, cotangents)
+    outputs = None if cotangents.outputs is None else np.ascontiguousarray(cotangents.outputs[:, :-1])
+    found = run(replace(case, inputs=case.inputs[:, :-1]), cotangents._replace(outputs=outputs))
+    none = np.zeros((case.batch, 1, case.input_size))
+    return {**found, "inputs": np.concatenate([found["inputs"], none], axis=1)}
+
+
+def final_state_twice(case: Case, cotangents: Cotangents, run: Run) -> Found:
+    state = cotangents.final_state
+    return run(case, cotangents if state is None else cotangents._replace(final_state=2 * state))
+
+
+def biases_of_the_first_layer(case: Case, found: Found) -> Found:
+    names = [name for name in found if is_bias(name) and "." in name]
+    return {**found, **{name: found[name.rpartition(".")[2]] for name in names}}
+
+
 LSTM, GRU = ("lstm",), ("gru",)
 GRADIENTS: dict[str, GradientMistake] = {
     "gradients_initial_state_dropped": GradientMistake(
@@ -162,6 +207,19 @@ GRADIENTS: dict[str, GradientMistake] = {
     "gradients_doubled": GradientMistake("all gradients are doubled", change_each_array(lambda g: 2 * g)),
     "gradients_clipped_at_one": GradientMistake(
         "gradients are clipped at 1", change_each_array(lambda g: np.minimum(np.maximum(g, -1), 1))
+    ),
+    "gradients_of_biases_of_the_first_row": GradientMistake(
+        "the biases have the gradients of the first row only", of_the_first_row
+    ),
+    "gradients_of_biases_of_the_first_layer": GradientMistake(
+        "all layers' biases have the gradients of the first layer's",
+        change_gradients(biases_of_the_first_layer),
+    ),
+    "gradients_without_the_last_step": GradientMistake(
+        "the way back begins one step before the last", without_the_last_step
+    ),
+    "gradients_through_the_final_state_twice": GradientMistake(
+        "what the final state contributes to L is counted twice", final_state_twice
     ),
     "gradients_of_inputs_one_step_late": GradientMistake(
         "the inputs' gradients are one step late", change_gradients(a_step_late)

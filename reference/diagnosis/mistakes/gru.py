@@ -3,6 +3,8 @@
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from rnn_lockstep.reference.diagnosis.mistakes.gates import change_gate_of
 from rnn_lockstep.reference.diagnosis.mistakes.mistake import Mistake
 from rnn_lockstep.reference.oracle.activations import ACTIVATIONS, sigmoid
@@ -43,6 +45,11 @@ def update_inverted(case: Case, t: int, x_t: Any, state: State, weights: Weights
     return (z * n + (1 - z) * state[0],)
 
 
+def kept_state_reset(case: Case, t: int, x_t: Any, state: State, weights: Weights) -> State:
+    r, z, n = case.record.activated(x_t, state[0], weights, case.options)
+    return ((1 - z) * n + z * (r * state[0]),)
+
+
 GRU: dict[str, Mistake] = {
     "gru_reset_form_flipped": Mistake(
         "the reset gate is applied on the other side of U (reset_after is wrong)",
@@ -74,5 +81,21 @@ GRU: dict[str, Mistake] = {
         "the candidate n has sigmoid for tanh",
         cells=CELL,
         step=gru_step(lambda act, r, x, h: sigmoid(x + r * h)),
+    ),
+    "gru_hard_tanh": Mistake(
+        "the candidate's tanh is the hard one: z, clipped at 1",
+        cells=CELL,
+        step=gru_step(
+            lambda act, r, x_n, h_n: (
+                np.minimum(np.maximum(x_n + r * h_n, -1), 1)
+                if act is ACTIVATIONS["tanh"]
+                else act(x_n + r * h_n)
+            )
+        ),
+    ),
+    "gru_kept_state_reset": Mistake(
+        "the reset gate multiplies the state that is kept too: h' = (1 - z)∘n + z∘r∘h",
+        cells=CELL,
+        step=kept_state_reset,
     ),
 }

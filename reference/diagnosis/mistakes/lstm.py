@@ -65,6 +65,20 @@ def candidate_with(choose: Callable[[Case], str]) -> Any:
     return step
 
 
+def hard_tanh(z: Any) -> Any:
+    return np.minimum(np.maximum(z, -1), 1)
+
+
+def hard(case: Case, t: int, x_t: Any, state: State, weights: Weights) -> State:
+    if case.activation != "tanh":
+        return case.step(x_t, state, weights)
+    i, f, _, o = case.record.activated(x_t, state[0], weights, case.options)
+    g = hard_tanh(split(input_sum(x_t, weights) + recurrent_sum(state[0], weights), 4)[2])
+    c = f * state[1] + i * g
+    hidden = o * hard_tanh(c)
+    return hidden if weights.projection is None else hidden @ weights.projection.T, c
+
+
 def forget_plus_one(case: Case, w: Weights) -> Weights:
     b = np.zeros(len(w.W), case.dtype) if w.b is None else w.b
     return w._replace(b=change_one_gate(case, b, "f", lambda part: part + part.dtype.type(1)))
@@ -96,6 +110,23 @@ def finals_swapped(case: Case, trace: Trace) -> Trace:
 
 def cell_state_is_output(case: Case, trace: Trace) -> Trace:
     return replace(trace, final_cell_state=trace.final_state)
+
+
+def forget_bias_at_first(case: Case, t: int, x_t: Any, state: State, weights: Weights) -> State:
+    if t == 0 or weights.b is None:
+        return case.step(x_t, state, weights)
+    b = change_one_gate(case, np.ones(weights.b.shape), "f", np.zeros_like) * weights.b
+    return case.step(x_t, state, weights._replace(b=b))
+
+
+def with_peepholes(case: Case, t: int, x_t: Any, state: State, weights: Weights) -> State:
+    """Take a step whose gates see the cell state, with weights of 1: i and f the old one, o the new one."""
+    h, c = state
+    gate = ACTIVATIONS[case.recurrent_activation]
+    i, f, g, o = split(input_sum(x_t, weights) + recurrent_sum(h, weights), 4)
+    new = gate(f + c) * c + gate(i + c) * ACTIVATIONS[case.activation](g)
+    gates = [i, f, g, gate(o + new)]
+    return case.record.output(gates, h, new, weights, case.options), new
 
 
 LSTM: dict[str, Mistake] = {
@@ -145,4 +176,11 @@ LSTM: dict[str, Mistake] = {
         run_direction=cell_state_of_the_step_before,
     ),
     "lstm_cell_state_clipped_at_one": Mistake("the cell state is clipped at 1", cells=CELL, step=clipped),
+    "lstm_forget_bias_at_the_first_step_only": Mistake(
+        "the forget gate's b is added at the first step only", cells=CELL, step=forget_bias_at_first
+    ),
+    "lstm_hard_tanh": Mistake("tanh is the hard one: z, clipped at 1", cells=CELL, step=hard),
+    "lstm_peepholes": Mistake(
+        "the gates see the cell state, as with peepholes of weight 1", cells=CELL, step=with_peepholes
+    ),
 }

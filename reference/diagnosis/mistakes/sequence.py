@@ -69,6 +69,15 @@ def last_repeated(case: Case) -> Case:
     return replace(case, inputs=inputs)
 
 
+def zeros_first(case: Case) -> Case:
+    inputs = zeros_in_padding(case).inputs
+    return replace(case, inputs=np.concatenate([0 * inputs[:, :1], inputs[:, :-1]], axis=1))
+
+
+def biased_at_first(case: Case, t: int, x_t: Any, state: State, weights: Weights) -> State:
+    return case.step(x_t, state, weights if t == 0 else weights._replace(b=None, recurrent_b=None))
+
+
 def first_skipped(case: Case, t: int, x_t: Any, state: State, weights: Weights) -> State:
     return state if t == 0 else case.step(x_t, state, weights)
 
@@ -114,6 +123,12 @@ TIME: dict[str, Mistake] = {
     ),
     "outputs_reversed": Mistake("the outputs are in the opposite order", change_trace=opposite),
     "inputs_one_step_late": Mistake("the inputs are one step late", change_case=inputs_moved(1)),
+    "inputs_one_step_late_zeros_first": Mistake(
+        "each step gets the input of the step before, and the first one zeros", change_case=zeros_first
+    ),
+    "biases_at_the_first_step_only": Mistake(
+        "the biases are added at the first step only", step=biased_at_first
+    ),
     "inputs_one_step_early": Mistake("the inputs are one step early", change_case=inputs_moved(-1)),
     "last_step_repeated": Mistake(
         "the last step's input is that of the step before", change_case=last_repeated

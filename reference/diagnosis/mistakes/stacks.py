@@ -56,6 +56,23 @@ def layers_in(order: Any) -> Any:
     return change
 
 
+def of_the_layer_below(*names: str) -> Any:
+    """Give each layer above the first some weights of the layer below, where they fit."""
+
+    def change(case: Case) -> Case:
+        n, cells = case.directions, [case.weights, *case.more_weights]
+        if case.layers == 1:
+            return case
+        mistaken = cells[:n]
+        for own, below in zip(cells[n:], cells, strict=False):
+            arrays = {name: getattr(below, name) for name in names}
+            fitting = {k: a for k, a in arrays.items() if a is not None and a.shape == getattr(own, k).shape}
+            mistaken.append(own._replace(**fitting))
+        return with_cells(case, mistaken)
+
+    return change
+
+
 def first_states_for_all(case: Case) -> Case:
     if case.layers == 1 or case.initial_state is None:
         return case
@@ -144,6 +161,16 @@ STACKS: dict[str, Mistake] = {
     "stacks_weights_of_the_first_layer_for_all": Mistake(
         "all layers have the first layer's weights",
         change_case=lambda case: layers_in(lambda above: [0] * len(above))(case) if case.layers > 1 else case,
+    ),
+    "stacks_u_of_the_layer_below": Mistake(
+        "the layers above the first have the U of the layer below", change_case=of_the_layer_below("U")
+    ),
+    "stacks_w_of_the_layer_below": Mistake(
+        "the layers above the first have the W of the layer below, where it fits",
+        change_case=of_the_layer_below("W"),
+    ),
+    "stacks_b_of_the_layer_below": Mistake(
+        "the layers above the first have the b of the layer below", change_case=of_the_layer_below("b")
     ),
     "stacks_initial_state_of_the_first_layer_for_all": Mistake(
         "all layers begin with the first layer's initial state", change_case=first_states_for_all

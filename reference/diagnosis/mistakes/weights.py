@@ -41,6 +41,17 @@ def rolled(axis: int, places: int = 1) -> Callable[[Array], Array]:
     return lambda array: np.roll(array, places, axis=axis)
 
 
+def in_8_bits(axis: int | None) -> Callable[[Array], Array]:
+    """Round numbers to multiples of a 127th of the largest, of all or along an axis."""
+
+    def change(array: Array) -> Array:
+        largest = np.abs(array).max(axis=axis, keepdims=True, initial=0.0).astype(np.float64)
+        unit = np.where(largest > 0, largest / 127, 1.0)
+        return (np.rint(array / unit) * unit).astype(array.dtype)
+
+    return change
+
+
 def kernels_swapped(case: Case, w: Weights) -> Weights:
     return w._replace(W=w.U, U=w.W) if w.W.shape == w.U.shape else w
 
@@ -90,6 +101,12 @@ WEIGHTS: dict[str, Mistake] = {
     "u_columns_early": Mistake("U's columns are one place early", change_arrays(rolled(1, -1), "U")),
     "u_reversed": Mistake("U's rows and columns are reversed", gate_by_gate(lambda u: u[::-1, ::-1], "U")),
     "w_rows_rolled": Mistake("W's rows are one place late", gate_by_gate(rolled(0), "W")),
+    "weights_in_8_bits": Mistake(
+        "W and U are rounded to 8 bits, with one scale each", change_arrays(in_8_bits(None), "W", "U")
+    ),
+    "weights_in_8_bits_by_row": Mistake(
+        "W and U are rounded to 8 bits, with one scale a row", change_arrays(in_8_bits(1), "W", "U")
+    ),
 }
 BIASES: dict[str, Mistake] = {
     "bias_dropped": Mistake("b is dropped", change_arrays(times(0), "b")),

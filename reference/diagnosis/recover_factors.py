@@ -1,0 +1,96 @@
+"""Factors: weights that a layer has in effect a multiple of, recovered from its steps.
+
+Newton's method on the factor k of an array, by least squares over all shown outputs: their deviations are
+projected on the derivative by k (Björck, Numerical Methods for Least Squares Problems, 1996, section 9.2).
+"""
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from rnn_lockstep.reference.check.small_errors import as_float64
+from rnn_lockstep.reference.diagnosis.mistakes.mistake import Mistake
+from rnn_lockstep.reference.oracle.case import Case
+from rnn_lockstep.reference.oracle.cells import Weights
+from rnn_lockstep.reference.oracle.engine import from_shown_states
+from rnn_lockstep.reference.oracle.shown import Reading
+from rnn_lockstep.reference.oracle.time_limit import need_time
+from rnn_lockstep.reference.oracle.trace import Trace
+from rnn_lockstep.reference.oracle.validation import Array
+
+ROUNDS = 8
+STEP = 2.0**-20  # of the derivative by a factor
+PLAINLY = Reading(as_float64, as_float64, as_float64)
+ARRAYS = ("W", "U", "b", "recurrent_b")
+
+
+def factors(case: Case, trace: Trace) -> Iterator[Mistake]:
+    """The mistakes that an array is a multiple of the given one, as a whole or the rows of a gate.
+
+    Each has the factor that fits best, and may explain nothing. Those of 1 are left out.
+    """
+    size, gates = case.hidden_size, case.record.gates
+    for name in (name for name in ARRAYS if getattr(case, name) is not None):
+        parts = {"": slice(None)}
+        if len(gates) > 1:
+            parts |= {f" of gate {g}": slice(k * size, (k + 1) * size) for k, g in enumerate(gates)}
+        for words, rows in parts.items():
+            factor = fitted(case, trace, name, rows)
+            if np.isfinite(factor) and abs(factor - 1) > STEP:
+                change = partial(scaled, name=name, rows=rows, factor=factor)
+                yield Mistake(f"{name}{words} is {factor:.6g} times yours", change)
+
+
+def scaled(case: Case, weights: Weights, name: str, rows: slice, factor: float) -> Weights:
+    """The weights of one cell of a case, with rows of one array times a factor."""
+    return times(weights, name, rows, factor)
+
+
+def times(weights: Weights, name: str, rows: slice, factor: float) -> Weights:
+    """The weights with rows of one array times a factor, in its dtype."""
+    array = getattr(weights, name)
+    if array is None:
+        return weights
+    wide = array.astype(np.float64)
+    wide[rows] *= factor
+    return weights._replace(**{name: wide.astype(array.dtype)})
+
+
+def fitted(case: Case, trace: Trace, name: str, rows: slice) -> float:
+    """The factor with which the steps fit best."""
+    factor = 1.0
+    for _ in range(ROUNDS):
+        need_time()
+        with np.errstate(all="ignore"):
+            off, slope = deviation_and_slope(case, trace, name, rows, factor)
+            size = float(np.sum(np.square(slope)))
+            step = float(np.sum(off * slope)) / size if size else np.nan
+        factor += step
+        if not np.isfinite(factor) or abs(step) < 1e-15:
+            break
+    return factor
+
+
+def deviation_and_slope(
+    case: Case, trace: Trace, name: str, rows: slice, factor: float
+) -> tuple[Array, Array]:
+    """What the outputs are off by with a factor, and the derivative of the expected ones by it, flat."""
+
+    def runs_with(factor: float) -> list[Any]:
+        """The runs of the shown directions."""
+        weights = [times(as_wide(w), name, rows, factor) for w in (case.weights, *case.more_weights)]
+        layers = from_shown_states(case, trace, PLAINLY).layers(case, weights=weights)
+        return [run for runs in layers for run in runs if run.observed is not None]
+
+    runs, others = runs_with(factor), runs_with(factor + STEP)
+    valid = np.broadcast_to(case.valid[..., None], (case.batch, case.time, case.output_size))
+    off = [(run.observed - run.outputs)[valid] for run in runs]
+    slopes = [((b.outputs - a.outputs) / STEP)[valid] for a, b in zip(runs, others, strict=True)]
+    return np.concatenate([np.zeros(0), *off]), np.concatenate([np.zeros(0), *slopes])
+
+
+def as_wide(weights: Weights) -> Weights:
+    """The weights in float64."""
+    return Weights(*(None if w is None else as_float64(w) for w in weights))
