@@ -13,16 +13,23 @@ from typing import Any
 
 import numpy as np
 
-from rnn_lockstep.adapters.backends.compare import judge, run
+from rnn_lockstep.adapters.backends.compare import judge, judge_gradients, run, run_gradients
 from rnn_lockstep.adapters.backends.contract import Adapter, Refused
-from rnn_lockstep.reference import Case, Cotangents, Trace, Verdict
-from rnn_lockstep.reference.diagnosis.diagnose import Answer, Diagnosis, diagnose, diagnose_gradients
+from rnn_lockstep.reference import Case, Cotangents, Trace, Verdict, Weights
+from rnn_lockstep.reference.diagnosis.diagnose import (
+    Answer,
+    Diagnosis,
+    GradientAnswer,
+    diagnose,
+    diagnose_gradients,
+)
 from rnn_lockstep.reference.diagnosis.mistakes.mistake import Mistake, with_states
 from rnn_lockstep.reference.diagnosis.probe import probe, twin
 from rnn_lockstep.reference.oracle.time_limit import TimeIsUp, need_time, time_left
 from rnn_lockstep.reference.oracle.validation import Array
 
 ALONE = "no cause is known: it is wrong in this case, and right in others like it"
+LATER = "the answer was wrong when it came, and is right by now: something writes to it later"
 PROBES = 2  # and as many twins
 
 
@@ -54,7 +61,7 @@ def examine(
     if not verdict.comparisons:
         return Examination(verdict.reason)
     try:
-        if unsteady := unsteadiness(make, adapter, case, trace):
+        if unsteady := unsteadiness(make, adapter, case):
             return Examination(unsteady)
         probes = [probe(case, seed) for seed in range(PROBES)]
         with np.errstate(all="ignore"):
@@ -64,6 +71,8 @@ def examine(
         return Examination(f"not diagnosed: {over} before the backend had answered more: {verdict.reason}")
     answers = [Answer(case, trace), *wrong, *alike]
     diagnosis = diagnose(answers, adapter.facts.arithmetic(case.dtype), hints)
+    if judge(adapter, case, trace).status == "match":
+        return Examination(LATER)
     if (
         diagnosis.explanations and not wrong and not alike
     ):  # many mistakes may have the same effect in one case
@@ -75,19 +84,33 @@ def examine(
     return Examination(cause, diagnosis, tuple(notes(adapter, probes[0], diagnosis)))
 
 
-def unsteadiness(make: Callable[[], Adapter], adapter: Adapter, case: Case, trace: Trace) -> str:
-    """Say whether the backend answers a case otherwise the next time, or when new; empty if it does not.
+def unsteadiness(make: Callable[[], Adapter], adapter: Adapter, case: Case) -> str:
+    """Say whether the backend answers a case otherwise the next time, laid out otherwise, or when new.
 
-    trace: its answer, which was wrong.
+    It is empty where it does not.
     """
-    if judge(adapter, case, trace).status == "match":
-        return "the answer was wrong when it came, and is right by now: something writes it later"
+    if (plain := contiguous(case)) is not case and status(adapter, plain) == "match":
+        return "it is wrong only where arrays are not contiguous in memory: strided, or in Fortran order"
     if answers_differ(run_or_refuse(adapter, case), run_or_refuse(adapter, case)):
         return "the same case gives other answers the next time: something is random or kept"
     with anew(make) as new:
         if status(new, case) == "match":
             return "something is kept between calls: a new backend answers the same case rightly"
     return ""
+
+
+def contiguous(case: Case) -> Case:
+    """The case with its arrays contiguous in memory; itself where they are."""
+    if all(array.flags.c_contiguous for array in case.arrays().values()):
+        return case
+
+    def copied(array: Any) -> Any:
+        return None if array is None else np.ascontiguousarray(array)
+
+    first, *more = (Weights(*map(copied, cell)) for cell in (case.weights, *case.more_weights))
+    states = {name: copied(getattr(case, name)) for name in case.record.states}
+    arrays: dict[str, Any] = {**first._asdict(), "more_weights": tuple(more), **states}
+    return replace(case, inputs=copied(case.inputs), **arrays)
 
 
 @contextmanager
@@ -135,9 +158,34 @@ def examine_gradients(
             return Examination("the answer is wrong already, before its gradients")
     except TimeIsUp as over:
         return Examination(f"not diagnosed: {over} before the backend had answered more: {verdict.reason}")
-    diagnosis = diagnose_gradients(case, cotangents, answer, adapter.facts.arithmetic(case.dtype))
+    asked = GradientAnswer(case, cotangents, answer)
+    try:
+        more = list(wrong_gradients(adapter, [twin(case, seed) for seed in range(PROBES)]))
+    except TimeIsUp:
+        more = []
+    diagnosis = diagnose_gradients([asked, *more], adapter.facts.arithmetic(case.dtype))
+    if diagnosis.explanations and not more:
+        return Examination(f"{ALONE}: {verdict.reason}")
     cause = str(diagnosis) if diagnosis.explanations else f"{diagnosis}: {verdict.reason}"
     return Examination(cause, diagnosis, tuple(early_end(diagnosis)))
+
+
+def wrong_gradients(adapter: Any, cases: Sequence[Case]) -> Iterator[GradientAnswer]:
+    """The wrong gradients of the backend, by cotangents of everything, in cases whose form is right."""
+    for seed, case in enumerate(cases):
+        need_time()
+        rng = np.random.default_rng(seed)
+        steps = (case.time,) if case.return_sequences else ()
+        shapes = [(case.batch, *steps, case.features), *case.state_shapes]
+        cotangents = Cotangents(*(rng.normal(size=shape).astype(case.dtype) for shape in shapes))
+        try:
+            with limited(adapter):
+                found = run_gradients(adapter, case, cotangents)
+        except Refused:
+            continue
+        verdict = judge_gradients(adapter, case, cotangents, found)
+        if verdict.status == "mismatch" and verdict.comparisons:
+            yield GradientAnswer(case, cotangents, found)
 
 
 def notes(adapter: Adapter, like: Case, diagnosis: Diagnosis) -> Iterator[str]:

@@ -8,16 +8,20 @@ from rnn_lockstep.reference.check.comparison import Comparison
 from rnn_lockstep.reference.oracle.case import Case
 
 
-def reason(case: Case, comparisons: Sequence[Comparison]) -> str:
-    """Say what is wrong with the last of `comparisons`; those before it are right."""
+def reason(case: Case, comparisons: Sequence[Comparison], rest: Sequence[Comparison] = ()) -> str:
+    """Say what is wrong with the last of `comparisons`; those before it are right.
+
+    rest: those after it.
+    """
     *right, wrong = comparisons
     if wrong.axes:
-        return _wrong_gradient(wrong)
+        return _wrong_gradient(right, wrong, rest)
     if wrong.copy:
         return _wrong_copy(case, right, wrong)
     if wrong.observed.ndim == 2:
         return _wrong_state(right, wrong)
-    parts = [*_steps(wrong), *_on_padding(case, wrong), *_rows_and_units(wrong), *_unobserved(right, wrong)]
+    parts = [*_steps(wrong), *_nan(wrong), *_on_padding(case, wrong), *_rows_and_units(wrong)]
+    parts += _unobserved(right, wrong)
     return (f"{wrong.name}: " if wrong.name else "") + "; ".join(parts)
 
 
@@ -27,6 +31,12 @@ def _unobserved(right: Sequence[Comparison], wrong: Comparison) -> list[str]:
     if wrong.one_step and (lowest or any(c.one_step for c in right)):
         return []
     return ["what leads to it is not all observed, so the mistake may be earlier"]
+
+
+def _nan(wrong: Comparison) -> list[str]:
+    """One clause where all that is wrong is NaN; none otherwise."""
+    only = np.isnan(wrong.observed[wrong.outside]).all()
+    return ["only NaN, where there should be numbers"] if only else []
 
 
 def _on_padding(case: Case, wrong: Comparison) -> list[str]:
@@ -103,9 +113,17 @@ def _first_wrong_element(wrong: Comparison) -> str:
     )
 
 
-def _wrong_gradient(wrong: Comparison) -> str:
-    """Say how a gradient, or a weight after training, is wrong."""
-    if not wrong.observed.any():
-        return f"the {wrong.name} is zero, and should not be"
+def _wrong_gradient(right: Sequence[Comparison], wrong: Comparison, rest: Sequence[Comparison]) -> str:
+    """Say how a gradient, or a weight after training, is wrong, and which others are."""
     outside = int(np.count_nonzero(wrong.outside))
-    return f"the {wrong.name} is wrong in {outside} of {wrong.outside.size} elements"
+    how = f"is wrong in {outside} of {wrong.outside.size} elements"
+    if not wrong.observed.any():
+        how = "is zero, and should not be"
+    others = [each for each in rest if each.outside.any()]
+    fine = [*right, *(each for each in rest if not each.outside.any())]
+    parts = [f"the {wrong.name} {how}"]
+    for those, what in ((others, "wrong too"), (fine, "right")):
+        if those:
+            names = ", ".join(each.name.removeprefix("gradient of ") for each in those)
+            parts.append(f"{what}: {names}")
+    return "; ".join(parts)

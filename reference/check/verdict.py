@@ -73,7 +73,7 @@ def verdict_on(case: Case, comparisons: Sequence[Comparison], empty: bool) -> Ve
     found = tuple(comparisons)
     for k, comparison in enumerate(found):
         if comparison.outside.any():
-            return Verdict(case, "mismatch", reason(case, found[: k + 1]), found)
+            return Verdict(case, "mismatch", reason(case, found[: k + 1], found[k + 1 :]), found)
     if empty:
         return Verdict(case, "inconclusive", "the case is empty: nothing to compare", found)
     if vacuous := sum(comparison.vacuous for comparison in found):

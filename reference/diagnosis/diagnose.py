@@ -122,34 +122,46 @@ def how_far(over: TimeIsUp, tried: Sequence[object], known: Sequence[object]) ->
     return f"{over} after all {len(known)} known mistakes one by one, before all pairs of them"
 
 
-def diagnose_gradients(
-    case: Case, cotangents: Cotangents, answer: Mapping[str, Array], arithmetic: Arithmetic
-) -> Diagnosis:
-    """Find what explains wrong gradients, in the form that `reference.check_gradients` takes them in."""
+class GradientAnswer(NamedTuple):
+    """A case and cotangents that were asked, and the gradients that a backend answered.
+
+    They have the form that `reference.check_gradients` takes them in.
+    """
+
+    case: Case
+    cotangents: Cotangents
+    gradients: Mapping[str, Array]
+
+    def is_explained_by(self, found: Mapping[str, Any]) -> bool:
+        """Tell whether these gradients, which carry errors, explain all of the answer."""
+        pairs = ((name, array, found[name]) for name, array in self.gradients.items())
+        return not count_wrong([comparison_with_mistake(*pair, False) for pair in pairs])
+
+
+def diagnose_gradients(answers: Sequence[GradientAnswer], arithmetic: Arithmetic) -> Diagnosis:
+    """Find what explains wrong gradients of one backend, in all of the cases that it was asked."""
 
     def run(case: Case, cotangents: Cotangents) -> dict[str, Any]:
         """The right gradients of a case, with their errors."""
         return gradients(case, cotangents, arithmetic)
 
-    def unexplained(found: dict[str, Any]) -> int:
-        """The number of elements of the answer that these gradients do not explain."""
-        return count_wrong(
-            [comparison_with_mistake(name, array, found[name], False) for name, array in answer.items()]
-        )
-
-    known = gradient_mistakes(case)
+    known = gradient_mistakes(answers[0].case)
     found, tried = list[Explanation](), list[object]()
     try:
         for mistake in known:
             with np.errstate(all="ignore"):
-                if not unexplained(mistake.answer(case, cotangents, run)):
+                if all(a.is_explained_by(mistake.answer(a.case, a.cotangents, run)) for a in answers):
                     found.append(Explanation(mistake.description))
             tried.append(mistake)
         if not found:
-            right = run(case, cotangents)
-            factor = common_factor(answer, right)
-            if not unexplained({name: factor * g for name, g in right.items()}):
-                found.append(Explanation(f"all gradients are {factor:.6g} times what they should be"))
+            right = [run(a.case, a.cotangents) for a in answers]
+            factors = [common_factor(a.gradients, g) for a, g in zip(answers, right, strict=True)]
+            whole = (
+                {name: k * g for name, g in each.items()} for k, each in zip(factors, right, strict=True)
+            )
+            if all(a.is_explained_by(g) for a, g in zip(answers, whole, strict=True)):
+                by = " or ".join(f"{k:.6g}" for k in dict.fromkeys(factors))
+                found.append(Explanation(f"all gradients are {by} times what they should be"))
     except TimeIsUp as over:
         return Diagnosis(tuple(found), len(tried), how_far(over, tried, known))
     return Diagnosis(tuple(found), len(known))
@@ -210,10 +222,10 @@ def pairs(suspects: Sequence[Suspect], known: Sequence[Mistake]) -> Iterator[Exp
 
 
 def from_weights(suspects: Sequence[Suspect], known: Sequence[Mistake]) -> Iterator[Explanation]:
-    """The weights in effect, if they can be recovered from the longest answer and are not those given."""
-    most = suspects[-1]
-    if different := differences(weights_in_effect(most.case, most.trace, most.arithmetic)):
-        yield Explanation("judging by the steps, " + ", ".join(different))
+    """The weights in effect, if they can be recovered and are not those given, alike by two answers."""
+    found = (differences(weights_in_effect(each.case, each.trace, each.arithmetic)) for each in suspects[-2:])
+    if len(told := {", ".join(different) for different in found if different}) == 1:
+        yield Explanation(f"judging by the steps, {told.pop()}")
 
 
 def from_factors(suspects: Sequence[Suspect], known: Sequence[Mistake]) -> Iterator[Explanation]:

@@ -38,6 +38,15 @@ def test_gradients_in_float32(backend: Backend, cell: str, data: st.DataObject) 
     check(backend, data, cell, shapes="gradients", regimes=("contractive",), dtypes=("float32",))
 
 
+@needs("gradients", "float64")
+@fewer(20)
+@given(data=st.data())
+def test_gradients_over_many_steps(backend: Backend, cell: str, data: st.DataObject) -> None:
+    """The way back is not cut off after some steps, as training in pieces cuts it off."""
+    options = {"regimes": ("contractive",), "dtypes": ("float64",)}
+    check(backend, data, cell, shapes="gradients over many steps", **options)
+
+
 @needs("gradients", "float64", "reverse")
 @fewer(8)
 @given(data=st.data())

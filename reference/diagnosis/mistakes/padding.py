@@ -82,7 +82,8 @@ LENGTHS: dict[str, Mistake] = {
         change_trace=repeated,
     ),
     "padding_leaks": Mistake(
-        "what is in the padding leaks: it is multiplied by zero", change_trace=nan_on_padding
+        "the outputs on padding are NaN, as where what is in the padding is multiplied by zero",
+        change_trace=nan_on_padding,
     ),
     "lengths_one_too_short": Mistake(
         "the lengths are one too short", change_case=with_lengths(lambda case, n: np.maximum(n - 1, 0))

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from rnn_lockstep.reference.bound.arithmetic import PRODUCTS, rounded
+from rnn_lockstep.reference.bound.arithmetic import FORMATS, PRODUCTS, rounded
 from rnn_lockstep.reference.bound.error_array import ErrorArray
 from rnn_lockstep.reference.diagnosis.mistakes.mistake import Mistake
 from rnn_lockstep.reference.oracle.case import Case
@@ -47,4 +47,10 @@ def products_in(name: str) -> Mistake:
     )
 
 
+def weights_rounded_to(name: str) -> Mistake:
+    """Make the mistake of weights that were stored in a half type."""
+    return Mistake(f"W and U are rounded to {name}", partial(weights_cut, bits=FORMATS[name].bits))
+
+
 PRECISION = {f"products_in_{name.lower()}": products_in(name) for name in PRODUCTS}
+PRECISION |= {f"weights_in_{name}": weights_rounded_to(name) for name in ("float16", "bfloat16")}

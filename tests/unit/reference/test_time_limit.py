@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from rnn_lockstep.reference import Arithmetic, Cotangents, check, check_gradients
-from rnn_lockstep.reference.diagnosis.diagnose import Answer, diagnose, diagnose_gradients
+from rnn_lockstep.reference.diagnosis.diagnose import Answer, GradientAnswer, diagnose, diagnose_gradients
 from rnn_lockstep.reference.diagnosis.mistakes import MISTAKES, possible
 from rnn_lockstep.reference.diagnosis.recover_weights import differences, weights_in_effect
 from rnn_lockstep.reference.oracle import time_limit
@@ -82,7 +82,7 @@ def test_a_diagnosis_of_gradients_tells_how_far_it_came(clock):
     loss = Cotangents(outputs=np.ones_like(answered(case).outputs))
     wrong = {name: np.cos(array) for name, array in gradients(case, loss).items()}
     with time_limit.time_limit(100):
-        found = diagnose_gradients(case, loss, wrong, Arithmetic(case.dtype))
+        found = diagnose_gradients([GradientAnswer(case, loss, wrong)], Arithmetic(case.dtype))
     assert re.search(r"100 s were over after [1-9]\d* of \d+ known mistakes", str(found))
 
 
