@@ -43,7 +43,7 @@ def test_the_name_decides_on_what_a_process_has_keras(tag, other):
     run = loaded(*statements, KERAS_BACKEND=other)
     version, imported, verdict, *_ = [*run.stdout.splitlines(), "", "", ""]
     assert f" ({tag} " in version, run.stderr
-    assert {*imported.split()} == {"keras", "jax", tag}  # torch's part of Keras imports JAX where it is installed
+    assert {*imported.split()} == {"keras", "jax", tag}  # torch's part of Keras imports JAX
     assert verdict == "match", run.stdout
     assert run.stderr.strip().endswith(
         f"backend keras:{other} cannot be made: RuntimeError: Keras is on {tag} in this process, and is "
