@@ -19,7 +19,6 @@ from typing import Any
 
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
-from scipy.special import expit
 
 from rnn_lockstep.reference.bound.arithmetic import Arithmetic
 
@@ -88,9 +87,9 @@ class Rounded(NDArrayOperatorsMixin):
         return Rounded(change(self.value), self.arithmetic, error, self.terms, magnitude)
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *operands: Any, **options: Any) -> Any:
-        if ufunc not in RULES or method != "__call__" or options:
+        if ufunc.__name__ not in RULES or method != "__call__" or options:
             return NotImplemented
-        return RULES[ufunc](*[self._wrapped(x) for x in operands])
+        return RULES[ufunc.__name__](*[self._wrapped(x) for x in operands])
 
     def __array_function__(self, function: Any, types: Any, args: Any, options: Any) -> Any:
         return FUNCTIONS[function](self, *args, **options) if function in FUNCTIONS else NotImplemented
@@ -298,19 +297,27 @@ def empty_like(like: Rounded, array: Rounded, shape: tuple[int, ...]) -> Rounded
     return Rounded(np.empty(shape), like.arithmetic, np.empty(shape))
 
 
-RULES: dict[np.ufunc, Callable[..., Rounded]] = {
-    np.matmul: matmul,
-    np.add: add,
-    np.subtract: subtract,
-    np.multiply: multiply,
-    np.divide: divide,
-    np.tanh: partial(activation, "tanh", np.tanh),
-    expit: partial(activation, "sigmoid", expit),
-    np.absolute: absolute,
-    np.maximum: maximum,
-    np.minimum: minimum,
-    np.greater: greater,
-    np.less: lambda a, b: greater(b, a),
+def logistic(z: Any) -> Any:
+    """The logistic function. SciPy is imported when a gate needs it, which takes as long as all else here."""
+    from scipy.special import expit
+
+    return expit(z)
+
+
+# By the name of the ufunc.
+RULES: dict[str, Callable[..., Rounded]] = {
+    "matmul": matmul,
+    "add": add,
+    "subtract": subtract,
+    "multiply": multiply,
+    "divide": divide,
+    "tanh": partial(activation, "tanh", np.tanh),
+    "expit": partial(activation, "sigmoid", logistic),
+    "absolute": absolute,
+    "maximum": maximum,
+    "minimum": minimum,
+    "greater": greater,
+    "less": lambda a, b: greater(b, a),
 }
 
 # The functions, as opposed to ufuncs, that a loop over time and layers needs.

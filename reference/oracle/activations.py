@@ -17,9 +17,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.special import expit
 
-from rnn_lockstep.reference.bound.rounding import Rounded
+from rnn_lockstep.reference.bound.rounding import Rounded, logistic
 
 Function = Callable[[Any], Any]
 
@@ -38,7 +37,7 @@ def sigmoid(z: Any) -> Any:
     """The logistic function 1 / (1 + exp(-z)), elementwise."""
     if getattr(z, "dtype", np.dtype(float)).kind in "Oc":  # exact and complex numbers
         return 1 / (1 + np.exp(-z))
-    return expit(z)
+    return logistic(z)
 
 
 def hard_sigmoid(z: Any) -> Any:
