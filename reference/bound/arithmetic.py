@@ -69,8 +69,10 @@ class Arithmetic:
 
     def error_of(self, function: str) -> FunctionError:
         """The worst error of a function in this dtype."""
+        if function in self.functions:
+            return self.functions[function]
         absolute = UNMEASURED_ABSOLUTE.get(function, 0.0) * self.unit
-        return self.functions.get(function, FunctionError(UNMEASURED_ULPS[self.dtype.name], absolute))
+        return FunctionError(UNMEASURED_ULPS[self.dtype.name], absolute)
 
     @cached_property
     def format(self) -> Format:

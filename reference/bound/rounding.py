@@ -13,7 +13,7 @@ an error bound computed beside the value (running error analysis).
 """
 
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -44,16 +44,27 @@ class Rounded(ErrorArray):
         self.error = error
         self.terms = terms
         self._magnitude = magnitude
+        self._transpose: Rounded | None = None
 
     @property
     def magnitude(self) -> Any:
         """The sum of |terms| of a pending sum; otherwise how large a backend's value may be."""
-        return np.abs(self.value) + self.error if self._magnitude is None else self._magnitude
+        if self._magnitude is None:
+            self._magnitude = np.abs(self.value) + self.error
+        return self._magnitude
+
+    @property
+    def T(self) -> "Rounded":
+        """The transpose. It is kept: a matrix of weights is asked for it at every step."""
+        if self._transpose is None:
+            self._transpose = self._each(np.transpose)
+        return self._transpose
 
     def __setitem__(self, index: Any, part: "Rounded") -> None:
         """Replace a part of a full array, one that `np.empty_like` has made."""
         part = part.closed()
         self.value[index], self.error[index] = part.value, part.error
+        self._magnitude = self._transpose = None
 
     def _each(self, change: Callable[[Any], Any]) -> "Rounded":
         """Make the same change of form to value, error and magnitude."""
@@ -83,15 +94,21 @@ class Rounded(ErrorArray):
         """
         if self.terms == 0:
             return self
-        arithmetic = self.arithmetic
-        stores = arithmetic.stores
-        growth = np.expm1(self.terms * np.log1p(arithmetic.unit_of_sums) + stores * np.log1p(arithmetic.unit))
-        own = np.expm1((self.terms + 2) * np.log1p(U64))
-        underflow = 2 * self.terms * arithmetic.flushed + stores / 2 * arithmetic.smallest_subnormal
+        growth, own, underflow = losses(self.arithmetic, self.terms)
         error = (growth + own) * self.magnitude
         error += (1 + growth) * (self.error + underflow)
-        fits = (self.magnitude <= arithmetic.largest / (1 + growth)) & (error < np.inf)  # False for NaN
-        return Rounded(self.value, arithmetic, np.where(fits, error, np.inf))
+        largest = self.arithmetic.largest / (1 + growth)
+        fits = (self.magnitude <= largest) & (error < np.inf)  # False for NaN
+        return Rounded(self.value, self.arithmetic, np.where(fits, error, np.inf))
+
+
+@cache
+def losses(arithmetic: Arithmetic, terms: int) -> tuple[Any, Any, float]:
+    """What a sum of so many terms loses: G, the same of the oracle's own sum, and by underflow at most."""
+    stores = arithmetic.stores
+    growth = np.expm1(terms * np.log1p(arithmetic.unit_of_sums) + stores * np.log1p(arithmetic.unit))
+    own = np.expm1((terms + 2) * np.log1p(U64))
+    return growth, own, 2 * terms * arithmetic.flushed + stores / 2 * arithmetic.smallest_subnormal
 
 
 def matmul(a: Rounded, b: Rounded) -> Rounded:
@@ -104,22 +121,31 @@ def matmul(a: Rounded, b: Rounded) -> Rounded:
     a, b = a.closed(), b.closed()
     size_a, size_b = a.magnitude, b.magnitude
     error = 0.0
-    if np.any(b.error):
+    if has_error(b):
         error = error + size_a @ b.error
-    if np.any(a.error):
+    if has_error(a):
         error = error + a.error @ np.abs(b.value)
     # An operand below the smallest normal may be read as zero, which loses its whole product.
-    if (lost := subnormal(a)).any():
+    if (lost := subnormal(a)) is not None:
         error = error + (size_a * lost) @ size_b
-    if (lost := subnormal(b)).any():
+    if (lost := subnormal(b)) is not None:
         error = error + size_a @ (size_b * lost)
     return Rounded(a.value @ b.value, a.arithmetic, error, a.value.shape[-1], size_a @ size_b)
 
 
+def has_error(a: Rounded) -> bool:
+    """Tell whether any element of a closed array has an error."""
+    return bool(a.error.any() if isinstance(a.error, np.ndarray) else a.error)
+
+
 def subnormal(a: Rounded) -> Any:
-    """Tell where a backend's value may be taken for zero though it is not: bools of the array's shape."""
+    """Tell where a backend's value may be taken for zero though it is not: bools, or None for nowhere."""
     size = a.magnitude
-    return (size < a.arithmetic.flushed) & (size > 0)
+    small = size < a.arithmetic.flushed
+    if not small.any():
+        return None
+    small = small & (size > 0)
+    return small if small.any() else None
 
 
 def add(a: Rounded, b: Rounded) -> Rounded:
@@ -145,8 +171,9 @@ def multiply(a: Rounded, b: Rounded) -> Rounded:
     a, b = a.closed(), b.closed()
     size_a, size_b = a.magnitude, b.magnitude
     error = np.abs(a.value) * b.error + a.error * size_b
-    lost = subnormal(a) | subnormal(b)
-    if lost.any():
+    lost_a, lost_b = subnormal(a), subnormal(b)
+    if lost_a is not None or lost_b is not None:
+        lost = lost_b if lost_a is None else lost_a if lost_b is None else lost_a | lost_b
         error = error + size_a * size_b * lost
     return Rounded(a.value * b.value, a.arithmetic, error, 2, size_a * size_b)
 

@@ -29,7 +29,7 @@ from rnn_lockstep.reference.oracle.time_limit import TimeIsUp
 from rnn_lockstep.reference.oracle.trace import Trace
 from rnn_lockstep.reference.oracle.validation import Array
 
-PAIRS = 1000  # so many pairs of mistakes are tried on an answer of up to a thousand outputs, fewer on others
+PAIRS = 1000  # so many pairs of mistakes are tried on up to a thousand outputs in 50 steps, fewer on others
 # The errors of functions in a narrower dtype, where nobody knows who computes it.
 NARROWER_ERRORS = dict.fromkeys(ACTIVATIONS, FunctionError(3.0))
 AXES = {1: "step", 0: "batch row", 2: "unit"}  # of outputs
@@ -214,7 +214,7 @@ def pairs(suspects: Sequence[Suspect], known: Sequence[Mistake]) -> Iterator[Exp
         return all(most.mistaken_answer(*both) != most.mistaken_answer(each) for each in both)
 
     promising = sorted(known, key=promise)
-    count = PAIRS * 1000 // max(1000, smallest.trace.outputs.size)
+    count = int(PAIRS / max(1, smallest.trace.outputs.size / 1000, smallest.case.time / 50))
     for i, j in islice(sorted(combinations(range(len(known)), 2), key=sum), count):
         both = promising[i], promising[j]
         if all_explained(suspects, *both) and needed(both):

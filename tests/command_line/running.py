@@ -40,7 +40,12 @@ def run_pytest(
 def as_a_user(**variables: str) -> dict[str, str]:
     """The environment without the options of the run that this test is part of, its reports among them.
 
-    Whatever folder a run is started in, Hypothesis leaves nothing there.
+    Whatever folder a run is started in, Hypothesis leaves nothing there. What Python compiles is kept, as
+    it is by default: a run that compiles all it imports takes half as long again to begin.
     """
-    own = {"PYTEST_ADDOPTS": "", "HYPOTHESIS_STORAGE_DIRECTORY": str(ROOT / ".hypothesis")}
+    own = {
+        "PYTEST_ADDOPTS": "",
+        "HYPOTHESIS_STORAGE_DIRECTORY": str(ROOT / ".hypothesis"),
+        "PYTHONDONTWRITEBYTECODE": "",
+    }
     return {**os.environ, **own, **variables}

@@ -1,4 +1,7 @@
-"""The command that a failure names runs it again, pasted where the run was started."""
+"""The command that a failure names runs it again, pasted where the run was started.
+
+For rnn-lockstep's own command see test_console.py.
+"""
 
 import os
 import re
@@ -56,14 +59,4 @@ def test_it_is_run_again_where_the_run_was_started(folder, suite, tmp_path):
         assert repeated.returncode == 1, repeated.stdout + repeated.stderr
         assert "1 failed in" in repeated.stdout
         assert line in repeated.stdout
-        assert f"again: {again}" in repeated.stdout
-
-
-def test_the_own_command_is_too(tmp_path):
-    (tmp_path / "theirs.py").write_text(THEIRS)
-    for test in (EVERY_STEP, LAWS):
-        run = shell(f"rnn-lockstep test parity/{test} --backend theirs:Transposed", tmp_path)
-        [again] = set(re.findall(r"again: (rnn-lockstep test .*)", run.stdout))
-        repeated = shell(again, tmp_path)
-        assert "1 failed in" in repeated.stdout
         assert f"again: {again}" in repeated.stdout

@@ -8,6 +8,7 @@ import pytest
 
 from rnn_lockstep.adapters.__main__ import main
 from tests.command_line.running import as_a_user, run_pytest
+from tests.command_line.test_again import shell
 from tests.unit.adapters.files.layers import make_layer, saved
 
 THEIRS = """
@@ -147,23 +148,16 @@ def test_a_backend_is_tested_where_nothing_of_the_suite_is(theirs):
 
 @pytest.mark.parametrize("test", ["test_every_step.py::test_every_step", "test_laws.py"])
 def test_a_failure_is_run_again_by_the_command_that_it_names(test, theirs):
-    wrong = ("--backend", "theirs:Transposed", "-x", "--hypothesis-profile=ci")
-    run = lockstep(theirs, "test", f"parity/{test}", *wrong)
+    run = shell(f"rnn-lockstep test parity/{test} --backend theirs:Transposed -x", theirs)
     assert run.returncode == 1, run.stdout + run.stderr
-    [again] = set(re.findall(r"again: rnn-lockstep (test .*)", run.stdout))  # told twice where CI is set
+    [again] = set(re.findall(r"again: (rnn-lockstep test .*)", run.stdout))  # told twice where CI is set
     assert ("--replay=.lockstep/" in again) == (test != "test_laws.py")  # which depends on more than a case
     assert list((theirs / ".lockstep").glob("theirs-Transposed-*.safetensors"))
-    repeated = subprocess.run(
-        f"{sys.executable} -m rnn_lockstep.adapters {again}",
-        shell=True,
-        cwd=theirs,
-        env=as_a_user(),
-        capture_output=True,
-        text=True,
-    )
+    repeated = shell(again, theirs)
     assert repeated.returncode == 1
     assert "theirs:Transposed" in repeated.stdout
-    assert "1 failed" in repeated.stdout
+    assert "1 failed in" in repeated.stdout
+    assert f"again: {again}" in repeated.stdout
 
 
 def test_its_wrong_options_are_one_line(theirs):

@@ -122,11 +122,11 @@ UNSTEADY = "it does not always answer the same case alike"
 
 @pytest.fixture
 def run(tmp_path):
-    """Run a test on one of the backends, and find the case that was saved."""
+    """Run a test on some of the backends, and find the cases that were saved."""
     (tmp_path / "theirs.py").write_text(BACKENDS)
 
-    def run(name, test=EVERY_STEP, *arguments):
-        wrong = ("--backend", f"theirs:{name}", *arguments)
+    def run(names, test=EVERY_STEP, *arguments):
+        wrong = (*(f"--backend=theirs:{name}" for name in names.split()), *arguments)
         found = run_pytest(test, *wrong, python_path=tmp_path, root=tmp_path, in_process=False)
         assert "INTERNALERROR" not in found.stdout + found.stderr
         folder = tmp_path / FOLDER
@@ -135,30 +135,35 @@ def run(tmp_path):
     return run
 
 
+def of_backend(name, paths):
+    """The saved cases of a backend."""
+    return [path for path in paths if path.name.startswith(f"theirs-{name}-")]
+
+
 def needs_again(stdout, path, name):
     """Fail unless the message says how the case at the path is run again."""
     assert f"  saved: {path}\n" in stdout
     assert f"  again: pytest --replay={path} --backend theirs:{name}\n" in stdout
 
 
-@pytest.mark.parametrize(
-    ("name", "reason"),
-    [
-        ("Exits", "raised SystemExit: 3"),
-        ("Generator", "raised GeneratorExit"),
-        ("Bare", "raised Base"),
-        ("Silent", "raised CannotSay: a CannotSay without a text: its __str__ raises ValueError"),
-        ("Several", "raised ExceptionGroup: two (2 sub-exceptions): ValueError: a; RuntimeError: b"),
-        ("Asserts", "raised AssertionError: not contiguous"),
-    ],
-)
-def test_every_error_is_a_failure_with_its_case(name, reason, run):
-    found, [path] = run(name)
-    saved = saved_case.load(path)
-    assert (saved.status, saved.reason, saved.claim) == ("error", reason, "")
-    assert f"theirs:{name}: {reason}\n  case: {saved.case}\n" in found.stdout
-    assert f"theirs:{name}, in 1 tests: {reason}\n" in found.stdout
-    needs_again(found.stdout, path, name)
+def test_every_error_is_a_failure_with_its_case(run):
+    reasons = {
+        "Exits": "raised SystemExit: 3",
+        "Generator": "raised GeneratorExit",
+        "Bare": "raised Base",
+        "Silent": "raised CannotSay: a CannotSay without a text: its __str__ raises ValueError",
+        "Several": "raised ExceptionGroup: two (2 sub-exceptions): ValueError: a; RuntimeError: b",
+        "Asserts": "raised AssertionError: not contiguous",
+    }
+    found, paths = run(" ".join(reasons))
+    assert len(paths) == len(reasons)
+    for name, reason in reasons.items():
+        [path] = of_backend(name, paths)
+        saved = saved_case.load(path)
+        assert (saved.status, saved.reason, saved.claim) == ("error", reason, "")
+        assert f"theirs:{name}: {reason}\n  case: {saved.case}\n" in found.stdout
+        assert f"theirs:{name}, in 1 tests: {reason}\n" in found.stdout
+        needs_again(found.stdout, path, name)
 
 
 def test_a_long_message_is_one_line(run):
@@ -168,9 +173,8 @@ def test_a_long_message_is_one_line(run):
     assert re.search(rf"theirs:Long, in 1 tests: {line}.{{,300}}\n", found.stdout)
 
 
-@pytest.mark.parametrize("name", ["Skips", "Fails"])
-def test_outcomes_of_pytest_are_no_crash(name, run):
-    found, saved = run(name, EVERY_STEP, "--in-process")
+def test_outcomes_of_pytest_are_no_crash(run):
+    found, saved = run("Skips Fails", EVERY_STEP, "--in-process")
     assert saved == []
     assert "what is wrong" not in found.stdout
 
@@ -181,22 +185,22 @@ def test_a_backend_in_a_process_of_its_own_skips_no_test(run):
     assert saved_case.load(path).reason == "raised Skipped: not today"
 
 
-@pytest.mark.parametrize(
-    ("name", "reason"),
-    [
-        ("WrongNowAndThen", "wrong outputs: wrong from the first step"),
-        ("RaisesNowAndThen", "raised RuntimeError: out of handles"),
-        ("ExitsNowAndThen", "raised SystemExit: 3"),
-    ],
-)
-def test_what_fails_now_and_then_is_said_to(name, reason, run):
-    found, [path] = run(name)
-    said = f"{reason}; {UNSTEADY}: this failed once, and not when it was run again"
-    assert f"theirs:{name}: {said}" in found.stdout
+def test_what_fails_now_and_then_is_said_to(run):
+    reasons = {
+        "WrongNowAndThen": "wrong outputs: wrong from the first step",
+        "RaisesNowAndThen": "raised RuntimeError: out of handles",
+        "ExitsNowAndThen": "raised SystemExit: 3",
+    }
+    found, paths = run(" ".join(reasons))
+    assert len(paths) == len(reasons)
     assert "Exception Group Traceback" not in found.stdout
     assert "FlakyFailure" not in found.stdout
-    assert saved_case.load(path).reason == said.removeprefix("wrong outputs: ")
-    needs_again(found.stdout, path, name)
+    for name, reason in reasons.items():
+        [path] = of_backend(name, paths)
+        said = f"{reason}; {UNSTEADY}: this failed once, and not when it was run again"
+        assert f"theirs:{name}: {said}" in found.stdout
+        assert saved_case.load(path).reason == said.removeprefix("wrong outputs: ")
+        needs_again(found.stdout, path, name)
 
 
 def test_what_fails_otherwise_the_next_time_is_said_to(run):
@@ -214,12 +218,14 @@ def test_an_assertion_of_a_test_is_run_again_by_the_test(run):
     assert f"  again: pytest {test} --backend theirs:Overwrites\n" in found.stdout
 
 
-@pytest.mark.parametrize("name", ["Huge", "Unstorable"])
-def test_of_an_answer_that_no_file_can_hold_the_case_is_saved(name, run):
-    found, [path] = run(name)
-    assert saved_case.load(path).observed == {}
+def test_of_an_answer_that_no_file_can_hold_the_case_is_saved(run):
+    found, paths = run("Huge Unstorable")
+    assert len(paths) == 2
     assert "could not be saved" not in found.stdout
-    needs_again(found.stdout, path, name)
+    for name in ("Huge", "Unstorable"):
+        [path] = of_backend(name, paths)
+        assert saved_case.load(path).observed == {}
+        needs_again(found.stdout, path, name)
 
 
 def test_reports_and_drafts_have_a_crash(run, tmp_path):

@@ -11,8 +11,8 @@ from tests.command_line.running import ROOT, as_a_user, run_pytest
 
 pty = pytest.importorskip("pty", reason="this system has no pseudo-terminals")
 LONG = ("tests/parity/test_every_step.py", "-k", "test_every_step[numpy-lstm]", "--backend", "numpy")
-EXAMPLES = ("--max-examples", "1000")
-LINE = r"\n\x1b\[K[\d,]+ of 1,000 cases, \d+/s, worst/bound [\d.e+-]+(, \d+ s left)?, run: [\d.]+ min left"
+EXAMPLES = ("--max-examples", "500")
+LINE = r"\n\x1b\[K[\d,]+ of 500 cases, \d+/s, worst/bound [\d.e+-]+(, \d+ s left)?, run: [\d.]+ min left"
 
 
 def on_a_terminal(*arguments):

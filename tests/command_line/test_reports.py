@@ -18,7 +18,7 @@ from rnn_lockstep.tests.harness.report.markdown import LIMIT, markdown
 from rnn_lockstep.tests.harness.scores import STATUSES
 from tests.command_line.running import run_pytest
 
-WRONG = "tests.faults.catalogue:u_transposed"
+WRONG = "tests.faults.catalogue:bias_dropped_of_a_simple_rnn"
 CRASHES = "theirs:Crashes"
 BACKEND = """
 from rnn_lockstep.adapters import Facts

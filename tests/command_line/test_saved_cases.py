@@ -160,7 +160,7 @@ def test_a_replay_that_compares_nothing_fails(tmp_path, their_modules):
 
 def test_vectors_are_the_same_from_any_number_of_processes(tmp_path):
     half = "tests/parity/test_every_step.py::test_half_types"
-    tests = (EVERY_STEP, half, GRADIENTS, "--max-examples", "20")
+    tests = (EVERY_STEP, half, GRADIENTS, "--max-examples", "10")
     one, two = tmp_path / "one", tmp_path / "two"
     for folder, parallel in ((one, ()), (two, ("-n", "2"))):
         run = run_pytest(*tests, "--backend", "numpy", f"--save-cases={folder}", *parallel)

@@ -6,7 +6,7 @@ import pytest
 
 from tests.command_line.running import run_pytest
 
-FEW = ("tests/parity", "--max-examples", "20")
+FEW = ("tests/parity", "--max-examples", "8")
 NUMPY = (*FEW, "--backend", "numpy")
 
 BACKENDS = r"""
@@ -32,14 +32,26 @@ class Crashes(NumpyAdapter):
     def run(self, case):
         raise RuntimeError("segment not found")
 """
+# Hypothesis gives up after 20 cases that are refused; otherwise after 459.
+IMPATIENT = """
+from hypothesis.internal.conjecture import engine
+engine.INVALID_THRESHOLD_BASE = 20
+"""
 
 
 @pytest.fixture
 def their_modules(tmp_path):
-    """A folder to import from, with a module `theirs`, and `hidden`, which hides torch."""
+    """A folder to import from: a module `theirs`, `hidden`, which hides torch, and `impatient`."""
     (tmp_path / "theirs.py").write_text(BACKENDS)
     (tmp_path / "hidden.py").write_text("import sys\nsys.modules['torch'] = None\n")
+    (tmp_path / "impatient.py").write_text(IMPATIENT)
     return tmp_path
+
+
+@pytest.fixture(scope="module")
+def green():
+    """A run of all tests, on NumPy."""
+    return run_pytest(*NUMPY)
 
 
 def rows(output):
@@ -50,12 +62,11 @@ def rows(output):
     }
 
 
-def test_header_and_table_of_a_green_run():
-    run = run_pytest(*NUMPY)
-    assert run.returncode == 0, run.stdout
-    assert "lockstep: backends numpy; 20 examples" in run.stdout
-    assert re.search(r"lockstep: numpy \d+\.\d+\.\d+, cpu", run.stdout)
-    table = rows(run.stdout)
+def test_header_and_table_of_a_green_run(green):
+    assert green.returncode == 0, green.stdout
+    assert "lockstep: backends numpy; 8 examples" in green.stdout
+    assert re.search(r"lockstep: numpy \d+\.\d+\.\d+, cpu", green.stdout)
+    table = rows(green.stdout)
     assert {backend for backend, _, _ in table} == {"numpy"}
     assert {cell for _, cell, _ in table} == {"simple_rnn", "gru", "lstm"}
     assert len(table) == 6
@@ -64,18 +75,20 @@ def test_header_and_table_of_a_green_run():
         assert mismatch == refused == "0"
 
 
-def test_two_processes_count_the_same():
-    one, two = (rows(run_pytest(*NUMPY, *more).stdout) for more in ((), ("-n", "2")))
+def test_two_processes_count_the_same(green):
+    one, two = rows(green.stdout), rows(run_pytest(*NUMPY, "-n", "2").stdout)
     assert one == two
     assert one
 
 
 def test_parallel_run_prints_facts_and_keeps_a_backend_together(their_modules):
-    run = run_pytest(*NUMPY, "--backend", "theirs:Transposed", "-n", "2", "-v", python_path=their_modules)
+    test, both = "tests/parity/test_every_step.py", ("--backend", "numpy", "--backend", "theirs:Transposed")
+    run = run_pytest(test, "--max-examples", "8", *both, "-n", "2", "-v", python_path=their_modules)
     assert run.returncode == 1
     assert {backend for backend, *_ in rows(run.stdout)} == {"numpy", "theirs:Transposed"}
     assert "transposed unknown, cpu" in run.stdout
     workers = re.findall(r"\[(gw\d)\].*\[numpy", run.stdout)
+    assert len(workers) > 20
     assert len(set(workers)) == 1
 
 
@@ -94,7 +107,7 @@ def test_a_wrong_backend_is_told_where_it_goes_wrong(their_modules):
 
 
 def test_nothing_compared_is_a_failure(their_modules):
-    run = run_pytest(*FEW, "--backend", "theirs:Refuses", python_path=their_modules)
+    run = run_pytest(*FEW, "-p", "impatient", "--backend", "theirs:Refuses", python_path=their_modules)
     assert run.returncode == 1
     assert " passed" not in run.stdout
     told = [line for line in run.stdout.splitlines() if line.startswith("theirs:Refuses refused")]

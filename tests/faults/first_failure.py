@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 from hypothesis import Phase, settings
 
+from rnn_lockstep.tests.harness import session
 from rnn_lockstep.tests.harness.failure import Failure
 
+session.AT_ONCE = 50  # no process is ended before its turn, to be started again
 Failure.examines = False  # only that it fails is asked here
 FAILURES: dict[str, str] = {}  # backend: the first line of its first failure
 
@@ -36,10 +38,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: first[backend_of(item)] not in item.nodeid)
 
 
-def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Pass over the tests of a backend that has failed already."""
-    if backend_of(item) in FAILURES:
-        pytest.skip("its backend has failed already")
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
+    """Pass over the tests of a backend that has failed already: 18,000, of which each skip takes 1 ms."""
+    if backend_of(item) not in FAILURES:
+        return None
+    item.session._setupstate.teardown_exact(nextitem)  # of what the test before was set up with
+    return True
 
 
 @pytest.hookimpl(wrapper=True)

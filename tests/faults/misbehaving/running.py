@@ -11,9 +11,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.command_line.running import ROOT, as_a_user
 from tests.faults.misbehaving.misbehaviour import Misbehaviour
 
-ROOT = Path(__file__).parents[3]
 MODULE = "tests.faults.misbehaving"
 MARK = "LOCKSTEP_TESTED_RUN"  # in the environment of whatever a run starts
 SOON = 2.0  # seconds after a run, in which the last of what it has started must be gone
@@ -37,7 +37,7 @@ class Run:
     def __post_init__(self) -> None:
         command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--hypothesis-profile=ci"]
         command += ["--rootdir", str(self.folder), "-rfEp", *self.arguments]
-        environment = {**os.environ, "PYTEST_ADDOPTS": "", "COLUMNS": "150", MARK: self.mark}
+        environment = as_a_user(COLUMNS="150", **{MARK: self.mark})
         self.file = self.folder / f"output-{self.mark}"
         self.began = time.monotonic()
         with self.file.open("wb") as file:

@@ -1,6 +1,10 @@
-"""Keras on each of its backends: one in a process, and the name that is asked for decides which."""
+"""Keras on each of its backends: one in a process, and the name that is asked for decides which.
+
+Importing it takes seconds, so a process is asked several things.
+"""
 
 import os
+import re
 import subprocess
 import sys
 
@@ -9,56 +13,55 @@ import pytest
 from tests.command_line.running import ROOT, run_pytest
 
 TAGS = ("jax", "torch")
+IMPORTED = "import sys; print(*(m for m in ('torch', 'tensorflow', 'keras', 'jax') if m in sys.modules))"
+CHECK = """
+from rnn_lockstep.adapters import lockstep_check
+layer = load('keras:{tag}').keras.layers.LSTM(4, return_sequences=True, return_state=True)
+layer.build((None, None, 3))
+print(lockstep_check(layer, layer, examples=5))
+"""
 
 
 def loaded(*statements: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run statements after `load` is imported, in a process of its own."""
-    code = "; ".join(["from rnn_lockstep.adapters import UnknownBackend, load", *statements])
+    code = "\n".join(["from rnn_lockstep.adapters import load", *statements])
     environment = {**os.environ, **variables}
     command = [sys.executable, "-c", code]
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
 
 
-@pytest.mark.parametrize(
-    ("name", "framework", "variable"),
-    [("keras", "tensorflow", "jax"), ("keras:jax", "jax", "torch"), ("keras:torch", "torch", "jax")],
-)
-def test_the_name_decides_and_not_the_environment(name, framework, variable):
-    run = loaded(f"print(load({name!r}).facts.version)", KERAS_BACKEND=variable)
-    assert f" ({framework} " in run.stdout, run.stderr
+def test_the_name_decides_and_not_the_environment():
+    run = loaded("print(load('keras').facts.version)", KERAS_BACKEND="jax")
+    assert " (tensorflow " in run.stdout, run.stderr
 
 
-def test_two_backends_of_keras_need_two_processes():
-    run = loaded("load('keras:jax')", "load('keras:jax')", "load('keras:torch')")
+@pytest.mark.parametrize(("tag", "other"), [TAGS, TAGS[::-1]])
+def test_the_name_decides_on_what_a_process_has_keras(tag, other):
+    """It imports that backend only, asks live layers on it, and needs another process for another."""
+    load = f"load('keras:{tag}')"
+    statements = (f"print({load}.facts.version)", IMPORTED, CHECK.format(tag=tag), f"load('keras:{other}')")
+    run = loaded(*statements, KERAS_BACKEND=other)
+    version, imported, verdict, *_ = [*run.stdout.splitlines(), "", "", ""]
+    assert f" ({tag} " in version, run.stderr
+    assert {*imported.split()} == {"keras", "jax", tag}  # torch's part of Keras imports JAX
+    assert verdict == "match", run.stdout
     assert run.stderr.strip().endswith(
-        "backend keras:torch cannot be made: RuntimeError: Keras is on jax in this process, and is needed on "
-        "torch: two configurations of Keras on different backends need a process each"
+        f"backend keras:{other} cannot be made: RuntimeError: Keras is on {tag} in this process, and is "
+        f"needed on {other}: two configurations of Keras on different backends need a process each"
     )
 
 
 @pytest.mark.parametrize("tag", TAGS)
-def test_a_live_layer_is_asked_on_its_own_backend(tag):
-    check = "from rnn_lockstep.adapters import lockstep_check"
-    layer = f"layer = load('keras:{tag}').keras.layers.LSTM(4, return_sequences=True, return_state=True)"
-    run = loaded(check, layer, "layer.build((None, None, 3))", "print(lockstep_check(layer, layer))")
-    assert run.stdout.startswith("match\n"), run.stdout + run.stderr
-
-
-@pytest.mark.parametrize("tag", TAGS)
-def test_the_contract_is_kept(tag):
-    """Run the tests of it that ask nothing in float64, in which Keras is known to be wrong."""
-    chosen = "own_framework or layout or strides or refusal or reused or refused"
-    run = run_pytest("tests/unit/adapters/test_contract.py", "--backend", f"keras:{tag}", "-k", chosen)
-    assert "11 passed" in run.stdout, run.stdout
-
-
-@pytest.mark.parametrize("tag", TAGS)
-def test_every_cell_is_right_but_for_what_is_known(tag):
+def test_the_contract_is_kept_and_every_cell_is_right_but_for_what_is_known(tag):
+    """Of the contract, run the tests that ask nothing in float64, in which Keras is known to be wrong."""
+    contract = "layout or strides or refusal or reused or refused"
     known = f"--known-failures=tests/known_failures/keras-{tag}.toml"
     run = run_pytest(
-        *("tests/parity", "--backend", f"keras:{tag}", known, "--max-examples", "10"),
-        *("-k", "test_variants or test_known_failure or test_the_notebook"),
+        *("tests/unit/adapters/test_contract.py", "tests/parity", "--backend", f"keras:{tag}", known, "-rp"),
+        *("--max-examples", "10"),
+        *("-k", f"{contract} or test_variants or test_known_failure or test_the_notebook"),
     )
     assert run.returncode == 0, run.stdout
+    assert len(re.findall(r"^PASSED tests/unit/adapters/test_contract.py::", run.stdout, re.MULTILINE)) == 10
     assert f"keras:{tag} fails as is known" in run.stdout
     assert " xfailed" in run.stdout
