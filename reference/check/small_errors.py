@@ -15,7 +15,7 @@ from rnn_lockstep.reference.bound.arithmetic import PRODUCTS, rounded
 from rnn_lockstep.reference.oracle.case import Case
 from rnn_lockstep.reference.oracle.cells import Cell, Weights
 from rnn_lockstep.reference.oracle.engine import from_shown_states
-from rnn_lockstep.reference.oracle.shown import Reading
+from rnn_lockstep.reference.oracle.shown import PLAINLY, as_float64
 from rnn_lockstep.reference.oracle.trace import Trace
 from rnn_lockstep.reference.oracle.validation import Array
 
@@ -40,16 +40,15 @@ class SmallError(NamedTuple):
     of_function: bool = False
 
 
-def as_float64(array: Array) -> Array:
-    """The array in float64."""
-    return np.asarray(array, np.float64)
+def in_float64(case: Case) -> list[Weights]:
+    """The weights of every cell of a case, in float64."""
+    cells = (case.weights, *case.more_weights)
+    return [Weights(*(None if w is None else as_float64(w) for w in cell)) for cell in cells]
 
 
 def right(case: Case) -> SmallError:
     """No error."""
-    cells = (case.weights, *case.more_weights)
-    weights = [Weights(*(None if w is None else as_float64(w) for w in cell)) for cell in cells]
-    return SmallError("", 0.0, weights, case.record)
+    return SmallError("", 0.0, in_float64(case), case.record)
 
 
 def small_errors(case: Case) -> Iterator[SmallError]:
@@ -124,7 +123,7 @@ def products(case: Case) -> Iterator[SmallError]:
 
 def outputs_with(case: Case, trace: Trace, error: SmallError) -> list[Array]:
     """The outputs of each shown direction, every step from the state shown before it, with an error."""
-    reading = Reading(as_float64, lambda state: error.operand(as_float64(state)), as_float64)
+    reading = PLAINLY._replace(kept=lambda state: error.operand(as_float64(state)))
     inputs = error.operand(as_float64(case.inputs)).astype(case.dtype)
     changed = replace(case, inputs=inputs)
     layers = from_shown_states(changed, trace, reading, error.cell).layers(changed, weights=error.weights)

@@ -222,10 +222,11 @@ def pairs(suspects: Sequence[Suspect], known: Sequence[Mistake]) -> Iterator[Exp
 
 
 def from_weights(suspects: Sequence[Suspect], known: Sequence[Mistake]) -> Iterator[Explanation]:
-    """The weights in effect, if they can be recovered and are not those given, alike by two answers."""
+    """The weights in effect, where they can be recovered and the same are not as given in two answers."""
     found = (differences(weights_in_effect(each.case, each.trace, each.arithmetic)) for each in suspects[-2:])
-    if len(told := {", ".join(different) for different in found if different}) == 1:
-        yield Explanation(f"judging by the steps, {told.pop()}")
+    told = [different for different in found if different]
+    if len({tuple(different) for different in told}) == 1:
+        yield Explanation(f"judging by the steps, {', '.join(told[-1].values())}")
 
 
 def from_factors(suspects: Sequence[Suspect], known: Sequence[Mistake]) -> Iterator[Explanation]:

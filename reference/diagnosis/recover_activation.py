@@ -18,7 +18,8 @@ from rnn_lockstep.reference.oracle.shown import states_before, with_error
 from rnn_lockstep.reference.oracle.trace import Trace
 
 FEWEST = 60  # wrong outputs
-RATIO = 0.15  # that the ratio is at most
+RATIO = 0.15  # that the ratio is at most, where the function is right in most places
+EVERYWHERE = 0.05  # otherwise
 
 
 def activation_in_effect(case: Case, trace: Trace, arithmetic: Arithmetic) -> str:
@@ -44,7 +45,8 @@ def activation_in_effect(case: Case, trace: Trace, arithmetic: Arithmetic) -> st
         expected: Any = run.outputs
         off = (trace.outputs[:, way].astype(np.float64) - expected.value[:, way])[valid].ravel()
         wrong = np.abs(off) > np.asarray(expected.error[:, way])[valid].ravel()
-    if np.count_nonzero(wrong) < FEWEST or not np.isfinite(off).all() or not depends_on(z, off):
+    limit = RATIO if 2 * np.count_nonzero(wrong) < wrong.size else EVERYWHERE
+    if np.count_nonzero(wrong) < FEWEST or not np.isfinite(off).all() or not depends_on(z, off, limit):
         return ""
     where = f"|z| = {np.abs(z[wrong]).min():.3g} to {np.abs(z[wrong]).max():.3g}"
     signs = np.sign(z[wrong])
@@ -57,8 +59,11 @@ def activation_in_effect(case: Case, trace: Trace, arithmetic: Arithmetic) -> st
     )
 
 
-def depends_on(z: Any, off: Any) -> bool:
-    """Tell whether how far numbers are off depends on z alone: see above. Both are flat arrays."""
+def depends_on(z: Any, off: Any, limit: float) -> bool:
+    """Tell whether how far numbers are off depends on z alone: see above. Both are flat arrays.
+
+    limit: that the ratio is at most.
+    """
     ordered = off[np.argsort(z, kind="stable")]
     variance = float(np.var(ordered))
-    return bool(variance > 0 and np.mean(np.square(np.diff(ordered))) <= 2 * RATIO * variance)
+    return bool(variance > 0 and np.mean(np.square(np.diff(ordered))) <= 2 * limit * variance)

@@ -10,19 +10,18 @@ from typing import Any
 
 import numpy as np
 
-from rnn_lockstep.reference.check.small_errors import as_float64
+from rnn_lockstep.reference.check.small_errors import in_float64
 from rnn_lockstep.reference.diagnosis.mistakes.mistake import Mistake
 from rnn_lockstep.reference.oracle.case import Case
 from rnn_lockstep.reference.oracle.cells import Weights
 from rnn_lockstep.reference.oracle.engine import from_shown_states
-from rnn_lockstep.reference.oracle.shown import Reading
+from rnn_lockstep.reference.oracle.shown import PLAINLY
 from rnn_lockstep.reference.oracle.time_limit import need_time
 from rnn_lockstep.reference.oracle.trace import Trace
 from rnn_lockstep.reference.oracle.validation import Array
 
 ROUNDS = 8
 STEP = 2.0**-20  # of the derivative by a factor
-PLAINLY = Reading(as_float64, as_float64, as_float64)
 ARRAYS = ("W", "U", "b", "recurrent_b")
 
 
@@ -80,7 +79,7 @@ def deviation_and_slope(
 
     def runs_with(factor: float) -> list[Any]:
         """The runs of the shown directions."""
-        weights = [times(as_wide(w), name, rows, factor) for w in (case.weights, *case.more_weights)]
+        weights = [times(w, name, rows, factor) for w in in_float64(case)]
         layers = from_shown_states(case, trace, PLAINLY).layers(case, weights=weights)
         return [run for runs in layers for run in runs if run.observed is not None]
 
@@ -89,8 +88,3 @@ def deviation_and_slope(
     off = [(run.observed - run.outputs)[valid] for run in runs]
     slopes = [((b.outputs - a.outputs) / STEP)[valid] for a, b in zip(runs, others, strict=True)]
     return np.concatenate([np.zeros(0), *off]), np.concatenate([np.zeros(0), *slopes])
-
-
-def as_wide(weights: Weights) -> Weights:
-    """The weights in float64."""
-    return Weights(*(None if w is None else as_float64(w) for w in weights))

@@ -155,9 +155,9 @@ RELATIONS = (
 )
 
 
-def differences(arrays: Sequence[ArrayInEffect]) -> list[str]:
-    """Say how arrays in effect differ from those given, one clause for each that does."""
-    return [difference(each) for each in arrays if each.is_clearly_another]
+def differences(arrays: Sequence[ArrayInEffect]) -> dict[str, str]:
+    """Say how arrays in effect differ from those given, a clause for each that does, by its name."""
+    return {each.name: difference(each) for each in arrays if each.is_clearly_another}
 
 
 def difference(each: ArrayInEffect) -> str:

@@ -23,7 +23,7 @@ from rnn_lockstep.reference.bound.arithmetic import Arithmetic
 from rnn_lockstep.reference.oracle.case import Case, Direction
 from rnn_lockstep.reference.oracle.cells import State, Weights, split
 from rnn_lockstep.reference.oracle.engine import Convert, Engine, RightRun
-from rnn_lockstep.reference.oracle.shown import with_error
+from rnn_lockstep.reference.oracle.shown import as_float64, with_error
 from rnn_lockstep.reference.oracle.time_limit import need_time
 from rnn_lockstep.reference.oracle.validation import Array, as_floats, need_shape
 
@@ -79,11 +79,6 @@ def gradients(case: Case, cotangents: Cotangents, arithmetic: Arithmetic | None 
         if arithmetic is not None:
             result = {name: array.closed() for name, array in result.items()}
     return result
-
-
-def as_float64(array: Array) -> Array:
-    """The array in float64."""
-    return array.astype(np.float64)
 
 
 def gradients_in(convert: Convert, case: Case, cotangents: Cotangents) -> dict[str, Any]:

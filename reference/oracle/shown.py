@@ -25,6 +25,14 @@ class Reading(NamedTuple):
     merged: Callable[[Array], Any]
 
 
+def as_float64(array: Array) -> Array:
+    """The array in float64."""
+    return np.asarray(array, np.float64)
+
+
+PLAINLY = Reading(as_float64, as_float64, as_float64)
+
+
 def with_error(arithmetic: Arithmetic) -> Reading:
     """The ways to take an array as one that carries the error of a backend with this arithmetic."""
 

@@ -22,12 +22,11 @@ from rnn_lockstep.reference.oracle.cells import Weights
 from rnn_lockstep.reference.oracle.engine import Convert, merge
 from rnn_lockstep.reference.oracle.gradients import (
     Cotangents,
-    as_float64,
     backpropagate,
     cotangents_of,
     forward,
 )
-from rnn_lockstep.reference.oracle.shown import with_error
+from rnn_lockstep.reference.oracle.shown import as_float64, with_error
 from rnn_lockstep.reference.oracle.validation import Array, as_floats, need_shape
 
 

@@ -20,6 +20,7 @@ COUNTS = {
     "cases": 345_678,
     "match": 345_000,
     "mismatch": 678,
+    "drift": 12_345,
     "inconclusive": 99_999,
     "refused": 99_999,
 }

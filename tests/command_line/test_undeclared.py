@@ -37,13 +37,27 @@ OnlyMasks = declaring(masks=True)
 TwoLayers = declaring(layers=2, compiles=True, gradients=True, cells=("gru",))
 """
 NOTEBOOK = ("test_the_notebook[float32]", "test_the_notebook[float64]")
-EXACT_GRADIENTS = ("test_gradients", "test_gradients_in_reverse", "test_training")
+EXACT_GRADIENTS = (
+    "test_gradients",
+    "test_gradients_over_many_steps",
+    "test_gradients_in_reverse",
+    "test_training",
+)
 GRADIENTS = (*EXACT_GRADIENTS, "test_gradients_in_float32", "test_gradients_of_stacks")
 STACKS = ("test_layers_and_directions", "test_empty_and_single_stacks", "test_stack_is_its_cells")
 LENGTHS = ("test_padded_batch", "test_padding_does_not_matter")
 REVERSE = ("test_reverse", "test_reverse_is_the_flipped_sequence_flipped_back")
 SEVERAL = "stacks, bidirectional layers or last outputs"
+DRIFT = {
+    f"{test}[{dtype}]": dtype
+    for test, dtype in (
+        *product(("test_drift", "test_drift_of_wide_layers"), ("float32", "float16")),
+        ("test_drift", "bfloat16"),
+    )
+}
+HALF_DRIFT = {test: dtype for test, dtype in DRIFT.items() if dtype != "float32"}
 PLAIN = {
+    **HALF_DRIFT,
     **dict.fromkeys(STACKS, SEVERAL),
     "test_last_output": "last outputs",
     **dict.fromkeys(GRADIENTS, "gradients"),
@@ -56,10 +70,12 @@ SKIPPED = {  # by backend: its tests that are skipped, and what they need that i
     "Plain": PLAIN,
     "OnlyLSTM": {**PLAIN, **dict.fromkeys(NOTEBOOK, "simple_rnn")},
     "OnlyFloat32": {
+        **HALF_DRIFT,
         **dict.fromkeys((*EXACT_GRADIENTS, NOTEBOOK[1]), "float64"),
         "test_half_types": "float16 or bfloat16",
     },
     "OnlyHalf": {
+        **{test: dtype for test, dtype in DRIFT.items() if dtype != "bfloat16"},
         **dict.fromkeys((*STACKS, "test_last_output", "test_gradients_of_stacks"), "float32 or float64"),
         **dict.fromkeys((*EXACT_GRADIENTS, NOTEBOOK[1]), "float64"),
         **dict.fromkeys(("test_gradients_in_float32", NOTEBOOK[0]), "float32"),
@@ -89,7 +105,8 @@ def outcomes(tmp_path_factory):
         test, _, parameters = case.get("name").partition("[theirs:")
         backend, _, parameter = parameters.rstrip("]").partition("-")
         skip = case.find("skipped")
-        name = f"{test}[{parameter}]" if test == "test_the_notebook" else test
+        dtype = parameter.rpartition("-")[2]
+        name = f"{test}[{dtype}]" if test == "test_the_notebook" or "drift" in test else test
         found[backend][name] = "" if skip is None else skip.get("message")
     return found
 

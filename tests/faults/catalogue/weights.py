@@ -33,11 +33,6 @@ def w_one_sign(case: Case) -> Trace:
 
 
 @simple_fault("weights", explained="b is dropped")
-def bias_in_the_first_step_only(case: Case) -> Trace:
-    return run(case, lambda t, x, h, c: right_step(t, x, h, c if t == 0 else replace(c, b=0 * c.b)))
-
-
-@simple_fault("weights", explained="b is dropped")
 def bias_missing_in_the_first_step(case: Case) -> Trace:
     return run(case, lambda t, x, h, c: right_step(t, x, h, c if t else replace(c, b=0 * c.b)))
 

@@ -129,3 +129,84 @@ def test_what_no_mistake_explains_is_said_with_what_can_be_said(factor, cause):
     case = make_case(dtype="float64", time=20)
     trace = Late().run(case)
     assert examine(Late, Late(), judge(Late(), case, trace), trace).cause.endswith(cause)
+
+
+def with_late_answer(case):
+    """The answer whose last step is there after the return only, and a function that puts it there."""
+    trace = load("numpy").run(case)
+    last = trace.outputs[:, -1].copy()
+    trace.outputs[:, -1] = 0
+
+    def arrive():
+        trace.outputs[:, -1] = last
+
+    return trace, arrive
+
+
+def test_an_answer_that_has_become_right_is_told_as_such():
+    class Late:
+        facts = load("numpy").facts
+
+        def run(self, case: Case):
+            return with_late_answer(case)[0]
+
+    case = make_case()
+    trace, arrive = with_late_answer(case)
+    verdict = judge(Late(), case, trace)
+    arrive()
+    assert examine(Late, Late(), verdict, trace).cause == (
+        "the answer was wrong when it came, and is right by now: something writes to it later"
+    )
+
+
+def test_what_is_wrong_in_a_layout_only_is_said():
+    class Strided:
+        """A backend that reads a strided array as if it were contiguous."""
+
+        facts = load("numpy").facts
+
+        def run(self, case: Case):
+            W = case.W if case.W.flags.c_contiguous else case.W[::-1].copy()
+            return load("numpy").run(replace(case, W=W))
+
+    case = make_case()
+    case = replace(case, W=np.asfortranarray(case.W))
+    trace = Strided().run(case)
+    found = examine(Strided, Strided(), judge(Strided(), case, trace), trace)
+    assert found.cause == (
+        "it is wrong only where arrays are not contiguous in memory: strided, or in Fortran order"
+    )
+
+
+def test_a_mistake_of_one_case_alone_is_no_cause():
+    """A backend that drops the bias where one number is exactly 0.5: nothing else shows why."""
+
+    class Odd:
+        facts = load("numpy").facts
+
+        def run(self, case: Case):
+            odd = case.time and case.inputs[0, 0, 0] == 0.5
+            return load("numpy").run(replace(case, b=0 * case.b) if odd else case)
+
+    case = make_case()
+    inputs = case.inputs.copy()
+    inputs[0, 0, 0] = 0.5
+    case = replace(case, inputs=inputs)
+    trace = Odd().run(case)
+    found = examine(Odd, Odd(), judge(Odd(), case, trace), trace)
+    assert found.cause.startswith(
+        "no cause is known: it is wrong in this case, and right in others like it: "
+    )
+
+
+def test_a_mistake_at_some_sizes_only_says_so():
+    class Even:
+        facts = load("numpy").facts
+
+        def run(self, case: Case):
+            return load("numpy").run(replace(case, b=2 * case.b) if case.time == 3 else case)
+
+    case = make_case(time=3)
+    trace = Even().run(case)
+    found = examine(Even, Even(), judge(Even(), case, trace), trace)
+    assert found.cause.startswith("b is added twice; not so with batch=")

@@ -1,0 +1,122 @@
+"""What a layer has in effect: factors of weights, another activation, and what only looks like rounding."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from rnn_lockstep.adapters.backends.compare import run
+from rnn_lockstep.adapters.backends.numpy_adapter import NumpyAdapter
+from rnn_lockstep.reference import Trace
+from rnn_lockstep.reference.bound.arithmetic import rounded
+from rnn_lockstep.reference.diagnosis.diagnose import Answer, diagnose
+from rnn_lockstep.reference.diagnosis.probe import twin
+from rnn_lockstep.reference.oracle.activations import ACTIVATIONS
+from rnn_lockstep.tests.harness.drawing.make_case import make_case
+
+FACTS = NumpyAdapter.facts
+
+
+def drawn(cell="simple_rnn", dtype="float64", shape=(3, 6, 8, 17), seed=0, **options):
+    """A case with random numbers."""
+    return make_case(
+        cell=cell,
+        shape=shape,
+        dtype=dtype,
+        variant={"biases": 1 if cell == "simple_rnn" else 2, **options},
+        regime="chaotic",
+        layout="contiguous",
+        given_state=True,
+        padding="none",
+        reverse=False,
+        source=seed,
+    )
+
+
+def with_change(case, change):
+    """The answer to a case with changed weights, or that of another function of the case."""
+    return run(NumpyAdapter(), change(case))
+
+
+def diagnosed(cell, change, dtype="float64"):
+    """The diagnosis of the answers to two cases."""
+    cases = [drawn(cell, dtype, seed=seed) for seed in range(2)]
+    answers = [Answer(case, with_change(case, change)) for case in cases]
+    return str(diagnose(answers, FACTS.arithmetic(cases[0].dtype)))
+
+
+@pytest.mark.parametrize(
+    ("name", "rows", "words"),
+    [
+        ("U", slice(None), "U is 1.11111 times yours"),
+        ("W", slice(17, 34), "W of gate f is 1.11111 times yours"),
+        ("recurrent_b", slice(None), "recurrent_b is 1.11111 times yours"),
+    ],
+)
+def test_a_factor_of_an_lstms_weights_is_recovered(name, rows, words):
+    def change(case):
+        array = getattr(case, name).copy()
+        array[rows] /= 0.9
+        return replace(case, **{name: array})
+
+    assert words in diagnosed("lstm", change)
+
+
+@pytest.mark.parametrize(
+    ("function", "where"),
+    [
+        (lambda z: np.where(np.abs(z) > 3, np.sign(z), np.tanh(z)), "off from |z| = 3"),
+        (lambda z: z * (27 + z * z) / (27 + 9 * z * z), "off from |z| = "),
+    ],
+)
+def test_another_activation_is_told(monkeypatch, function, where):
+    case = drawn(dtype="float32")
+    with monkeypatch.context() as patched:
+        patched.setitem(ACTIVATIONS, "tanh", replace(ACTIVATIONS["tanh"], function=function))
+        trace = run(NumpyAdapter(), case)
+    found = str(diagnose([Answer(case, trace)], FACTS.arithmetic(case.dtype)))
+    assert found.startswith("the activation is another function of the right sum z: it is ")
+    assert where in found
+
+
+@pytest.mark.parametrize("cell", ["gru", "lstm"])
+def test_what_goes_one_way_is_no_rounding(cell):
+    """States that are all too large by a thousandth lie within float16's bounds."""
+
+    def answer(case):
+        h, outputs = case.start, []
+        for t in range(case.time):
+            h = case.step(case.inputs[:, t], h)
+            h = (h[0] * (1 + 1e-3), *h[1:])
+            outputs.append(h[0])
+        return Trace(np.stack(outputs, axis=1), *h)
+
+    cases = [drawn(cell, seed=seed) for seed in range(2)]
+    answers = [Answer(case, answer(case)) for case in cases]
+    assert "only as exact as" not in str(diagnose(answers, FACTS.arithmetic(cases[0].dtype)))
+
+
+def test_rounding_is_called_by_the_dtype_that_has_it():
+    def answer(case):
+        h, outputs = case.start, []
+        for t in range(case.time):
+            h = tuple(rounded(part, 11) for part in case.step(case.inputs[:, t], h))
+            outputs.append(h[0])
+        return Trace(np.stack(outputs, axis=1), *h)
+
+    cases = [drawn("gru", seed=seed) for seed in range(2)]
+    answers = [Answer(case, answer(case)) for case in cases]
+    assert "only as exact as float16" in str(diagnose(answers, FACTS.arithmetic(cases[0].dtype)))
+
+
+def test_a_twin_has_the_sizes_the_padding_and_the_strength_of_its_case():
+    case = replace(drawn("lstm"), lengths=np.array([6, 2, 0]))
+    case = replace(case, inputs=np.where(case.valid[..., None], case.inputs, np.nan))
+    found = twin(case, 0)
+    assert (found.sizes, found.kind, found.lengths.tolist()) == (case.sizes, case.kind, [6, 2, 0])
+    np.testing.assert_array_equal(np.isnan(found.inputs), np.isnan(case.inputs))
+    for name, array in case.arrays().items():
+        other = found.arrays()[name]
+        assert other.dtype == array.dtype
+        assert not np.array_equal(other, array, equal_nan=True)
+        assert 0.5 < np.nanstd(other) / np.nanstd(array) < 2
