@@ -188,8 +188,12 @@ class Drift:
     @property
     def error(self) -> str:
         """The words of the small error that explains most, of those that are seen; empty where none is."""
-        seen = [words for words, size in self.ratios.items() if size > PROJECTION]
+        seen = [words for words, size in self.ratios.items() if size > PROJECTION and self._fits(words)]
         return max(seen, key=lambda words: self.projections[words].explained, default="")
+
+    def _fits(self, words: str) -> bool:
+        """Tell whether the size of a small error is one that it can have: a format of products has one."""
+        return not is_of_products(words) or 0.5 < self.projections[words].coefficient < 1.5
 
     @property
     def reason(self) -> str:
