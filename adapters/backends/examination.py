@@ -19,12 +19,12 @@ from rnn_lockstep.reference import Case, Cotangents, Trace, Verdict, Weights
 from rnn_lockstep.reference.diagnosis.diagnose import (
     Answer,
     Diagnosis,
-    GradientAnswer,
     diagnose,
     diagnose_gradients,
 )
 from rnn_lockstep.reference.diagnosis.mistakes.mistake import Mistake, with_states
 from rnn_lockstep.reference.diagnosis.probe import probe, twin
+from rnn_lockstep.reference.diagnosis.recover_gradients import GradientAnswer
 from rnn_lockstep.reference.oracle.time_limit import TimeIsUp, need_time, time_left
 from rnn_lockstep.reference.oracle.validation import Array
 

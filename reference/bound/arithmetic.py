@@ -149,3 +149,9 @@ def rounded(array: Any, bits: int) -> Any:
     """Numbers of float64 rounded to so many bits of significand, to nearest, ties to even."""
     fraction, exponent = np.frexp(array)
     return np.ldexp(np.rint(np.ldexp(fraction, bits)), exponent - bits)
+
+
+def narrower_dtypes(dtype: str) -> list[str]:
+    """The dtypes with fewer bits than one, the most exact first."""
+    mine = FORMATS[dtype].bits
+    return sorted((n for n, f in FORMATS.items() if f.bits < mine), key=lambda n: -FORMATS[n].bits)

@@ -119,6 +119,8 @@ def _wrong_gradient(right: Sequence[Comparison], wrong: Comparison, rest: Sequen
     how = f"is wrong in {outside} of {wrong.outside.size} elements"
     if not wrong.observed.any():
         how = "is zero, and should not be"
+    elif "time" in wrong.axes:
+        how += _steps_of_gradient(wrong)
     others = [each for each in rest if each.outside.any()]
     fine = [*right, *(each for each in rest if not each.outside.any())]
     parts = [f"the {wrong.name} {how}"]
@@ -127,3 +129,18 @@ def _wrong_gradient(right: Sequence[Comparison], wrong: Comparison, rest: Sequen
             names = ", ".join(each.name.removeprefix("gradient of ") for each in those)
             parts.append(f"{what}: {names}")
     return "; ".join(parts)
+
+
+def _steps_of_gradient(wrong: Comparison) -> str:
+    """Say at which steps the gradient of the inputs is wrong; empty where it is at all of them."""
+    axis = wrong.axes.index("time")
+    others = tuple(k for k in range(wrong.outside.ndim) if k != axis)
+    steps = np.asarray(wrong.outside.any(axis=others))
+    places = np.flatnonzero(steps)
+    if steps.all():
+        return ""
+    return (
+        f", at steps {places[0]} to {places[-1]} of {len(steps)}"
+        if len(places) > 1
+        else f", at step {places[0]}"
+    )

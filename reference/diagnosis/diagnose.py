@@ -6,20 +6,20 @@ one does, two together are tried, and then whether one explains a part: some ste
 Where a `time_limit` ends the search, what was found until then is told, and how far it came.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations, islice
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from rnn_lockstep.reference.bound.arithmetic import FORMATS, Arithmetic, FunctionError
-from rnn_lockstep.reference.check.comparison import comparison_with_mistake
+from rnn_lockstep.reference.bound.arithmetic import Arithmetic, FunctionError, narrower_dtypes
 from rnn_lockstep.reference.diagnosis.mistakes import COMMON, possible
 from rnn_lockstep.reference.diagnosis.mistakes.gradients import possible as gradient_mistakes
 from rnn_lockstep.reference.diagnosis.mistakes.mistake import Mistake
 from rnn_lockstep.reference.diagnosis.recover_activation import activation_in_effect
 from rnn_lockstep.reference.diagnosis.recover_factors import factors
+from rnn_lockstep.reference.diagnosis.recover_gradients import GradientAnswer, of_right_gradients
 from rnn_lockstep.reference.diagnosis.recover_weights import differences, weights_in_effect
 from rnn_lockstep.reference.diagnosis.suspect import Suspect, count_wrong
 from rnn_lockstep.reference.oracle.activations import ACTIVATIONS
@@ -122,22 +122,6 @@ def how_far(over: TimeIsUp, tried: Sequence[object], known: Sequence[object]) ->
     return f"{over} after all {len(known)} known mistakes one by one, before all pairs of them"
 
 
-class GradientAnswer(NamedTuple):
-    """A case and cotangents that were asked, and the gradients that a backend answered.
-
-    They have the form that `reference.check_gradients` takes them in.
-    """
-
-    case: Case
-    cotangents: Cotangents
-    gradients: Mapping[str, Array]
-
-    def is_explained_by(self, found: Mapping[str, Any]) -> bool:
-        """Tell whether these gradients, which carry errors, explain all of the answer."""
-        pairs = ((name, array, found[name]) for name, array in self.gradients.items())
-        return not count_wrong([comparison_with_mistake(*pair, False) for pair in pairs])
-
-
 def diagnose_gradients(answers: Sequence[GradientAnswer], arithmetic: Arithmetic) -> Diagnosis:
     """Find what explains wrong gradients of one backend, in all of the cases that it was asked."""
 
@@ -155,29 +139,11 @@ def diagnose_gradients(answers: Sequence[GradientAnswer], arithmetic: Arithmetic
             tried.append(mistake)
         if not found:
             right = [run(a.case, a.cotangents) for a in answers]
-            factors = [common_factor(a.gradients, g) for a, g in zip(answers, right, strict=True)]
-            whole = (
-                {name: k * g for name, g in each.items()} for k, each in zip(factors, right, strict=True)
-            )
-            if all(a.is_explained_by(g) for a, g in zip(answers, whole, strict=True)):
-                by = " or ".join(f"{k:.6g}" for k in dict.fromkeys(factors))
-                found.append(Explanation(f"all gradients are {by} times what they should be"))
+            if says := of_right_gradients(answers, right, arithmetic):
+                found.append(Explanation(says))
     except TimeIsUp as over:
         return Diagnosis(tuple(found), len(tried), how_far(over, tried, known))
     return Diagnosis(tuple(found), len(known))
-
-
-def common_factor(answer: Mapping[str, Array], right: Mapping[str, Any]) -> float:
-    """The factor by which gradients are nearest to the right ones, by least squares; 1 where all are zero."""
-    pairs = [(answer[name].astype(np.float64), right[name].closed().value) for name in answer]
-    size = sum(float(np.sum(np.square(g))) for _, g in pairs)
-    return sum(float(np.sum(found * g)) for found, g in pairs) / size if size else 1.0
-
-
-def narrower_dtypes(dtype: np.dtype[Any]) -> list[str]:
-    """The dtypes with fewer bits, the most exact first."""
-    mine = FORMATS[dtype.name].bits
-    return sorted((n for n, f in FORMATS.items() if f.bits < mine), key=lambda n: -FORMATS[n].bits)
 
 
 def all_explained(suspects: Sequence[Suspect], *mistakes: Mistake) -> bool:
@@ -251,7 +217,7 @@ def from_precision(suspects: Sequence[Suspect], known: Sequence[Mistake]) -> Ite
     """
     if not suspects[-1].wrong_at_half_the_steps:
         return
-    for name in narrower_dtypes(suspects[0].case.dtype):
+    for name in narrower_dtypes(suspects[0].case.dtype.name):
         arithmetic = Arithmetic(np.dtype(name), NARROWER_ERRORS)
         if all(suspect.lies_within(arithmetic) for suspect in suspects):
             yield Explanation(f"right, but only as exact as {name}: perhaps something is computed in it")

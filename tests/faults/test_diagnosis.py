@@ -24,6 +24,7 @@ FAMILIES = sorted({fault.family for fault in EXPLAINABLE.values()})
 PLACES: list[dict[str, Any]] = [
     {},
     {"padding": "ragged"},
+    {"padding": "ragged", "shape": (6, 7, 5, 4)},
     {"padding": "one full, one empty"},
     {"padding": "scattered, one empty"},
     {"reverse": True},

@@ -51,6 +51,11 @@ def clipped(case: Case, t: int, x_t: Any, state: State, weights: Weights) -> Sta
     return case.step(x_t, (h, np.minimum(np.maximum(c, -1), 1)), weights)
 
 
+def clipped_after(act: Any, i: Any, f: Any, g: Any, o: Any, c: Any) -> State:
+    c = np.minimum(np.maximum(f * c + i * g, -1), 1)
+    return o * act(c), c
+
+
 def candidate_with(choose: Callable[[Case], str]) -> Any:
     """Make a step whose candidate has another activation, of the name that is chosen."""
 
@@ -178,6 +183,14 @@ LSTM: dict[str, Mistake] = {
     "lstm_cell_state_clipped_at_one": Mistake("the cell state is clipped at 1", cells=CELL, step=clipped),
     "lstm_forget_bias_at_the_first_step_only": Mistake(
         "the forget gate's b is added at the first step only", cells=CELL, step=forget_bias_at_first
+    ),
+    "lstm_new_cell_state_clipped_at_one": Mistake(
+        "the new cell state is clipped at 1, before the output is made of it",
+        cells=CELL,
+        step=lstm_step(clipped_after),
+    ),
+    "lstm_relu_for_the_candidate": Mistake(
+        "the candidate g has relu", cells=CELL, step=candidate_with(lambda case: "relu")
     ),
     "lstm_hard_tanh": Mistake("tanh is the hard one: z, clipped at 1", cells=CELL, step=hard),
     "lstm_peepholes": Mistake(

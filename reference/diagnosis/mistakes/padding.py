@@ -57,6 +57,14 @@ def sorted_by_length(case: Case) -> Case:
     return with_states(ordered, *(state[..., order, :] for state in case.start))
 
 
+def put_back_by_the_permutation(case: Case, trace: Trace) -> Trace:
+    if case.lengths is None or case.more_weights:
+        return trace
+    order = np.argsort(-case.lengths, kind="stable")
+    arrays: list[Any] = [trace.outputs, *trace.states]
+    return Trace(*(array[order][order] for array in arrays))
+
+
 def outputs_put_back(case: Case, trace: Trace) -> Trace:
     if case.lengths is None:
         return trace
@@ -110,6 +118,10 @@ LENGTHS: dict[str, Mistake] = {
         "the rows are sorted by length, and the final states not put back in order",
         change_case=sorted_by_length,
         change_trace=outputs_put_back,
+    ),
+    "lengths_rows_put_back_by_the_permutation": Mistake(
+        "the rows are sorted by length, and put back by the permutation where its inverse is needed",
+        change_trace=put_back_by_the_permutation,
     ),
 }
 

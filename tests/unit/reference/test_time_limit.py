@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from rnn_lockstep.reference import Arithmetic, Cotangents, check, check_gradients
-from rnn_lockstep.reference.diagnosis.diagnose import Answer, GradientAnswer, diagnose, diagnose_gradients
+from rnn_lockstep.reference.diagnosis.diagnose import Answer, diagnose, diagnose_gradients
 from rnn_lockstep.reference.diagnosis.mistakes import MISTAKES, possible
+from rnn_lockstep.reference.diagnosis.recover_gradients import GradientAnswer
 from rnn_lockstep.reference.diagnosis.recover_weights import differences, weights_in_effect
 from rnn_lockstep.reference.oracle import time_limit
 from rnn_lockstep.reference.oracle.gradients import gradients
