@@ -23,13 +23,14 @@ from rnn_lockstep.reference.diagnosis.diagnose import (
     diagnose_gradients,
 )
 from rnn_lockstep.reference.diagnosis.mistakes.mistake import Mistake, with_states
-from rnn_lockstep.reference.diagnosis.probe import probe, twin
+from rnn_lockstep.reference.diagnosis.probe import probe, sibling, twin
 from rnn_lockstep.reference.diagnosis.recover_gradients import GradientAnswer
 from rnn_lockstep.reference.oracle.time_limit import TimeIsUp, need_time, time_left
 from rnn_lockstep.reference.oracle.validation import Array
 
 ALONE = "no cause is known: it is wrong in this case, and right in others like it"
 LATER = "the answer was wrong when it came, and is right by now: something writes to it later"
+RANDOM = "the same case gives other answers the next time: something is random or kept"
 PROBES = 2  # and as many twins
 
 
@@ -64,23 +65,26 @@ def examine(
         if unsteady := unsteadiness(make, adapter, case):
             return Examination(unsteady)
         probes = [probe(case, seed) for seed in range(PROBES)]
+        if answers_differ(run_or_refuse(adapter, probes[0]), run_or_refuse(adapter, probes[0])):
+            return Examination(RANDOM)
         with np.errstate(all="ignore"):
             twins = [twin(case, seed) for seed in range(PROBES)]
+            siblings = [sibling(case, seed) for seed in range(PROBES)]
         wrong, alike = (list(wrong_answers(adapter, cases)) for cases in (probes, twins))
+        near = [] if wrong or alike else list(wrong_answers(adapter, siblings))
     except TimeIsUp as over:
         return Examination(f"not diagnosed: {over} before the backend had answered more: {verdict.reason}")
-    answers = [Answer(case, trace), *wrong, *alike]
+    answers = [Answer(case, trace), *wrong, *alike, *near]
     diagnosis = diagnose(answers, adapter.facts.arithmetic(case.dtype), hints)
     if judge(adapter, case, trace).status == "match":
         return Examination(LATER)
-    if (
-        diagnosis.explanations and not wrong and not alike
-    ):  # many mistakes may have the same effect in one case
-        return Examination(f"{ALONE}: {verdict.reason}{size_boundary_hint(verdict)}")
-    unexplained = f"{diagnosis}: {verdict.reason}{size_boundary_hint(verdict)}"
-    cause = str(diagnosis) if diagnosis.explanations else unexplained
-    if diagnosis.explanations and not wrong:
-        cause += f"; not so with {probes[0].sizes}"
+    named = len(diagnosis.explanations)
+    reason = f"{verdict.reason}{size_boundary_hint(verdict)}"
+    if named and not wrong and not alike and not (near and named == 1):  # many may have the same effect there
+        return Examination(f"{ALONE}: {reason}")
+    cause = str(diagnosis) if named else f"{diagnosis}: {reason}"
+    if named and not wrong:
+        cause += f"; not so with {probes[0].sizes}" if alike else "; it shows with numbers like these only"
     return Examination(cause, diagnosis, tuple(notes(adapter, probes[0], diagnosis)))
 
 
@@ -92,7 +96,7 @@ def unsteadiness(make: Callable[[], Adapter], adapter: Adapter, case: Case) -> s
     if (plain := contiguous(case)) is not case and status(adapter, plain) == "match":
         return "it is wrong only where arrays are not contiguous in memory: strided, or in Fortran order"
     if answers_differ(run_or_refuse(adapter, case), run_or_refuse(adapter, case)):
-        return "the same case gives other answers the next time: something is random or kept"
+        return RANDOM
     with anew(make) as new:
         if status(new, case) == "match":
             return "something is kept between calls: a new backend answers the same case rightly"

@@ -171,6 +171,8 @@ def singles(
 def pairs(suspects: Sequence[Suspect], known: Sequence[Mistake]) -> Iterator[Explanation]:
     """Pairs of mistakes that explain all; the common ones, and those that leave least wrong, first."""
     smallest, most = suspects[0], suspects[-1]
+    if any(np.isnan(suspect.trace.outputs).any() for suspect in suspects):
+        return  # what is predicted from NaN is NaN, whatever is added to a mistake that explains one
 
     def promise(mistake: Mistake) -> tuple[bool, int]:
         return mistake.description not in COMMON, most.unexplained(mistake)
@@ -204,9 +206,8 @@ def from_factors(suspects: Sequence[Suspect], known: Sequence[Mistake]) -> Itera
 
 
 def from_activation(suspects: Sequence[Suspect], known: Sequence[Mistake]) -> Iterator[Explanation]:
-    """Another activation in effect, by the answer that is wrong in most places."""
-    most = max(suspects, key=lambda suspect: count_wrong(suspect.without_mistakes))
-    if says := activation_in_effect(most.case, most.trace, most.arithmetic):
+    """Another activation in effect, by all answers together."""
+    if says := activation_in_effect([(s.case, s.trace) for s in suspects], suspects[0].arithmetic):
         yield Explanation(says)
 
 
@@ -219,7 +220,8 @@ def from_precision(suspects: Sequence[Suspect], known: Sequence[Mistake]) -> Ite
         return
     for name in narrower_dtypes(suspects[0].case.dtype.name):
         arithmetic = Arithmetic(np.dtype(name), NARROWER_ERRORS)
-        if all(suspect.lies_within(arithmetic) for suspect in suspects):
+        most = max(suspects, key=lambda suspect: count_wrong(suspect.without_mistakes))
+        if all(suspect.lies_within(arithmetic) for suspect in suspects) and most.looks_rounded_to(arithmetic):
             yield Explanation(f"right, but only as exact as {name}: perhaps something is computed in it")
             return
 

@@ -2,7 +2,8 @@
 
 The smallest case that shows a mistake is full of zeros, and many mistakes would show there. A probe has
 the same cell, options, sizes of W and U and dtype, but independent weights, more rows and more steps.
-A twin has all sizes and the padding of the case, and numbers of the same strength.
+A twin has all sizes and the padding of the case, and numbers of the same strength. A sibling has nearly the
+case's own numbers.
 """
 
 from dataclasses import replace
@@ -36,6 +37,21 @@ def twin(case: Case, seed: int) -> Case:
     states = {name: drawn(getattr(case, name)) for name in case.record.states}
     changes: dict[str, Any] = {**first._asdict(), "more_weights": tuple(more), **states}
     return replace(case, inputs=drawn(case.inputs), **changes)
+
+
+def sibling(case: Case, seed: int) -> Case:
+    """Make a case of numbers off by up to a tenth from those of another: what is large or zero stays so."""
+    rng = np.random.default_rng(seed)
+
+    def near(array: Any) -> Any:
+        """Each number times a factor."""
+        factors = rng.uniform(0.9, 1.1, () if array is None else array.shape)
+        return None if array is None else (array * factors).astype(array.dtype)
+
+    first, *more = (Weights(*map(near, cell)) for cell in (case.weights, *case.more_weights))
+    states = {name: near(getattr(case, name)) for name in case.record.states}
+    changes: dict[str, Any] = {**first._asdict(), "more_weights": tuple(more), **states}
+    return replace(case, inputs=near(case.inputs), **changes)
 
 
 def probe(case: Case, seed: int) -> Case:

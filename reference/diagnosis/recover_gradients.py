@@ -11,9 +11,7 @@ from rnn_lockstep.reference.oracle.case import Case
 from rnn_lockstep.reference.oracle.gradients import Cotangents
 from rnn_lockstep.reference.oracle.validation import Array
 
-ROUNDED = (
-    64  # units of a narrower dtype that a gradient rounded to it is off by, at most; its inverse at least
-)
+MOST, LEAST = 8.0, 1 / 32  # units of a narrower dtype that most gradients rounded to it are off by
 FEWEST = 24  # elements that tell it
 Right = Mapping[str, Any]  # the right gradients by name, as `Rounded` arrays
 
@@ -90,4 +88,4 @@ def are_rounded(answer: GradientAnswer, right: Right, dtype: str) -> bool:
     relative = np.sort(np.abs(off / value)) * 2.0 ** FORMATS[dtype].bits  # in units of the roundoff
     most, least = relative[int(0.95 * len(off))], relative[int(0.1 * len(off))]
     one_way = abs(float(np.mean(np.sign(off) * np.sign(value)))) > 0.3 + 2 / len(off) ** 0.5
-    return bool(most < ROUNDED and least > 1 / ROUNDED and not one_way)
+    return bool(most < MOST and least > LEAST and not one_way)

@@ -92,8 +92,12 @@ class Suspect:
         compared = self.comparisons(from_shown_states(self.case, self.trace, with_error(arithmetic)))
         vacuous = sum(each.vacuous_in(arithmetic.dtype.name) for each in compared)
         mean_something = 2 * vacuous < sum(each.bound.size for each in compared)
-        like_rounding = is_spread(compared[0]) and has_either_sign(compared[0])
-        return mean_something and not count_wrong(compared) and like_rounding
+        return mean_something and not count_wrong(compared)
+
+    def looks_rounded_to(self, arithmetic: Arithmetic) -> bool:
+        """Tell whether outputs are off as by rounding in another arithmetic."""
+        compared = self.comparisons(from_shown_states(self.case, self.trace, with_error(arithmetic)))
+        return bool(compared) and is_spread(compared[0]) and has_either_sign(compared[0])
 
     def mistaken_answer(self, *mistakes: Mistake) -> bytes:
         """The mistaken answer in the case's dtype; nothing where the mistaken case is none."""

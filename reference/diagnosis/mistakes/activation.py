@@ -30,13 +30,14 @@ def bias_last(case: Case, t: int, x_t: Any, state: State, weights: Weights) -> S
 
 
 def clipped_at(limit: float) -> Any:
-    """Make a step whose tanh is clipped; any other activation is right."""
+    """Make a step whose tanh is clipped, at the number of the case's dtype; any other activation is right."""
 
-    def clipped(z: Any, right: Any) -> Any:
-        h = right(z)
-        return np.minimum(np.maximum(h, -limit), limit) if right is ACTIVATIONS["tanh"] else h
+    def step(case: Case, t: int, x_t: Any, state: State, weights: Weights) -> State:
+        most = float(np.asarray(limit, case.dtype))
+        h = case.step(x_t, state, weights)[0]
+        return (np.minimum(np.maximum(h, -most), most) if case.activation == "tanh" else h,)
 
-    return activated(clipped)
+    return step
 
 
 def leaky(z: Any, right: Any) -> Any:

@@ -7,10 +7,11 @@ import pytest
 
 from rnn_lockstep.adapters.backends.compare import run
 from rnn_lockstep.adapters.backends.numpy_adapter import NumpyAdapter
-from rnn_lockstep.reference import Trace
+from rnn_lockstep.reference import Cotangents, Trace
 from rnn_lockstep.reference.bound.arithmetic import rounded
-from rnn_lockstep.reference.diagnosis.diagnose import Answer, diagnose
-from rnn_lockstep.reference.diagnosis.probe import twin
+from rnn_lockstep.reference.diagnosis.diagnose import Answer, diagnose, diagnose_gradients
+from rnn_lockstep.reference.diagnosis.probe import sibling, twin
+from rnn_lockstep.reference.diagnosis.recover_gradients import GradientAnswer
 from rnn_lockstep.reference.oracle.activations import ACTIVATIONS
 from rnn_lockstep.tests.harness.drawing.make_case import make_case
 
@@ -120,3 +121,47 @@ def test_a_twin_has_the_sizes_the_padding_and_the_strength_of_its_case():
         assert other.dtype == array.dtype
         assert not np.array_equal(other, array, equal_nan=True)
         assert 0.5 < np.nanstd(other) / np.nanstd(array) < 2
+
+
+def test_a_sibling_keeps_what_is_zero_and_what_is_large():
+    case = drawn()
+    case.inputs[0, 0, 0], case.W[0] = 1e6, 0
+    found = sibling(case, 0)
+    assert not found.W[0].any()
+    assert 0.9e6 <= found.inputs[0, 0, 0] <= 1.1e6
+    assert not np.array_equal(found.U, case.U)
+    np.testing.assert_allclose(found.U, case.U, rtol=0.1001)
+
+
+def gradient_answers(change):
+    """Two answers of a backend whose gradients are changed, and the right ones."""
+    answers = []
+    for seed in range(2):
+        case = drawn(shape=(3, 4, 5, 4), seed=seed)
+        rng = np.random.default_rng(seed)
+        asked = Cotangents(rng.normal(size=(3, 4, 4)), rng.normal(size=(3, 4)))
+        answers.append(GradientAnswer(case, asked, change(NumpyAdapter().gradients(case, asked))))
+    return answers
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (
+            lambda g: {name: 0.7 * a for name, a in g.items()},
+            "all gradients are 0.7 times what they should be",
+        ),
+        (
+            lambda g: {**g, "b": 3 * g["b"]},
+            "only the gradients of b are wrong: that of b is 3 times what it should be",
+        ),
+        (
+            lambda g: {name: rounded(a, 11) for name, a in g.items()},
+            "gradients are only as exact as float16: perhaps something is computed in it",
+        ),
+        (lambda g: {**g, "W": np.zeros_like(g["W"])}, None),
+    ],
+)
+def test_what_gradients_have_to_do_with_the_right_ones(change, says):
+    found = diagnose_gradients(gradient_answers(change), FACTS.arithmetic(np.dtype("float64")))
+    assert str(found) == says if says else "times what they should be" not in str(found)
