@@ -28,7 +28,6 @@ class SmallError(NamedTuple):
     words: what it makes of a backend, with {factor} for 1 + ε.
     size: of the change, in units of ε.
     weights: of every cell, changed.  cell: the record of the cell, changed.
-    operand: changes what weights are multiplied by, inputs and states.
     of_function: whether it is one of a function, which may have such an error itself.
     """
 
@@ -36,7 +35,6 @@ class SmallError(NamedTuple):
     size: float
     weights: Sequence[Weights]
     cell: Cell
-    operand: Callable[[Array], Array] = lambda array: array
     of_function: bool = False
 
 
@@ -114,17 +112,21 @@ def with_scaled_gate(record: Cell, which: int) -> Cell:
 
 
 def products(case: Case) -> Iterator[SmallError]:
-    """All operands of products, rounded to fewer bits."""
+    """All operands of the gates' products, rounded to fewer bits."""
+    record = case.record
     for name, bits in PRODUCTS.items():
         cut = partial(rounded, bits=bits)
-        weights = [cell._replace(W=cut(cell.W), U=cut(cell.U)) for cell in right(case).weights]
-        yield SmallError(f"products taken in {name}", 1.0, weights, case.record, cut)
+
+        def activated(
+            x: Array, h: Array, *rest: object, cut: Callable[[Array], Array] = cut
+        ) -> Sequence[Array]:
+            return record.activated(cut(x), cut(h), *rest)  # type: ignore[arg-type]
+
+        weights = [cell._replace(W=cut(cell.W), U=cut(cell.U)) for cell in in_float64(case)]
+        yield SmallError(f"products taken in {name}", 1.0, weights, replace(record, activated=activated))
 
 
 def outputs_with(case: Case, trace: Trace, error: SmallError) -> list[Array]:
     """The outputs of each shown direction, every step from the state shown before it, with an error."""
-    reading = PLAINLY._replace(kept=lambda state: error.operand(as_float64(state)))
-    inputs = error.operand(as_float64(case.inputs)).astype(case.dtype)
-    changed = replace(case, inputs=inputs)
-    layers = from_shown_states(changed, trace, reading, error.cell).layers(changed, weights=error.weights)
+    layers = from_shown_states(case, trace, PLAINLY, error.cell).layers(case, weights=error.weights)
     return [run.outputs for runs in layers for run in runs if run.observed is not None]
