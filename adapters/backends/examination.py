@@ -15,7 +15,7 @@ import numpy as np
 
 from rnn_lockstep.adapters.backends.compare import judge, judge_gradients, run, run_gradients
 from rnn_lockstep.adapters.backends.contract import Adapter, Refused
-from rnn_lockstep.reference import Case, Cotangents, Trace, Verdict, Weights
+from rnn_lockstep.reference import Case, Cotangents, Trace, Verdict
 from rnn_lockstep.reference.diagnosis.diagnose import (
     Answer,
     Diagnosis,
@@ -23,7 +23,7 @@ from rnn_lockstep.reference.diagnosis.diagnose import (
     diagnose_gradients,
 )
 from rnn_lockstep.reference.diagnosis.mistakes.mistake import Mistake, with_states
-from rnn_lockstep.reference.diagnosis.probe import probe, sibling, twin
+from rnn_lockstep.reference.diagnosis.probe import probe, sibling, twin, with_each_array
 from rnn_lockstep.reference.diagnosis.recover_gradients import GradientAnswer
 from rnn_lockstep.reference.oracle.time_limit import TimeIsUp, need_time, time_left
 from rnn_lockstep.reference.oracle.validation import Array
@@ -107,14 +107,7 @@ def contiguous(case: Case) -> Case:
     """The case with its arrays contiguous in memory; itself where they are."""
     if all(array.flags.c_contiguous for array in case.arrays().values()):
         return case
-
-    def copied(array: Any) -> Any:
-        return None if array is None else np.ascontiguousarray(array)
-
-    first, *more = (Weights(*map(copied, cell)) for cell in (case.weights, *case.more_weights))
-    states = {name: copied(getattr(case, name)) for name in case.record.states}
-    arrays: dict[str, Any] = {**first._asdict(), "more_weights": tuple(more), **states}
-    return replace(case, inputs=copied(case.inputs), **arrays)
+    return with_each_array(case, np.ascontiguousarray)
 
 
 @contextmanager

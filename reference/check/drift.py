@@ -179,13 +179,6 @@ class Drift:
         return {words: each.ratio for words, each in self.projections.items()}
 
     @property
-    def seen_from(self) -> dict[str, float]:
-        """The size of each small error from which these cases would have shown it; none of too few."""
-        return {
-            words: PROJECTION * (p.noise + p.bias) for words, p in self.projections.items() if self.ratios
-        }
-
-    @property
     def error(self) -> str:
         """The words of the small error that explains most, of those that are seen; empty where none is."""
         seen = [words for words, size in self.ratios.items() if size > PROJECTION and self._fits(words)]

@@ -6,6 +6,7 @@ A twin has all sizes and the padding of the case, and numbers of the same streng
 case's own numbers.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -19,39 +20,44 @@ ROWS, STEPS = 3, 6  # at least so many
 MOST = 600  # steps of all rows together, which recovering a simple RNN's weights may need
 
 
+def with_each_array(case: Case, change: Callable[[Array], Array]) -> Case:
+    """The case with a change made to each of its arrays of numbers."""
+
+    def changed(array: Array | None) -> Array | None:
+        return None if array is None else change(array)
+
+    first, *more = (Weights(*map(changed, cell)) for cell in (case.weights, *case.more_weights))
+    states = {name: changed(getattr(case, name)) for name in case.record.states}
+    arrays: dict[str, Any] = {**first._asdict(), "more_weights": tuple(more), **states}
+    return replace(case, inputs=change(case.inputs), **arrays)
+
+
 def twin(case: Case, seed: int) -> Case:
     """Make the twin of a case that a seed determines: every array is drawn anew, as strong as it is."""
     rng = np.random.default_rng(seed)
 
-    def drawn(array: Any) -> Any:
+    def drawn(array: Array) -> Array:
         """Normal numbers with the root mean square of an array, in its places."""
-        if array is None:
-            return None
         numbers = array[~np.isnan(array)].astype(np.float64)
         size = np.sqrt(np.mean(np.square(numbers))) if numbers.any() else 0.1
         most = np.finfo(np.float64).max if np.isinf(size) else 4 * size
         new = np.clip(size * rng.normal(size=array.shape), -most, most)
-        return np.where(np.isnan(array), np.nan, new).astype(array.dtype)
+        whole: Array = np.where(np.isnan(array), np.nan, new).astype(array.dtype)
+        return whole
 
-    first, *more = (Weights(*map(drawn, cell)) for cell in (case.weights, *case.more_weights))
-    states = {name: drawn(getattr(case, name)) for name in case.record.states}
-    changes: dict[str, Any] = {**first._asdict(), "more_weights": tuple(more), **states}
-    return replace(case, inputs=drawn(case.inputs), **changes)
+    return with_each_array(case, drawn)
 
 
 def sibling(case: Case, seed: int) -> Case:
     """Make a case of numbers off by up to a tenth from those of another: what is large or zero stays so."""
     rng = np.random.default_rng(seed)
 
-    def near(array: Any) -> Any:
+    def near(array: Array) -> Array:
         """Each number times a factor."""
-        factors = rng.uniform(0.9, 1.1, () if array is None else array.shape)
-        return None if array is None else (array * factors).astype(array.dtype)
+        new: Array = (array * rng.uniform(0.9, 1.1, array.shape)).astype(array.dtype)
+        return new
 
-    first, *more = (Weights(*map(near, cell)) for cell in (case.weights, *case.more_weights))
-    states = {name: near(getattr(case, name)) for name in case.record.states}
-    changes: dict[str, Any] = {**first._asdict(), "more_weights": tuple(more), **states}
-    return replace(case, inputs=near(case.inputs), **changes)
+    return with_each_array(case, near)
 
 
 def probe(case: Case, seed: int) -> Case:

@@ -47,12 +47,10 @@ def of_right_gradients(answers: Sequence[GradientAnswer], right: Sequence[Right]
     if all(a.is_explained_by(multiplied(g, k, list(g))) for (a, g), k in zip(pairs, together, strict=True)):
         by = " or ".join(dict.fromkeys(f"{k:.6g}" for k in together))
         return f"all gradients are {by} times what they should be"
-    factors = {name: [factor_of(a, g, [name]) for a, g in pairs] for name in wrong}
-    if all(np.allclose(k, k[0], rtol=1e-5) for k in factors.values()):
-        scaled = {name: k[0] for name, k in factors.items()}
-        if all(not a.is_wrong(name, scaled[name] * g[name]) for a, g in pairs for name in wrong):
-            by = ", ".join(f"that of {name} is {k:.6g} times what it should be" for name, k in scaled.items())
-            return f"only the gradients of {', '.join(wrong)} are wrong: {by}"
+    scaled = {name: factor_of(*pairs[0], [name]) for name in wrong}  # which must fit all answers
+    if all(not a.is_wrong(name, scaled[name] * g[name]) for a, g in pairs for name in wrong):
+        by = ", ".join(f"that of {name} is {k:.6g} times what it should be" for name, k in scaled.items())
+        return f"only the gradients of {', '.join(wrong)} are wrong: {by}"
     full = pairs[1:]  # the first one's case is small, and much in it may be exact
     everything = full and all(a.is_wrong(name, g[name]) for a, g in full for name in a.gradients)
     for dtype in narrower_dtypes(own.dtype.name) if everything else ():

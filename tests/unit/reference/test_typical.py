@@ -98,7 +98,7 @@ def test_what_nobody_has_shown_is_not_told():
         rng.normal(size=(2, 3, 4)).astype("float32"),
         *(rng.normal(size=shape).astype("float32") for shape in ((5, 4), (5, 5), (5,))),
         merge_mode="sum",
-        more_weights=(Case.weights.fget(_cell(rng)),),
+        more_weights=(_cell(rng).weights,),
     )
     outputs, states = np.zeros((2, 3, 5), "float32"), np.zeros((2, 2, 5), "float32")
     assert not list(deviations(case, Trace(outputs, states), FLOAT32))
