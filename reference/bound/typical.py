@@ -19,6 +19,11 @@ A product is as large as its terms: (1 - z)∘n is n - z∘n in some factorings.
 What came in with operands adds up in quadrature in a matrix product, whose operands are rounded apart, and
 linearly otherwise: a forget gate near 1 repeats the same rounding of a cell state again and again.
 In a half type a sum is stored some times on its way, each time rounded to it.
+
+A matrix brings the errors of many units together, again at each step: σ by itself does not tell how they
+then go. So where nobody has shown the states, errors are drawn at random and added to the values, and the
+same is computed some times over (Parker, Pierce and Eggert 2000, "Monte Carlo arithmetic"). What is drawn at
+each step is as much again as what stays the same at all of them, for the roundings that are repeated.
 """
 
 from collections.abc import Callable, Sequence
@@ -35,6 +40,21 @@ from rnn_lockstep.reference.bound.rounding import OVERFLOWS
 ROUNDING = 1 / 3  # the variance of a rounding, in squares of u·|number|
 
 
+class Errors:
+    """Errors drawn at random, of the standard deviation 1. seed: of the numbers."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+        self.rng = np.random.default_rng(seed)
+        self.repeated: dict[tuple[int, ...], Any] = {}
+
+    def drawn(self, shape: tuple[int, ...]) -> Any:
+        """Errors for an array of a shape: new ones and, as much again, the ones it had at other steps."""
+        if shape not in self.repeated:
+            self.repeated[shape] = np.random.default_rng(self.seed).standard_normal(shape)
+        return self.rng.standard_normal(shape) + self.repeated[shape]
+
+
 class Typical(ErrorArray):
     """An array with the typical error that a backend's values have.
 
@@ -42,6 +62,7 @@ class Typical(ErrorArray):
     sigma: float64 array or 0.0: the typical error, without the rounding of a pending sum.
     terms: the number of terms of a pending sum, or 0.
     squares: the sum of their squares.  largest: the square of the largest sum on the way.
+    errors: where they are given, errors are drawn and added to the values, and sigma is 0.
     """
 
     def __init__(
@@ -52,13 +73,23 @@ class Typical(ErrorArray):
         terms: int = 0,
         squares: Any = None,
         largest: Any = None,
+        errors: Errors | None = None,
     ) -> None:
         self.value = np.asarray(value, dtype=np.float64)
         self.arithmetic = arithmetic
+        self.errors = errors
+        if errors and np.any(sigma):
+            self.value, sigma = self.value + sigma * errors.drawn(self.value.shape), 0.0
         self.sigma = sigma
         self.terms = terms
         self.squares = np.square(self.value) if squares is None else squares
         self.largest = np.square(self.value) if largest is None else largest
+
+    def made(
+        self, value: Any, sigma: Any = 0.0, terms: int = 0, squares: Any = None, largest: Any = None
+    ) -> "Typical":
+        """An array of the same arithmetic and errors."""
+        return Typical(value, self.arithmetic, sigma, terms, squares, largest, self.errors)
 
     def __setitem__(self, index: Any, part: "Typical") -> None:
         """Replace a part of a full array, one that `np.empty_like` has made."""
@@ -70,11 +101,11 @@ class Typical(ErrorArray):
         sigma = change(self.sigma) if isinstance(self.sigma, np.ndarray) else self.sigma
         changed = (change(array) for array in (self.value, self.squares, self.largest))
         value, squares, largest = changed
-        return Typical(value, self.arithmetic, sigma, self.terms, squares, largest)
+        return self.made(value, sigma, self.terms, squares, largest)
 
     def wrapped(self, x: Any) -> "Typical":
         """The operand x as an array of this kind; plain numbers have no error."""
-        return x if isinstance(x, Typical) else Typical(x, self.arithmetic)
+        return x if isinstance(x, Typical) else self.made(x)
 
     def activated(self, name: str, function: Callable[[Any], Any]) -> "Typical":
         """The value of a nondecreasing function that backends have by this name: see `activation`."""
@@ -89,7 +120,7 @@ class Typical(ErrorArray):
         variance = arithmetic.unit_of_sums**2 * walk
         if arithmetic.stores:
             variance += arithmetic.stores * ROUNDING * arithmetic.unit**2 * self.largest
-        return Typical(self.value, arithmetic, np.sqrt(variance) + self.sigma)
+        return self.made(self.value, np.sqrt(variance) + self.sigma)
 
 
 def matmul(a: Typical, b: Typical) -> Typical:
@@ -101,7 +132,7 @@ def matmul(a: Typical, b: Typical) -> Typical:
     if np.any(b.sigma):
         variance = variance + a.squares @ np.square(b.sigma)
     value = a.value @ b.value
-    return Typical(value, a.arithmetic, np.sqrt(variance), a.value.shape[-1], a.squares @ b.squares)
+    return a.made(value, np.sqrt(variance), a.value.shape[-1], a.squares @ b.squares)
 
 
 def add(a: Typical, b: Typical) -> Typical:
@@ -109,22 +140,22 @@ def add(a: Typical, b: Typical) -> Typical:
     value = a.value + b.value
     largest = np.maximum(np.maximum(a.largest, b.largest), np.square(value))
     terms = max(a.terms, 1) + max(b.terms, 1)
-    return Typical(value, a.arithmetic, a.sigma + b.sigma, terms, a.squares + b.squares, largest)
+    return a.made(value, a.sigma + b.sigma, terms, a.squares + b.squares, largest)
 
 
 def subtract(a: Typical, b: Typical) -> Typical:
-    return add(a, Typical(-b.value, b.arithmetic, b.sigma, b.terms, b.squares, b.largest))
+    return add(a, b.made(-b.value, b.sigma, b.terms, b.squares, b.largest))
 
 
 def multiply(a: Typical, b: Typical) -> Typical:
     """A product, a pending sum of one term, as large as the terms of its operands."""
     sigma = np.abs(a.value) * b.closed().sigma + a.closed().sigma * np.abs(b.value)
-    return Typical(a.value * b.value, a.arithmetic, sigma, 1, a.squares * b.squares)
+    return a.made(a.value * b.value, sigma, 1, a.squares * b.squares)
 
 
 def divide(a: Typical, b: Typical) -> Typical:
     """The quotient by an exact constant; some backends multiply by its rounded reciprocal."""
-    return multiply(a, Typical(1 / b.value, b.arithmetic))
+    return multiply(a, b.made(1 / b.value))
 
 
 def monotone(function: Callable[[Any], Any], z: Typical) -> Typical:
@@ -132,7 +163,7 @@ def monotone(function: Callable[[Any], Any], z: Typical) -> Typical:
     z = z.closed()
     value = function(z.value)
     sigma = np.maximum(function(z.value + z.sigma) - value, value - function(z.value - z.sigma))
-    return Typical(value, z.arithmetic, sigma)
+    return z.made(value, sigma)
 
 
 def activation(name: str, function: Callable[[Any], Any], z: Typical) -> Typical:
@@ -141,33 +172,33 @@ def activation(name: str, function: Callable[[Any], Any], z: Typical) -> Typical
     declared = arithmetic.error_of(name)
     own = declared.typical_ulps * arithmetic.ulp(exact.value) + declared.absolute
     own += OVERFLOWS.get(name, 0.0) / arithmetic.largest
-    return Typical(exact.value, arithmetic, np.hypot(exact.sigma, own))
+    return z.made(exact.value, np.hypot(exact.sigma, own))
 
 
 def absolute(z: Typical) -> Typical:
     """The size |z|, which does not round."""
     z = z.closed()
-    return Typical(np.abs(z.value), z.arithmetic, z.sigma)
+    return z.made(np.abs(z.value), z.sigma)
 
 
 def where(like: Typical, condition: Any, a: Any, b: Any) -> Typical:
     """The choice of np.where, of closed arrays."""
     a, b = like.wrapped(a).closed(), like.wrapped(b).closed()
     value, sigma = (np.where(condition, x, y) for x, y in ((a.value, b.value), (a.sigma, b.sigma)))
-    return Typical(value, like.arithmetic, sigma)
+    return like.made(value, sigma)
 
 
 def concatenate(like: Typical, arrays: Sequence[Any], axis: int) -> Typical:
     """The closed arrays, joined by np.concatenate."""
     closed = [like.wrapped(array).closed() for array in arrays]
     sigma = np.concatenate([np.broadcast_to(array.sigma, array.shape) for array in closed], axis)
-    return Typical(np.concatenate([array.value for array in closed], axis), like.arithmetic, sigma)
+    return like.made(np.concatenate([array.value for array in closed], axis), sigma)
 
 
 def empty_like(like: Typical, array: Typical, shape: tuple[int, ...]) -> Typical:
     """An array of np.empty_like, to be filled part by part."""
     value, sigma, squares, largest = (np.zeros(shape) for _ in range(4))
-    return Typical(value, like.arithmetic, sigma, 0, squares, largest)
+    return like.made(value, sigma, 0, squares, largest)
 
 
 Typical.rules = {

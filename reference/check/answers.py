@@ -6,7 +6,7 @@ initial state is right and every step holds, the whole sequence is right, by ind
 """
 
 from collections.abc import Collection, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,8 +19,9 @@ from rnn_lockstep.reference.oracle.case import Case
 from rnn_lockstep.reference.oracle.cells import State
 from rnn_lockstep.reference.oracle.engine import Engine, Run, carried, merge
 from rnn_lockstep.reference.oracle.gradients import zero_on_padding
-from rnn_lockstep.reference.oracle.shown import Shown, with_error
+from rnn_lockstep.reference.oracle.shown import Reading, Shown, with_error
 from rnn_lockstep.reference.oracle.trace import Trace
+from rnn_lockstep.reference.oracle.validation import Array
 
 
 def check(case: Case, trace: Trace, arithmetic: Arithmetic, *, unobserved: Collection[str] = ()) -> Verdict:
@@ -40,40 +41,74 @@ def check(case: Case, trace: Trace, arithmetic: Arithmetic, *, unobserved: Colle
     return verdict_on(case, comparisons, empty=not any(each.observed.size for each in comparisons))
 
 
+class Beside(NamedTuple):
+    """An array of a trace beside what it should be.
+
+    name: empty for the outputs of the only cell.  observed: of the backend.
+    expected: in the arithmetic of an engine, or a plain array where it is a copy of what was observed.
+    one_step: each step is predicted from the one before, whose state and inputs have been shown.
+    carried: something that was not shown has come from step to step or from layer to layer.
+    bounded, reverse: as for `Comparison`.
+    """
+
+    name: str
+    observed: Array
+    expected: Any
+    bounded: bool
+    carried: bool
+    one_step: bool = False
+    reverse: bool = False
+
+
 def comparisons_of(case: Case, trace: Trace, arithmetic: Arithmetic) -> Iterator[Comparison]:
+    """Every array of a trace beside what it should be, with the bound on the difference."""
+    for each in arrays_beside(case, trace, with_error(arithmetic)):
+        yield comparison(
+            each.name,
+            each.observed,
+            each.expected,
+            bounded=each.bounded,
+            reverse=each.reverse,
+            one_step=each.one_step,
+        )
+
+
+def arrays_beside(case: Case, trace: Trace, reading: Reading) -> Iterator[Beside]:
     """Every array of a trace beside what it should be, in the order in which they are computed.
 
     Where the outputs of a direction are shown, each of its steps is predicted from the one before; where
     they are not (the lower layers of a stack that shows its last one only, two directions that were added
-    up, a layer that returns its last output only) the whole state is carried with its error.
+    up, a layer that returns its last output only) the whole state is carried.
     """
-    reading = with_error(arithmetic)
     shown = Shown(case, trace, reading)
     engine = Engine(reading.exact, shown)
     cell = 0
     for k, runs in enumerate(engine.layers(case)):
-        outputs = shown.by_layer[k]
+        outputs, carried = shown.by_layer[k], k > 0 and shown.by_layer[k - 1] is None
         if runs[0].observed is None and outputs is not None:
             merged = zero_on_padding(case, merge(case, [run.outputs for run in runs]))
             name = f"layer {k} outputs" if case.layers > 1 else "outputs"
-            yield comparison(name, outputs, merged, bounded=case.bounded)
+            yield Beside(name, outputs, merged, case.bounded, carried=True)
         for run in runs:
-            yield from comparisons_of_run(case, run, state_of(trace, cell))
+            yield from of_a_direction(case, run, state_of(trace, cell), carried)
             cell += 1
     if not case.return_sequences:
-        yield comparison("outputs", trace.outputs, engine.last_output(case, runs), bounded=case.bounded)
+        yield Beside("outputs", trace.outputs, engine.last_output(case, runs), case.bounded, carried=True)
 
 
-def comparisons_of_run(case: Case, run: Run, state: State) -> Iterator[Comparison]:
-    """The outputs of a direction, if they are shown, and its final `state`, beside what they should be."""
+def of_a_direction(case: Case, run: Run, state: State, carried: bool) -> Iterator[Beside]:
+    """The outputs of a direction, if they are shown, and its final `state`, beside what they should be.
+
+    carried: its inputs have not been shown.
+    """
     name, reverse = run.direction.name, run.direction.reverse
     if run.observed is not None:
-        yield comparison(
-            name, run.observed, run.outputs, bounded=case.bounded, reverse=reverse, one_step=True
-        )
+        yield Beside(name, run.observed, run.outputs, case.bounded, carried, one_step=True, reverse=reverse)
     for part, observed, expected in zip(STATES, state, run.final, strict=False):
         bounded = case.bounded and part == "final_state"
-        yield comparison(f"{name} {part}".strip(), observed, expected, bounded=bounded)
+        copied = run.observed is not None and part == "final_state"
+        own = not copied and (carried or run.observed is None)
+        yield Beside(f"{name} {part}".strip(), observed, expected, bounded, carried=own)
 
 
 def state_of(trace: Trace, cell: int) -> State:

@@ -1,28 +1,25 @@
 """Drift: answers inside the proven bound, and yet far outside what rounding does.
 
 Every shown output is compared with what its step makes of the state shown before, in units of the typical
-error σ (`bound.typical`), and all of them together are projected on small errors (`small_errors`). The limits
+error σ (`bound.typical`), and all of them together are projected on small errors (`small_errors`). What is
+not shown is carried, and what comes of it is compared in units of a σ that is carried too. The limits
 are calibrated, not proven: `python -m tests.benchmarks.drift` measures what correct backends do, and they are
 three times as much, or more.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
-from rnn_lockstep.reference.bound.arithmetic import FORMATS, Arithmetic, FunctionError
+from rnn_lockstep.reference.bound.arithmetic import FORMATS, Arithmetic
 from rnn_lockstep.reference.bound.projections import Projection
-from rnn_lockstep.reference.bound.typical import Typical
+from rnn_lockstep.reference.check.deviations import Deviations, carried_deviations, deviations
 from rnn_lockstep.reference.check.small_errors import outputs_with, right, small_errors
-from rnn_lockstep.reference.oracle.activations import ACTIVATIONS
 from rnn_lockstep.reference.oracle.case import Case
 from rnn_lockstep.reference.oracle.cells import Cell
-from rnn_lockstep.reference.oracle.engine import from_shown_states
-from rnn_lockstep.reference.oracle.shown import Reading
 from rnn_lockstep.reference.oracle.trace import Trace
-from rnn_lockstep.reference.oracle.validation import Array
 
 DTYPES = ("float32", "float16", "bfloat16")  # in float64 the oracle is no better than a backend
 PROJECTION = 4.0  # the limit of a projection's ratio
@@ -30,7 +27,6 @@ BIAS = 0.25  # the part of a function's typical error that goes one way, as far 
 MARGIN = 3  # by which the limits are beyond the worst of any correct backend, or more
 FEWEST = 1000  # elements that a root mean square and a projection need
 UNITS = 30  # that a projection needs, each counted once a case
-NO_ERROR = dict.fromkeys(ACTIVATIONS, FunctionError(0.0))
 
 
 class Limits(NamedTuple):
@@ -45,6 +41,8 @@ class Limits(NamedTuple):
 
 # Where there are gates, their errors partly cancel, which σ does not count on.
 OF_ONE_SUM, OF_ONE_STORED_SUM, OF_GATES = Limits(15.0, 1.8), Limits(7.5, 1.8), Limits(7.0, 1.0)
+# Where errors are carried, σ is an estimate from a few drawings, and in half types they are large.
+OF_CARRIED, OF_CARRIED_STORED = Limits(15.0, 1.8), Limits(35.0, 2.4)
 
 
 def limits_of(cell: Cell, dtype: str) -> Limits:
@@ -54,67 +52,71 @@ def limits_of(cell: Cell, dtype: str) -> Limits:
     return OF_ONE_STORED_SUM if FORMATS[dtype].stored_only else OF_ONE_SUM
 
 
-def as_typical(arithmetic: Arithmetic) -> Reading:
-    """The ways to take an array as one that carries the typical error of a backend with this arithmetic."""
-
-    def exact(array: Array) -> Any:
-        return array if isinstance(array, Typical) else Typical(array, arithmetic)
-
-    def kept(state: Array) -> Any:
-        return Typical(state, arithmetic, arithmetic.kept_error(np.asarray(state, np.float64)) / 3**0.5)
-
-    return Reading(exact, kept, kept)
+def limits_of_carried(dtype: str) -> Limits:
+    """The limits for what comes of states that are not shown, in a dtype."""
+    return OF_CARRIED_STORED if FORMATS[dtype].stored_only else OF_CARRIED
 
 
-class Deviations(NamedTuple):
-    """The outputs of one direction beside what each step makes of the state shown before it.
+@dataclass
+class Sizes:
+    """The sizes of deviations in units of σ, added up.
 
-    deviation: observed - expected.  sigma: the typical error, infinite where nothing is told.
-    of_functions: the part of σ that is the functions' own. Each (batch, time, H).
+    elements: compared.  largest: of |deviation| / σ, and where it was.
+    counted: the number of elements of the root mean square.  squares: the sum of their (deviation / σ)².
     """
 
-    name: str
-    deviation: Array
-    sigma: Array
-    of_functions: Array
+    elements: int = 0
+    largest: float = 0.0
+    where: str = ""
+    counted: int = 0
+    squares: float = 0.0
 
+    def add(self, found: Deviations) -> None:
+        """Count the elements of an array; for the root mean square, those whose σ is mostly that of sums."""
+        ratios = np.abs(found.deviation) / found.sigma
+        told = np.isfinite(found.sigma)
+        of_sums = told & (found.of_functions < found.sigma * 0.5**0.5)
+        self.elements += int(np.count_nonzero(told))
+        self.counted += int(np.count_nonzero(of_sums))
+        self.squares += float(np.sum(np.square(ratios[of_sums])))
+        if ratios.size and ratios.max() > self.largest:
+            self.largest = float(ratios.max())
+            index = map(int, np.unravel_index(ratios.argmax(), ratios.shape))
+            axes = ("batch", "time", "unit") if ratios.ndim == 3 else ("batch", "unit")
+            place = (f"{axis} {k}" for axis, k in zip(axes, index, strict=True))
+            self.where = ", ".join([*filter(None, [found.name]), *place])
 
-def deviations(case: Case, trace: Trace, arithmetic: Arithmetic) -> Iterator[Deviations]:
-    """The deviations of each direction whose outputs and inputs are shown."""
-    sums_only = replace(arithmetic, functions=NO_ERROR)
-    whole, of_sums = (
-        from_shown_states(case, trace, as_typical(each)).layers(case) for each in (arithmetic, sums_only)
-    )
-    for k, (runs, others) in enumerate(zip(whole, of_sums, strict=True)):
-        for run, other in zip(runs, others, strict=True):
-            if run.observed is None:
-                continue
-            told = case.valid[..., None] & (np.abs(run.outputs.value) > arithmetic.smallest_normal)
-            told = told & (k == 0 or bool(trace.hidden_outputs))
-            sigma = np.where(told & (run.outputs.sigma > 0), run.outputs.sigma, np.inf)
-            functions = np.square(run.outputs.sigma) - np.square(other.outputs.sigma)
-            deviation = run.observed.astype(np.float64) - run.outputs.value
-            yield Deviations(run.direction.name, deviation, sigma, np.sqrt(np.maximum(functions, 0.0)))
+    def merge(self, other: "Sizes") -> None:
+        """Add those of other elements."""
+        for name in ("elements", "counted", "squares"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        if other.largest > self.largest:
+            self.largest, self.where = other.largest, other.where
+
+    @property
+    def root_mean_square(self) -> float:
+        """That of deviation / σ where there are enough elements, otherwise 0."""
+        return (self.squares / self.counted) ** 0.5 if self.counted >= FEWEST else 0.0
+
+    def beyond(self, limits: Limits) -> float:
+        """How many times further off the elements are than those of any correct backend have been."""
+        return MARGIN * max(self.largest / limits.largest, self.root_mean_square / limits.root_mean_square)
 
 
 @dataclass
 class Drift:
     """What the answers to some cases of one cell in one dtype show, added up.
 
-    limits: those of the cell.  elements: compared.  largest: of |deviation| / σ, and where it was.
-    of_sums: the number of elements whose σ is mostly that of sums.
-    squares: the sum of (deviation / σ)² over these.
+    limits: those of the cell.  shown: the sizes where each step goes on from a state that is shown.
+    carried: the sizes where it does not.
     units: those of the directions compared, each counted once a case.
     projections: by the words of the small error.
     """
 
     dtype: str = ""
     limits: Limits = OF_ONE_SUM
-    elements: int = 0
-    largest: float = 0.0
-    where: str = ""
-    of_sums: int = 0
-    squares: float = 0.0
+    shown: Sizes = field(default_factory=Sizes)
+    carried: Sizes = field(default_factory=Sizes)
     units: int = 0
     projections: dict[str, Projection] = field(default_factory=dict)
 
@@ -126,55 +128,57 @@ class Drift:
         with np.errstate(all="ignore"):
             found = list(deviations(case, trace, arithmetic))
             for each in found:
-                self._add_sizes(each)
-            expected = outputs_with(case, trace, right(case))
-            for error in small_errors(case):
-                projection = self.projections.setdefault(error.words, Projection())
-                for each, plain, wrong in zip(found, expected, outputs_with(case, trace, error), strict=True):
-                    direction = (wrong - plain) / error.size
-                    bias = each.of_functions * (1.0 if error.of_function else BIAS)
-                    arrays = (each.deviation, direction, each.sigma, bias)
-                    projection.add(*(array.reshape(-1, array.shape[-1]) for array in arrays))
+                self.shown.add(each)
+            for each in carried_deviations(case, trace, arithmetic):
+                self.carried.add(each)
+            self._project(case, trace, [each for each in found if each.one_step])
+
+    def _project(self, case: Case, trace: Trace, found: Sequence[Deviations]) -> None:
+        """Project the outputs that were predicted step by step on small errors."""
+        self.units += sum(each.sigma.shape[-1] for each in found)
+        names = {each.name for each in found}
+        expected = outputs_with(case, trace, right(case), names)
+        for error in small_errors(case) if found else ():
+            projection = self.projections.setdefault(error.words, Projection())
+            for each, plain, wrong in zip(
+                found, expected, outputs_with(case, trace, error, names), strict=True
+            ):
+                direction = (wrong - plain) / error.size
+                bias = each.of_functions * (1.0 if error.of_function else BIAS)
+                arrays = (each.deviation, direction, each.sigma, bias)
+                projection.add(*(array.reshape(-1, array.shape[-1]) for array in arrays))
 
     def merge(self, other: "Drift") -> None:
         """Add what other cases of the same cell and dtype show."""
         self.dtype, self.limits = other.dtype, other.limits
-        for name in ("elements", "of_sums", "squares", "units"):
-            setattr(self, name, getattr(self, name) + getattr(other, name))
-        if other.largest > self.largest:
-            self.largest, self.where = other.largest, other.where
+        self.shown.merge(other.shown)
+        self.carried.merge(other.carried)
+        self.units += other.units
         for words, projection in other.projections.items():
             self.projections.setdefault(words, Projection()).merge(projection)
 
-    def _add_sizes(self, found: Deviations) -> None:
-        """Count the elements of one direction, and how large they are."""
-        ratios = np.abs(found.deviation) / found.sigma
-        told = np.isfinite(found.sigma)
-        of_sums = told & (found.of_functions < found.sigma * 0.5**0.5)
-        self.elements += int(np.count_nonzero(told))
-        self.of_sums += int(np.count_nonzero(of_sums))
-        self.squares += float(np.sum(np.square(ratios[of_sums])))
-        self.units += ratios.shape[-1]
-        if ratios.size and ratios.max() > self.largest:
-            self.largest = float(ratios.max())
-            batch, time, unit = np.unravel_index(ratios.argmax(), ratios.shape)
-            self.where = ", ".join(filter(None, (found.name, f"batch {batch}, time {time}, unit {unit}")))
-
     @property
-    def root_mean_square(self) -> float:
-        """That of deviation / σ where there are enough elements, otherwise 0."""
-        return (self.squares / self.of_sums) ** 0.5 if self.of_sums >= FEWEST else 0.0
+    def elements(self) -> int:
+        """The number of elements compared."""
+        return self.shown.elements + self.carried.elements
 
     @property
     def beyond(self) -> float:
         """How many times further off the elements are than those of any correct backend have been."""
-        largest = self.largest / self.limits.largest
-        return MARGIN * max(largest, self.root_mean_square / self.limits.root_mean_square)
+        return max(self.shown.beyond(self.limits), self.carried.beyond(limits_of_carried(self.dtype)))
+
+    @property
+    def where(self) -> str:
+        """The place of the element that is most beyond its limit."""
+        shown, carried = self.shown, self.carried
+        of_carried = limits_of_carried(self.dtype)
+        more = carried.largest / of_carried.largest > shown.largest / self.limits.largest
+        return carried.where if more else shown.where
 
     @property
     def ratios(self) -> dict[str, float]:
         """The ratios of the projections; none where there are too few elements."""
-        if self.units < UNITS or self.elements < FEWEST:
+        if self.units < UNITS or self.shown.elements < FEWEST:
             return {}
         return {words: each.ratio for words, each in self.projections.items()}
 

@@ -4,7 +4,7 @@ Each is a change to the evaluation of a case, of a known size. The derivative of
 direction on which deviations are projected, see `bound.projections`.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
@@ -126,7 +126,7 @@ def products(case: Case) -> Iterator[SmallError]:
         yield SmallError(f"products taken in {name}", 1.0, weights, replace(record, activated=activated))
 
 
-def outputs_with(case: Case, trace: Trace, error: SmallError) -> list[Array]:
-    """The outputs of each shown direction, every step from the state shown before it, with an error."""
+def outputs_with(case: Case, trace: Trace, error: SmallError, names: Collection[str]) -> list[Array]:
+    """The outputs of the directions of these names, every step from the state shown before, with an error."""
     layers = from_shown_states(case, trace, PLAINLY, error.cell).layers(case, weights=error.weights)
-    return [run.outputs for runs in layers for run in runs if run.observed is not None]
+    return [run.outputs for runs in layers for run in runs if run.direction.name in names]

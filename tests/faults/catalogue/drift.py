@@ -17,12 +17,18 @@ WIDE = 64
 MILLIONTH = 1 + 1e-6
 
 
-def drifting(name: str, dtype: str, cells: tuple[str, ...], answer: Callable[[Case], Trace]) -> Fault:
-    """Make a fault of wide layers in a dtype."""
+def drifting(
+    name: str,
+    dtype: str,
+    cells: tuple[str, ...],
+    answer: Callable[[Case], Trace],
+    applies: Callable[[Case], bool] = lambda case: True,
+) -> Fault:
+    """Make a fault of wide layers in a dtype, in the cases to which it applies."""
 
     def answered(case: Case) -> Trace:
         wide = case.hidden_size >= WIDE and case.dtype == dtype and case.cell in cells
-        return answer(case) if wide else NumpyAdapter().run(case)
+        return answer(case) if wide and applies(case) else NumpyAdapter().run(case)
 
     return Fault(name, "drift", cells, False, answer=answered)
 
@@ -78,6 +84,21 @@ class InFloat16(np.ndarray[Any, Any]):
         return total.view(InFloat16)
 
 
+def in_two_layers(case: Case) -> bool:
+    return case.layers == 2 and case.merge_mode == "concat"
+
+
+def merged_by_sum(case: Case) -> bool:
+    return case.merge_mode == "sum"
+
+
+def outputs_too_large(case: Case) -> Trace:
+    """Answer with outputs that are a hundred-thousandth too large."""
+    trace = NumpyAdapter().run(case)
+    outputs = trace.outputs.astype(np.float64) * (1 + 1e-5)
+    return replace(trace, outputs=outputs.astype(case.dtype))
+
+
 def last_gate(case: Case) -> slice:
     return slice(-case.hidden_size, None)
 
@@ -114,3 +135,7 @@ wide_sums_in_float16 = drifting(
     lambda case: as_arrays(Engine(lambda array: array.view(InFloat16)).answer(case)),
 )
 wide_tanh_off_by_2e_6 = drifting("wide_tanh_off_by_2e_6", "float32", EVERY, tanh_off)
+wide_stacks_in_tf32 = drifting("wide_stacks_in_tf32", "float32", EVERY, with_operands(11), in_two_layers)
+wide_merged_outputs_too_large = drifting(
+    "wide_merged_outputs_too_large", "float32", EVERY, outputs_too_large, merged_by_sum
+)

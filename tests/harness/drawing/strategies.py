@@ -211,24 +211,24 @@ def combinations(cell: str) -> list[Variant]:
     return [{**variant, **choice} for variant in ALL_VARIANTS[cell] for choice in several]
 
 
+def can_do(facts: Facts, cell: str, variant: Variant) -> bool:
+    """Tell whether a backend with these facts can do a variant."""
+    padding = variant.get("padding", "none")
+    return (
+        variant.get("biases", 1) in facts.biases
+        and variant.get("layers", 1) <= facts.layers
+        and variant.get("merge_mode") in (None, *facts.merge_modes)
+        and (variant.get("return_sequences", True) or facts.last_output)
+        and (padding == "none" or (facts.masks if padding in MASKS else facts.lengths))
+        and (facts.reverse or not variant.get("reverse"))
+        and facts.takes(cell, variant.get("activation", "tanh"))
+        and (facts.projection or not variant.get("projection"))
+        and variant.get("dtype", facts.dtypes[0]) in facts.dtypes
+    )
+
+
 def possible_variants(cell: str, variants: str, facts: Facts) -> list[Variant]:
     """The variants of a kind that a backend can do; of the usual ones, or else its simplest."""
-
-    def possible(variant: Variant) -> bool:
-        """Tell whether the backend can do it."""
-        padding = variant.get("padding", "none")
-        return (
-            variant.get("biases", 1) in facts.biases
-            and variant.get("layers", 1) <= facts.layers
-            and variant.get("merge_mode") in (None, *facts.merge_modes)
-            and (variant.get("return_sequences", True) or facts.last_output)
-            and (padding == "none" or (facts.masks if padding in MASKS else facts.lengths))
-            and (facts.reverse or not variant.get("reverse"))
-            and facts.takes(cell, variant.get("activation", "tanh"))
-            and (facts.projection or not variant.get("projection"))
-            and variant.get("dtype", facts.dtypes[0]) in facts.dtypes
-        )
-
     if variants == "stacked" and not facts.compiles:
         of_kind: Sequence[Variant] = combinations(cell)
     elif variants == "differentiated":
@@ -237,9 +237,10 @@ def possible_variants(cell: str, variants: str, facts: Facts) -> list[Variant]:
         return [{**variant, **LAST_OUTPUT} for variant in possible_variants(cell, "usual", facts)]
     else:
         of_kind = {"usual": VARIANTS, "all": ALL_VARIANTS, "stacked": STACKS}[variants][cell]
-    found = [variant for variant in of_kind if possible(variant)]
+    found = [variant for variant in of_kind if can_do(facts, cell, variant)]
     if variants in ("stacked", "differentiated") and not any(map(is_stacked, found)):
-        found = [variant for variant in combinations(cell) if is_stacked(variant) and possible(variant)][:FEW]
+        stacked = filter(is_stacked, combinations(cell))
+        found = [variant for variant in stacked if can_do(facts, cell, variant)][:FEW]
     return found or [{"biases": facts.biases[0]}]
 
 

@@ -9,9 +9,16 @@ import pytest
 from rnn_lockstep.adapters.backends.numpy_adapter import NumpyAdapter
 from rnn_lockstep.reference.bound.arithmetic import rounded
 from rnn_lockstep.reference.bound.projections import Projection
+from rnn_lockstep.reference.check.answers import check
 from rnn_lockstep.reference.check.drift import DTYPES, FEWEST, Drift, factor
 from rnn_lockstep.reference.check.small_errors import small_errors
-from rnn_lockstep.tests.harness.drawing.drift_cases import SHAPE, drift_cases
+from rnn_lockstep.tests.harness.drawing.drift_cases import (
+    CARRIED,
+    SHAPE,
+    carried_cases,
+    drift_case,
+    drift_cases,
+)
 from tests.faults.catalogue import FAULTS
 from tests.faults.correct import CORRECT, InOrder
 
@@ -59,8 +66,8 @@ def test_what_no_small_error_explains_is_told_by_its_size():
 def test_too_few_elements_tell_nothing_but_their_size():
     found = drift_of(NumpyAdapter(), "simple_rnn", "float32", count=1, shape=(1, 2, 3, 3))
     assert not found.ratios
-    assert found.root_mean_square == 0
-    assert found.largest > 0
+    assert found.shown.root_mean_square == 0
+    assert found.shown.largest > 0
 
 
 def test_what_cases_show_adds_up():
@@ -118,3 +125,37 @@ def test_a_case_is_left_as_it_is():
     before = replace(case, inputs=case.inputs.copy())
     drift_of(NumpyAdapter(), "lstm", "float32", count=1)
     np.testing.assert_array_equal(before.inputs, case.inputs)
+
+
+@pytest.mark.parametrize("form", CARRIED, ids=str)
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("order", ["sequential", "wide_accumulator"])
+def test_no_order_drifts_where_states_are_not_shown(order, cell, form):
+    adapter, found = InOrder(order), Drift()
+    for seed, regime in enumerate(("critical", "chaotic")):
+        case = drift_case(cell, "float32", FACTS, (2, 6, 8, 33), regime, form, seed)
+        trace = replace(adapter.run(case), hidden_outputs=())
+        found.add(case, trace, adapter.facts.arithmetic(case.dtype))
+    assert found.carried.elements > 0
+    assert not found.reason
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_product_in_fewer_bits_is_seen_in_a_stack(cell):
+    adapter, found = FAULTS["wide_stacks_in_tf32"](), Drift()
+    for case in carried_cases(cell, "float32", FACTS, 2):
+        found.add(case, adapter.run(case), adapter.facts.arithmetic(case.dtype))
+    assert re.search("times further off than float32 rounding explains", found.reason)
+
+
+def test_a_stack_of_which_the_bound_says_nothing_is_judged():
+    """Two layers of 256 units in both directions, their outputs a thousandth too large."""
+    case = drift_case("lstm", "float32", FACTS, (1, 16, 16, 256), "critical", CARRIED[0], 0)
+    trace, arithmetic = NumpyAdapter().run(case), FACTS.arithmetic(case.dtype)
+    trace = replace(trace, hidden_outputs=())
+    assert check(case, trace, arithmetic).status == "inconclusive"
+    right, wrong = Drift(), Drift()
+    right.add(case, trace, arithmetic)
+    wrong.add(case, replace(trace, outputs=trace.outputs * np.float32(1.001)), arithmetic)
+    assert not right.reason
+    assert wrong.beyond > 100

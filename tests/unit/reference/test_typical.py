@@ -7,7 +7,8 @@ from scipy.special import expit
 from rnn_lockstep.reference import Arithmetic, Case, Trace
 from rnn_lockstep.reference.bound.arithmetic import FunctionError
 from rnn_lockstep.reference.bound.typical import Typical
-from rnn_lockstep.reference.check.drift import OF_GATES, OF_ONE_SUM, deviations
+from rnn_lockstep.reference.check.deviations import carried_deviations, deviations
+from rnn_lockstep.reference.check.drift import OF_GATES, OF_ONE_SUM
 from tests.faults.correct import CORRECT, InOrder
 
 FLOAT32 = Arithmetic(
@@ -87,12 +88,12 @@ def test_a_cell_state_that_is_kept_repeats_its_rounding(bias):
     drawn["b"][8:16] += bias
     case = Case(**drawn, cell="lstm")
     trace = InOrder("sequential").run(case)
-    [found] = deviations(case, trace, InOrder("sequential").facts.arithmetic(case.dtype))
+    found, _ = deviations(case, trace, InOrder("sequential").facts.arithmetic(case.dtype))
     assert (np.abs(found.deviation) / found.sigma).max() < OF_GATES.largest / MARGIN
 
 
-def test_what_nobody_has_shown_is_not_told():
-    """A direction that is merged with another has no deviations of its own."""
+def test_what_nobody_has_shown_is_carried():
+    """A direction that is merged with another has no deviations of its own; what they are together has."""
     rng = np.random.default_rng(0)
     case = Case(
         rng.normal(size=(2, 3, 4)).astype("float32"),
@@ -101,7 +102,10 @@ def test_what_nobody_has_shown_is_not_told():
         more_weights=(_cell(rng).weights,),
     )
     outputs, states = np.zeros((2, 3, 5), "float32"), np.zeros((2, 2, 5), "float32")
-    assert not list(deviations(case, Trace(outputs, states), FLOAT32))
+    trace = Trace(outputs, states)
+    assert not list(deviations(case, trace, FLOAT32))
+    names = [each.name for each in carried_deviations(case, trace, FLOAT32)]
+    assert names == ["outputs", "forward final_state", "backward final_state"]
 
 
 def _cell(rng):
