@@ -107,14 +107,15 @@ class Sizes:
 class Drift:
     """What the answers to some cases of one cell in one dtype show, added up.
 
-    limits: those of the cell.  shown: the sizes where each step goes on from a state that is shown.
-    carried: the sizes where it does not.
+    shown: the sizes where each step goes on from a state that is shown.  carried: where it does not.
+    limits, carried_limits: of these sizes.
     units: those of the directions compared, each counted once a case.
     projections: by the words of the small error.
     """
 
     dtype: str = ""
     limits: Limits = OF_ONE_SUM
+    carried_limits: Limits = OF_CARRIED
     shown: Sizes = field(default_factory=Sizes)
     carried: Sizes = field(default_factory=Sizes)
     units: int = 0
@@ -123,6 +124,7 @@ class Drift:
     def add(self, case: Case, trace: Trace, arithmetic: Arithmetic) -> None:
         """Add a backend's answer to a case, one that matches; nothing where the model does not hold."""
         self.dtype, self.limits = case.dtype.name, limits_of(case.record, case.dtype.name)
+        self.carried_limits = limits_of_carried(self.dtype)
         if case.dtype.name not in DTYPES or repeats_numbers(case):
             return
         with np.errstate(all="ignore"):
@@ -150,7 +152,7 @@ class Drift:
 
     def merge(self, other: "Drift") -> None:
         """Add what other cases of the same cell and dtype show."""
-        self.dtype, self.limits = other.dtype, other.limits
+        self.dtype, self.limits, self.carried_limits = other.dtype, other.limits, other.carried_limits
         self.shown.merge(other.shown)
         self.carried.merge(other.carried)
         self.units += other.units
@@ -165,14 +167,13 @@ class Drift:
     @property
     def beyond(self) -> float:
         """How many times further off the elements are than those of any correct backend have been."""
-        return max(self.shown.beyond(self.limits), self.carried.beyond(limits_of_carried(self.dtype)))
+        return max(self.shown.beyond(self.limits), self.carried.beyond(self.carried_limits))
 
     @property
     def where(self) -> str:
         """The place of the element that is most beyond its limit."""
         shown, carried = self.shown, self.carried
-        of_carried = limits_of_carried(self.dtype)
-        more = carried.largest / of_carried.largest > shown.largest / self.limits.largest
+        more = carried.largest / self.carried_limits.largest > shown.largest / self.limits.largest
         return carried.where if more else shown.where
 
     @property
