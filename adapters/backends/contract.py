@@ -49,6 +49,7 @@ class Facts:
     gradients: it has a method `gradients`, see `Adapter`; tested in float32 and float64.
     activations: those that its cells take beside tanh, and beside relu in a simple RNN.
     projection: LSTMs with a projection of their outputs.
+    products: "TF32" or "bfloat16" where matrix products in float32 are taken from numbers cut to it.
     compiles: a new form or shape of a layer costs it much, so the suite draws fewer of them.
     tanh_ulps, sigmoid_ulps: by dtype name, the worst error in units in the last place.
     function_error: the absolute error of these two beside that, however small their value is.
@@ -73,6 +74,7 @@ class Facts:
     gradients: bool = False
     activations: tuple[str, ...] = ()
     projection: bool = False
+    products: str = ""
     compiles: bool = False
     tanh_ulps: Mapping[str, float] = field(default_factory=dict, hash=False)
     sigmoid_ulps: Mapping[str, float] = field(default_factory=dict, hash=False)
@@ -95,7 +97,7 @@ class Facts:
             measured = worst.get(dtype.name, unmeasured.error_of(name).ulps)
             errors[name] = FunctionError(measured, self.function_error, typical.get(dtype.name))
         own = {name: known[dtype.name] for name, known in self.functions.items() if dtype.name in known}
-        return Arithmetic(dtype, errors | own)
+        return Arithmetic(dtype, errors | own, self.products)
 
     @property
     def not_tested(self) -> str:

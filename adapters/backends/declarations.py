@@ -7,7 +7,7 @@ from typing import Any
 from rnn_lockstep.adapters.backends.contract import CELLS, EVERYTHING, Facts
 from rnn_lockstep.adapters.one_line import printable
 from rnn_lockstep.reference import FunctionError
-from rnn_lockstep.reference.bound.arithmetic import DTYPES
+from rnn_lockstep.reference.bound.arithmetic import DTYPES, PRODUCTS
 from rnn_lockstep.reference.oracle.activations import ACTIVATIONS
 
 Meant = Callable[[Any], bool]
@@ -59,6 +59,10 @@ NEEDED: dict[str, tuple[str, Meant]] = {
     "tanh_typical": ERRORS,
     "sigmoid_typical": ERRORS,
     "function_error": ("a number that is 0 or more", is_error),
+    "products": (
+        f"one of {', '.join(PRODUCTS)} or nothing",
+        lambda value: isinstance(value, str) and value in ("", *PRODUCTS),
+    ),
     "functions": ("a FunctionError by activation and dtype", are_function_errors),
     **dict.fromkeys(
         ("lengths", "masks", "reverse", "last_output", "gradients", "projection", "compiles"), YES_OR_NO

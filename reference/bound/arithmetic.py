@@ -62,10 +62,12 @@ class Arithmetic:
     """A backend's way to compute: its dtype, and the worst errors of its functions, by name.
 
     A function that is not listed is taken for one that nobody has measured.
+    products: of `PRODUCTS`, the format to which the operands of matrix products in float32 are cut, or "".
     """
 
     dtype: np.dtype[Any]
     functions: Mapping[str, FunctionError] = field(default_factory=dict, hash=False)
+    products: str = ""
 
     def error_of(self, function: str) -> FunctionError:
         """The worst error of a function in this dtype."""
@@ -87,6 +89,12 @@ class Arithmetic:
     def unit_of_sums(self) -> float:
         """The unit roundoff in which sums are accumulated."""
         return 2.0 ** -FORMATS["float32"].bits if self.format.stored_only else self.unit
+
+    @cached_property
+    def cut(self) -> float:
+        """The relative error of an operand of a matrix product: it may be cut off where it is not rounded."""
+        short = self.products and self.dtype == np.float32
+        return 2.0 ** (1 - PRODUCTS[self.products]) if short else 0.0
 
     @cached_property
     def stores(self) -> int:

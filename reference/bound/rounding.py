@@ -116,6 +116,7 @@ def matmul(a: Rounded, b: Rounded) -> Rounded:
 
     What came in: the backend's âb̂ is off ab by â(b̂ - b) + (â - a)b, so by at most the sum of
     |â|·error_b + error_a·|b|, with |â| <= magnitude_a; and by |â||b̂| where either is read as zero.
+    Where operands are cut to fewer bits, each is off by a factor 1 + d with |d| <= cut.
     Then the sum's own rounding, |a||b| times that of N terms (Higham 2002, section 3.5; see `closed`).
     """
     a, b = a.closed(), b.closed()
@@ -130,7 +131,11 @@ def matmul(a: Rounded, b: Rounded) -> Rounded:
         error = error + (size_a * lost) @ size_b
     if (lost := subnormal(b)) is not None:
         error = error + size_a @ (size_b * lost)
-    return Rounded(a.value @ b.value, a.arithmetic, error, a.value.shape[-1], size_a @ size_b)
+    magnitude, cut = size_a @ size_b, a.arithmetic.cut
+    if cut:
+        error = error + (2 * cut + cut**2) * magnitude
+        magnitude = (1 + cut) ** 2 * magnitude
+    return Rounded(a.value @ b.value, a.arithmetic, error, a.value.shape[-1], magnitude)
 
 
 def has_error(a: Rounded) -> bool:

@@ -126,13 +126,14 @@ class Typical(ErrorArray):
 def matmul(a: Typical, b: Typical) -> Typical:
     """A pending sum of products, each of them one term."""
     a, b = a.closed(), b.closed()
-    variance: Any = 0.0
+    squares = a.squares @ b.squares
+    variance = 2 * ROUNDING * a.arithmetic.cut**2 * squares
     if np.any(a.sigma):
         variance = variance + np.square(a.sigma) @ b.squares
     if np.any(b.sigma):
         variance = variance + a.squares @ np.square(b.sigma)
     value = a.value @ b.value
-    return a.made(value, np.sqrt(variance), a.value.shape[-1], a.squares @ b.squares)
+    return a.made(value, np.sqrt(variance), a.value.shape[-1], squares)
 
 
 def add(a: Typical, b: Typical) -> Typical:

@@ -40,16 +40,18 @@ class Limits(NamedTuple):
 
 
 # Where there are gates, their errors partly cancel, which σ does not count on.
-OF_ONE_SUM, OF_ONE_STORED_SUM, OF_GATES = Limits(15.0, 1.8), Limits(7.5, 1.8), Limits(7.0, 1.0)
+OF_ONE_SUM, OF_GATES = Limits(15.0, 1.8), Limits(7.0, 1.0)
+OF_ONE_STORED_SUM, OF_STORED_GATES = Limits(7.5, 1.8), Limits(5.5, 0.9)  # in half types
 # Where errors are carried, σ is an estimate from a few drawings, and in half types they are large.
 OF_CARRIED, OF_CARRIED_STORED = Limits(15.0, 1.8), Limits(35.0, 2.4)
 
 
 def limits_of(cell: Cell, dtype: str) -> Limits:
     """The limits for the outputs of a cell in a dtype."""
-    if len(cell.gates) > 1:
-        return OF_GATES
-    return OF_ONE_STORED_SUM if FORMATS[dtype].stored_only else OF_ONE_SUM
+    one_sum = len(cell.gates) == 1
+    if FORMATS[dtype].stored_only:
+        return OF_ONE_STORED_SUM if one_sum else OF_STORED_GATES
+    return OF_ONE_SUM if one_sum else OF_GATES
 
 
 def limits_of_carried(dtype: str) -> Limits:
@@ -133,14 +135,14 @@ class Drift:
                 self.shown.add(each)
             for each in carried_deviations(case, trace, arithmetic):
                 self.carried.add(each)
-            self._project(case, trace, [each for each in found if each.one_step])
+            self._project(case, trace, arithmetic, [each for each in found if each.one_step])
 
-    def _project(self, case: Case, trace: Trace, found: Sequence[Deviations]) -> None:
+    def _project(self, case: Case, trace: Trace, arithmetic: Arithmetic, found: Sequence[Deviations]) -> None:
         """Project the outputs that were predicted step by step on small errors."""
         self.units += sum(each.sigma.shape[-1] for each in found)
         names = {each.name for each in found}
         expected = outputs_with(case, trace, right(case), names)
-        for error in small_errors(case) if found else ():
+        for error in small_errors(case, arithmetic) if found else ():
             projection = self.projections.setdefault(error.words, Projection())
             for each, plain, wrong in zip(
                 found, expected, outputs_with(case, trace, error, names), strict=True

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rnn_lockstep.reference.bound.arithmetic import PRODUCTS, rounded
+from rnn_lockstep.reference.bound.arithmetic import FORMATS, PRODUCTS, Arithmetic, rounded
 from rnn_lockstep.reference.oracle.case import Case
 from rnn_lockstep.reference.oracle.cells import Cell, Weights
 from rnn_lockstep.reference.oracle.engine import from_shown_states
@@ -49,12 +49,12 @@ def right(case: Case) -> SmallError:
     return SmallError("", 0.0, in_float64(case), case.record)
 
 
-def small_errors(case: Case) -> Iterator[SmallError]:
-    """Every error that is looked for in the answers to a case."""
+def small_errors(case: Case, arithmetic: Arithmetic) -> Iterator[SmallError]:
+    """Every error that is looked for in the answers to a case of a backend with this arithmetic."""
     yield from scaled_weights(case)
     yield from scaled_gates(case)
     if case.dtype == np.float32:
-        yield from products(case)
+        yield from products(case, PRODUCTS.get(arithmetic.products, FORMATS["float32"].bits))
 
 
 def scaled_weights(case: Case) -> Iterator[SmallError]:
@@ -111,10 +111,12 @@ def with_scaled_gate(record: Cell, which: int) -> Cell:
     return replace(record, activated=activated)
 
 
-def products(case: Case) -> Iterator[SmallError]:
-    """All operands of the gates' products, rounded to fewer bits."""
+def products(case: Case, declared: int) -> Iterator[SmallError]:
+    """All operands of the gates' products, rounded to fewer bits than are declared."""
     record = case.record
     for name, bits in PRODUCTS.items():
+        if bits >= declared:
+            continue
         cut = partial(rounded, bits=bits)
 
         def activated(

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from rnn_lockstep.adapters.backends.numpy_adapter import NumpyAdapter
-from rnn_lockstep.reference.bound.arithmetic import rounded
+from rnn_lockstep.reference.bound.arithmetic import PRODUCTS, rounded
 from rnn_lockstep.reference.bound.projections import Projection
 from rnn_lockstep.reference.check.answers import check
 from rnn_lockstep.reference.check.drift import DTYPES, FEWEST, Drift, factor
@@ -20,6 +20,7 @@ from rnn_lockstep.tests.harness.drawing.drift_cases import (
     drift_cases,
 )
 from tests.faults.catalogue import FAULTS
+from tests.faults.catalogue.drift import with_operands
 from tests.faults.correct import CORRECT, InOrder
 
 CELLS = ("simple_rnn", "gru", "lstm")
@@ -58,9 +59,10 @@ def test_products_in_fewer_bits_are_named():
     assert "times further off than float32 rounding explains, as products taken in TF32 are" in found.reason
 
 
-def test_what_no_small_error_explains_is_told_by_its_size():
-    found = drift_of(FAULTS["wide_sums_in_float16"](), "simple_rnn", "float16")
-    assert "times further off than float16 rounding explains, most at batch " in found.reason
+@pytest.mark.parametrize("cell", CELLS)
+def test_sums_in_float16_are_told_by_their_size(cell):
+    found = drift_of(FAULTS["wide_sums_in_float16"](), cell, "float16")
+    assert "times further off than float16 rounding explains, most at " in found.reason
 
 
 def test_too_few_elements_tell_nothing_but_their_size():
@@ -84,7 +86,7 @@ def test_what_cases_show_adds_up():
 @pytest.mark.parametrize("cell", CELLS)
 def test_every_small_error_has_words_of_its_own(cell):
     [case] = drift_cases(cell, "float32", FACTS, 1)
-    words = [error.words for error in small_errors(case)]
+    words = [error.words for error in small_errors(case, FACTS.arithmetic(case.dtype))]
     assert len(set(words)) == len(words) > 5
 
 
@@ -159,3 +161,22 @@ def test_a_stack_of_which_the_bound_says_nothing_is_judged():
     wrong.add(case, replace(trace, outputs=trace.outputs * np.float32(1.001)), arithmetic)
     assert not right.reason
     assert wrong.beyond > 100
+
+
+@pytest.mark.parametrize("form", [{}, CARRIED[0]], ids=str)
+@pytest.mark.parametrize("cell", CELLS)
+def test_products_that_are_declared_to_be_cut_are_right(cell, form):
+    """What is declared belongs to the bound and to σ; what is cut further is still told."""
+    found = {}
+    for declared, computed in (("TF32", "TF32"), ("bfloat16", "bfloat16"), ("TF32", "bfloat16")):
+        arithmetic, drift = replace(FACTS, products=declared).arithmetic(np.dtype("float32")), Drift()
+        for seed in range(3):
+            case = drift_case(cell, "float32", FACTS, (4, 4, 8, 33), "contractive", form, seed)
+            trace = with_operands(PRODUCTS[computed])(case)
+            if declared == computed:
+                assert check(case, trace, arithmetic).status != "mismatch"
+            drift.add(case, trace, arithmetic)
+        found[declared, computed] = drift.reason
+    assert not found["TF32", "TF32"]
+    assert not found["bfloat16", "bfloat16"]
+    assert form or "as products taken in bfloat16 are" in found["TF32", "bfloat16"]
