@@ -30,5 +30,5 @@ def test_drift_of_wide_layers(backend: Backend, cell: str, dtype: str) -> None:
 @needs("float32", SEVERAL)
 def test_drift_of_what_is_not_shown(backend: Backend, cell: str) -> None:
     """In stacks and merged directions the bound grows from step to step, and what rounding does hardly."""
-    count = max(1, settings().max_examples // EXAMPLES)
+    count = max(1, settings().max_examples // (2 * EXAMPLES))
     backend.check_drift(carried_cases(cell, "float32", backend.adapter.facts, count))
