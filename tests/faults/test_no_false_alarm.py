@@ -8,7 +8,7 @@ from rnn_lockstep.adapters import Case
 from rnn_lockstep.adapters.backends.contract import CELLS
 from rnn_lockstep.tests.harness.backend import Backend
 from rnn_lockstep.tests.harness.drawing.strategies import HALF_REGIMES, cases
-from tests.faults.correct import CORRECT, InAnotherOrder, InAWiderDtype
+from tests.faults.correct import CORRECT, InAnotherOrder, InAWiderDtype, InOtherForms
 
 
 @settings(max_examples=1000)
@@ -45,3 +45,16 @@ def test_wider_dtype(of_cell: str) -> None:
 
     answer()
     assert backend.scores.compared >= 400
+
+
+@pytest.mark.parametrize("of_cell", CELLS)
+def test_other_forms(of_cell: str) -> None:
+    backend = Backend("in other forms", InOtherForms())
+
+    @settings(max_examples=300)
+    @given(case=cases(of_cell, dtypes=("float32",)).filter(lambda case: case.activation == "tanh"))
+    def answer(case: Case) -> None:
+        backend.check(case)
+
+    answer()
+    assert backend.scores.compared >= 100

@@ -21,7 +21,7 @@ from rnn_lockstep.tests.harness.drawing.drift_cases import (
 )
 from tests.faults.catalogue import FAULTS
 from tests.faults.catalogue.drift import with_operands
-from tests.faults.correct import CORRECT, InOrder
+from tests.faults.correct import CORRECT, InOrder, InOtherForms
 
 CELLS = ("simple_rnn", "gru", "lstm")
 FACTS = NumpyAdapter.facts
@@ -43,6 +43,19 @@ def test_no_order_of_summation_drifts(order, cell, dtype):
     assert found.elements > FEWEST
     assert not found.reason
     assert found.ratios
+
+
+@pytest.mark.parametrize("form", [{}, *CARRIED], ids=str)
+@pytest.mark.parametrize("cell", CELLS)
+def test_no_other_form_drifts(cell, form):
+    adapter, found = InOtherForms(), Drift()
+    for seed in range(3):
+        case = drift_case(cell, "float32", FACTS, (4, 6, 8, 33), "critical", form, seed)
+        trace, arithmetic = adapter.run(case), adapter.facts.arithmetic(case.dtype)
+        assert check(case, trace, arithmetic).status != "mismatch"
+        found.add(case, trace, arithmetic)
+    assert found.elements > 0
+    assert not found.reason
 
 
 @pytest.mark.parametrize("cell", CELLS)
