@@ -54,6 +54,7 @@ class MeasureGuarantees:
             name, figures = measured
             self.session.guarantees.setdefault(name, []).append(figures)
 
+    @pytest.hookimpl(trylast=True)  # after the table of scores
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Print the table where more is to be shown."""
         if terminalreporter.verbosity > 0 and self.session.scores:
