@@ -12,6 +12,7 @@ import numpy as np
 
 from rnn_lockstep.adapters.backends.compare import run
 from rnn_lockstep.adapters.backends.contract import Adapter, Refused
+from rnn_lockstep.adapters.one_line import with_type
 from rnn_lockstep.reference import Case
 from rnn_lockstep.reference.oracle.validation import Array
 
@@ -22,13 +23,20 @@ STRIDES = (1, 2, 4, 8, 16, 32)  # of two terms that may be in the same lane of a
 
 
 def fingerprint(adapter: Adapter) -> dict[str, str]:
-    """What the backend's arithmetic looks like, in words by what was asked; of what it can be asked."""
+    """What the backend's arithmetic looks like, in words by what was asked.
+
+    Whatever the backend raises or answers, it is told as "not known: ...", and nothing is judged.
+    """
     found = {}
     for name, asked in ASKED.items():
         try:
             found[name] = asked(adapter)
         except (Refused, NotDeclared) as reason:
             found[name] = f"not known: {reason}"
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # a backend may raise anything, and answer anything
+            found[name] = f"not known: {with_type(error)}"
     return found
 
 

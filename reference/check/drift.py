@@ -7,7 +7,6 @@ are calibrated, not proven: `python -m tests.benchmarks.drift` measures what cor
 three times as much, or more.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -16,10 +15,11 @@ import numpy as np
 from rnn_lockstep.reference.bound.arithmetic import FORMATS, Arithmetic
 from rnn_lockstep.reference.bound.projections import Projection
 from rnn_lockstep.reference.check.deviations import Deviations, carried_deviations, deviations
-from rnn_lockstep.reference.check.small_errors import outputs_with, right, small_errors
+from rnn_lockstep.reference.check.small_errors import SmallError, outputs_with, right, small_errors
 from rnn_lockstep.reference.oracle.case import Case
 from rnn_lockstep.reference.oracle.cells import Cell
 from rnn_lockstep.reference.oracle.trace import Trace
+from rnn_lockstep.reference.oracle.validation import Array
 
 DTYPES = ("float32", "float16", "bfloat16")  # in float64 the oracle is no better than a backend
 PROJECTION = 4.0  # the limit of a projection's ratio
@@ -132,25 +132,28 @@ class Drift:
         with np.errstate(all="ignore"):
             found = list(deviations(case, trace, arithmetic))
             for each in found:
-                self.shown.add(each)
+                self.add_sizes(each)
             for each in carried_deviations(case, trace, arithmetic):
                 self.carried.add(each)
-            self._project(case, trace, arithmetic, [each for each in found if each.one_step])
+            outputs = [each for each in found if each.one_step]
+            names = {each.name for each in outputs}
+            expected = outputs_with(case, trace, right(case), names)
+            for error in small_errors(case, arithmetic) if outputs else ():
+                wrong = outputs_with(case, trace, error, names)
+                for each, plain, other in zip(outputs, expected, wrong, strict=True):
+                    self.project(error, each, (other - plain) / error.size)
 
-    def _project(self, case: Case, trace: Trace, arithmetic: Arithmetic, found: Sequence[Deviations]) -> None:
-        """Project the outputs that were predicted step by step on small errors."""
-        self.units += sum(each.sigma.shape[-1] for each in found)
-        names = {each.name for each in found}
-        expected = outputs_with(case, trace, right(case), names)
-        for error in small_errors(case, arithmetic) if found else ():
-            projection = self.projections.setdefault(error.words, Projection())
-            for each, plain, wrong in zip(
-                found, expected, outputs_with(case, trace, error, names), strict=True
-            ):
-                direction = (wrong - plain) / error.size
-                bias = each.of_functions * (1.0 if error.of_function else BIAS)
-                arrays = (each.deviation, direction, each.sigma, bias)
-                projection.add(*(array.reshape(-1, array.shape[-1]) for array in arrays))
+    def add_sizes(self, found: Deviations) -> None:
+        """Add the sizes of an array's deviations, and the units of one that can be projected."""
+        self.shown.add(found)
+        self.units += found.sigma.shape[-1] if found.one_step else 0
+
+    def project(self, error: SmallError, found: Deviations, direction: Array) -> None:
+        """Project the outputs of a direction (batch, time, H) on what an error of size 1 makes of them."""
+        bias = found.of_functions * (1.0 if error.of_function else BIAS)
+        arrays = (found.deviation, direction, found.sigma, bias)
+        projection = self.projections.setdefault(error.words, Projection())
+        projection.add(*(array.reshape(-1, array.shape[-1]) for array in arrays))
 
     def merge(self, other: "Drift") -> None:
         """Add what other cases of the same cell and dtype show."""

@@ -54,7 +54,7 @@ def small_errors(case: Case, arithmetic: Arithmetic) -> Iterator[SmallError]:
     yield from scaled_weights(case)
     yield from scaled_gates(case)
     if case.dtype == np.float32:
-        yield from products(case, PRODUCTS.get(arithmetic.products, FORMATS["float32"].bits))
+        yield from products(case, arithmetic)
 
 
 def scaled_weights(case: Case) -> Iterator[SmallError]:
@@ -111,9 +111,9 @@ def with_scaled_gate(record: Cell, which: int) -> Cell:
     return replace(record, activated=activated)
 
 
-def products(case: Case, declared: int) -> Iterator[SmallError]:
-    """All operands of the gates' products, rounded to fewer bits than are declared."""
-    record = case.record
+def products(case: Case, arithmetic: Arithmetic) -> Iterator[SmallError]:
+    """All operands of the gates' products, rounded to fewer bits than the backend declares."""
+    record, declared = case.record, PRODUCTS.get(arithmetic.products, FORMATS["float32"].bits)
     for name, bits in PRODUCTS.items():
         if bits >= declared:
             continue

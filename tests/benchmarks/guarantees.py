@@ -18,11 +18,11 @@ import numpy as np
 from rnn_lockstep.adapters import Adapter, Case, load
 from rnn_lockstep.adapters.backends.compare import judge, run
 from rnn_lockstep.reference.check.drift import DTYPES, Drift
+from rnn_lockstep.reference.check.guarantees import smallest
 from rnn_lockstep.tests.harness.drawing.drift_cases import drift_cases
 
 SHAPES = ((8, 4, 32, 64), (4, 3, 64, 257), (4, 3, 64, 1024))
 CASES = 5
-FACTORS = [digit * 10.0**-power for power in range(8, 0, -1) for digit in (1, 2, 5)]
 Change = Callable[[Case, float], Case]
 
 
@@ -59,15 +59,6 @@ def by_drift(adapter: Adapter, cases: list[Case], change: Change, error: float) 
     return bool(found.reason)
 
 
-def smallest(sees: Callable[[float], bool]) -> str:
-    """The smallest error that is seen, found by halving."""
-    low, high = 0, len(FACTORS)
-    while low < high:
-        middle = (low + high) // 2
-        low, high = (low, middle) if sees(FACTORS[middle]) else (middle + 1, high)
-    return f"{FACTORS[low]:.0e}" if low < len(FACTORS) else "-"
-
-
 def lines(adapter: Adapter, thorough: bool) -> Iterator[str]:
     """The figures of a backend, a line for each cell, dtype and size."""
     for cell in adapter.facts.cells:
@@ -80,7 +71,7 @@ def lines(adapter: Adapter, thorough: bool) -> Iterator[str]:
                 for change in PLANTED.values():
                     for sees in (by_bound, by_drift):
                         seen = smallest(partial(sees, adapter, cases, change))
-                        figures.append(f"{seen:>6}")
+                        figures.append(f"{'-' if seen is None else f'{seen:.0e}':>6}")
                 yield f"{adapter.facts.name:8} {cell:11} {dtype:9} {shape[-1]:5} {' '.join(figures)}"
 
 

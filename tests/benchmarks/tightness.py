@@ -4,8 +4,8 @@
 
 Whole trajectories of a simple RNN are compared with the float64 oracle's as `allclose` does; ours is the
 one-step check. Correct backends are those given (torch and numpy by default); the errors are 10 units in
-the last place in every element of b, of the initial state or of U, on NumPy. The last column is how many
-units of an error in U the one-step check needs.
+the last place in every element of b, of the initial state or of U, on NumPy. The last two columns are how
+many units of an error in U the one-step check needs, and how many drift needs, from all cases together.
 """
 
 import sys
@@ -17,6 +17,8 @@ import numpy as np
 from rnn_lockstep.adapters import Case, Trace, compare, load
 from rnn_lockstep.adapters.backends.compare import judge, run
 from rnn_lockstep.reference import simple_rnn
+from rnn_lockstep.reference.check.drift import DTYPES as DRIFTS
+from rnn_lockstep.reference.check.drift import Drift
 
 HIDDEN_SIZES, SCALES, DTYPES = (4, 16, 64, 256), (0.1, 0.9, 1.5, 4.0), ("float32", "float64")
 BATCH, TIME, INPUT_SIZE, CASES, ULPS = 2, 60, 8, 10, 10
@@ -73,6 +75,18 @@ def seen_from(cases: list[Case], name: str) -> str:
     return "-"
 
 
+def drifts_from(cases: list[Case], name: str) -> str:
+    """The smallest error of 1, 10, 100, ... units that drift sees in all cases; in float64 it sees none."""
+    for power in range(9) if cases[0].dtype.name in DRIFTS else ():
+        found = Drift()
+        for case in cases:
+            answer = run(load("numpy"), changed(case, name, 10.0**power))
+            found.add(case, answer, load("numpy").facts.arithmetic(case.dtype))
+        if found.reason:
+            return f"1e{power}"
+    return "-"
+
+
 def percent(found: list[bool]) -> str:
     return f"{100 * np.mean(found):4.0f}"
 
@@ -82,7 +96,9 @@ def main(backends: list[str]) -> None:
     adapters = [load(name) for name in backends or ["torch", "numpy"]]
     methods = {**{name: by_tolerance(name) for name in TOLERANCES}, "ours": by_one_step}
     print(f"percent of {CASES} cases: false alarms on correct backends, then errors seen in b, h0 and U")
-    print(f"{'dtype':8} {'H':>4} {'scale':>5}  " + "".join(f"{name:^22}" for name in methods) + "U from")
+    print(
+        f"{'dtype':8} {'H':>4} {'scale':>5}  " + "".join(f"{name:^22}" for name in methods) + "U from  drift"
+    )
     for dtype in DTYPES:
         for hidden_size in HIDDEN_SIZES:
             for scale in SCALES:
@@ -100,7 +116,7 @@ def main(backends: list[str]) -> None:
                         alarms = [rejects(case, trace) for case, _, trace in right]
                     seen = (percent([rejects(*pair) for pair in wrong[part]]) for part in PLANTED)
                     row += f"{percent(alarms)} :{''.join(seen)}    "
-                print(row + seen_from(cases, "U"), flush=True)
+                print(f"{row}{seen_from(cases, 'U'):8}{drifts_from(cases, 'U')}", flush=True)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,14 @@ class Transposed(NumpyAdapter):
     facts = Facts("transposed")
     def run(self, case):
         return super().run(replace(case, U=case.U.T))
+
+class DriftsLate(NumpyAdapter):
+    facts = Facts("drifts late")
+    count = 0
+    def run(self, case):
+        self.count += 1
+        U = case.U.astype("float64") * (1 + 5e-6)
+        return super().run(replace(case, U=U.astype(case.dtype)) if self.count > 10 else case)
 """
 PARITY = ROOT / "tests" / "parity"
 EVERY_STEP, LAWS = "test_every_step.py::test_every_step", "test_laws.py::test_batch_is_its_rows"
@@ -60,3 +68,16 @@ def test_it_is_run_again_where_the_run_was_started(folder, suite, tmp_path):
         assert "1 failed in" in repeated.stdout
         assert line in repeated.stdout
         assert f"again: {again}" in repeated.stdout
+
+
+def test_drift_is_seen_again_in_as_many_cases(tmp_path):
+    """By default it is not: there are ten."""
+    (tmp_path / "theirs.py").write_text(THEIRS)
+    test = "tests/parity/test_drift.py::test_drift --backend theirs:DriftsLate"
+    assert shell(f"pytest {test}", ROOT, tmp_path, tmp_path).returncode == 0
+    run = shell(f"pytest {test} --max-examples 240", ROOT, tmp_path, tmp_path)
+    [again] = set(re.findall(r"again: (pytest .*)", run.stdout))
+    assert again.endswith(" --backend theirs:DriftsLate --max-examples 240")
+    repeated = shell(again, ROOT, tmp_path, tmp_path)
+    assert "1 failed in" in repeated.stdout
+    assert "theirs:DriftsLate: drift: right to the proven bound, but U acts as if" in repeated.stdout

@@ -11,6 +11,7 @@ import jsonschema
 import pytest
 
 from rnn_lockstep.reference.bound.arithmetic import DTYPES
+from rnn_lockstep.tests.harness.guarantees import COLUMNS
 from rnn_lockstep.tests.harness.report.as_json import SCHEMA, strict
 from rnn_lockstep.tests.harness.report.page import page
 
@@ -55,6 +56,14 @@ CONTENT = {
                 }
                 for dtype in DTYPES
             ],
+            "guarantees": [
+                {
+                    **{"cell": "simple_rnn", "dtype": "bfloat16", "hidden_size": 257, "cases": 10},
+                    "errors": [{"in": name, "bound": None, "drift": 5e-7} for name in COLUMNS],
+                    "ways": [{"in": "sums in bfloat16", "seen_by": "nothing"}],
+                }
+            ],
+            "fingerprint": {"sums": "64 terms are added up in an order of its own: " + "64, " * 20},
         }
     ],
     "not_installed": ["torch"],

@@ -28,6 +28,7 @@ class Crashes:
         raise RuntimeError("segment not found")
 """
 TESTS = ("tests/parity/test_every_step.py", "-k", "variants or long or half")
+DRIFT = ("tests/parity/test_drift.py", "-k", "lstm and float32 and not of_wide", "--max-examples", "80")
 EXAMPLES = ("--max-examples", "20")
 
 
@@ -114,6 +115,51 @@ def test_what_no_backend_did_is_told_apart(tmp_path):
     for error in content["errors"]:
         assert CRASHES in error["test"]
         assert "segment not found" in error["message"]
+
+
+def test_fingerprints_are_told_and_fail_nothing(content, written):
+    asked = {backend["name"]: backend["fingerprint"] for backend in content["backends"]}
+    assert asked["numpy"]["saturation"] == "tanh(20) is 1"
+    assert asked[CRASHES]["sums"] == "not known: RuntimeError: segment not found"
+    assert asked[CRASHES]["states"] == "not known: it declares no float16"
+    assert "<li>saturation: tanh(20) is 1</li>" in (written / "report.html").read_text()
+
+
+def test_where_no_test_of_drift_has_passed_nothing_was_measured(content, written):
+    assert [backend["guarantees"] for backend in content["backends"]] == [[], [], []]
+    page = (written / "report.html").read_text()
+    assert "numpy: what a match guarantees was not measured: no test of drift has passed" in page
+
+
+@pytest.mark.parametrize("more", [(), ("-n", "2")])
+def test_what_a_match_guarantees_is_told(more, tmp_path):
+    """In the report and, with -v, in the terminal; a backend that drifts guarantees nothing."""
+    path, wrong = tmp_path / "report.json", "tests.faults.catalogue:u_too_large_by_a_millionth"
+    backends = [f"--backend={name}" for name in ("numpy", wrong)]
+    run = run_pytest(*DRIFT, *backends, "-v", f"--lockstep-report={path}", *more, in_process=not more)
+    assert run.returncode == 1
+    content = json.loads(path.read_text())
+    jsonschema.validate(content, json.loads(SCHEMA.read_text()))
+    right, drifting = content["backends"]
+    [measured] = right["guarantees"]
+    assert (measured["cell"], measured["dtype"], measured["hidden_size"]) == ("lstm", "float32", 64)
+    errors = {error.pop("in"): error for error in measured["errors"]}
+    assert errors["U"]["drift"] < 2e-6 < 1e-5 < errors["U"]["bound"]
+    assert {way["in"]: way["seen_by"] for way in measured["ways"]} == {
+        "products in TF32": "bound",
+        "products in bfloat16": "bound",
+    }
+    assert drifting["guarantees"] == []
+    for backend in (right, drifting):  # the one in a process of its own too
+        assert backend["fingerprint"]["sums"].startswith("64 terms are added up")
+    assert re.search(r"numpy +lstm float32 +64 +\de-05 / \de-07", run.stdout)
+    assert f"{wrong}: what a match guarantees was not measured" in run.stdout
+
+
+def test_without_a_report_nothing_is_measured():
+    run = run_pytest(*DRIFT, "--backend=numpy")
+    assert run.returncode == 0
+    assert "guarantees" not in run.stdout
 
 
 def failure(test, message, **more):

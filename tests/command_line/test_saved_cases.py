@@ -41,6 +41,12 @@ class Crashes(NumpyAdapter):
             raise RuntimeError("segment not found")
         return super().run(case)
 
+class Drifts(NumpyAdapter):
+    facts = Facts("drifts")
+    def run(self, case):
+        U = case.U.astype("float64") * (1 + 5e-6)
+        return super().run(replace(case, U=U.astype(case.dtype)))
+
 class Simple(NumpyAdapter):
     facts = Facts("simple")
     def run(self, case):
@@ -111,6 +117,22 @@ def test_gradients_are_saved_and_replayed_as_such(tmp_path, their_modules):
     assert "1 failed, 1 skipped" in again.stdout
     assert "theirs:WrongGradients: wrong gradient of" in again.stdout
     assert re.search(r"theirs:Simple refused 1: it does not declare lstm,.* gradients", again.stdout)
+
+
+@pytest.mark.parametrize("parallel", [(), ("-n", "2")])
+def test_drift_of_a_saved_case_is_told_and_stays_a_match(parallel, tmp_path, their_modules):
+    drifting = ("--backend", "theirs:Drifts")
+    test = "tests/parity/test_drift.py::test_drift"
+    run = run_pytest(test, *drifting, python_path=their_modules, root=tmp_path)
+    assert "theirs:Drifts: drift: right to the proven bound" in run.stdout
+    (path,) = saved_in(tmp_path)
+    assert saved_case.load(path).status == "drift"
+    both = (*drifting, "--backend", "numpy")
+    again = run_pytest(*both, f"--replay={path}", *parallel, python_path=their_modules)
+    assert again.returncode == 0
+    assert "2 passed" in again.stdout
+    assert re.search(rf"theirs:Drifts: note: drift in {path.name}: right to .*U acts as if", again.stdout)
+    assert "numpy: note" not in again.stdout
 
 
 def test_an_answer_of_any_form_is_saved_with_its_case(tmp_path, their_modules):

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 from typing import Any, ClassVar, TypeVar
 
@@ -12,11 +12,13 @@ from hypothesis import strategies as st
 
 from rnn_lockstep.adapters import Adapter, Case, Cotangents, Refused, Trace
 from rnn_lockstep.adapters.backends.compare import judge, judge_gradients, judge_training, run, run_gradients
+from rnn_lockstep.adapters.backends.fingerprint import fingerprint
 from rnn_lockstep.adapters.one_line import in_one_line
 from rnn_lockstep.adapters.workers.supervised import Supervised
 from rnn_lockstep.adapters.workers.watched import Watched
 from rnn_lockstep.reference import Verdict
 from rnn_lockstep.reference.check.drift import Drift
+from rnn_lockstep.reference.check.guarantees import Guarantees
 from rnn_lockstep.reference.oracle.training import loss_cotangents, trained, weights_of
 from rnn_lockstep.reference.oracle.validation import Array
 from rnn_lockstep.tests.harness.drawing.strategies import cases
@@ -24,6 +26,7 @@ from rnn_lockstep.tests.harness.failure import Drifted, Failure
 from rnn_lockstep.tests.harness.losses import Losses
 from rnn_lockstep.tests.harness.scores import Scores
 
+FINGERPRINT = 10.0  # seconds for a case of it, in a process of its own
 Watch = Callable[[Failure], None]
 Answer = TypeVar("Answer")
 
@@ -36,6 +39,7 @@ class Backend:
     asked: the case, and cotangents where gradients were asked for, that it was given last.
     watchers: each is shown everything that a test is judged by.
     excused: which known failure a failure of a case is, in words; empty where it is none.
+    guarantees: where it is kept what matches in a test of drift; None where nobody asks.
     """
 
     interrupted: ClassVar[bool] = False  # someone wants the run to end
@@ -48,6 +52,7 @@ class Backend:
         self.asked: tuple[Case, Cotangents | None] | None = None
         self.watchers: list[Watch] = []
         self.excused: Callable[[Case], str] | None = None
+        self.guarantees: Guarantees | None = None
 
     def __repr__(self) -> str:
         return f"<Backend {self.name}>"
@@ -62,6 +67,20 @@ class Backend:
     def printed(self) -> str:
         """The text that the backend's process has printed since this was called last."""
         return self.adapter.printed() if isinstance(self.adapter, Supervised) else ""
+
+    def fingerprint(self) -> dict[str, str]:
+        """Ask what the backend's arithmetic looks like, see `adapters.backends.fingerprint`.
+
+        What it does beside answering is no test's. Nothing is asked where too many cases were lost.
+        """
+        if self.losses.given_up:
+            return {}
+        limited = self.adapter.limited(FINGERPRINT) if isinstance(self.adapter, Supervised) else nullcontext()
+        with limited:
+            found = fingerprint(self.adapter)
+        self.adapter.warned.clear()
+        self.begin()
+        return found
 
     def rest(self) -> None:
         """End the backend's process, if it has one, until it is asked again."""
@@ -207,6 +226,8 @@ class Backend:
                 verdict = replace(verdict, status="drift", reason=reason)
             self.scores.add_verdict(verdict)
             self._assert((Drifted if reason else Failure)(self.name, self.adapter, verdict, trace))
+            if self.guarantees is not None and not reason and verdict.status != "mismatch":
+                self.guarantees.add(verdict, trace, self.adapter.facts.arithmetic(case.dtype))
 
     def check_conduct(self) -> None:
         """Fail the test where the backend has done something to its arguments or to earlier answers."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
+from hypothesis import settings
 
 from rnn_lockstep.adapters import Adapter, Cotangents, Facts, Trace, load
 from rnn_lockstep.adapters.backends.examination import Examination, examine, examine_gradients
@@ -17,6 +18,7 @@ from rnn_lockstep.reference import Verdict
 from rnn_lockstep.reference.diagnosis.mistakes.mistake import Mistake
 from rnn_lockstep.reference.oracle.time_limit import TimeIsUp
 from rnn_lockstep.tests.harness.budget import Budget
+from rnn_lockstep.tests.harness.profiles import DEFAULT_EXAMPLES
 
 UNSTEADY = "it does not always answer the same case alike"
 EXPLAINED: dict[str, list[Mistake]] = {}  # by what the failures of a backend were explained in this run
@@ -175,8 +177,10 @@ class Drifted(Failure):
 
     @property
     def again(self) -> str:
-        """The test's command: other cases may be needed to see it."""
-        return f"{self.rerun} --backend {shlex.quote(self.backend)}"
+        """The test's command, with the number of examples: it may take all cases to see it."""
+        examples = settings().max_examples
+        more = "" if examples == DEFAULT_EXAMPLES else f" --max-examples {examples}"
+        return f"{self.rerun} --backend {shlex.quote(self.backend)}{more}"
 
 
 def failures(error: BaseException | None) -> Iterator[Failure]:

@@ -71,6 +71,8 @@ def backend(request: pytest.FixtureRequest) -> Iterator[Backend]:
         reason = str(error)
     else:
         yield backend
+        if reports := request.config.pluginmanager.get_plugin("lockstep-report"):
+            reports.ask_fingerprint(backend)  # after all tests: it may be one that fails at its first calls
         backend.rest()
         return
     pytest.fail(reason, pytrace=False)

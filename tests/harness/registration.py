@@ -12,6 +12,7 @@ from rnn_lockstep.adapters.saved_cases.saved_case import InvalidCase
 from rnn_lockstep.adapters.workers.supervised import Supervised
 from rnn_lockstep.tests.harness.anywhere import saving_folder
 from rnn_lockstep.tests.harness.conformance_vectors import ConformanceVectors
+from rnn_lockstep.tests.harness.guarantees import MeasureGuarantees
 from rnn_lockstep.tests.harness.known_failures import excuse
 from rnn_lockstep.tests.harness.known_failures.draft import Draft
 from rnn_lockstep.tests.harness.known_failures.entries import InvalidKnownFailures, read_entries
@@ -30,6 +31,8 @@ def register(config: pytest.Config, session: Session) -> None:
         from rnn_lockstep.tests.harness.report.plugin import Reports
 
         plugins.register(Reports(config, session), "lockstep-report")
+    if config.getoption("--lockstep-report") or config.option.verbose > 0:
+        plugins.register(MeasureGuarantees(session), "lockstep-guarantees")
     if shows_progress(config):
         plugins.register(Progress(config), "lockstep-progress")
     register_vectors(config)

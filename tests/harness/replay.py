@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from rnn_lockstep.adapters import Refused
+from rnn_lockstep.adapters import Refused, Trace
 from rnn_lockstep.adapters.one_line import printable
 from rnn_lockstep.adapters.saved_cases.manifest import load_all
 from rnn_lockstep.adapters.saved_cases.saved_case import SavedCase
+from rnn_lockstep.reference.check.drift import Drift
 from rnn_lockstep.tests.harness.again import shortest
 from rnn_lockstep.tests.harness.backend import Backend
 from rnn_lockstep.tests.harness.findings import FOUND
@@ -17,13 +18,24 @@ from rnn_lockstep.tests.harness.findings import FOUND
 TEST = Path(__file__).parents[1] / "parity" / "replay.py"
 
 
-def check_saved(backend: Backend, saved: SavedCase) -> None:
-    """Fail the test unless the backend's answer is right. Raises Refused."""
+def check_saved(backend: Backend, saved: SavedCase, name: str = "a saved case") -> None:
+    """Fail the test unless the backend's answer is right. Raises Refused.
+
+    name: of the file, for what is told of an answer that is right.
+    """
     need_declared(backend, saved)
     if saved.cotangents is None:
-        backend.check(saved.case)
+        tell_drift(backend, saved, backend.check(saved.case), name)
     else:
         backend.check_gradients(saved.case, saved.cotangents)
+
+
+def tell_drift(backend: Backend, saved: SavedCase, trace: Trace, name: str) -> None:
+    """Tell where an answer that is right is further off than rounding explains. It stays a match."""
+    found = Drift()
+    found.add(saved.case, trace, backend.adapter.facts.arithmetic(saved.case.dtype))
+    if found.reason:
+        backend.scores.add_drift(saved.case, f"{name}: {found.reason}")
 
 
 def need_declared(backend: Backend, saved: SavedCase) -> None:

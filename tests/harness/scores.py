@@ -44,7 +44,8 @@ class Score:
     """The score of one backend on one cell in one dtype.
 
     counts: cases by status.  reasons: refusals by reason.  known: failures that are known, by why.
-    warned: warnings of the framework, by their text; of these three no more than MOST_REASONS, and OTHER.
+    warned: warnings of the framework, by their text.  drifts: drift that is told of answers which match.
+    Of each of these four there are no more than MOST_REASONS, and OTHER.
     seconds: spent in the backend and the check.
     bounds: how often each case's median bound occurred, by its value to two digits.
     worst: the largest deviation as a fraction of its bound, and `where` that was.
@@ -54,6 +55,7 @@ class Score:
     reasons: Counter[str] = field(default_factory=Counter)
     known: Counter[str] = field(default_factory=Counter)
     warned: Counter[str] = field(default_factory=Counter)
+    drifts: Counter[str] = field(default_factory=Counter)
     bounds: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0
     worst: float = 0.0
@@ -88,6 +90,7 @@ class Score:
         add_reasons(self.reasons, other.reasons)
         add_reasons(self.known, other.known)
         add_reasons(self.warned, other.warned)
+        add_reasons(self.drifts, other.drifts)
         self.bounds.update(other.bounds)
         self.seconds += other.seconds
         self.keep_worst(other.worst, other.where)
@@ -123,6 +126,10 @@ class Scores(dict[str, Score]):
 
     def add_known_failure(self, case: Case, why: str, what: str = "") -> None:
         add_reasons(self.of(case, what).known, {printable(why): 1})
+
+    def add_drift(self, case: Case, told: str) -> None:
+        """Tell of drift in an answer that is a match and stays one."""
+        add_reasons(self.of(case, "").drifts, {printable(told): 1})
 
     def add_warnings(self, case: Case, warned: Counter[str], what: str = "") -> None:
         add_reasons(self.of(case, what).warned, warned)

@@ -49,6 +49,9 @@ class Session:
         self.faults: dict[str, tuple[int, int]] = {}  # by family: killed, planted
         self.diagnosed: dict[str, tuple[int, int]] = {}  # by family: named by the diagnosis, planted
         self.failures: list[dict[str, Any]] = []  # as `Failure.to_json` makes them
+        self.guarantees: dict[
+            str, list[dict[str, Any]]
+        ] = {}  # of backends, as `guarantees.content` makes them
         self.parallel = False
         for name in self.names:
             base = name.partition("@")[0].partition(":")[0]

@@ -58,6 +58,7 @@ TOLD = {
         "{name} fails as is known, in {count:,} cases: {why}",
         "{name} fails as is known in {count:,} more cases",
     ),
+    "drifts": ("{name}: note: drift in {why}", "{name}: note: drift in {count:,} cases more"),
     "warned": ("{name} warned {count:,} times: {why}", "{name} warned {count:,} times more, of other things"),
 }
 

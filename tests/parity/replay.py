@@ -12,8 +12,8 @@ from rnn_lockstep.tests.harness.replay import check_saved
 
 def test_replay(backend: Backend, replayed: tuple[Path, SavedCase]) -> None:
     """Judge the case of one file anew; nothing of what was found when it was saved counts."""
-    _, saved = replayed
+    file, saved = replayed
     try:
-        check_saved(backend, saved)
+        check_saved(backend, saved, file.name)
     except Refused as reason:
         pytest.skip(f"{backend.name} refused: {reason}")

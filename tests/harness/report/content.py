@@ -1,11 +1,12 @@
 """Content of a report, as plain data: the same for a page, a summary and a program."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rnn_lockstep.adapters.one_line import printable, printable_lines
 from rnn_lockstep.reference.bound.arithmetic import DTYPES
+from rnn_lockstep.tests.harness.guarantees import in_order as by_size
 from rnn_lockstep.tests.harness.report.trends import Trends
 from rnn_lockstep.tests.harness.scores import Scores, in_order, most_common
 
@@ -14,8 +15,19 @@ VERSION = 1
 KINDS = {"": "answers", "grad": "gradients", "train": "training"}
 
 
-def backend_content(name: str, facts: str, not_tested: str, scores: Scores, trends: Trends) -> dict[str, Any]:
-    """Describe one backend: its facts, a score for each cell and dtype, and the trends of each dtype."""
+def backend_content(
+    name: str,
+    facts: str,
+    not_tested: str,
+    scores: Scores,
+    trends: Trends,
+    guarantees: Sequence[dict[str, Any]] = (),
+    fingerprint: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """Describe one backend: its facts, a score for each cell and dtype, and the trends of each dtype.
+
+    guarantees: as `tests.harness.guarantees.content` makes them.  fingerprint: in words by what was asked.
+    """
     return {
         "name": name,
         "facts": facts,
@@ -33,6 +45,8 @@ def backend_content(name: str, facts: str, not_tested: str, scores: Scores, tren
             for dtype in DTYPES
             if dtype in trends.dtypes
         ],
+        "guarantees": sorted(guarantees, key=by_size),
+        "fingerprint": {asked: printable(found) for asked, found in (fingerprint or {}).items()},
     }
 
 

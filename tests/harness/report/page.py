@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from rnn_lockstep.tests.harness.guarantees import COLUMNS, NOTHING, row
 from rnn_lockstep.tests.harness.report.content import Content, headline, quantity, ratio, refusals, short
 
 TEMPLATE = "page.html.jinja"
@@ -21,7 +22,7 @@ def page(content: Content) -> str:
         lstrip_blocks=True,
     )
     environment.filters.update(quantity=quantity, ratio=ratio, short=short)
-    environment.globals.update(refusals=refusals)
+    environment.globals.update(refusals=refusals, row=row, columns=COLUMNS, nothing=NOTHING)
     plots = {
         backend["name"]: [plot(backend["name"], backend["trends"], axis) for axis in AXES]
         for backend in content["backends"]

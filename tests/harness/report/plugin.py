@@ -10,7 +10,7 @@ import pytest
 from hypothesis import settings
 
 from rnn_lockstep.adapters.one_line import in_one_line, printable, printable_lines
-from rnn_lockstep.tests.harness.backend import backend_of, watching
+from rnn_lockstep.tests.harness.backend import Backend, backend_of, watching
 from rnn_lockstep.tests.harness.report.content import VERSION, Content, backend_content, grouped
 from rnn_lockstep.tests.harness.report.files import targets, write
 from rnn_lockstep.tests.harness.report.trends import Trends
@@ -35,6 +35,7 @@ class Reports:
         self.outcomes: Counter[str] = Counter(passed=0, failed=0, skipped=0)
         self.errors: list[dict[str, str]] = []
         self.said: list[str] = []
+        self.fingerprints: dict[str, dict[str, str]] = {}
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Iterator[None]:
@@ -47,6 +48,8 @@ class Reports:
         report = yield
         if call.when == "call" and (backend := backend_of(item)):
             report.lockstep_trends = [backend.name, item.stash[TRENDS].to_json()]
+        if call.when == "teardown":  # of the last test of a backend
+            report.lockstep_fingerprints = dict(self.fingerprints)
         return report
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -55,6 +58,7 @@ class Reports:
         if measured := getattr(report, "lockstep_trends", None):
             name, trends = measured
             self.trends[name].add_json(trends)
+        self.fingerprints |= getattr(report, "lockstep_fingerprints", {})
         if report.failed and not getattr(report, "lockstep_failures", []):
             crash = getattr(report.longrepr, "reprcrash", None)
             self.add_error(report, crash.message if crash else report.longrepr)
@@ -62,6 +66,11 @@ class Reports:
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.failed:
             self.add_error(report, report.longrepr)
+
+    def ask_fingerprint(self, backend: Backend) -> None:
+        """Ask a backend for its fingerprint, once, while it is there."""
+        if backend.name not in self.fingerprints:
+            self.fingerprints[backend.name] = backend.fingerprint()
 
     def add_error(self, report: pytest.TestReport | pytest.CollectReport, message: object) -> None:
         """Keep what is wrong with a test or a file beside wrong answers."""
@@ -95,7 +104,15 @@ class Reports:
             "max_examples": settings().max_examples,
             "tests": dict(self.outcomes),
             "backends": [
-                backend_content(name, of.facts[name], of.not_tested[name], of.scores[name], self.trends[name])
+                backend_content(
+                    name,
+                    of.facts[name],
+                    of.not_tested[name],
+                    of.scores[name],
+                    self.trends[name],
+                    of.guarantees.get(name, []),
+                    self.fingerprints.get(name),
+                )
                 for name in sorted(of.scores, key=of.names.index)
             ],
             "not_installed": of.not_installed,

@@ -40,6 +40,20 @@ def test_states_and_saturation_are_told():
     assert found["saturation"] == "tanh(20) is 1"
 
 
+def test_a_backend_that_fails_is_told_as_not_known():
+    class Fails:
+        facts = load("numpy").facts
+
+        def run(self, case):
+            if case.activation == "tanh":
+                return []
+            raise SystemExit(3)
+
+    found = fingerprint(Fails())
+    assert found["sums"] == "not known: SystemExit: 3"
+    assert found["saturation"].startswith("not known: AttributeError: ")
+
+
 def test_what_a_backend_does_not_declare_is_not_asked():
     class OnlyLSTM:
         facts = Facts("only", cells=("lstm",), biases=(2,))

@@ -28,6 +28,14 @@ def test_known_failures_are_told_likewise():
     assert lines[-1] == "mine fails as is known in 2,995 more cases"
 
 
+def test_drift_of_what_matches_is_told_as_a_note():
+    scores = refused([])
+    scores.add_drift(CASE, "a.safetensors: right to the proven bound, but\x07")
+    assert list(told_of("mine", scores)) == [
+        "mine: note: drift in a.safetensors: right to the proven bound, but?"
+    ]
+
+
 def test_the_most_common_causes_are_told_and_the_others_counted():
     failures = [{"backend": "mine", "cause": f"wrong {k}\n\x1b[2J"} for k in [*range(3000), 7]]
     lines = list(causes(failures))
