@@ -22,7 +22,6 @@ from rnn_lockstep.reference.oracle.trace import Trace
 from rnn_lockstep.reference.oracle.validation import Array
 
 DTYPES = ("float32", "float16", "bfloat16")  # in float64 the oracle is no better than a backend
-PROJECTION = 4.0  # the limit of a projection's ratio
 BIAS = 0.25  # the part of a function's typical error that goes one way, as far as other errors are concerned
 MARGIN = 3  # by which the limits are beyond the worst of any correct backend, or more
 FEWEST = 1000  # elements that a root mean square and a projection need
@@ -33,15 +32,17 @@ class Limits(NamedTuple):
     """The limits of deviation / σ.
 
     largest: of one element.  root_mean_square: over elements whose σ is mostly that of sums.
+    projection: of the ratio of a projection, where there are any.
     """
 
     largest: float
     root_mean_square: float
+    projection: float = np.inf
 
 
 # Where there are gates, their errors partly cancel, which σ does not count on.
-OF_ONE_SUM, OF_GATES = Limits(15.0, 1.8), Limits(7.0, 1.0)
-OF_ONE_STORED_SUM, OF_STORED_GATES = Limits(7.5, 1.8), Limits(5.5, 0.9)  # in half types
+OF_ONE_SUM, OF_GATES = Limits(15.0, 1.8, 4.0), Limits(7.0, 1.0, 2.5)
+OF_ONE_STORED_SUM, OF_STORED_GATES = Limits(7.5, 1.8, 4.0), Limits(5.5, 0.9, 2.5)  # in half types
 # Where errors are carried, σ is an estimate from a few drawings, and in half types they are large.
 OF_CARRIED, OF_CARRIED_STORED = Limits(15.0, 1.8), Limits(35.0, 2.4)
 
@@ -191,7 +192,11 @@ class Drift:
     @property
     def error(self) -> str:
         """The words of the small error that explains most, of those that are seen; empty where none is."""
-        seen = [words for words, size in self.ratios.items() if size > PROJECTION and self._fits(words)]
+        seen = [
+            words
+            for words, size in self.ratios.items()
+            if size > self.limits.projection and self._fits(words)
+        ]
         return max(seen, key=lambda words: self.projections[words].explained, default="")
 
     def _fits(self, words: str) -> bool:

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rnn_lockstep.adapters import Adapter, Case, Facts, load
-from rnn_lockstep.reference.check.drift import DTYPES, PROJECTION, Drift, limits_of, limits_of_carried
+from rnn_lockstep.reference.check.drift import DTYPES, Drift, limits_of, limits_of_carried
 from rnn_lockstep.reference.oracle.cells import CELLS
 from rnn_lockstep.tests.harness.drawing.drift_cases import CARRIED, REGIMES, drift_case
 from rnn_lockstep.tests.harness.drawing.make_case import Shape, Variant
@@ -141,7 +141,7 @@ def line(adapter: Adapter, cell: str, dtype: str, data: str, count: int) -> str:
 
 def limits(cell: str, dtype: str) -> Worst:
     """The limits of a cell."""
-    return Worst(*limits_of(CELLS[cell], dtype), PROJECTION, *limits_of_carried(dtype))
+    return Worst(*limits_of(CELLS[cell], dtype), *limits_of_carried(dtype)[:2])
 
 
 def figures(worst: Worst) -> str:

@@ -68,7 +68,7 @@ def cancelling(case: Case, seed: int) -> Case:
     A sum in float32 loses nothing by that; one in a half type is rounded where it is large.
     """
     half = case.input_size // 2
-    inputs, W = np.abs(case.inputs.astype(np.float64)), np.abs(case.W.astype(np.float64))
+    inputs, W = np.abs(case.inputs.astype(np.float64)), 2 * np.abs(case.W.astype(np.float64))
     apart = 0.1 * np.random.default_rng(seed).normal(size=inputs[..., :half].shape)
     inputs[..., half : 2 * half] = inputs[..., :half] * (1 + apart)
     W[:, half : 2 * half] = -W[:, :half]

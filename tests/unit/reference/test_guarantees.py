@@ -52,10 +52,11 @@ def test_products_in_fewer_bits_are_seen_or_not(way, cell):
     assert seen_in(cell, "float32")[f"products in {way}"].drift == 1
 
 
-def test_sums_in_a_half_type_are_seen_in_many_units():
-    assert seen_in("simple_rnn", "float16")["sums in float16"] == Seen(None, 1)
-    assert seen_in("lstm", "float16")["sums in float16"] == Seen(None, None)
-    assert seen_in("lstm", "float16", shape=WIDE)["sums in float16"].drift == 1
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+@pytest.mark.parametrize("cell", CELLS)
+def test_sums_in_a_half_type_are_seen(dtype, cell):
+    assert seen_in(cell, dtype)[f"sums in {dtype}"] == Seen(None, 1)
+    assert seen_in(cell, dtype, shape=WIDE)[f"sums in {dtype}"].drift == 1
 
 
 def test_of_several_gates_the_one_that_is_seen_least_counts():
