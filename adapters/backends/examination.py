@@ -71,10 +71,11 @@ def examine(
             twins = [twin(case, seed) for seed in range(PROBES)]
             siblings = [sibling(case, seed) for seed in range(PROBES)]
         wrong, alike = (list(wrong_answers(adapter, cases)) for cases in (probes, twins))
-        near = [] if wrong or alike else list(wrong_answers(adapter, siblings))
+        some = [sibling(like.case, PROBES) for like in (wrong or alike)[:1]] or siblings
+        near = list(wrong_answers(adapter, some))
     except TimeIsUp as over:
         return Examination(f"not diagnosed: {over} before the backend had answered more: {verdict.reason}")
-    answers = [Answer(case, trace), *wrong, *alike, *near]
+    answers = [Answer(case, trace), *near, *wrong, *alike]
     diagnosis = diagnose(answers, adapter.facts.arithmetic(case.dtype), hints)
     if judge(adapter, case, trace).status == "match":
         return Examination(LATER)

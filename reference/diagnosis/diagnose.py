@@ -17,6 +17,7 @@ from rnn_lockstep.reference.bound.arithmetic import Arithmetic, FunctionError, n
 from rnn_lockstep.reference.diagnosis.mistakes import COMMON, possible
 from rnn_lockstep.reference.diagnosis.mistakes.gradients import possible as gradient_mistakes
 from rnn_lockstep.reference.diagnosis.mistakes.mistake import Mistake
+from rnn_lockstep.reference.diagnosis.probe import are_siblings
 from rnn_lockstep.reference.diagnosis.recover_activation import activation_in_effect
 from rnn_lockstep.reference.diagnosis.recover_factors import factors
 from rnn_lockstep.reference.diagnosis.recover_gradients import GradientAnswer, of_right_gradients
@@ -223,9 +224,11 @@ def from_activation(suspects: Sequence[Suspect], known: Sequence[Mistake]) -> It
 def from_precision(suspects: Sequence[Suspect], known: Sequence[Mistake]) -> Iterator[Explanation]:
     """The widest narrower dtype in whose bounds all answers lie: perhaps something is computed in it.
 
-    Then most steps are wrong. A few wrong ones among right ones have another cause.
+    Then most steps are wrong: a few wrong ones among right ones have another cause. And what is rounded is
+    off otherwise in nearly the same case.
     """
-    if not suspects[-1].wrong_at_half_the_steps:
+    near = (pair for pair in combinations(suspects, 2) if are_siblings(*(each.case for each in pair)))
+    if not suspects[-1].wrong_at_half_the_steps or any(a.is_off_like(b) for a, b in near):
         return
     for name in narrower_dtypes(suspects[0].case.dtype.name):
         arithmetic = Arithmetic(np.dtype(name), NARROWER_ERRORS)
