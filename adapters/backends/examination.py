@@ -22,7 +22,7 @@ from rnn_lockstep.reference.diagnosis.diagnose import (
     diagnose,
     diagnose_gradients,
 )
-from rnn_lockstep.reference.diagnosis.mistakes.mistake import Mistake, with_states
+from rnn_lockstep.reference.diagnosis.mistakes.mistake import Mistake, with_states, zeros_in_padding
 from rnn_lockstep.reference.diagnosis.probe import probe, sibling, twin, with_each_array
 from rnn_lockstep.reference.diagnosis.recover_gradients import GradientAnswer
 from rnn_lockstep.reference.oracle.time_limit import TimeIsUp, need_time, time_left
@@ -30,6 +30,7 @@ from rnn_lockstep.reference.oracle.validation import Array
 
 ALONE = "no cause is known: it is wrong in this case, and right in others like it"
 LATER = "the answer was wrong when it came, and is right by now: something writes to it later"
+PADDING = "what is in the padding reaches the answer: it is wrong with NaN there, and right with zeros"
 RANDOM = "the same case gives other answers the next time: something is random or kept"
 PROBES = 2  # and as many twins
 
@@ -80,6 +81,8 @@ def examine(
     if judge(adapter, case, trace).status == "match":
         return Examination(LATER)
     named = len(diagnosis.explanations)
+    if not named and padding_matters(adapter, case):
+        return Examination(f"{PADDING}: {verdict.reason}", diagnosis)
     reason = f"{verdict.reason}{size_boundary_hint(verdict)}"
     if named and not wrong and not alike and not (near and named == 1):  # many may have the same effect there
         return Examination(f"{ALONE}: {reason}")
@@ -87,6 +90,16 @@ def examine(
     if named and not wrong:
         cause += f"; not so with {probes[0].sizes}" if alike else "; it shows with numbers like these only"
     return Examination(cause, diagnosis, tuple(notes(adapter, probes[0], diagnosis)))
+
+
+def padding_matters(adapter: Adapter, case: Case) -> bool:
+    """Tell whether a wrong answer to a case is right once there are zeros for NaN in its padding."""
+    if not np.isnan(case.inputs).any():
+        return False
+    try:
+        return status(adapter, zeros_in_padding(case)) == "match"
+    except TimeIsUp:
+        return False
 
 
 def unsteadiness(make: Callable[[], Adapter], adapter: Adapter, case: Case) -> str:
@@ -139,8 +152,12 @@ def wrong_answers(adapter: Adapter, cases: Sequence[Case]) -> Iterator[Answer]:
 
 def size_boundary_hint(verdict: Verdict) -> str:
     """A hint where the first wrong step or unit is a multiple of 8 or one more, as blocks of a loop begin."""
-    first = verdict.first
-    places = [] if first is None else [first.index.get(axis, 0) for axis in ("time", "unit")]
+    if verdict.first is None:
+        return ""
+    index = dict(verdict.first.index)
+    if verdict.case.reverse and "time" in index:  # its steps are run from the last
+        index["time"] = verdict.case.time - 1 - index["time"]
+    places = [index.get(axis, 0) for axis in ("time", "unit")]
     return "; suspect a size boundary" if any(k >= 8 and k % 8 < 2 for k in places) else ""
 
 

@@ -211,10 +211,12 @@ def wrong_elements(each: ArrayInEffect) -> str:
         return f"{each.name}[{shown}] is {each.found[where]:.6g} and should be {each.given[where]:.6g}"
     for axis, name in enumerate(("row", "column")[: wrong.ndim] if wrong.ndim == 2 else ()):
         some = np.flatnonzero(wrong.any(axis=1 - axis))
+        zero = np.all(np.abs(each.found.take(some, axis)) <= each.error.take(some, axis))
         if len(some) == 1:
-            k = int(some[0])
-            zero = np.all(np.abs(each.found.take(k, axis)) <= each.error.take(k, axis))
-            return f"{each.name}'s {name} {k} is {'zero' if zero else 'wrong'}"
+            return f"{each.name}'s {name} {some[0]} is {'zero' if zero else 'wrong'}"
+        if zero and len(some) < wrong.shape[axis]:
+            shown = ", ".join(str(k) for k in some[:12]) + (", ..." if len(some) > 12 else "")
+            return f"{each.name}'s {name}s {shown} are zero"
     count = int(np.count_nonzero(wrong))
     return (
         f"{each.name} is wrong in {count} of {wrong.size} elements"

@@ -155,6 +155,7 @@ class Failure:
             "test": self.test,
             "claim": self.claim,
             "case": repr(case),
+            "size": sum(array.size for array in case.arrays().values()),
             "layer": f"{case.cell} {case.dtype}",
             "cause": self.cause,
             "reason": self.verdict.reason,
