@@ -175,7 +175,8 @@ def examine_gradients(
         return Examination(f"not diagnosed: {over} before the backend had answered more: {verdict.reason}")
     asked = GradientAnswer(case, cotangents, answer)
     try:
-        more = list(wrong_gradients(adapter, [twin(case, seed) for seed in range(PROBES)]))
+        twins = [twin(case, seed) for seed in range(PROBES)]
+        more = list(wrong_gradients(adapter, [*twins, sibling(twins[0], PROBES)]))
     except TimeIsUp:
         more = []
     diagnosis = diagnose_gradients([asked, *more], adapter.facts.arithmetic(case.dtype))
@@ -186,10 +187,10 @@ def examine_gradients(
 
 
 def wrong_gradients(adapter: Any, cases: Sequence[Case]) -> Iterator[GradientAnswer]:
-    """The wrong gradients of the backend, by cotangents of everything, in cases whose form is right."""
-    for seed, case in enumerate(cases):
+    """The wrong gradients of the backend, by the same cotangents of everything, in cases of one form."""
+    for case in cases:
         need_time()
-        rng = np.random.default_rng(seed)
+        rng = np.random.default_rng(0)
         steps = (case.time,) if case.return_sequences else ()
         shapes = [(case.batch, *steps, case.features), *case.state_shapes]
         cotangents = Cotangents(*(rng.normal(size=shape).astype(case.dtype) for shape in shapes))

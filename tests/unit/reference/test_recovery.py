@@ -213,3 +213,18 @@ def gradient_answers(change):
 def test_what_gradients_have_to_do_with_the_right_ones(change, says):
     found = diagnose_gradients(gradient_answers(change), FACTS.arithmetic(np.dtype("float64")))
     assert str(found) == says if says else "times what they should be" not in str(found)
+
+
+@pytest.mark.parametrize(("near", "told"), [(False, True), (True, False)])
+def test_gradients_that_are_off_alike_in_nearly_the_same_case_are_not_rounded(near, told):
+    def change(gradients):
+        noise = np.random.default_rng(0)
+        return {name: g * (1 + 2e-4 * noise.normal(size=g.shape)) for name, g in gradients.items()}
+
+    answers = gradient_answers(change)
+    case, asked, _ = answers[1]
+    if near:
+        case = sibling(case, 0)
+        answers.append(GradientAnswer(case, asked, change(NumpyAdapter().gradients(case, asked))))
+    says = str(diagnose_gradients(answers, FACTS.arithmetic(np.dtype("float64"))))
+    assert ("only as exact as" in says) == told
