@@ -1,6 +1,7 @@
 """One case on one backend, judged by the oracle."""
 
-from collections.abc import Mapping, Sequence
+import traceback
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -44,3 +45,12 @@ def judge_training(
 def compare(adapter: Adapter, case: Case) -> Verdict:
     """Run `case` on the backend and judge every step of its answer. Raises `adapters.Refused`."""
     return judge(adapter, case, run(adapter, case))
+
+
+CALLS = (run, run_gradients)  # in which what is raised is the backend's
+
+
+def was_raised_in(error: BaseException, functions: Sequence[Callable[..., Any]]) -> bool:
+    """Tell whether an error came out of one of some functions, as its traceback shows."""
+    codes = [function.__code__ for function in functions]
+    return any(frame.f_code in codes for frame, _ in traceback.walk_tb(error.__traceback__))

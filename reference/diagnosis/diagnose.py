@@ -17,9 +17,11 @@ from rnn_lockstep.reference.bound.arithmetic import Arithmetic, FunctionError, n
 from rnn_lockstep.reference.diagnosis.mistakes import COMMON, possible
 from rnn_lockstep.reference.diagnosis.mistakes.gradients import possible as gradient_mistakes
 from rnn_lockstep.reference.diagnosis.mistakes.mistake import Mistake
+from rnn_lockstep.reference.diagnosis.probe import are_siblings
 from rnn_lockstep.reference.diagnosis.recover_activation import activation_in_effect
 from rnn_lockstep.reference.diagnosis.recover_factors import factors
 from rnn_lockstep.reference.diagnosis.recover_gradients import GradientAnswer, of_right_gradients
+from rnn_lockstep.reference.diagnosis.recover_update import updates
 from rnn_lockstep.reference.diagnosis.recover_weights import differences, weights_in_effect
 from rnn_lockstep.reference.diagnosis.suspect import Suspect, count_wrong
 from rnn_lockstep.reference.oracle.activations import ACTIVATIONS
@@ -205,6 +207,14 @@ def from_factors(suspects: Sequence[Suspect], known: Sequence[Mistake]) -> Itera
             yield Explanation(f"judging by the steps, {mistake.description}", (mistake,))
 
 
+def from_update(suspects: Sequence[Suspect], known: Sequence[Mistake]) -> Iterator[Explanation]:
+    """Another update of the state in effect, which fits the longest answer and explains all."""
+    most = suspects[-1]
+    for mistake in updates(most.case, most.trace):
+        if all_explained(suspects, mistake):
+            yield Explanation(f"judging by the steps, {mistake.description}", (mistake,))
+
+
 def from_activation(suspects: Sequence[Suspect], known: Sequence[Mistake]) -> Iterator[Explanation]:
     """Another activation in effect, by all answers together."""
     if says := activation_in_effect([(s.case, s.trace) for s in suspects], suspects[0].arithmetic):
@@ -214,9 +224,11 @@ def from_activation(suspects: Sequence[Suspect], known: Sequence[Mistake]) -> It
 def from_precision(suspects: Sequence[Suspect], known: Sequence[Mistake]) -> Iterator[Explanation]:
     """The widest narrower dtype in whose bounds all answers lie: perhaps something is computed in it.
 
-    Then most steps are wrong. A few wrong ones among right ones have another cause.
+    Then most steps are wrong: a few wrong ones among right ones have another cause. And what is rounded is
+    off otherwise in nearly the same case.
     """
-    if not suspects[-1].wrong_at_half_the_steps:
+    near = (pair for pair in combinations(suspects, 2) if are_siblings(*(each.case for each in pair)))
+    if not suspects[-1].wrong_at_half_the_steps or any(a.is_off_like(b) for a, b in near):
         return
     for name in narrower_dtypes(suspects[0].case.dtype.name):
         arithmetic = Arithmetic(np.dtype(name), NARROWER_ERRORS)
@@ -247,7 +259,7 @@ def parts(suspects: Sequence[Suspect], known: Sequence[Mistake]) -> Iterator[Exp
 
 
 # What is looked for where no known mistake explains all, the likeliest first.
-FURTHER = (from_activation, from_weights, from_factors, from_precision, pairs, parts)
+FURTHER = (from_update, from_activation, from_weights, from_factors, from_precision, pairs, parts)
 
 
 def places_in_words(name: str, some: Array, size: int) -> str:

@@ -17,6 +17,7 @@ from rnn_lockstep.reference.oracle.cells import Weights
 from rnn_lockstep.reference.oracle.validation import Array
 
 ROWS, STEPS = 3, 6  # at least so many
+NEAR = 0.1  # of their size that a sibling's numbers are off by at most
 MOST = 600  # steps of all rows together, which recovering a simple RNN's weights may need
 
 
@@ -54,10 +55,19 @@ def sibling(case: Case, seed: int) -> Case:
 
     def near(array: Array) -> Array:
         """Each number times a factor."""
-        new: Array = (array * rng.uniform(0.9, 1.1, array.shape)).astype(array.dtype)
+        new: Array = (array * rng.uniform(1 - NEAR, 1 + NEAR, array.shape)).astype(array.dtype)
         return new
 
     return with_each_array(case, near)
+
+
+def are_siblings(a: Case, b: Case) -> bool:
+    """Tell whether two cases have nearly the same numbers."""
+    ours, theirs = a.arrays(), b.arrays()
+    if ours.keys() != theirs.keys() or any(x.shape != theirs[name].shape for name, x in ours.items()):
+        return False
+    wide = ((x.astype(np.float64), theirs[name].astype(np.float64)) for name, x in ours.items())
+    return all(np.allclose(y, x, rtol=2 * NEAR, atol=0, equal_nan=True) for x, y in wide)
 
 
 def probe(case: Case, seed: int) -> Case:

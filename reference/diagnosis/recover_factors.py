@@ -4,7 +4,7 @@ Newton's method on the factor k of an array, by least squares over all shown out
 projected on the derivative by k (Björck, Numerical Methods for Least Squares Problems, 1996, section 9.2).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any
 
@@ -23,6 +23,8 @@ from rnn_lockstep.reference.oracle.validation import Array
 ROUNDS = 8
 STEP = 2.0**-20  # of the derivative by a factor
 ARRAYS = ("W", "U", "b", "recurrent_b")
+Layers = Iterable[list[Any]]  # the runs of each layer
+RunsWith = Callable[[float], Layers]
 
 
 def factors(case: Case, trace: Trace) -> Iterator[Mistake]:
@@ -36,10 +38,16 @@ def factors(case: Case, trace: Trace) -> Iterator[Mistake]:
         if len(gates) > 1:
             parts |= {f" of gate {g}": slice(k * size, (k + 1) * size) for k, g in enumerate(gates)}
         for words, rows in parts.items():
-            factor = fitted(case, trace, name, rows)
+            factor = fitted(case, partial(layers_with, case, trace, name, rows))
             if np.isfinite(factor) and abs(factor - 1) > STEP:
                 change = partial(scaled, name=name, rows=rows, factor=factor)
                 yield Mistake(f"{name}{words} is {factor:.6g} times yours", change)
+
+
+def layers_with(case: Case, trace: Trace, name: str, rows: slice, factor: float) -> Layers:
+    """The layers with rows of one array times a factor, in float64, each step from the state shown before."""
+    weights = [times(w, name, rows, factor) for w in in_float64(case)]
+    return from_shown_states(case, trace, PLAINLY).layers(case, weights=weights)
 
 
 def scaled(case: Case, weights: Weights, name: str, rows: slice, factor: float) -> Weights:
@@ -57,33 +65,30 @@ def times(weights: Weights, name: str, rows: slice, factor: float) -> Weights:
     return weights._replace(**{name: wide.astype(array.dtype)})
 
 
-def fitted(case: Case, trace: Trace, name: str, rows: slice) -> float:
-    """The factor with which the steps fit best."""
-    factor = 1.0
+def fitted(case: Case, runs_with: RunsWith, start: float = 1.0) -> float:
+    """The number with which the steps fit best.
+
+    runs_with: the layers as a number makes them.  start: the number that changes nothing.
+    """
+    number = start
     for _ in range(ROUNDS):
         need_time()
         with np.errstate(all="ignore"):
-            off, slope = deviation_and_slope(case, trace, name, rows, factor)
+            off, slope = deviation_and_slope(case, runs_with, number)
             size = float(np.sum(np.square(slope)))
             step = float(np.sum(off * slope)) / size if size else np.nan
-        factor += step
-        if not np.isfinite(factor) or abs(step) < 1e-15:
+        number += step
+        if not np.isfinite(number) or abs(step) < 1e-15:
             break
-    return factor
+    return number
 
 
-def deviation_and_slope(
-    case: Case, trace: Trace, name: str, rows: slice, factor: float
-) -> tuple[Array, Array]:
-    """What the outputs are off by with a factor, and the derivative of the expected ones by it, flat."""
-
-    def runs_with(factor: float) -> list[Any]:
-        """The runs of the shown directions."""
-        weights = [times(w, name, rows, factor) for w in in_float64(case)]
-        layers = from_shown_states(case, trace, PLAINLY).layers(case, weights=weights)
-        return [run for runs in layers for run in runs if run.observed is not None]
-
-    runs, others = runs_with(factor), runs_with(factor + STEP)
+def deviation_and_slope(case: Case, runs_with: RunsWith, number: float) -> tuple[Array, Array]:
+    """What the outputs are off by with a number, and the derivative of the expected ones by it, flat."""
+    runs, others = (
+        [run for layer in runs_with(k) for run in layer if run.observed is not None]
+        for k in (number, number + STEP)
+    )
     valid = np.broadcast_to(case.valid[..., None], (case.batch, case.time, case.output_size))
     off = [(run.observed - run.outputs)[valid] for run in runs]
     slopes = [((b.outputs - a.outputs) / STEP)[valid] for a, b in zip(runs, others, strict=True)]

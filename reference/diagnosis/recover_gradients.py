@@ -1,12 +1,15 @@
 """Gradients that are not the right ones, and yet stand in a simple relation to them."""
 
 from collections.abc import Mapping, Sequence
+from itertools import combinations
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from rnn_lockstep.reference.bound.arithmetic import FORMATS, Arithmetic, narrower_dtypes
 from rnn_lockstep.reference.check.comparison import comparison_with_mistake
+from rnn_lockstep.reference.diagnosis.probe import are_siblings
+from rnn_lockstep.reference.diagnosis.suspect import ALIKE
 from rnn_lockstep.reference.oracle.case import Case
 from rnn_lockstep.reference.oracle.gradients import Cotangents
 from rnn_lockstep.reference.oracle.validation import Array
@@ -53,6 +56,10 @@ def of_right_gradients(answers: Sequence[GradientAnswer], right: Sequence[Right]
         return f"only the gradients of {', '.join(wrong)} are wrong: {by}"
     full = pairs[1:]  # the first one's case is small, and much in it may be exact
     everything = full and all(a.is_wrong(name, g[name]) for a, g in full for name in a.gradients)
+    if any(
+        are_siblings(a.case, b.case) and off_alike((a, g), (b, h)) for (a, g), (b, h) in combinations(full, 2)
+    ):
+        return ""  # what is rounded is off otherwise in nearly the same case
     for dtype in narrower_dtypes(own.dtype.name) if everything else ():
         if all(are_rounded(a, g, dtype) for a, g in full):
             return f"gradients are only as exact as {dtype}: perhaps something is computed in it"
@@ -75,11 +82,23 @@ def factor_of(answer: GradientAnswer, right: Right, names: Sequence[str]) -> flo
     return sum(float(np.sum(found * g)) for found, g in pairs) / size if size else 1.0
 
 
-def are_rounded(answer: GradientAnswer, right: Right, dtype: str) -> bool:
-    """Tell whether gradients are off as if they had been rounded to a dtype: nearly all, to either side."""
+def deviations(answer: GradientAnswer, right: Right) -> tuple[Array, Array]:
+    """The right gradients and how far those of an answer are off, all arrays in one."""
     pairs = [(answer.gradients[name], right[name].closed().value) for name in answer.gradients]
     value = np.concatenate([g.ravel() for _, g in pairs])
-    off = np.concatenate([found.astype(np.float64).ravel() for found, _ in pairs]) - value
+    return value, np.concatenate([found.astype(np.float64).ravel() for found, _ in pairs]) - value
+
+
+def off_alike(first: tuple[GradientAnswer, Right], second: tuple[GradientAnswer, Right]) -> bool:
+    """Tell whether two answers are off by the same amounts in the same places."""
+    (_, a), (_, b) = deviations(*first), deviations(*second)
+    with np.errstate(all="ignore"):
+        return bool(np.sum(a * b) / np.sqrt(np.sum(a * a) * np.sum(b * b)) > ALIKE)
+
+
+def are_rounded(answer: GradientAnswer, right: Right, dtype: str) -> bool:
+    """Tell whether gradients are off as if they had been rounded to a dtype: nearly all, to either side."""
+    value, off = deviations(answer, right)
     off, value = off[value != 0], value[value != 0]
     if len(off) < FEWEST or not np.isfinite(off).all():
         return False

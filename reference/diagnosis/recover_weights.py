@@ -25,6 +25,7 @@ from rnn_lockstep.reference.oracle.validation import Array
 
 CLEAR = 0.99  # nearer to ±1 than this, tanh does not tell its argument well enough
 CLEARLY = 4  # times its error that a recovered number is off by, to be called another than the given one
+ROWS = 3  # of W, from which on it is no chance that they are the given ones by the same factors
 ENOUGH = 600  # steps that a unit's row is solved from, or twice its numbers; it must make all the others too
 
 
@@ -166,7 +167,9 @@ def difference(each: ArrayInEffect) -> str:
         changed = relation.function(each.given)
         if changed.shape == each.given.shape and each.near(changed).all():
             return relation.says.format(name=each.name)
-    return multiple_of_given(each) or reordering_of_given(each) or wrong_elements(each)
+    return (
+        multiple_of_given(each) or reordering_of_given(each) or scaled_columns(each) or wrong_elements(each)
+    )
 
 
 def multiple_of_given(each: ArrayInEffect) -> str:
@@ -175,6 +178,20 @@ def multiple_of_given(each: ArrayInEffect) -> str:
         return ""
     factor = float(np.sum(each.found * each.given) / np.sum(each.given**2))
     return f"{each.name} is {factor:.6g} times yours" if each.near(factor * each.given).all() else ""
+
+
+def scaled_columns(each: ArrayInEffect) -> str:
+    """Say by which factors the columns of W in effect are the given ones; empty where they are no multiples.
+
+    All must be other than 1, and of enough rows to tell.
+    """
+    if each.name != "W" or len(each.given) < ROWS or not each.given.any(axis=0).all():
+        return ""
+    factors = np.sum(each.found * each.given, axis=0) / np.sum(each.given**2, axis=0)
+    if not each.near(factors * each.given).all() or each.near(each.given).all(axis=0).any():
+        return ""
+    shown = ", ".join(f"{k:.3g}" for k in factors[:8]) + (", ..." if len(factors) > 8 else "")
+    return f"W's columns are yours times {shown}: perhaps the inputs are scaled or shifted before"
 
 
 def reordering_of_given(each: ArrayInEffect) -> str:
@@ -211,10 +228,12 @@ def wrong_elements(each: ArrayInEffect) -> str:
         return f"{each.name}[{shown}] is {each.found[where]:.6g} and should be {each.given[where]:.6g}"
     for axis, name in enumerate(("row", "column")[: wrong.ndim] if wrong.ndim == 2 else ()):
         some = np.flatnonzero(wrong.any(axis=1 - axis))
+        zero = np.all(np.abs(each.found.take(some, axis)) <= each.error.take(some, axis))
         if len(some) == 1:
-            k = int(some[0])
-            zero = np.all(np.abs(each.found.take(k, axis)) <= each.error.take(k, axis))
-            return f"{each.name}'s {name} {k} is {'zero' if zero else 'wrong'}"
+            return f"{each.name}'s {name} {some[0]} is {'zero' if zero else 'wrong'}"
+        if zero and len(some) < wrong.shape[axis]:
+            shown = ", ".join(str(k) for k in some[:12]) + (", ..." if len(some) > 12 else "")
+            return f"{each.name}'s {name}s {shown} are zero"
     count = int(np.count_nonzero(wrong))
     return (
         f"{each.name} is wrong in {count} of {wrong.size} elements"

@@ -15,6 +15,7 @@ from rnn_lockstep.reference.oracle.time_limit import need_time
 from rnn_lockstep.reference.oracle.trace import Trace
 
 SPREAD = 64  # by which what is only rounded is off by more in one unit, row or step than in another, at most
+ALIKE = 0.5  # the correlation of how far two answers are off, from which they are off alike
 FEW = 3  # elements of a unit, row or step that tell how far off it is
 
 
@@ -93,6 +94,17 @@ class Suspect:
         vacuous = sum(each.vacuous_in(arithmetic.dtype.name) for each in compared)
         mean_something = 2 * vacuous < sum(each.bound.size for each in compared)
         return mean_something and not count_wrong(compared)
+
+    def is_off_like(self, other: "Suspect") -> bool:
+        """Tell whether outputs are off as those of another case: by the same amounts in the same places.
+
+        Where the cases have nearly the same numbers, a mistake is off so, and what is rounded is not.
+        """
+        mine, theirs = (suspect.without_mistakes[0] for suspect in (self, other))
+        a, b = (each.observed.astype(np.float64) - each.expected for each in (mine, theirs))
+        with np.errstate(all="ignore"):
+            alike = float(np.sum(a * b) / np.sqrt(np.sum(a * a) * np.sum(b * b)))
+        return alike > ALIKE
 
     def looks_rounded_to(self, arithmetic: Arithmetic) -> bool:
         """Tell whether outputs are off as by rounding in another arithmetic."""

@@ -41,6 +41,8 @@ FIRST = {
     "final_state_of_the_last_column": "test_lengths",
     "reverse_final_state_of_the_last_column": "test_reverse",
     "state_reset_at_step_200": "test_long_sequences",
+    "lengths_in_int8": "test_long_sequences",
+    "lengths_in_uint8": "test_long_sequences",
     "u_transposed_over_64_units": "test_wide_layers",
     "answers_share_one_buffer": "test_other_weights_in_the_same_layer",
     "state_written_into_the_argument": "test_other_weights_in_the_same_layer",

@@ -2,6 +2,7 @@
 
 import platform
 import shlex
+import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 from hypothesis import settings
 
 from rnn_lockstep.adapters import Adapter, Cotangents, Facts, Trace, load
+from rnn_lockstep.adapters.backends.compare import CALLS, was_raised_in
 from rnn_lockstep.adapters.backends.examination import Examination, examine, examine_gradients
 from rnn_lockstep.adapters.one_line import with_type
 from rnn_lockstep.adapters.workers.supervised import Supervised
@@ -79,7 +81,15 @@ class Failure:
             self.examination = Examination(f"not diagnosed, interrupted: {reason}")
             raise
         except BaseException as error:
-            self.examination = Examination(f"{reason} (asked more, the backend raised {with_type(error)})")
+            self.examination = Examination(f"{reason} ({self.told(error)})")
+
+    def told(self, error: BaseException) -> str:
+        """Say whose error ended the examination: the backend's, or one of the diagnosis itself."""
+        if was_raised_in(error, (*CALLS, Failure.anew)):
+            return f"asked more, the backend raised {with_type(error)}"
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{Path(last.filename).name}, line {last.lineno}"
+        return f"not diagnosed: Lockstep itself failed, in {where}, with {with_type(error)}; please report it"
 
     def examined(self) -> Examination:
         """Examine the backend, as far as there is something to find out about such an answer."""
@@ -147,6 +157,7 @@ class Failure:
             "test": self.test,
             "claim": self.claim,
             "case": repr(case),
+            "size": sum(array.size for array in case.arrays().values()),
             "layer": f"{case.cell} {case.dtype}",
             "cause": self.cause,
             "reason": self.verdict.reason,

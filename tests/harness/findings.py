@@ -1,12 +1,11 @@
 """The findings of a test: the failures that its error tells of, or the crash that it is."""
 
-import traceback
 from typing import Any
 
 import pytest
 from hypothesis.errors import FlakyFailure, HypothesisException
 
-from rnn_lockstep.adapters.backends import compare
+from rnn_lockstep.adapters.backends.compare import CALLS, was_raised_in
 from rnn_lockstep.adapters.one_line import printable, text_of, with_type
 from rnn_lockstep.adapters.workers.supervised import Lost, Raised
 from rnn_lockstep.reference import Case, Cotangents, Verdict
@@ -17,7 +16,6 @@ from rnn_lockstep.tests.harness.failure import Crash, Failure, failures
 FOUND = pytest.StashKey[list[Failure]]()  # what the phase of a test found that is reported now
 # Errors that are no backend's: who stops the run, and outcomes that a test or the harness declares.
 OTHERS = (KeyboardInterrupt, pytest.exit.Exception, pytest.fail.Exception, pytest.skip.Exception)
-CALLS = (compare.run.__code__, compare.run_gradients.__code__)  # of a backend
 
 
 def findings(item: pytest.Item, call: pytest.CallInfo[Any]) -> list[Failure]:
@@ -68,7 +66,7 @@ def is_crash(error: BaseException) -> bool:
 def crash(backend: Backend, case: Case, cotangents: Cotangents | None, error: BaseException) -> Crash:
     """Gather what is known of a crash on a case, the smallest one where Hypothesis has drawn it."""
     reason, claim = str(error) if isinstance(error, Lost) else f"raised {raised(error)}", ""
-    if isinstance(error, AssertionError) and not comes_from_a_call(error):  # the test's, of all its cases
+    if isinstance(error, AssertionError) and not was_raised_in(error, CALLS):  # the test's, of all its cases
         first, *_ = text_of(error).splitlines()  # the others are pytest's
         reason, claim = printable(first).removeprefix(f"{backend.name} "), "an assertion of the test"
     verdict = Verdict(case, "error", reason)
@@ -78,8 +76,3 @@ def crash(backend: Backend, case: Case, cotangents: Cotangents | None, error: Ba
 def raised(error: BaseException) -> str:
     """The type and message of an error that a backend has raised, in whichever process, in one line."""
     return error.what if isinstance(error, Raised) else with_type(error)
-
-
-def comes_from_a_call(error: BaseException) -> bool:
-    """Tell whether an error was raised by a backend when it was called, as the traceback shows."""
-    return any(frame.f_code in CALLS for frame, _ in traceback.walk_tb(error.__traceback__))

@@ -74,10 +74,16 @@ def told_of(name: str, scores: Scores) -> Iterator[str]:
 
 
 def causes(failures: list[dict[str, Any]]) -> Iterator[str]:
-    """Tell what is wrong with which backend: the causes that the most tests have."""
-    counts = Counter((failure["backend"], printable(failure["cause"])) for failure in failures)
-    first, more = most_common(counts, MOST_CAUSES)
+    """Tell what is wrong with which backend: the commonest causes, each with its smallest case."""
+    by_cause: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for failure in failures:
+        by_cause.setdefault((failure["backend"], printable(failure["cause"])), []).append(failure)
+    first, more = most_common(Counter({cause: len(found) for cause, found in by_cause.items()}), MOST_CAUSES)
     for (name, cause), count in first.items():
         yield f"{name}, in {count} tests: {cause}"
+        if count > 1:
+            smallest = min(by_cause[name, cause], key=lambda failure: failure["size"])
+            saved = f", saved: {smallest['saved']}" if smallest["saved"] else ""
+            yield "  " + printable(f"the smallest case of these: {smallest['case']}{saved}")
     if more:
         yield f"and {more:,} more tests, for other causes"

@@ -1,8 +1,10 @@
-"""The order of the suite: what is wrong shows in the small cases of the other tests first."""
+"""The order of the suite: what is wrong shows in small cases first, of whichever test."""
 
 import pytest
 
+LARGE = ("test_long_sequences", "test_wide_layers")
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the tests of drift last: their cases are large, and all of an answer there may be right."""
-    items.sort(key=lambda item: item.path.name == "test_drift.py")
+    """Put large cases behind all others, and last those of drift, where all of an answer may be right."""
+    items.sort(key=lambda item: (item.path.name == "test_drift.py", item.name.partition("[")[0] in LARGE))

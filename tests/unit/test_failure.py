@@ -5,11 +5,13 @@ from dataclasses import replace
 import pytest
 
 from rnn_lockstep.adapters import load
+from rnn_lockstep.adapters.backends import examination
 from rnn_lockstep.adapters.backends.compare import judge
 from rnn_lockstep.reference import Verdict
 from rnn_lockstep.tests.harness.budget import Budget
 from rnn_lockstep.tests.harness.failure import Failure
 from rnn_lockstep.tests.harness.saving import Saving
+from tests.faults.catalogue import FAULTS
 from tests.unit.adapters.test_contract import make_case
 
 
@@ -31,7 +33,7 @@ class Wrong:
 
 def failure(adapter, name="numpy"):
     case = make_case()
-    trace = adapter.answer(case)
+    trace = adapter.answer(case) if isinstance(adapter, Wrong) else adapter.run(case)
     return Failure(name, adapter, judge(adapter, case, trace), trace)
 
 
@@ -60,6 +62,23 @@ def test_whatever_a_backend_raises_the_verdict_stands(error, words):
     wrong = failure(Wrong(error))
     wrong.examine(Budget())
     assert wrong.cause == f"{wrong.verdict.reason} (asked more, the backend raised {words})"
+
+
+def test_an_error_of_the_diagnosis_itself_is_not_called_the_backends(monkeypatch):
+    def broken(*args):
+        raise ZeroDivisionError("ours")
+
+    monkeypatch.setattr(examination, "diagnose", broken)
+    wrong = failure(FAULTS["u_transposed"](), "tests.faults.catalogue:u_transposed")
+    wrong.examine(Budget())
+    assert wrong.cause.startswith(f"{wrong.verdict.reason} (not diagnosed: Lockstep itself failed, in test_")
+    assert "with ZeroDivisionError: ours; please report it" in wrong.cause
+
+
+def test_what_a_backend_raises_that_is_made_anew_is_called_its_own():
+    wrong = failure(FAULTS["u_transposed"](), "no_such_module:Class")
+    wrong.examine(Budget())
+    assert "(asked more, the backend raised " in wrong.cause
 
 
 def test_an_interruption_goes_on():

@@ -10,6 +10,7 @@ from rnn_lockstep.reference.diagnosis.mistakes import (
     precision,
     sequence,
     stacks,
+    updates,
     weights,
 )
 from rnn_lockstep.reference.diagnosis.mistakes.mistake import SCOPES, Mistake
@@ -28,6 +29,7 @@ FAMILIES: dict[str, dict[str, Mistake]] = {
     "directions": directions.DIRECTIONS | directions.MERGED,
     "stacks": stacks.STACKS | stacks.LAST_OUTPUTS,
     "products": precision.PRECISION,
+    "updates": updates.UPDATES | updates.NORMALISED,
 }
 MISTAKES = {name: mistake for family in FAMILIES.values() for name, mistake in family.items()}
 

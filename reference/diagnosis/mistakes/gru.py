@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from rnn_lockstep.reference.diagnosis.mistakes.gates import change_gate_of
-from rnn_lockstep.reference.diagnosis.mistakes.mistake import Mistake
+from rnn_lockstep.reference.diagnosis.mistakes.mistake import Mistake, change_one_gate
 from rnn_lockstep.reference.oracle.activations import ACTIVATIONS, sigmoid
 from rnn_lockstep.reference.oracle.case import Case
 from rnn_lockstep.reference.oracle.cells import State, Weights, input_sum, recurrent_sum, split
@@ -18,6 +18,14 @@ def recurrent_bias_summed(case: Case, w: Weights) -> Weights:
     if w.recurrent_b is None:
         return w
     return w._replace(b=w.recurrent_b if w.b is None else w.b + w.recurrent_b, recurrent_b=None)
+
+
+def input_bias_inside(case: Case, w: Weights) -> Weights:
+    if w.b is None:
+        return w
+    none = np.zeros_like(w.b)
+    inside = change_one_gate(case, none, "n", lambda part: part + w.b[-len(part) :])
+    return w._replace(b=w.b - inside, recurrent_b=inside if w.recurrent_b is None else w.recurrent_b + inside)
 
 
 def gru_pieces(case: Case, x_t: Any, h: Any, weights: Weights) -> tuple[Any, Any, Any, Any]:
@@ -59,6 +67,11 @@ GRU: dict[str, Mistake] = {
     "gru_recurrent_bias_summed": Mistake(
         "recurrent_b is added to b: that of the candidate n belongs inside r∘(U·h + recurrent_b)",
         recurrent_bias_summed,
+        cells=CELL,
+    ),
+    "gru_bias_of_the_candidate_inside": Mistake(
+        "b of the candidate n is added inside r∘(U·h + recurrent_b); it belongs outside",
+        input_bias_inside,
         cells=CELL,
     ),
     "gru_recurrent_bias_of_the_candidate_dropped": Mistake(

@@ -99,6 +99,14 @@ LENGTHS: dict[str, Mistake] = {
     "lengths_one_too_long": Mistake(
         "the lengths are one too long", change_case=with_lengths(lambda case, n: np.minimum(n + 1, case.time))
     ),
+    "lengths_in_int8": Mistake(
+        "the lengths are taken in int8: those over 127 are negative, and the rows have no steps",
+        change_case=with_lengths(lambda case, n: np.maximum(n.astype(np.int8).astype(int), 0)),
+    ),
+    "lengths_in_uint8": Mistake(
+        "the lengths are taken in uint8: those over 255 begin again at 0",
+        change_case=with_lengths(lambda case, n: n.astype(np.uint8).astype(int)),
+    ),
     "lengths_of_the_row_before": Mistake(
         "each row has the length of the row before", change_case=with_lengths(lambda case, n: np.roll(n, 1))
     ),

@@ -73,6 +73,24 @@ def of_the_layer_below(*names: str) -> Any:
     return change
 
 
+def biases_of_the_first_layer(case: Case) -> Case:
+    """Give all layers the biases of the first."""
+    n, cells = case.directions, [case.weights, *case.more_weights]
+    return with_cells(
+        case,
+        [w._replace(b=cells[k % n].b, recurrent_b=cells[k % n].recurrent_b) for k, w in enumerate(cells)],
+    )
+
+
+def initial_layers_reversed(case: Case) -> Case:
+    """Begin the last layer with the first one's initial state, and so on."""
+    if case.layers == 1 or case.initial_state is None:
+        return case
+    n = case.directions
+    order = [k * n + d for k in reversed(range(case.layers)) for d in range(n)]
+    return with_states(case, *(state[order] for state in case.start))
+
+
 def first_states_for_all(case: Case) -> Case:
     if case.layers == 1 or case.initial_state is None:
         return case
@@ -171,6 +189,12 @@ STACKS: dict[str, Mistake] = {
     ),
     "stacks_b_of_the_layer_below": Mistake(
         "the layers above the first have the b of the layer below", change_case=of_the_layer_below("b")
+    ),
+    "stacks_biases_of_the_first_layer_for_all": Mistake(
+        "all layers have the first layer's biases", change_case=biases_of_the_first_layer
+    ),
+    "stacks_initial_states_in_opposite_order": Mistake(
+        "the initial states of the layers are in the opposite order", change_case=initial_layers_reversed
     ),
     "stacks_initial_state_of_the_first_layer_for_all": Mistake(
         "all layers begin with the first layer's initial state", change_case=first_states_for_all

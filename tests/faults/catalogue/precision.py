@@ -21,7 +21,7 @@ def state_rounded_to_bfloat16(case: Case) -> Trace:
     return run(case, lambda t, x, h, c: right_step(t, x, to_bits(h, 8), c))
 
 
-@simple_fault("precision", explained="only as exact as")
+@simple_fault("precision", explained="products are taken in TF32")
 def operands_rounded_like_tf32(case: Case) -> Trace:
     rounded = {name: to_bits(array, 11) for name, array in case.arrays().items() if name != "b"}
     return run(replace(case, **rounded), lambda t, x, h, c: right_step(t, x, to_bits(h, 11), c))

@@ -45,6 +45,28 @@ def test_what_is_random_is_said_to_be():
     assert found.cause == "the same case gives other answers the next time: something is random or kept"
 
 
+class MultipliesPadding:
+    """A backend whose outputs have zero times all inputs added, so that NaN in the padding shows."""
+
+    facts = load("numpy").facts
+
+    def run(self, case: Case):
+        trace = load("numpy").run(case)
+        return replace(trace, outputs=trace.outputs + 0 * case.inputs.sum())
+
+
+def test_padding_that_reaches_the_answer_is_told():
+    case = make_case(batch=2, time=4)
+    case = replace(case, lengths=np.array([4, 2]))
+    case = replace(case, inputs=np.where(case.valid[..., None], case.inputs, np.nan).astype(case.dtype))
+    backend = MultipliesPadding()
+    trace = run(backend, case)
+    found = examine(MultipliesPadding, backend, judge(backend, case, trace), trace)
+    assert found.cause.startswith(
+        "what is in the padding reaches the answer: it is wrong with NaN there, and"
+    )
+
+
 class Supervised:
     """A backend in need of being closed, that can end its own calls, and has what it is asked taken down."""
 

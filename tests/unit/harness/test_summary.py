@@ -37,11 +37,23 @@ def test_drift_of_what_matches_is_told_as_a_note():
 
 
 def test_the_most_common_causes_are_told_and_the_others_counted():
-    failures = [{"backend": "mine", "cause": f"wrong {k}\n\x1b[2J"} for k in [*range(3000), 7]]
+    case = {"backend": "mine", "case": "<Case>", "saved": "", "size": 1}
+    failures = [{**case, "cause": f"wrong {k}\n\x1b[2J"} for k in [*range(3000), 7]]
     lines = list(causes(failures))
-    assert len(lines) == MOST_CAUSES + 1
+    assert len(lines) == MOST_CAUSES + 2
     assert lines[0] == "mine, in 2 tests: wrong 7 ?[2J"
     assert lines[-1] == f"and {3001 - MOST_CAUSES - 1:,} more tests, for other causes"
+
+
+def test_of_several_tests_the_smallest_case_is_told():
+    failures = [
+        {"backend": "mine", "cause": "U", "case": f"<Case {size}>", "saved": f"{size}.npz", "size": size}
+        for size in (500, 8, 90)
+    ]
+    assert list(causes(failures)) == [
+        "mine, in 3 tests: U",
+        "  the smallest case of these: <Case 8>, saved: 8.npz",
+    ]
 
 
 def test_reports_tell_the_most_common_refusals_too():

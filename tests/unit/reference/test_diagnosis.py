@@ -102,6 +102,12 @@ def column_zero(W):
     ("name", "change", "says"),
     [
         ("W", column_zero, "W's column 2 is zero"),
+        ("W", lambda W: W * np.array([1, 0, 0], W.dtype), "W's columns 1, 2 are zero"),
+        (
+            "W",
+            lambda W: W * np.array([0.25, 2, 5], W.dtype),
+            "W's columns are yours times 0.25, 2, 5: perhaps the inputs are scaled or shifted before",
+        ),
         ("U", lambda U: U * 1.001, "U is 1.001 times yours"),
         ("U", lambda U: U[[2, 0, 3, 1]], "U has your rows 2, 0, 3, 1"),
         ("W", lambda W: W[:, [1, 0, 2]], "W has your columns 1, 0, 2"),

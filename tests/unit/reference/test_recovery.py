@@ -10,7 +10,7 @@ from rnn_lockstep.adapters.backends.numpy_adapter import NumpyAdapter
 from rnn_lockstep.reference import Cotangents, Trace
 from rnn_lockstep.reference.bound.arithmetic import rounded
 from rnn_lockstep.reference.diagnosis.diagnose import Answer, diagnose, diagnose_gradients
-from rnn_lockstep.reference.diagnosis.probe import sibling, twin
+from rnn_lockstep.reference.diagnosis.probe import are_siblings, sibling, twin
 from rnn_lockstep.reference.diagnosis.recover_gradients import GradientAnswer
 from rnn_lockstep.reference.oracle.activations import ACTIVATIONS
 from rnn_lockstep.tests.harness.drawing.make_case import make_case
@@ -97,6 +97,54 @@ def test_what_goes_one_way_is_no_rounding(cell):
     assert "only as exact as" not in str(diagnose(answers, FACTS.arithmetic(cases[0].dtype)))
 
 
+@pytest.mark.parametrize(("near", "told"), [(False, True), (True, False)])
+def test_what_is_off_alike_in_nearly_the_same_case_is_no_rounding(near, told):
+    """Weights that are off by a thousandth, each by as much in every case, lie within bfloat16's bounds."""
+    noise = np.random.default_rng(0).normal(size=drawn("lstm").W.shape)
+
+    def change(case):
+        return replace(case, W=case.W * (1 + 1e-3 * noise))
+
+    case = drawn("lstm")
+    cases = [case, sibling(case, 0) if near else drawn("lstm", seed=1)]
+    assert are_siblings(*cases) == near
+    answers = [Answer(each, with_change(each, change)) for each in cases]
+    found = str(diagnose(answers, FACTS.arithmetic(case.dtype)))
+    assert ("only as exact as" in found) == told
+
+
+@pytest.mark.parametrize(
+    ("cell", "update", "says"),
+    [
+        (
+            "simple_rnn",
+            lambda new, old: 0.85 * new + 0.15 * old,
+            "each state is 0.85 times the new state and",
+        ),
+        ("gru", lambda new, old: new / 0.8, "each new h is 1.25 times what it should be"),
+        ("gru", lambda new, old: new + 0.5 * old, "0.5 times the state before is added to each new h"),
+        (
+            "lstm",
+            lambda new, old: 0.7 * new + 0.3 * old,
+            "h is 0.7 times the new state and 0.3 times the one",
+        ),
+    ],
+)
+def test_another_update_of_the_state_is_recovered(cell, update, says):
+    def answer(case):
+        state, outputs = case.start, []
+        for t in range(case.time):
+            new = case.step(case.inputs[:, t], state)
+            state = (update(new[0], state[0]), *new[1:])
+            outputs.append(state[0])
+        return Trace(np.stack(outputs, axis=1), *state)
+
+    cases = [drawn(cell, seed=seed) for seed in range(2)]
+    answers = [Answer(case, answer(case)) for case in cases]
+    found = str(diagnose(answers, FACTS.arithmetic(cases[0].dtype)))
+    assert found.startswith(f"judging by the steps, {says}")
+
+
 def test_rounding_is_called_by_the_dtype_that_has_it():
     def answer(case):
         h, outputs = case.start, []
@@ -165,3 +213,18 @@ def gradient_answers(change):
 def test_what_gradients_have_to_do_with_the_right_ones(change, says):
     found = diagnose_gradients(gradient_answers(change), FACTS.arithmetic(np.dtype("float64")))
     assert str(found) == says if says else "times what they should be" not in str(found)
+
+
+@pytest.mark.parametrize(("near", "told"), [(False, True), (True, False)])
+def test_gradients_that_are_off_alike_in_nearly_the_same_case_are_not_rounded(near, told):
+    def change(gradients):
+        noise = np.random.default_rng(0)
+        return {name: g * (1 + 2e-4 * noise.normal(size=g.shape)) for name, g in gradients.items()}
+
+    answers = gradient_answers(change)
+    case, asked, _ = answers[1]
+    if near:
+        case = sibling(case, 0)
+        answers.append(GradientAnswer(case, asked, change(NumpyAdapter().gradients(case, asked))))
+    says = str(diagnose_gradients(answers, FACTS.arithmetic(np.dtype("float64"))))
+    assert ("only as exact as" in says) == told
