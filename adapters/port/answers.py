@@ -7,6 +7,7 @@ from rnn_lockstep.adapters.models.live.way import INITIAL_STATE, LENGTHS
 from rnn_lockstep.adapters.one_line import with_type
 from rnn_lockstep.adapters.port.sequences import sequences, telling
 from rnn_lockstep.reference import Case, Trace, Verdict, check
+from rnn_lockstep.reference.check.drift import judged_by_rounding
 from rnn_lockstep.reference.diagnosis.diagnose import Answer, diagnose
 
 ENOUGH = 3  # sequences in a row that prove nothing
@@ -15,15 +16,25 @@ ENOUGH = 3  # sequences in a row that prove nothing
 def check_sequences(live: LiveLayer, count: int, seed: int) -> list[Verdict]:
     """The verdicts on answers to sequences, the smallest first, up to the first mismatch.
 
-    Where several prove nothing, longer ones prove no more, and are left out.
+    Where of several nothing is proven, longer ones prove no more, and are left out.
     """
     verdicts: list[Verdict] = []
     for case in sequences(live.layer, count, seed, **takes(live)):
         verdicts.append(check_answer(live, case))
-        last = [verdict.status for verdict in verdicts[-ENOUGH:]]
-        if last[-1] == "mismatch" or last == ["inconclusive"] * ENOUGH:
+        last = verdicts[-ENOUGH:]
+        if is_wrong(last[-1]) or (len(last) == ENOUGH and all(map(is_unproven, last))):
             break
     return verdicts
+
+
+def is_wrong(verdict: Verdict) -> bool:
+    """Tell whether an answer is wrong, or further off than rounding explains."""
+    return verdict.status in ("mismatch", "drift")
+
+
+def is_unproven(verdict: Verdict) -> bool:
+    """Tell whether the proven bound says too little of an answer that is not wrong."""
+    return verdict.status == "inconclusive" or (verdict.status == "match" and bool(verdict.reason))
 
 
 def takes(live: LiveLayer) -> dict[str, bool]:
@@ -41,8 +52,15 @@ def check_answer(live: LiveLayer, case: Case) -> Verdict:
 
 
 def check_trace(live: LiveLayer, case: Case, trace: Trace) -> Verdict:
-    """The verdict on what the model shows, with the errors that are declared of its framework."""
-    return check(case, trace, live.facts.arithmetic(case.dtype), unobserved=live.unobserved)
+    """The verdict on what the model shows, with the errors that are declared of its framework.
+
+    Of wide and deep layers the proven bound soon says nothing; what rounding does is known of them too.
+    """
+    arithmetic = live.facts.arithmetic(case.dtype)
+    verdict = check(case, trace, arithmetic, unobserved=live.unobserved)
+    if verdict.status == "inconclusive" and verdict.comparisons:
+        return judged_by_rounding(verdict, trace, arithmetic)
+    return verdict
 
 
 def likely_cause(live: LiveLayer, wrong: Verdict, seed: int) -> str:
@@ -73,10 +91,13 @@ def summary(live: LiveLayer, verdicts: Sequence[Verdict]) -> str:
     sizes = f"up to {max(c.batch for c in cases)} rows and {max(c.time for c in cases)} steps"
     counts = {status: sum(v.status == status for v in verdicts) for status in ("match", "inconclusive")}
     words = [f"{counts['match']} match"]
+    if by_rounding := sum(v.status == "match" and is_unproven(v) for v in verdicts):
+        reason = next(v.reason for v in verdicts if v.status == "match" and v.reason)
+        words.append(f"{by_rounding} of them, whose proven bound is too wide, being {reason}")
     if nothing := counts["inconclusive"]:
         reason = next(v.reason for v in verdicts if v.status == "inconclusive")
         words.append(f"{nothing} prove nothing ({reason})")
-    if verdicts[-1].status == "mismatch":
+    if is_wrong(verdicts[-1]):
         words.append("then one does not")
     ran = f"of {live.layer.dtype} asked of {live.way.name}"
     return f"{', '.join(words)}; {sizes}, {ran}; worst/bound {max(v.ratio for v in verdicts):.2g}"

@@ -14,7 +14,7 @@ from rnn_lockstep.adapters.models.live import LiveLayer, WrongForm, connect
 from rnn_lockstep.adapters.models.options import settled
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer
 from rnn_lockstep.adapters.one_line import printable
-from rnn_lockstep.adapters.port.answers import check_sequences, likely_cause, summary
+from rnn_lockstep.adapters.port.answers import check_sequences, is_unproven, is_wrong, likely_cause, summary
 from rnn_lockstep.adapters.port.endpoint import Endpoint, endpoint
 from rnn_lockstep.adapters.port.verdict import PortVerdict
 from rnn_lockstep.adapters.port.weights import WeightsDiff, weights_diff
@@ -75,8 +75,8 @@ def check_pair(pair: "Pair", examples: int = EXAMPLES, seed: int = 0) -> PortVer
         raise InvalidModel(f"{pair.target.name}: {error}") from None
     verdicts = check_sequences(live, examples, seed)
     asked = summary(live, verdicts)
-    unclear = any(verdict.status == "inconclusive" for verdict in verdicts)
-    if unclear and verdicts[-1].status != "mismatch" and (wide := live.way.wider()):
+    unclear = any(map(is_unproven, verdicts))
+    if unclear and not is_wrong(verdicts[-1]) and (wide := live.way.wider()):
         live = connect([wide], pair.source_layer)
         more = check_sequences(live, examples, seed)
         asked = f"{asked}\n  sequences: {summary(live, more)}"

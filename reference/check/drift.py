@@ -7,7 +7,7 @@ are calibrated, not proven: `python -m tests.benchmarks.drift` measures what cor
 three times as much, or more.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +16,7 @@ from rnn_lockstep.reference.bound.arithmetic import FORMATS, Arithmetic
 from rnn_lockstep.reference.bound.projections import Projection
 from rnn_lockstep.reference.check.deviations import Deviations, carried_deviations, deviations
 from rnn_lockstep.reference.check.small_errors import SmallError, outputs_with, right, small_errors
+from rnn_lockstep.reference.check.verdict import Verdict
 from rnn_lockstep.reference.oracle.case import Case
 from rnn_lockstep.reference.oracle.cells import Cell
 from rnn_lockstep.reference.oracle.trace import Trace
@@ -215,6 +216,21 @@ class Drift:
         else:
             return ""
         return f"right to the proven bound, but {what} ({self.elements:,} elements)"
+
+
+def judged_by_rounding(verdict: Verdict, trace: Trace, arithmetic: Arithmetic) -> Verdict:
+    """The verdict on an answer of which the proven bound says too little: drift, or else a match.
+
+    The reason of the match says by what it is one. Where nothing is known of rounding either, the verdict
+    stays as it is.
+    """
+    found = Drift()
+    found.add(verdict.case, trace, arithmetic)
+    if not found.elements:
+        return verdict
+    if found.reason:
+        return replace(verdict, status="drift", reason=found.reason)
+    return replace(verdict, status="match", reason=f"no further off than {found.dtype} rounding is")
 
 
 def repeats_numbers(case: Case) -> bool:
