@@ -16,13 +16,17 @@ ENOUGH = 3  # sequences in a row that prove nothing
 def check_sequences(live: LiveLayer, count: int, seed: int) -> list[Verdict]:
     """The verdicts on answers to sequences, the smallest first, up to the first mismatch.
 
-    Where of several nothing is proven, longer ones prove no more, and are left out.
+    Where of several nothing is proven, longer ones prove no more, and all but the longest are left out.
     """
     verdicts: list[Verdict] = []
-    for case in sequences(live.layer, count, seed, **takes(live)):
+    cases = sequences(live.layer, count, seed, **takes(live))
+    for k, case in enumerate(cases):
         verdicts.append(check_answer(live, case))
         last = verdicts[-ENOUGH:]
-        if is_wrong(last[-1]) or (len(last) == ENOUGH and all(map(is_unproven, last))):
+        if is_wrong(last[-1]):
+            break
+        if len(last) == ENOUGH and all(map(is_unproven, last)):
+            verdicts += [check_answer(live, case) for case in cases[k + 1 :][-1:]]
             break
     return verdicts
 
@@ -93,7 +97,7 @@ def summary(live: LiveLayer, verdicts: Sequence[Verdict]) -> str:
     words = [f"{counts['match']} match"]
     if by_rounding := sum(v.status == "match" and is_unproven(v) for v in verdicts):
         reason = next(v.reason for v in verdicts if v.status == "match" and v.reason)
-        words.append(f"{by_rounding} of them, whose proven bound is too wide, being {reason}")
+        words.append(f"{by_rounding} of them {reason}")
     if nothing := counts["inconclusive"]:
         reason = next(v.reason for v in verdicts if v.status == "inconclusive")
         words.append(f"{nothing} prove nothing ({reason})")

@@ -25,6 +25,7 @@ from rnn_lockstep.reference.oracle.validation import Array
 DTYPES = ("float32", "float16", "bfloat16")  # in float64 the oracle is no better than a backend
 BIAS = 0.25  # the part of a function's typical error that goes one way, as far as other errors are concerned
 MARGIN = 3  # by which the limits are beyond the worst of any correct backend, or more
+BY_ROUNDING = "no further off than {dtype} rounding is, where the proven bound is too wide"
 FEWEST = 1000  # elements that a root mean square and a projection need
 UNITS = 30  # that a projection needs, each counted once a case
 
@@ -230,7 +231,7 @@ def judged_by_rounding(verdict: Verdict, trace: Trace, arithmetic: Arithmetic) -
         return verdict
     if found.reason:
         return replace(verdict, status="drift", reason=found.reason)
-    return replace(verdict, status="match", reason=f"no further off than {found.dtype} rounding is")
+    return replace(verdict, status="match", reason=BY_ROUNDING.format(dtype=found.dtype))
 
 
 def repeats_numbers(case: Case) -> bool:

@@ -260,8 +260,22 @@ def test_what_float32_cannot_show_is_shown_in_float64():
     source = module(nn.LSTM, num_layers=3, scale=2, sizes=(16, 16))
     verdict = check_port(source, loaded(source))
     assert verdict
-    assert "prove nothing" in verdict.asked
+    assert "where the proven bound is too wide" in verdict.asked
     assert "in float64" in verdict.asked
+
+
+@pytest.mark.parametrize(("factor", "status"), [(1, "match"), (1.0002, "drift")])
+def test_what_the_bound_cannot_show_is_judged_by_what_rounding_does(factor, status):
+    source = module(nn.LSTM, num_layers=3, bidirectional=True, sizes=(32, 64))
+
+    def port(x):
+        return factor * source(torch.tensor(x))[0].detach().numpy()
+
+    verdict = check_port(source, port, examples=6)
+    assert verdict.status == status
+    by_rounding = "no further off than float32 rounding is, where the proven bound is too wide"
+    too_large = "right to the proven bound, but"
+    assert str(verdict).startswith(f"{status}: {by_rounding if factor == 1 else too_large}")
 
 
 def test_the_same_seed_asks_the_same():
