@@ -8,6 +8,7 @@ import numpy as np
 
 from rnn_lockstep.adapters.backends.contract import Facts
 from rnn_lockstep.adapters.backends.registry import load
+from rnn_lockstep.adapters.backends.runtimes import UNKNOWN, stated
 from rnn_lockstep.adapters.backends.torch_adapter import as_array, as_tensor
 from rnn_lockstep.adapters.models.live.signature import Signature
 from rnn_lockstep.adapters.models.live.way import INITIAL_STATE, LENGTHS, Way, WrongForm
@@ -70,11 +71,11 @@ class Call:
         return given
 
     def facts(self) -> Facts:
-        """The function's own facts, or else those of the framework that answered, or else the usual ones."""
-        if isinstance(own := getattr(self.function, "facts", None), Facts):
+        """The facts that the function states, or else those of the framework that answered, or UNKNOWN."""
+        if own := stated(self.function):
             return own
         backend = BACKENDS.get(self.framework)
-        return load(backend).facts if backend else Facts("a function")
+        return load(backend).facts if backend else UNKNOWN
 
 
 def leaves(answer: Any) -> Iterator[Any]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from rnn_lockstep.adapters.backends.contract import Facts
 from rnn_lockstep.adapters.backends.registry import load
+from rnn_lockstep.adapters.backends.runtimes import stated
 from rnn_lockstep.adapters.backends.torch_adapter import PARAMETERS, as_tensor
 from rnn_lockstep.adapters.backends.weight_layouts import unpack
 from rnn_lockstep.adapters.models.live.calling import Call, as_numpy
@@ -164,7 +165,9 @@ def tensors_of(module: Any) -> Callable[[Array], Any]:
 
 
 def facts_of(module: Any) -> Facts:
-    """The facts of torch; the measured errors hold on a CPU only, elsewhere they are the usual ones."""
+    """The facts that a module states, or else torch's: measured on a CPU, elsewhere the usual ones."""
+    if own := stated(module):
+        return own
     first = next(iter(module.parameters()), None)
     facts = load("torch").facts
     if first is None or first.device.type == "cpu":
