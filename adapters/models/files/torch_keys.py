@@ -44,10 +44,10 @@ def layers_of(tensors: Mapping[str, Any]) -> list[RecurrentLayer]:
             cells = modules.setdefault(prefix or "", {})
             cells.setdefault((int(number or 0), reverse is not None), {})[parameter] = tensor
     wrapped = all(key.startswith("module.") for key in tensors)  # by DataParallel
-    return [_layer(_name(prefix, wrapped), prefix, cells) for prefix, cells in modules.items()]
+    return [_layer(plain_name(prefix, wrapped), prefix, cells) for prefix, cells in modules.items()]
 
 
-def _name(prefix: str, wrapped: bool) -> str:
+def plain_name(prefix: str, wrapped: bool = False) -> str:
     """A module's name without what wraps it; empty for the outermost module."""
     parts = prefix.split(".")[1 if wrapped else 0 :]
     return ".".join(part for part in parts if part != "_orig_mod")  # of torch.compile

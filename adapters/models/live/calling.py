@@ -10,6 +10,7 @@ from rnn_lockstep.adapters.backends.contract import Facts
 from rnn_lockstep.adapters.backends.registry import load
 from rnn_lockstep.adapters.backends.runtimes import UNKNOWN, stated
 from rnn_lockstep.adapters.backends.torch_adapter import as_array, as_tensor
+from rnn_lockstep.adapters.models.live.foreign import foreign_code
 from rnn_lockstep.adapters.models.live.signature import Signature
 from rnn_lockstep.adapters.models.live.way import INITIAL_STATE, LENGTHS, Way, WrongForm
 from rnn_lockstep.reference import Case
@@ -47,7 +48,9 @@ class Call:
         return frozenset(name for name, has in ((INITIAL_STATE, state), (LENGTHS, lengths)) if has)
 
     def __call__(self, case: Case) -> list[Array]:
-        answer = list(leaves(self.function(self.convert(case.inputs), **self.given(case))))
+        inputs, given = self.convert(case.inputs), self.given(case)
+        with foreign_code():
+            answer = list(leaves(self.function(inputs, **given)))
         if answer:
             self.framework = type(answer[0]).__module__.partition(".")[0]
         return [as_numpy(array) for array in answer]

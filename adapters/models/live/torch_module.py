@@ -11,7 +11,9 @@ from rnn_lockstep.adapters.backends.registry import load
 from rnn_lockstep.adapters.backends.runtimes import stated
 from rnn_lockstep.adapters.backends.torch_adapter import PARAMETERS, as_tensor
 from rnn_lockstep.adapters.backends.weight_layouts import unpack
+from rnn_lockstep.adapters.models.files import torch_keys
 from rnn_lockstep.adapters.models.live.calling import Call, as_numpy
+from rnn_lockstep.adapters.models.live.foreign import foreign_code
 from rnn_lockstep.adapters.models.live.signature import signature_of
 from rnn_lockstep.adapters.models.live.way import INITIAL_STATE, LENGTHS, Way
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer
@@ -28,8 +30,18 @@ MODES = {
 
 
 def layers(module: Any) -> list[RecurrentLayer]:
-    """The recurrent layers in a module, or the module itself. Raises InvalidModel."""
-    return [read(name, found) for name, found in recurrent(module).items()]
+    """The recurrent layers in a module, or the module itself. Raises InvalidModel.
+
+    Of a scripted or traced module, which is of no class of torch.nn, the names of its weights tell them.
+    """
+    import torch
+
+    if not isinstance(module, torch.jit.ScriptModule):
+        return [read(name, found) for name, found in recurrent(module).items()]
+    try:
+        return torch_keys.layers_of({key: as_numpy(t).copy() for key, t in module.state_dict().items()})
+    except ValueError as error:
+        raise InvalidModel(str(error)) from None
 
 
 def recurrent(module: Any) -> dict[str, Any]:
@@ -37,7 +49,7 @@ def recurrent(module: Any) -> dict[str, Any]:
     import torch
 
     found = {n: m for n, m in module.named_modules() if isinstance(m, torch.nn.RNNBase)}
-    return {name or MODES[m.mode][0]: m for name, m in found.items()}
+    return {torch_keys.plain_name(name) or MODES[m.mode][0]: m for name, m in found.items()}
 
 
 def read(name: str, module: Any) -> RecurrentLayer:
@@ -80,7 +92,9 @@ def alone(name: str, layer: str, module: Any) -> Way:
     read(layer, module)  # what cannot be read cannot be compared
 
     def wider() -> Way:
-        return alone(f"{name} in float64", layer, deepcopy(module).double())
+        with foreign_code():
+            wide = deepcopy(module).double()
+        return alone(f"{name} in float64", layer, wide)
 
     takes = frozenset({INITIAL_STATE, LENGTHS})
     return Way(
@@ -143,7 +157,8 @@ def evaluated(module: Any) -> Iterator[None]:
     training = [part for part in module.modules() if part.training]
     module.eval()
     try:
-        with torch.no_grad(), warnings.catch_warnings():  # of a slower way to compute the same
+        with torch.no_grad(), foreign_code():
+            # of a slower way to compute the same
             warnings.filterwarnings("ignore", message="LSTM with projections is not supported with oneDNN")
             yield
     finally:
