@@ -14,7 +14,7 @@ import numpy as np
 
 from rnn_lockstep.adapters.backends import torch_adapter
 from rnn_lockstep.adapters.backends.weight_layouts import pack
-from rnn_lockstep.adapters.models.files import reading
+from rnn_lockstep.adapters.models.files import reading, torch_derived
 from rnn_lockstep.adapters.models.recurrent_layer import RecurrentLayer
 from rnn_lockstep.reference import Weights
 from rnn_lockstep.reference.oracle.validation import Array
@@ -28,8 +28,8 @@ Cells = dict[tuple[int, bool], dict[str, Any]]  # by layer and whether it is the
 
 
 def is_recurrent(key: Any) -> bool:
-    """Tell whether a key is that of a recurrent layer's weights."""
-    return isinstance(key, str) and KEY.fullmatch(key) is not None
+    """Tell whether a key is that of a recurrent layer's weights, or of what they are made of."""
+    return isinstance(key, str) and (KEY.fullmatch(key) is not None or torch_derived.is_part(key))
 
 
 def layers_of(tensors: Mapping[str, Any]) -> list[RecurrentLayer]:
@@ -38,7 +38,7 @@ def layers_of(tensors: Mapping[str, Any]) -> list[RecurrentLayer]:
     Raises ValueError, naming the layer or key.
     """
     modules: dict[str, Cells] = {}
-    for key, tensor in tensors.items():
+    for key, tensor in torch_derived.resolved(tensors).items():
         if found := KEY.fullmatch(key):
             prefix, parameter, number, reverse = found.groups()
             cells = modules.setdefault(prefix or "", {})

@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
+from itertools import chain
 from typing import Any
 
 from rnn_lockstep.adapters.backends.contract import Facts
@@ -11,7 +12,7 @@ from rnn_lockstep.adapters.backends.registry import load
 from rnn_lockstep.adapters.backends.runtimes import stated
 from rnn_lockstep.adapters.backends.torch_adapter import PARAMETERS, as_tensor
 from rnn_lockstep.adapters.backends.weight_layouts import unpack
-from rnn_lockstep.adapters.models.files import torch_keys
+from rnn_lockstep.adapters.models.files import torch_derived, torch_keys
 from rnn_lockstep.adapters.models.live.calling import Call, as_numpy
 from rnn_lockstep.adapters.models.live.foreign import foreign_code
 from rnn_lockstep.adapters.models.live.signature import signature_of
@@ -55,10 +56,16 @@ def recurrent(module: Any) -> dict[str, Any]:
 def read(name: str, module: Any) -> RecurrentLayer:
     """A RecurrentLayer of one of torch's modules, which cannot tell whether only its last output is used."""
     cell, activation = MODES[module.mode]
+    own = chain(module.named_parameters(recurse=False), module.named_buffers(recurse=False))
+    try:  # where a hook makes weights of others, the attribute is what was made last
+        made = torch_derived.resolved({name: as_numpy(tensor) for name, tensor in own})
+    except ValueError as error:
+        raise InvalidModel(f"{name}: {error}") from None
     cells = []
     for k in range(module.num_layers):
         for suffix in ("", "_reverse")[: 1 + module.bidirectional]:
-            arrays = (getattr(module, f"{p}_l{k}{suffix}", None) for p in PARAMETERS)
+            keys = [f"{p}_l{k}{suffix}" for p in PARAMETERS]
+            arrays = (made[key] if key in made else getattr(module, key, None) for key in keys)
             weights = Weights(*(None if a is None else as_numpy(a).copy() for a in arrays))
             cells.append(unpack(weights, cell, "torch"))
     try:
