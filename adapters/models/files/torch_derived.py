@@ -2,7 +2,8 @@
 
 A state dict then has `weight_hh_l0_g` and `weight_hh_l0_v` (weight norm), `weight_hh_l0_raw` (dropout of U),
 `weight_hh_l0_orig` and `weight_hh_l0_mask` (pruning) or `parametrizations.weight_hh_l0.original0`. A
-`weight_hh_l0` beside them is what was computed last, perhaps of other numbers, and is never taken.
+`weight_hh_l0` beside them is what was computed last, perhaps of other numbers, or with some dropped out: it
+is never taken, and where it is another, the file contradicts itself.
 Sources: `torch.nn.utils`, `weight_norm`, `prune` and `parametrize`; `WeightDrop` of AWD-LSTM and fastai.
 """
 
@@ -13,11 +14,13 @@ from typing import Any
 import numpy as np
 
 from rnn_lockstep.adapters.backends.torch_adapter import PARAMETERS
+from rnn_lockstep.reference.bound.arithmetic import Arithmetic
 from rnn_lockstep.reference.oracle.validation import Array
 
 NAME = rf"(?:{'|'.join(PARAMETERS)})(?:_l\d{{1,4}}(?:_reverse)?)?"
 BEHIND = re.compile(rf"((?:.*\.)?)({NAME})_(raw|g|v|u|orig|mask)", re.S)
 INSIDE = re.compile(rf"((?:.*\.)?)parametrizations\.({NAME})\.(original\d*)", re.S)
+ROUNDINGS = 16  # unit roundoffs that a norm, a product and a quotient may be off together
 WRAPPED = "module."  # what a wrapper that drops weights out calls the layer inside
 
 
@@ -29,7 +32,8 @@ def normed(g: Array, v: Array) -> Array:
     wide = v.astype(np.float64)
     with np.errstate(all="ignore"):
         length = np.sqrt(np.sum(wide**2, axis=axes, keepdims=True))
-        return (g.astype(np.float64) * wide / length).astype(v.dtype)
+        made: Array = (g.astype(np.float64) * wide / length).astype(v.dtype)
+    return made
 
 
 def masked(mask: Array, original: Array) -> Array:
@@ -48,15 +52,22 @@ RULES: dict[tuple[str, ...], Callable[..., Array]] = {
 }
 
 
+def same(one: Array, other: Array) -> bool:
+    """Tell whether two arrays are the same but for a few roundings."""
+    wide, error = one.astype(np.float64), ROUNDINGS * Arithmetic(one.dtype).unit
+    return one.shape == other.shape and np.allclose(wide, other.astype(np.float64), error, 0)
+
+
 def is_part(key: str) -> bool:
     """Tell whether a key is that of something of which a recurrent layer's weights are made."""
     return (BEHIND.fullmatch(key) or INSIDE.fullmatch(key)) is not None
 
 
 def resolved(tensors: Mapping[str, Any]) -> dict[str, Any]:
-    """The tensors with the weights that are made of others in place of these, and of stale ones.
+    """The tensors with the weights that are made of others in place of these.
 
-    Raises ValueError, naming the weights, where their parts are of no known rule, or do not fit together.
+    Raises ValueError, naming the weights, where their parts are of no known rule or do not fit together, and
+    where other weights of that name are beside them.
     """
     parts: dict[str, dict[str, Any]] = {}
     whole: dict[str, Any] = {}
@@ -69,8 +80,13 @@ def resolved(tensors: Mapping[str, Any]) -> dict[str, Any]:
         if part == "raw" and any(other.startswith(f"{inside}weight_") for other in tensors):
             prefix = inside
         parts.setdefault(f"{prefix}{name}", {})[part] = tensor
-        whole[f"{prefix}{name}"] = None
-    return whole | {name: made(name, own) for name, own in parts.items()}
+        whole.setdefault(f"{prefix}{name}", None)  # in its place
+    for name, own in parts.items():
+        beside, whole[name] = tensors.get(name), made(name, own)
+        if beside is not None and not same(beside, whole[name]):
+            told = f"{name} contradicts its {', '.join(own)}, as a stale or dropped-out one does"
+            raise ValueError(f"{told}: take {name} out of the state dict")
+    return whole
 
 
 def made(name: str, parts: Mapping[str, Any]) -> Array:

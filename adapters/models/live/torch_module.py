@@ -57,7 +57,7 @@ def read(name: str, module: Any) -> RecurrentLayer:
     """A RecurrentLayer of one of torch's modules, which cannot tell whether only its last output is used."""
     cell, activation = MODES[module.mode]
     own = chain(module.named_parameters(recurse=False), module.named_buffers(recurse=False))
-    try:  # where a hook makes weights of others, the attribute is what was made last
+    try:  # where a hook makes weights of others, the attribute is what it made last
         made = torch_derived.resolved({name: as_numpy(tensor) for name, tensor in own})
     except ValueError as error:
         raise InvalidModel(f"{name}: {error}") from None

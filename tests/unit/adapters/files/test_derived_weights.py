@@ -68,17 +68,28 @@ def test_they_are_computed_from_what_they_are_made_of(make, suffix, tmp_path):
 
 
 @pytest.mark.parametrize("wrapped", ["module.", ""])
-@pytest.mark.parametrize("stale", [True, False])
-def test_dropped_out_weights_are_the_raw_ones(wrapped, stale, tmp_path):
-    source = lstm()
-    state = {f"0.{wrapped}{name}": tensor for name, tensor in source.state_dict().items()}
+@pytest.mark.parametrize("beside", ["nothing", "the same", "dropped out"])
+def test_dropped_out_weights_are_the_raw_ones(wrapped, beside, tmp_path):
+    state = {f"0.{wrapped}{name}": tensor for name, tensor in lstm().state_dict().items()}
     raw = state.pop(f"0.{wrapped}weight_hh_l0")
-    if stale:
-        state[f"0.{wrapped}weight_hh_l0"] = torch.nn.functional.dropout(raw, 0.5)
+    if beside != "nothing":
+        last = torch.nn.functional.dropout(raw, 0.5, training=beside == "dropped out")
+        state[f"0.{wrapped}weight_hh_l0"] = last
     torch.save({**state, "0.weight_hh_l0_raw": raw}, tmp_path / "it.pt")
+    if beside == "dropped out":
+        told = f"0.{wrapped}weight_hh_l0 contradicts its raw, as a stale or dropped-out one does"
+        with pytest.raises(InvalidModel, match=told):
+            read_model(tmp_path / "it.pt")
+        return
     [layer] = read_model(tmp_path / "it.pt")
     assert layer.name == f"0.{wrapped}".rstrip(".")
     np.testing.assert_array_equal(layer.cells[0].U, raw.numpy())
+
+
+def test_what_was_made_of_them_may_be_beside_them(tmp_path):
+    module = normed()
+    torch.save({**module.state_dict(), "weight_hh_l0": module.weight_hh_l0.detach()}, tmp_path / "it.pt")
+    assert len(read_model(tmp_path / "it.pt")) == 1
 
 
 def spectral():
