@@ -69,10 +69,8 @@ def check_pair(pair: "Pair", examples: int = EXAMPLES, seed: int = 0) -> PortVer
         return pair.mismatch(pair.diff.cause)
     try:
         live = connect(pair.target.ways(pair.target_layer, pair.target_name), pair.source_layer)
-    except WrongForm as error:
-        return pair.mismatch(str(error))
-    except InvalidModel as error:
-        raise InvalidModel(f"{pair.target.name}: {error}") from None
+    except (WrongForm, InvalidModel) as error:
+        return not_asked(pair, error)
     verdicts = check_sequences(live, examples, seed)
     asked = summary(live, verdicts)
     unclear = any(verdict.status == "inconclusive" for verdict in verdicts)
@@ -82,7 +80,23 @@ def check_pair(pair: "Pair", examples: int = EXAMPLES, seed: int = 0) -> PortVer
         asked = f"{asked}\n  sequences: {summary(live, more)}"
         verdicts += more
     pair = pair.with_notes(*live.notes(), *source_notes(pair, examples, seed))
-    return pair.verdict(deciding(verdicts), cause_of(pair, live, verdicts[-1], seed), asked)
+    only = f"layer {pair.name} alone; the model around it was not run" if live.way.part else ""
+    return pair.verdict(deciding(verdicts), cause_of(pair, live, verdicts[-1], seed), asked, only)
+
+
+def not_asked(pair: "Pair", error: WrongForm | InvalidModel) -> PortVerdict:
+    """The verdict on a target that does not answer as a layer does: by its weights, where they can be read.
+
+    Raises InvalidModel where they cannot, and it does not answer at all.
+    """
+    if pair.diff is not None and not pair.diff.cause:
+        only = f"the weights of layer {pair.name} alone; nothing was run"
+        return pair.with_notes(str(error)).without_answers("match", "", only)
+    if pair.diff is not None:
+        return pair.mismatch(pair.diff.cause)
+    if isinstance(error, WrongForm):
+        return pair.mismatch(str(error))
+    raise InvalidModel(f"{pair.target.name}: {error}") from None
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,16 +119,26 @@ class Pair:
         """The pair with more notes, a line each."""
         return replace(self, notes=(*self.notes, *notes))
 
+    @property
+    def name(self) -> str:
+        """The name of the target's layer, or else of the source's."""
+        return printable((self.target_layer or self.source_layer).name)
+
     def mismatch(self, reason: str) -> PortVerdict:
+        """The verdict where nothing can be run, and that or the weights are wrong."""
+        return self.without_answers("mismatch", reason)
+
+    def without_answers(self, status: str, reason: str, only: str = "") -> PortVerdict:
         """The verdict where nothing can be run."""
         layer = self.source_layer
         case = layer.case(np.zeros((1, 1, layer.input_size), layer.dtype))
-        return self.verdict(Verdict(case, "mismatch", reason), reason, "")
+        return self.verdict(Verdict(case, status, reason), reason, "", only)
 
-    def verdict(self, found: Verdict, cause: str, asked: str) -> PortVerdict:
+    def verdict(self, found: Verdict, cause: str, asked: str, only: str = "") -> PortVerdict:
         """The verdict on the port, from that on the sequence that decides.
 
         cause: the likely one of a mismatch, in words.  asked: which sequences were compared.
+        only: what was compared, in words, where that is not all.
         """
         weights = ["not compared: the target's cannot be read"] if self.diff is None else self.diff.lines()
         return PortVerdict(
@@ -125,6 +149,7 @@ class Pair:
             names=(self.source.name, self.target.name),
             layer=in_words(self.source_layer),
             cause=cause,
+            only=only,
             weights=tuple(weights),
             asked=asked,
             notes=self.notes,

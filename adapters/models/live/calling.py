@@ -67,9 +67,10 @@ class Call:
                 given[names.state], given[names.cell_state] = states
             else:
                 given[names.state] = tuple(states)
-        if names.lengths and case.padded:
+        told = case.padded or names.padding_needed
+        if names.lengths and told:
             given[names.lengths] = self.convert(case.valid.sum(axis=1))
-        elif names.mask and case.padded:
+        elif names.mask and told:
             given[names.mask] = self.convert(case.valid)
         return given
 

@@ -59,6 +59,7 @@ class LiveLayer:
         if LENGTHS not in self.way.takes:
             yield "it takes no lengths, so no sequence was padded"
         yield from self.before
+        yield from self.way.remarks
         if self.facts is UNKNOWN:
             error = UNKNOWN.arithmetic(self.layer.dtype).error_of("sigmoid")
             yield (

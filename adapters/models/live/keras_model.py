@@ -101,7 +101,14 @@ def ways(model: Any, layer: str | None) -> Iterator[Way]:
         read(chosen)  # what cannot be read cannot be compared
         name = type(chosen).__name__ if chosen is model else f"its layer {chosen.name} alone"
         takes = frozenset({INITIAL_STATE, LENGTHS})
-        yield Way(f"keras.layers.{name}", lambda case: asked(chosen, case), facts, takes, bare=True)
+        yield Way(
+            f"keras.layers.{name}",
+            lambda case: asked(chosen, case),
+            facts,
+            takes,
+            bare=True,
+            part=chosen is not model,
+        )
 
 
 def asked(layer: Any, case: Case) -> list[Array]:

@@ -91,21 +91,38 @@ def ways(module: Any, layer: str | None) -> Iterator[Way]:
         [(layer, chosen)] = inner.items()
     if chosen is not None:
         name = f"torch.nn.{type(chosen).__name__}" if chosen is module else f"its layer {layer} alone"
-        yield alone(name, str(layer), chosen)
+        yield alone(name, str(layer), chosen, part=chosen is not module and can_run(module))
 
 
-def alone(name: str, layer: str, module: Any) -> Way:
-    """The way to ask one of torch's recurrent modules, called `layer` in its model. Raises InvalidModel."""
+def can_run(module: Any) -> bool:
+    """Tell whether a module has a forward of its own; one that only holds others has none."""
+    import torch
+
+    return type(module).forward is not torch.nn.Module.forward
+
+
+def alone(name: str, layer: str, module: Any, part: bool = False) -> Way:
+    """The way to ask one of torch's recurrent modules, called `layer` in its model. Raises InvalidModel.
+
+    part: whether the model has a forward, which is not run.
+    """
     read(layer, module)  # what cannot be read cannot be compared
 
     def wider() -> Way:
         with foreign_code():
             wide = deepcopy(module).double()
-        return alone(f"{name} in float64", layer, wide)
+        return alone(f"{name} in float64", layer, wide, part)
 
-    takes = frozenset({INITIAL_STATE, LENGTHS})
+    time_first = f"{layer} has batch_first=False: whether the model gives it time first was not seen"
     return Way(
-        name, lambda case: asked(module, case), lambda: facts_of(module), takes, bare=True, wider=wider
+        name,
+        lambda case: asked(module, case),
+        lambda: facts_of(module),
+        frozenset({INITIAL_STATE, LENGTHS}),
+        bare=True,
+        part=part,
+        remarks=(time_first,) if part and not module.batch_first else (),
+        wider=wider,
     )
 
 
