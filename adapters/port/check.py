@@ -90,7 +90,7 @@ def not_asked(pair: "Pair", error: WrongForm | InvalidModel) -> PortVerdict:
     Raises InvalidModel where they cannot, and it does not answer at all.
     """
     if pair.diff is not None and not pair.diff.cause:
-        only = f"the weights of layer {pair.name} alone; nothing was run"
+        only = f"the weights of layer {pair.name} alone; its answers could not be compared"
         return pair.with_notes(str(error)).without_answers("match", "", only)
     if pair.diff is not None:
         return pair.mismatch(pair.diff.cause)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from rnn_lockstep.adapters.backends.torch_adapter import PARAMETERS
-from rnn_lockstep.reference.bound.arithmetic import Arithmetic
+from rnn_lockstep.reference.bound.arithmetic import DTYPES, Arithmetic
 from rnn_lockstep.reference.oracle.validation import Array
 
 NAME = rf"(?:{'|'.join(PARAMETERS)})(?:_l\d{{1,4}}(?:_reverse)?)?"
@@ -54,8 +54,10 @@ RULES: dict[tuple[str, ...], Callable[..., Array]] = {
 
 def same(one: Array, other: Array) -> bool:
     """Tell whether two arrays are the same but for a few roundings."""
-    wide, error = one.astype(np.float64), ROUNDINGS * Arithmetic(one.dtype).unit
-    return one.shape == other.shape and np.allclose(wide, other.astype(np.float64), error, 0)
+    if one.shape != other.shape or not {one.dtype.name, other.dtype.name} <= {*DTYPES}:
+        return False
+    error = ROUNDINGS * Arithmetic(one.dtype).unit
+    return np.allclose(one.astype(np.float64), other.astype(np.float64), error, 0)
 
 
 def is_part(key: str) -> bool:

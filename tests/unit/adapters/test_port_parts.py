@@ -82,7 +82,7 @@ def test_a_layer_that_is_given_itself_or_has_no_model_around_it_is_compared_whol
 def test_a_model_that_only_its_weights_tell_of_is_compared_by_them():
     source = module(nn.LSTM)
     verdict = check_port(source, torch.jit.script(Classifier(source)), examples=6)
-    assert headline(verdict) == "match: the weights of layer rnn alone; nothing was run"
+    assert headline(verdict) == "match: the weights of layer rnn alone; its answers could not be compared"
     assert exit_code(verdict) == 5
     wrong = check_port(source, torch.jit.script(Classifier(loaded(source, transposed))), examples=6)
     assert headline(wrong) == "mismatch: U is transposed"

@@ -118,6 +118,14 @@ def test_what_is_made_in_no_known_way_is_refused_in_one_line(state, says, tmp_pa
     assert "\n" not in str(error.value)
 
 
+def test_texts_in_place_of_numbers_are_refused_in_one_line(tmp_path):
+    state = {name: tensor.numpy() for name, tensor in lstm().state_dict().items()}
+    for part in ("raw", "g", "orig"):
+        np.savez(tmp_path / "it.npz", **state, **{f"weight_hh_l0_{part}": np.array(["a", "b"])})
+        with pytest.raises(InvalidModel):
+            read_model(tmp_path / "it.npz")
+
+
 @pytest.mark.parametrize("count", [1, 2])
 def test_one_shard_of_several_is_no_model(count, tmp_path):
     path = tmp_path / f"model-00001-of-0000{count}.safetensors"
