@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from rnn_lockstep.adapters.models.live import LiveLayer, WrongForm, connect
+from rnn_lockstep.adapters.models.live.way import INITIAL_STATE
 from rnn_lockstep.adapters.models.options import settled
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer
 from rnn_lockstep.adapters.one_line import printable
@@ -80,8 +81,17 @@ def check_pair(pair: "Pair", examples: int = EXAMPLES, seed: int = 0) -> PortVer
         asked = f"{asked}\n  sequences: {summary(live, more)}"
         verdicts += more
     pair = pair.with_notes(*live.notes(), *source_notes(pair, examples, seed))
-    only = f"layer {pair.name} alone; the model around it was not run" if live.way.part else ""
-    return pair.verdict(deciding(verdicts), cause_of(pair, live, verdicts[-1], seed), asked, only)
+    cause = cause_of(pair, live, verdicts[-1], seed)
+    return pair.verdict(deciding(verdicts), cause, asked, compared_only(pair, live))
+
+
+def compared_only(pair: "Pair", live: LiveLayer) -> str:
+    """What of the target was compared, in words, where that is not all; empty where it is."""
+    if live.way.part:
+        return f"layer {pair.name} alone; the model around it was not run"
+    if live.before and INITIAL_STATE not in live.way.takes:
+        return "from zeros alone; what it does with an initial state could not be compared"
+    return ""
 
 
 def not_asked(pair: "Pair", error: WrongForm | InvalidModel) -> PortVerdict:

@@ -115,10 +115,10 @@ def conversions() -> Iterator[tuple[str, Callable[[Array], Any]]]:
 
 def ways(function: Callable[..., Any], signature: Signature, name: str) -> Iterator[Way]:
     """The ways to call a function that may be any framework's."""
-    for what, convert in conversions():
-        forms = [{}, {"stacked": True}] if signature.state else [{}]
-        if signature.state and not signature.needed:
-            forms.append({"stateless": True})
-        for form in forms:
+    forms = [{}, {"stacked": True}] if signature.state else [{}]
+    if signature.state and not signature.needed:
+        forms.append({"stateless": True})
+    for form in forms:
+        for what, convert in conversions():
             call = Call(function, signature, convert, **form)
             yield Way(f"{name}, called with {what}", call, call.facts, call.takes)

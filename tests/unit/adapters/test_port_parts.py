@@ -126,6 +126,26 @@ def test_a_forward_that_must_be_given_lengths_is_run(packs):
     assert exit_code(check_port(source, packs(source, back=False))) == 1
 
 
+class RaisesOnStates(nn.Module):
+    def __init__(self, rnn):
+        super().__init__()
+        self.rnn = rnn
+
+    def forward(self, x, state=None):
+        if state is not None:
+            raise TypeError("needs a state of its own kind")
+        return self.rnn(x)[0]
+
+
+def test_states_that_could_not_be_given_are_told():
+    source = module(nn.GRU)
+    verdict = check_port(source, RaisesOnStates(source), examples=4)
+    says = "match: from zeros alone; what it does with an initial state could not be compared"
+    assert headline(verdict) == says
+    assert exit_code(verdict) == 5
+    assert any("needs a state of its own kind" in note for note in verdict.notes)
+
+
 def test_what_cannot_be_asked_and_whose_weights_cannot_be_read_is_unusable():
     with pytest.raises(InvalidModel):
         check_port(module(nn.LSTM), lambda inputs: 1 / 0)
