@@ -98,7 +98,8 @@ def can_run(module: Any) -> bool:
     """Tell whether a module has a forward of its own; one that only holds others has none."""
     import torch
 
-    return type(module).forward is not torch.nn.Module.forward
+    forward = module.forward  # the instance's own, where torch.compile has made it
+    return getattr(forward, "__func__", forward) is not torch.nn.Module.forward
 
 
 def alone(name: str, layer: str, module: Any, part: bool = False) -> Way:

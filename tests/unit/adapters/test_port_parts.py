@@ -54,6 +54,12 @@ def test_a_layer_of_a_model_is_no_whole_match_whatever_is_around_it(wrong, layer
     assert said == (wrong == "batch_first is forgotten")
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_layer_of_a_compiled_model_is_no_whole_match():
+    model = torch.compile(pair_of(), backend="eager")
+    assert exit_code(check_port(pair_of(), model, layer="encoder", examples=3)) == 5
+
+
 def test_a_wrong_layer_of_a_model_is_a_mismatch():
     port = pair_of()
     with torch.no_grad():
