@@ -81,6 +81,8 @@ def check_pair(pair: "Pair", examples: int = EXAMPLES, seed: int = 0) -> PortVer
         asked = f"{asked}\n  sequences: {summary(live, more)}"
         verdicts += more
     pair = pair.with_notes(*live.notes(), *source_notes(pair, examples, seed))
+    if verdicts[-1].status == "mismatch" and not live.way.bare:
+        pair = pair.with_notes(*layer_notes(pair, seed))
     cause = cause_of(pair, live, verdicts[-1], seed)
     return pair.verdict(deciding(verdicts), cause, asked, compared_only(pair, live))
 
@@ -199,6 +201,18 @@ def source_notes(pair: Pair, examples: int, seed: int) -> list[str]:
     if last.status != "mismatch":
         return []
     return [f"the source itself does not compute what its weights say: {likely_cause(live, last, seed)}"]
+
+
+def layer_notes(pair: Pair, seed: int) -> list[str]:
+    """A note where a model that is wrong has a layer that is right: then the mistake is around it."""
+    ways = pair.target.ways(pair.target_layer, pair.target_name)
+    try:
+        alone = connect([way for way in ways if way.bare], pair.source_layer)
+    except (InvalidModel, WrongForm):
+        return []
+    if check_sequences(alone, FEW, seed)[-1].status != "match":
+        return []
+    return [f"layer {pair.name} alone matches: what is wrong is what the model does before or after it"]
 
 
 def deciding(verdicts: Sequence[Verdict]) -> Verdict:

@@ -102,6 +102,23 @@ def test_what_proves_nothing_is_neither_match_nor_mismatch():
     assert exit_code(verdict) == 5
 
 
+class Normed(OutputsOnly):
+    """A layer and something after it that leaves the shape as it is."""
+
+    def forward(self, x):
+        return nn.functional.layer_norm(super().forward(x), (4,))
+
+
+def test_where_only_what_is_around_a_layer_is_wrong_that_is_noted():
+    source = module(nn.LSTM)
+    said = "layer rnn alone matches: what is wrong is what the model does before or after it"
+    verdict = check_port(source, Normed(source), examples=4)
+    assert exit_code(verdict) == 1
+    assert said in verdict.notes
+    assert said not in check_port(source, Normed(loaded(source, transposed)), examples=4).notes
+    assert said not in check_port(source, OutputsOnly(source), examples=4).notes
+
+
 class Packed(OutputsOnly):
     """Sorts rows by their lengths and packs them, as recipes do; `back` puts the rows back."""
 
