@@ -14,9 +14,9 @@ from rnn_lockstep.adapters.models.show import shown
 from rnn_lockstep.adapters.one_line import printable
 from rnn_lockstep.adapters.port.check import EXAMPLES, check_pair, pair_of
 from rnn_lockstep.adapters.port.convert import convert
+from rnn_lockstep.adapters.port.verdict import UNUSABLE, WRONG, exit_code
 
 WIDTH_IN_A_FILE = 120  # columns of the table where there is no terminal
-UNUSABLE = 4  # the exit code of a check that cannot be made, as pytest's own of a wrong option
 FILES = ", ".join(FORMATS)
 
 
@@ -24,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return the exit code.
 
     It is 0 where all is well, and 1 where it is not. An error is one line on standard error; the code is
-    1 then too, but 4 of `check`. That of `test` is pytest's.
+    1 then too. Those of `check` are `port.exit_code`'s, and that of `test` is pytest's.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     if given[:1] == ["test"]:  # the one call from here to what is built on top; its options are pytest's
@@ -63,7 +63,7 @@ def run_check(asked: argparse.Namespace) -> int:
     if verdict and wrong_weights:
         print(f"weights: {wrong_weights}")
     print(verdict)
-    return 0 if verdict and not wrong_weights else 1
+    return WRONG if wrong_weights else exit_code(verdict)
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:

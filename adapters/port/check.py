@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from rnn_lockstep.adapters.models.live import LiveLayer, WrongForm, connect
+from rnn_lockstep.adapters.models.live.way import INITIAL_STATE
 from rnn_lockstep.adapters.models.options import settled
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer
 from rnn_lockstep.adapters.one_line import printable
@@ -69,10 +70,8 @@ def check_pair(pair: "Pair", examples: int = EXAMPLES, seed: int = 0) -> PortVer
         return pair.mismatch(pair.diff.cause)
     try:
         live = connect(pair.target.ways(pair.target_layer, pair.target_name), pair.source_layer)
-    except WrongForm as error:
-        return pair.mismatch(str(error))
-    except InvalidModel as error:
-        raise InvalidModel(f"{pair.target.name}: {error}") from None
+    except (WrongForm, InvalidModel) as error:
+        return not_asked(pair, error)
     verdicts = check_sequences(live, examples, seed)
     asked = summary(live, verdicts)
     unclear = any(map(is_unproven, verdicts))
@@ -82,7 +81,34 @@ def check_pair(pair: "Pair", examples: int = EXAMPLES, seed: int = 0) -> PortVer
         asked = f"{asked}\n  sequences: {summary(live, more)}"
         verdicts += more
     pair = pair.with_notes(*live.notes(), *source_notes(pair, examples, seed))
-    return pair.verdict(deciding(verdicts), cause_of(pair, live, verdicts[-1], seed), asked)
+    if verdicts[-1].status == "mismatch" and not live.way.bare:
+        pair = pair.with_notes(*layer_notes(pair, seed))
+    cause = cause_of(pair, live, verdicts[-1], seed)
+    return pair.verdict(deciding(verdicts), cause, asked, compared_only(pair, live))
+
+
+def compared_only(pair: "Pair", live: LiveLayer) -> str:
+    """What of the target was compared, in words, where that is not all; empty where it is."""
+    if live.way.part:
+        return f"layer {pair.name} alone; the model around it was not run"
+    if live.before and INITIAL_STATE not in live.way.takes:
+        return "from zeros alone; what it does with an initial state could not be compared"
+    return ""
+
+
+def not_asked(pair: "Pair", error: WrongForm | InvalidModel) -> PortVerdict:
+    """The verdict on a target that does not answer as a layer does: by its weights, where they can be read.
+
+    Raises InvalidModel where they cannot, and it does not answer at all.
+    """
+    if pair.diff is not None and not pair.diff.cause:
+        only = f"the weights of layer {pair.name} alone; its answers could not be compared"
+        return pair.with_notes(str(error)).without_answers("match", "", only)
+    if pair.diff is not None:
+        return pair.mismatch(pair.diff.cause)
+    if isinstance(error, WrongForm):
+        return pair.mismatch(str(error))
+    raise InvalidModel(f"{pair.target.name}: {error}") from None
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,16 +131,26 @@ class Pair:
         """The pair with more notes, a line each."""
         return replace(self, notes=(*self.notes, *notes))
 
+    @property
+    def name(self) -> str:
+        """The name of the target's layer, or else of the source's."""
+        return printable((self.target_layer or self.source_layer).name)
+
     def mismatch(self, reason: str) -> PortVerdict:
+        """The verdict where nothing can be run, and that or the weights are wrong."""
+        return self.without_answers("mismatch", reason)
+
+    def without_answers(self, status: str, reason: str, only: str = "") -> PortVerdict:
         """The verdict where nothing can be run."""
         layer = self.source_layer
         case = layer.case(np.zeros((1, 1, layer.input_size), layer.dtype))
-        return self.verdict(Verdict(case, "mismatch", reason), reason, "")
+        return self.verdict(Verdict(case, status, reason), reason, "", only)
 
-    def verdict(self, found: Verdict, cause: str, asked: str) -> PortVerdict:
+    def verdict(self, found: Verdict, cause: str, asked: str, only: str = "") -> PortVerdict:
         """The verdict on the port, from that on the sequence that decides.
 
         cause: the likely one of a mismatch, in words.  asked: which sequences were compared.
+        only: what was compared, in words, where that is not all.
         """
         weights = ["not compared: the target's cannot be read"] if self.diff is None else self.diff.lines()
         return PortVerdict(
@@ -125,6 +161,7 @@ class Pair:
             names=(self.source.name, self.target.name),
             layer=in_words(self.source_layer),
             cause=cause,
+            only=only,
             weights=tuple(weights),
             asked=asked,
             notes=self.notes,
@@ -164,6 +201,18 @@ def source_notes(pair: Pair, examples: int, seed: int) -> list[str]:
     if last.status != "mismatch":
         return []
     return [f"the source itself does not compute what its weights say: {likely_cause(live, last, seed)}"]
+
+
+def layer_notes(pair: Pair, seed: int) -> list[str]:
+    """A note where a model that is wrong has a layer that is right: then the mistake is around it."""
+    ways = pair.target.ways(pair.target_layer, pair.target_name)
+    try:
+        alone = connect([way for way in ways if way.bare], pair.source_layer)
+    except (InvalidModel, WrongForm):
+        return []
+    if check_sequences(alone, FEW, seed)[-1].status != "match":
+        return []
+    return [f"layer {pair.name} alone matches: what is wrong is what the model does before or after it"]
 
 
 def deciding(verdicts: Sequence[Verdict]) -> Verdict:

@@ -12,6 +12,7 @@ import numpy as np
 from rnn_lockstep.adapters.backends.registry import UnknownBackend, load
 from rnn_lockstep.adapters.models.files.table import FORMATS, format_of, read_model
 from rnn_lockstep.adapters.models.live import Way, is_live, read_live, ways
+from rnn_lockstep.adapters.models.live.foreign import foreign_code
 from rnn_lockstep.adapters.models.live.signature import required
 from rnn_lockstep.adapters.models.live.way import INITIAL_STATE, LENGTHS
 from rnn_lockstep.adapters.models.recurrent_layer import (
@@ -99,11 +100,12 @@ def imported(name: str) -> Any:
     """The object that package.module:attribute names, or what it returns where it needs no arguments."""
     module, _, attribute = name.partition(":")
     try:
-        found: Any = import_module(module)
-        for part in attribute.split("."):
-            found = getattr(found, part)
-        is_builder = inspect.isroutine(found) or inspect.isclass(found)
-        return found() if is_builder and not required(found) else found
+        with foreign_code():
+            found: Any = import_module(module)
+            for part in attribute.split("."):
+                found = getattr(found, part)
+            is_builder = inspect.isroutine(found) or inspect.isclass(found)
+            return found() if is_builder and not required(found) else found
     except Exception as error:  # the model's, whatever it is
         raise InvalidModel(f"{name}: {with_type(error)}") from error
 

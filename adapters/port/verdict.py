@@ -5,12 +5,17 @@ from dataclasses import dataclass
 
 from rnn_lockstep.reference import Verdict
 
+# The exit codes of a check, under pytest too, whose own they are: of failed tests, of a wrong option and of
+# no tests.
+RIGHT, WRONG, UNUSABLE, PARTLY = 0, 1, 4, 5
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class PortVerdict(Verdict):
-    """The comparison of a target with its source; true where it is a match.
+    """The comparison of a target with its source; true where all of it was compared, and is a match.
 
     case, comparisons: those of the smallest sequence that is wrong, else of the last one.
+    only: what was compared, in words, where that is not all; empty where it is.
     names: the source's and the target's.  layer: the source's layer, in words.
     cause: the likely cause of a mismatch, in words.
     weights: a line for each cell or option that tells whether it is the same.
@@ -21,15 +26,16 @@ class PortVerdict(Verdict):
     names: tuple[str, str] = ("source", "target")
     layer: str = ""
     cause: str = ""
+    only: str = ""
     weights: tuple[str, ...] = ()
     asked: str = ""
     notes: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
-        return self.status == "match"
+        return self.status == "match" and not self.only
 
     def __str__(self) -> str:
-        why = self.cause or self.reason
+        why = self.only if self.status == "match" else self.cause or self.reason
         return "\n".join([f"{self.status}: {why}" if why else self.status, *self.details()])
 
     __repr__ = __str__
@@ -49,3 +55,10 @@ class PortVerdict(Verdict):
             yield from details
         for note in self.notes:
             yield f"  note: {note}"
+
+
+def exit_code(verdict: PortVerdict) -> int:
+    """The exit code that tells a verdict: all that was asked matches, something does not, or neither."""
+    if verdict:
+        return RIGHT
+    return PARTLY if verdict.status in ("match", "inconclusive") else WRONG

@@ -1,7 +1,7 @@
 """Weights beside weights, without running anything: those that are identical, and what became of others."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 
 import numpy as np
@@ -21,6 +21,9 @@ TURNED = [
     MISTAKES[name]
     for name in ("all_gates_in_the_other_order", "u_in_the_other_order", "w_transposed", "u_transposed")
 ]
+OTHER_SIDE = MISTAKES["gru_reset_form_flipped"].description
+# Where the reset gate is before U, a GRU's two biases act as their sum only.
+SUMS_ONLY = "of the biases only the sum was compared, as the reset gate is on different sides of U"
 SIZES = ("cell", "input_size", "hidden_size", "projection_size", "layers", "directions")
 
 
@@ -46,7 +49,8 @@ class Difference:
 class WeightsDiff:
     """The comparison of a target's layer with its source's.
 
-    options: those that are not the same, in words.  arrays: the fate of each.
+    options: those that are not the same, in words, and what they keep from being compared.
+    arrays: the fate of each.
     cause: the mistake that makes all of the difference, or a list of differences; empty where there is none.
     """
 
@@ -90,15 +94,27 @@ def weights_diff(source: RecurrentLayer, target: RecurrentLayer) -> WeightsDiff:
     if sizes := different(source, target, SIZES):
         return WeightsDiff(tuple(sizes), (), "; ".join(sizes))
     options = different(source, target, source.same_options(target))
-    arrays, whole = compared(in_dtype(source, target.dtype), target)
+    arrays, whole = compared(*on_one_side(in_dtype(source, target.dtype), target))
     wrong = [whole] if whole else list(lines_on([each for each in arrays if each.instead]))
-    return WeightsDiff(tuple(options), tuple(arrays), "; ".join([*wrong, *options]))
+    sums = [SUMS_ONLY] if source.reset_after != target.reset_after else []
+    return WeightsDiff((*options, *sums), tuple(arrays), "; ".join([*wrong, *options]))
 
 
 def different(source: RecurrentLayer, target: RecurrentLayer, names: Sequence[str]) -> list[str]:
     """The options or sizes of these names that are not the same, in words."""
     pairs = ((name, getattr(source, name), getattr(target, name)) for name in names)
-    return [f"{name} is {theirs}, and {mine} in the source" for name, mine, theirs in pairs if mine != theirs]
+    return [
+        OTHER_SIDE if name == "reset_after" else f"{name} is {theirs}, and {mine} in the source"
+        for name, mine, theirs in pairs
+        if mine != theirs
+    ]
+
+
+def on_one_side(source: RecurrentLayer, target: RecurrentLayer) -> tuple[RecurrentLayer, RecurrentLayer]:
+    """Both layers, which have the reset gate before U where only one of them has: so `in_effect` is alike."""
+    if source.reset_after == target.reset_after:
+        return source, target
+    return replace(source, reset_after=False), replace(target, reset_after=False)
 
 
 def compared(source: RecurrentLayer, target: RecurrentLayer) -> tuple[list[Difference], str]:

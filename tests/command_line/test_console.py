@@ -104,6 +104,30 @@ def test_a_function_of_a_module_is_looked_up_in_the_folder(theirs):
     assert "  target: theirs:answers" in run.stdout.splitlines()
 
 
+HEAD = """
+import torch
+from torch import nn
+
+torch.manual_seed(0)
+source = nn.GRU(4, 4, batch_first=True)
+
+class Model(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer, self.head = source, nn.Linear(4, 2)
+
+    def forward(self, x):
+        return self.head(self.layer(x)[0])
+"""
+
+
+def test_a_layer_of_a_model_alone_is_only_a_part(tmp_path):
+    (tmp_path / "ports.py").write_text(HEAD)
+    run = lockstep(tmp_path, "check", "ports:source", "ports:Model", "--max-examples", "2")
+    assert run.returncode == 5
+    assert run.stdout.startswith("match: layer layer alone; the model around it was not run\n")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

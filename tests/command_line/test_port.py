@@ -29,6 +29,14 @@ def summed():
         port.bias_hh_l0.zero_()
     return port
 
+class Model(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer, self.head = loaded(batch_first=True), nn.Linear(4, 2)
+
+    def forward(self, x):
+        return self.head(torch.relu(self.layer(x)[0]))
+
 class Whole(nn.Module):
     def __init__(self):
         super().__init__()
@@ -39,6 +47,9 @@ class Whole(nn.Module):
 
 def answers(x):
     return source(x)[0]
+
+def cannot(x):
+    return 1 / 0
 
 def breaks():
     raise RuntimeError("weights not found")
@@ -92,6 +103,22 @@ def test_a_function_is_judged_by_its_answers_alone(theirs):
     assert "weights: not compared: the target's cannot be read" in done.stdout
     assert "sequences: 5 match" in done.stdout
     assert "note: it takes no initial state" in done.stdout
+
+
+def test_a_layer_of_a_model_alone_is_only_a_part(theirs):
+    done = run(theirs, "--source", "theirs:source", "--target", "theirs:Model", "--max-examples", "4")
+    assert done.returncode == 5, done.stdout
+    assert "1 passed, 1 skipped" in done.stdout
+    assert "\nmatch: layer layer alone; the model around it was not run\n" in done.stdout
+    assert (
+        "  note: Model.forward, does not fit: for inputs (2, 3, 4) its outputs are (2, 3, 2)" in done.stdout
+    )
+
+
+def test_what_cannot_be_asked_is_unusable(theirs):
+    done = run(theirs, "--source", "theirs:source", "--target", "theirs:cannot")
+    assert done.returncode == 4, done.stdout
+    assert "theirs:cannot: cannot, called with" in done.stdout
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,13 @@ from rnn_lockstep.adapters.models.files.table import FORMATS
 from rnn_lockstep.adapters.models.options import parsed
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel
 from rnn_lockstep.adapters.port.check import Pair, pair_of
+from rnn_lockstep.adapters.port.verdict import RIGHT, UNUSABLE
 
 FOLDER = Path(__file__).parents[1] / "port"
 PAIR = pytest.StashKey[Pair]()
-VERDICT = pytest.StashKey[str]()  # the verdict's text, as a test leaves it
+# The verdict's text and its exit code, as a test leaves them.
+VERDICT = pytest.StashKey[str]()
+CODE = pytest.StashKey[int]()
 USAGE = "needs --source FILE and --target FILE (or package.module:function); see the README, 'Check a port'"
 
 OTHERS = ("--backend", "--replay", "--save-cases", "--lockstep-report", "--known-failures")
@@ -75,17 +78,26 @@ class PortRun:
         config.stash[PAIR] = pair_in(config)
         config.args = [str(FOLDER / "port.py")]
         self.verdict = ""
+        self.code = RIGHT
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, Any, Any]:
         report = yield
         if report.when == "call":
             report.lockstep_verdict = item.stash.get(VERDICT, "")
+            report.lockstep_code = item.stash.get(CODE, RIGHT)
         return report
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        if report.passed:  # a failure shows it itself
+        if not report.failed:  # a failure shows it itself
             self.verdict += getattr(report, "lockstep_verdict", "")
+        self.code = self.code or getattr(report, "lockstep_code", RIGHT)
+
+    @pytest.hookimpl(tryfirst=True)  # before the summary, which is the terminal's part of it
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        """Give the verdict's exit code to a run that is right for pytest, or that came to no verdict."""
+        if self.code == UNUSABLE or exitstatus == RIGHT:
+            session.exitstatus = self.code
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         if self.verdict:

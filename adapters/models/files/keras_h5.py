@@ -110,8 +110,14 @@ def cells_in(file: hdf5.Contents, group: str) -> Cells:
 
 
 def weights_only(file: hdf5.Contents) -> list[RecurrentLayer]:
-    """The layers of a file without a configuration: what it does not tell is assumed."""
+    """The layers of a file without a configuration: what it does not tell is assumed.
+
+    Before Keras 2.3, the default of the gates was hard_sigmoid. TensorFlow's versions, 2.2.4-tf, had both.
+    """
     layers = []
+    version = re.fullmatch(r"(\d{1,4})\.(\d{1,4})(\.\d+)*", file.text("", "keras_version") or "")
+    old = version is not None and (int(version[1]), int(version[2])) < (2, 3)
+    usual = {"recurrent_activation": "hard_sigmoid_keras2"} if old else {}
     for group in file.texts("", "layer_names"):
         named: dict[str, list[tuple[str, list[Array]]]] = {}
         for prefix, arrays in cells_in(file, group).items():
@@ -122,7 +128,7 @@ def weights_only(file: hdf5.Contents) -> list[RecurrentLayer]:
             both = [direction for direction, _ in cells] == ["forward", "backward"]
             if not both and any(direction for direction, _ in cells):
                 raise InvalidModel(f"layer {name}: its weights' names do not tell its directions")
-            layers.append(from_shapes(name, [arrays for _, arrays in cells], both))
+            layers.append(from_shapes(name, [arrays for _, arrays in cells], both, usual))
     return layers
 
 

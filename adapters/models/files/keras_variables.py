@@ -5,7 +5,8 @@ are named by class (`lstm`, `lstm_1`), not by the layers' own names, which newer
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from rnn_lockstep.adapters.models.files import reading
 from rnn_lockstep.adapters.models.files.hdf5 import Contents
@@ -84,8 +85,16 @@ def numbered(path: str) -> list[tuple[str, int]]:
     return [(match[1], int(match[2] or 0)) for match in parts if match]
 
 
-def from_shapes(name: str, cells: Sequence[Sequence[Array]], bidirectional: bool) -> RecurrentLayer:
-    """A layer of which only the weights are known. Raises InvalidModel when they are no known cell's."""
+def from_shapes(
+    name: str,
+    cells: Sequence[Sequence[Array]],
+    bidirectional: bool,
+    usual: Mapping[str, Any] | None = None,
+) -> RecurrentLayer:
+    """A layer of which only the weights are known. Raises InvalidModel when they are no known cell's.
+
+    usual: the values that options had by default in the version that wrote the file, where not today's.
+    """
     kernel, *others = cells[0]
     if kernel.ndim != 2 or len(others) not in (1, 2) or others[0].ndim != 2 or not others[0].shape[0]:
         raise InvalidModel(f"layer {name} has other weights than a kernel, a recurrent kernel and a bias")
@@ -99,6 +108,8 @@ def from_shapes(name: str, cells: Sequence[Sequence[Array]], bidirectional: bool
     bias = others[1].shape if len(others) == 2 else None
     guessed = ["return_sequences", *own]
     cudnn = bias == (2 * width,)
+    if usual and not cudnn:
+        options |= {option: usual[option] for option in own if option in usual}
     if "reset_after" in own:
         options["reset_after"] = bias != (width,)
         if bias is not None:

@@ -8,15 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from rnn_lockstep.adapters.backends.contract import Facts
+from rnn_lockstep.adapters.backends.runtimes import ONNX_RUNTIME
 from rnn_lockstep.adapters.models.files import onnx_writer, reading
 from rnn_lockstep.adapters.models.files.format import Format
 from rnn_lockstep.adapters.models.files.onnx_reader import Graph
 from rnn_lockstep.adapters.models.recurrent_layer import RecurrentLayer
 from rnn_lockstep.reference.oracle.validation import Array
-
-# Its sigmoid is off by up to 1.3e-7 near x = -18, where it should be nearly zero, and its tanh likewise.
-ONNX_RUNTIME = Facts("ONNX Runtime", function_error=2.0**-22)
 
 
 def read(path: Path) -> list[RecurrentLayer]:

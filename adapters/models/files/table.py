@@ -1,5 +1,6 @@
 """Every format of model files, and the one that a file has."""
 
+import re
 from pathlib import Path
 
 from rnn_lockstep.adapters import safe_files
@@ -30,6 +31,8 @@ EVERY = (
 )
 FORMATS: dict[str, Format] = {suffix: each for each in EVERY for suffix in each.suffixes}
 WRITABLE = tuple(suffix for suffix, each in FORMATS.items() if each.write)
+# The name of one of several files that a model's weights were divided into, as transformers does.
+SHARD = re.compile(r"-(\d{5})-of-(\d{5})\.[a-z]+$")
 BEGINNING = 256  # bytes, which tell the format where the suffix does not
 
 
@@ -52,6 +55,9 @@ def format_of(path: Path) -> Format:
 
 def read_model(path: Path) -> list[RecurrentLayer]:
     """The recurrent layers of a model file. Raises InvalidModel."""
+    if (shard := SHARD.search(path.name)) and int(shard[2]) > 1:
+        told = f"is shard {int(shard[1])} of {int(shard[2])}, a part of a model: join them into one file"
+        raise InvalidModel(f"{printable(path)}: {told}")
     layers = format_of(path).read(path)
     if not layers:
         raise InvalidModel(f"{printable(path)}: has no recurrent layers that can be read")

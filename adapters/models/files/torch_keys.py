@@ -14,7 +14,7 @@ import numpy as np
 
 from rnn_lockstep.adapters.backends import torch_adapter
 from rnn_lockstep.adapters.backends.weight_layouts import pack
-from rnn_lockstep.adapters.models.files import reading
+from rnn_lockstep.adapters.models.files import reading, torch_derived
 from rnn_lockstep.adapters.models.recurrent_layer import RecurrentLayer
 from rnn_lockstep.reference import Weights
 from rnn_lockstep.reference.oracle.validation import Array
@@ -28,8 +28,8 @@ Cells = dict[tuple[int, bool], dict[str, Any]]  # by layer and whether it is the
 
 
 def is_recurrent(key: Any) -> bool:
-    """Tell whether a key is that of a recurrent layer's weights."""
-    return isinstance(key, str) and KEY.fullmatch(key) is not None
+    """Tell whether a key is that of a recurrent layer's weights, or of what they are made of."""
+    return isinstance(key, str) and (KEY.fullmatch(key) is not None or torch_derived.is_part(key))
 
 
 def layers_of(tensors: Mapping[str, Any]) -> list[RecurrentLayer]:
@@ -38,16 +38,16 @@ def layers_of(tensors: Mapping[str, Any]) -> list[RecurrentLayer]:
     Raises ValueError, naming the layer or key.
     """
     modules: dict[str, Cells] = {}
-    for key, tensor in tensors.items():
+    for key, tensor in torch_derived.resolved(tensors).items():
         if found := KEY.fullmatch(key):
             prefix, parameter, number, reverse = found.groups()
             cells = modules.setdefault(prefix or "", {})
             cells.setdefault((int(number or 0), reverse is not None), {})[parameter] = tensor
     wrapped = all(key.startswith("module.") for key in tensors)  # by DataParallel
-    return [_layer(_name(prefix, wrapped), prefix, cells) for prefix, cells in modules.items()]
+    return [_layer(plain_name(prefix, wrapped), prefix, cells) for prefix, cells in modules.items()]
 
 
-def _name(prefix: str, wrapped: bool) -> str:
+def plain_name(prefix: str, wrapped: bool = False) -> str:
     """A module's name without what wraps it; empty for the outermost module."""
     parts = prefix.split(".")[1 if wrapped else 0 :]
     return ".".join(part for part in parts if part != "_orig_mod")  # of torch.compile

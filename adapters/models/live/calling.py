@@ -8,7 +8,9 @@ import numpy as np
 
 from rnn_lockstep.adapters.backends.contract import Facts
 from rnn_lockstep.adapters.backends.registry import load
+from rnn_lockstep.adapters.backends.runtimes import UNKNOWN, stated
 from rnn_lockstep.adapters.backends.torch_adapter import as_array, as_tensor
+from rnn_lockstep.adapters.models.live.foreign import foreign_code
 from rnn_lockstep.adapters.models.live.signature import Signature
 from rnn_lockstep.adapters.models.live.way import INITIAL_STATE, LENGTHS, Way, WrongForm
 from rnn_lockstep.reference import Case
@@ -46,7 +48,9 @@ class Call:
         return frozenset(name for name, has in ((INITIAL_STATE, state), (LENGTHS, lengths)) if has)
 
     def __call__(self, case: Case) -> list[Array]:
-        answer = list(leaves(self.function(self.convert(case.inputs), **self.given(case))))
+        inputs, given = self.convert(case.inputs), self.given(case)
+        with foreign_code():
+            answer = list(leaves(self.function(inputs, **given)))
         if answer:
             self.framework = type(answer[0]).__module__.partition(".")[0]
         return [as_numpy(array) for array in answer]
@@ -63,18 +67,19 @@ class Call:
                 given[names.state], given[names.cell_state] = states
             else:
                 given[names.state] = tuple(states)
-        if names.lengths and case.padded:
+        told = case.padded or names.padding_needed
+        if names.lengths and told:
             given[names.lengths] = self.convert(case.valid.sum(axis=1))
-        elif names.mask and case.padded:
+        elif names.mask and told:
             given[names.mask] = self.convert(case.valid)
         return given
 
     def facts(self) -> Facts:
-        """The function's own facts, or else those of the framework that answered, or else the usual ones."""
-        if isinstance(own := getattr(self.function, "facts", None), Facts):
+        """The facts that the function states, or else those of the framework that answered, or UNKNOWN."""
+        if own := stated(self.function):
             return own
         backend = BACKENDS.get(self.framework)
-        return load(backend).facts if backend else Facts("a function")
+        return load(backend).facts if backend else UNKNOWN
 
 
 def leaves(answer: Any) -> Iterator[Any]:
@@ -110,10 +115,10 @@ def conversions() -> Iterator[tuple[str, Callable[[Array], Any]]]:
 
 def ways(function: Callable[..., Any], signature: Signature, name: str) -> Iterator[Way]:
     """The ways to call a function that may be any framework's."""
-    for what, convert in conversions():
-        forms = [{}, {"stacked": True}] if signature.state else [{}]
-        if signature.state and not signature.needed:
-            forms.append({"stateless": True})
-        for form in forms:
+    forms = [{}, {"stacked": True}] if signature.state else [{}]
+    if signature.state and not signature.needed:
+        forms.append({"stateless": True})
+    for form in forms:
+        for what, convert in conversions():
             call = Call(function, signature, convert, **form)
             yield Way(f"{name}, called with {what}", call, call.facts, call.takes)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from rnn_lockstep.adapters.backends.contract import Facts
+from rnn_lockstep.adapters.backends.runtimes import UNKNOWN
 from rnn_lockstep.adapters.models.live.way import INITIAL_STATE, LENGTHS, Way, WrongForm, final_states
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer, in_dtype
 from rnn_lockstep.adapters.one_line import in_one_line, with_type
@@ -58,6 +59,13 @@ class LiveLayer:
         if LENGTHS not in self.way.takes:
             yield "it takes no lengths, so no sequence was padded"
         yield from self.before
+        yield from self.way.remarks
+        if self.facts is UNKNOWN:
+            error = UNKNOWN.arithmetic(self.layer.dtype).error_of("sigmoid")
+            yield (
+                "what computes its tanh and sigmoid is not known, so they may be off by "
+                f"{error.ulps:g} ulps and {error.absolute:.2g}; its attribute facts can tell"
+            )
         if self.unobserved:
             names = " and ".join(name.replace("_", " ") for name in self.unobserved)
             yield f"it does not return its {names}, so that was not compared"

@@ -7,6 +7,7 @@ from rnn_lockstep.adapters.backends.contract import Facts
 from rnn_lockstep.adapters.backends.registry import load
 from rnn_lockstep.adapters.backends.weight_layouts import unpack
 from rnn_lockstep.adapters.models.live.calling import as_numpy, leaves
+from rnn_lockstep.adapters.models.live.foreign import foreign_code
 from rnn_lockstep.adapters.models.live.way import INITIAL_STATE, LENGTHS, Way
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer
 from rnn_lockstep.reference import Case, Weights
@@ -93,14 +94,21 @@ def ways(model: Any, layer: str | None) -> Iterator[Way]:
     chosen = inner.get(layer) if layer is not None else None
     if chosen is None and not any(found is model for found in inner.values()):
         name = f"the model {model.name}"
-        yield Way(name, lambda case: answered(model(tensor(case.inputs), training=False)), facts)
+        yield Way(name, lambda case: answered(model, tensor(case.inputs)), facts)
     if chosen is None and len(inner) == 1:
         [chosen] = inner.values()
     if chosen is not None:
         read(chosen)  # what cannot be read cannot be compared
         name = type(chosen).__name__ if chosen is model else f"its layer {chosen.name} alone"
         takes = frozenset({INITIAL_STATE, LENGTHS})
-        yield Way(f"keras.layers.{name}", lambda case: asked(chosen, case), facts, takes, bare=True)
+        yield Way(
+            f"keras.layers.{name}",
+            lambda case: asked(chosen, case),
+            facts,
+            takes,
+            bare=True,
+            part=chosen is not model,
+        )
 
 
 def asked(layer: Any, case: Case) -> list[Array]:
@@ -110,11 +118,13 @@ def asked(layer: Any, case: Case) -> list[Array]:
         by_cell = zip(*(case.by_cell(state) for state in case.start), strict=True)
         state = [tensor(state) for cell in by_cell for state in cell]
     mask = tensor(case.valid) if case.padded else None
-    return answered(layer(tensor(case.inputs), initial_state=state, mask=mask, training=False))
+    return answered(layer, tensor(case.inputs), initial_state=state, mask=mask)
 
 
-def answered(answer: Any) -> list[Array]:
-    """The arrays in any nesting of tensors, as NumPy's."""
+def answered(model: Any, inputs: Any, **given: Any) -> list[Array]:
+    """The answer of a layer or model, in any nesting of tensors, as NumPy's arrays."""
+    with foreign_code():
+        answer = model(inputs, training=False, **given)
     return [as_numpy(array) for array in leaves(answer)]
 
 

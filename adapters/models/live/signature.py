@@ -9,15 +9,18 @@ STATES = (
     *("carry", "init", "initial_h", "h_0"),
 )
 CELL_STATES = ("initial_cell_state", "cell_state", "c0", "cx", "c", "c_0")
-LENGTHS = ("lengths", "seq_lengths", "sequence_lengths", "sequence_length")
-MASKS = ("mask",)
+LENGTHS = (
+    *("lengths", "seq_lengths", "sequence_lengths", "sequence_length", "input_lengths", "x_lengths"),
+    *("lens", "seq_lens", "sequence_lens", "input_lens", "x_lens"),
+)
+MASKS = ("mask", "attention_mask")
 
 
 class Signature(NamedTuple):
     """The names of a function's parameters beside the inputs; empty where there are none.
 
     state: takes h, or (h, c) of an LSTM; h alone where there is a `cell_state`.
-    needed: whether `state` has no default.
+    needed: whether `state` has no default.  padding_needed: whether `lengths`, or else `mask`, has none.
     """
 
     state: str = ""
@@ -25,6 +28,7 @@ class Signature(NamedTuple):
     lengths: str = ""
     mask: str = ""
     needed: bool = False
+    padding_needed: bool = False
 
 
 def signature_of(function: Callable[..., Any]) -> Signature:
@@ -42,8 +46,10 @@ def signature_of(function: Callable[..., Any]) -> Signature:
     state = one(STATES)
     if not state and second and second.name not in (*LENGTHS, *MASKS):
         state = second.name
-    needed = any(p.name == state and p.default is p.empty for p in named)
-    return Signature(state, one(CELL_STATES) if state else "", one(LENGTHS), one(MASKS), needed)
+    lengths, mask = one(LENGTHS), one(MASKS)
+    needed = {p.name for p in named if p.default is p.empty}
+    padding_needed = bool({lengths or mask} & needed)
+    return Signature(state, one(CELL_STATES) if state else "", lengths, mask, state in needed, padding_needed)
 
 
 def required(function: Callable[..., Any]) -> int:

@@ -4,13 +4,17 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
+from itertools import chain
 from typing import Any
 
 from rnn_lockstep.adapters.backends.contract import Facts
 from rnn_lockstep.adapters.backends.registry import load
+from rnn_lockstep.adapters.backends.runtimes import stated
 from rnn_lockstep.adapters.backends.torch_adapter import PARAMETERS, as_tensor
 from rnn_lockstep.adapters.backends.weight_layouts import unpack
+from rnn_lockstep.adapters.models.files import torch_derived, torch_keys
 from rnn_lockstep.adapters.models.live.calling import Call, as_numpy
+from rnn_lockstep.adapters.models.live.foreign import foreign_code
 from rnn_lockstep.adapters.models.live.signature import signature_of
 from rnn_lockstep.adapters.models.live.way import INITIAL_STATE, LENGTHS, Way
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer
@@ -27,8 +31,18 @@ MODES = {
 
 
 def layers(module: Any) -> list[RecurrentLayer]:
-    """The recurrent layers in a module, or the module itself. Raises InvalidModel."""
-    return [read(name, found) for name, found in recurrent(module).items()]
+    """The recurrent layers in a module, or the module itself. Raises InvalidModel.
+
+    Of a scripted or traced module, which is of no class of torch.nn, the names of its weights tell them.
+    """
+    import torch
+
+    if not isinstance(module, torch.jit.ScriptModule):
+        return [read(name, found) for name, found in recurrent(module).items()]
+    try:
+        return torch_keys.layers_of({key: as_numpy(t).copy() for key, t in module.state_dict().items()})
+    except ValueError as error:
+        raise InvalidModel(str(error)) from None
 
 
 def recurrent(module: Any) -> dict[str, Any]:
@@ -36,16 +50,22 @@ def recurrent(module: Any) -> dict[str, Any]:
     import torch
 
     found = {n: m for n, m in module.named_modules() if isinstance(m, torch.nn.RNNBase)}
-    return {name or MODES[m.mode][0]: m for name, m in found.items()}
+    return {torch_keys.plain_name(name) or MODES[m.mode][0]: m for name, m in found.items()}
 
 
 def read(name: str, module: Any) -> RecurrentLayer:
     """A RecurrentLayer of one of torch's modules, which cannot tell whether only its last output is used."""
     cell, activation = MODES[module.mode]
+    own = chain(module.named_parameters(recurse=False), module.named_buffers(recurse=False))
+    try:  # where a hook makes weights of others, the attribute is what it made last
+        made = torch_derived.resolved({name: as_numpy(tensor) for name, tensor in own})
+    except ValueError as error:
+        raise InvalidModel(f"{name}: {error}") from None
     cells = []
     for k in range(module.num_layers):
         for suffix in ("", "_reverse")[: 1 + module.bidirectional]:
-            arrays = (getattr(module, f"{p}_l{k}{suffix}", None) for p in PARAMETERS)
+            keys = [f"{p}_l{k}{suffix}" for p in PARAMETERS]
+            arrays = (made[key] if key in made else getattr(module, key, None) for key in keys)
             weights = Weights(*(None if a is None else as_numpy(a).copy() for a in arrays))
             cells.append(unpack(weights, cell, "torch"))
     try:
@@ -71,19 +91,39 @@ def ways(module: Any, layer: str | None) -> Iterator[Way]:
         [(layer, chosen)] = inner.items()
     if chosen is not None:
         name = f"torch.nn.{type(chosen).__name__}" if chosen is module else f"its layer {layer} alone"
-        yield alone(name, str(layer), chosen)
+        yield alone(name, str(layer), chosen, part=chosen is not module and can_run(module))
 
 
-def alone(name: str, layer: str, module: Any) -> Way:
-    """The way to ask one of torch's recurrent modules, called `layer` in its model. Raises InvalidModel."""
+def can_run(module: Any) -> bool:
+    """Tell whether a module has a forward of its own; one that only holds others has none."""
+    import torch
+
+    forward = module.forward  # the instance's own, where torch.compile has made it
+    return getattr(forward, "__func__", forward) is not torch.nn.Module.forward
+
+
+def alone(name: str, layer: str, module: Any, part: bool = False) -> Way:
+    """The way to ask one of torch's recurrent modules, called `layer` in its model. Raises InvalidModel.
+
+    part: whether the model has a forward, which is not run.
+    """
     read(layer, module)  # what cannot be read cannot be compared
 
     def wider() -> Way:
-        return alone(f"{name} in float64", layer, deepcopy(module).double())
+        with foreign_code():
+            wide = deepcopy(module).double()
+        return alone(f"{name} in float64", layer, wide, part)
 
-    takes = frozenset({INITIAL_STATE, LENGTHS})
+    time_first = f"{layer} has batch_first=False: whether the model gives it time first was not seen"
     return Way(
-        name, lambda case: asked(module, case), lambda: facts_of(module), takes, bare=True, wider=wider
+        name,
+        lambda case: asked(module, case),
+        lambda: facts_of(module),
+        frozenset({INITIAL_STATE, LENGTHS}),
+        bare=True,
+        part=part,
+        remarks=(time_first,) if part and not module.batch_first else (),
+        wider=wider,
     )
 
 
@@ -142,7 +182,8 @@ def evaluated(module: Any) -> Iterator[None]:
     training = [part for part in module.modules() if part.training]
     module.eval()
     try:
-        with torch.no_grad(), warnings.catch_warnings():  # of a slower way to compute the same
+        with torch.no_grad(), foreign_code():
+            # of a slower way to compute the same
             warnings.filterwarnings("ignore", message="LSTM with projections is not supported with oneDNN")
             yield
     finally:
@@ -164,7 +205,9 @@ def tensors_of(module: Any) -> Callable[[Array], Any]:
 
 
 def facts_of(module: Any) -> Facts:
-    """The facts of torch; the measured errors hold on a CPU only, elsewhere they are the usual ones."""
+    """The facts that a module states, or else torch's: measured on a CPU, elsewhere the usual ones."""
+    if own := stated(module):
+        return own
     first = next(iter(module.parameters()), None)
     facts = load("torch").facts
     if first is None or first.device.type == "cpu":

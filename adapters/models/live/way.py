@@ -22,7 +22,9 @@ class Way:
     NumPy arrays: outputs first, then final states, h before c. Leaves the model as it was.
     facts: the declared errors of the model's framework, once it has been called.
     takes: those of INITIAL_STATE and LENGTHS that the model can be given.
-    bare: whether the model is nothing but a recurrent layer.
+    bare: whether what is asked is nothing but a recurrent layer.
+    part: whether that is a part of a model, the rest of which is not run.
+    remarks: lines to be known of what is asked.
     wider: makes a way to ask a copy in float64, or None where that cannot be done.
     """
 
@@ -31,6 +33,8 @@ class Way:
     facts: Callable[[], Facts]
     takes: frozenset[str] = frozenset()
     bare: bool = False
+    part: bool = False
+    remarks: tuple[str, ...] = ()
     wider: Callable[[], "Way | None"] = lambda: None
 
     def __post_init__(self) -> None:

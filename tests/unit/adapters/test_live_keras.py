@@ -63,6 +63,16 @@ def ported(layer, unordered=False):
     return port
 
 
+def test_a_model_around_a_layer_is_not_run_and_that_is_said(keras):
+    gru = keras.layers.GRU(4, return_sequences=True, name="enc")
+    model = keras.Sequential([keras.Input((None, 3)), gru, keras.layers.Dense(2)])
+    layer = built(model.layers[0])
+    verdict = check_port(read_live(layer)[0], model, examples=4)
+    assert str(verdict).startswith("match: layer enc alone; the model around it was not run\n")
+    assert not verdict
+    assert check_port(read_live(layer)[0], layer, examples=4)
+
+
 def test_a_port_of_a_models_layer_to_torch(keras):
     model = keras.Sequential([keras.Input((None, 3)), keras.layers.GRU(4), keras.layers.Dense(2)])
     layer = built(model.layers[0])

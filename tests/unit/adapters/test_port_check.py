@@ -11,7 +11,7 @@ from rnn_lockstep.adapters import InvalidModel, lockstep_check
 from rnn_lockstep.adapters.models.live import read_live
 from rnn_lockstep.adapters.models.recurrent_layer import in_dtype
 from rnn_lockstep.adapters.port.check import check_port
-from tests.unit.adapters.ports import Classifier, LastColumn, OutputsOnly, Whole, function_of, loaded, module
+from tests.unit.adapters.ports import LastColumn, OutputsOnly, Whole, function_of, loaded, module
 
 
 def first_line(*arguments, **options):
@@ -51,10 +51,10 @@ def test_right_ports_match(kind, options):
     source = module(kind, **options)
     [layer] = read_live(source)
     ports = [loaded(source), loaded(source, batch_first=False), Whole(source), OutputsOnly(source), layer]
-    for port in [*ports, function_of(source, takes="lengths"), Classifier(source)]:
+    for port in [*ports, function_of(source, takes="lengths")]:
         verdict = check_port(source, port, examples=12)
         assert verdict, verdict
-        assert verdict.status == "match"
+        assert str(verdict).startswith("match\n")
 
 
 @pytest.mark.parametrize("options", [{}, {"num_layers": 2, "bidirectional": True}])

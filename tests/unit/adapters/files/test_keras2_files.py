@@ -167,3 +167,27 @@ def test_variables_as_in_keras_2_13(tmp_path):
     layers = read_model(tmp_path / "it.weights.h5")
     assert [(layer.name, layer.cell) for layer in layers] == [("lstm_2", "lstm"), ("lstm_10", "gru")]
     np.testing.assert_array_equal(layers[0].cells[0].W, first[0].T)
+
+
+@pytest.mark.parametrize(
+    ("version", "meant"),
+    [
+        ("2.2.4", "hard_sigmoid_keras2"),
+        ("1.2.0", "hard_sigmoid_keras2"),
+        ("2.2.4-tf", "sigmoid"),
+        ("2.3.0", "sigmoid"),
+        ("2.15.0", "sigmoid"),
+        ("3.9.0", "sigmoid"),
+        ("", "sigmoid"),
+    ],
+)
+def test_the_usual_gates_are_those_of_the_version_that_wrote_the_weights(version, meant, tmp_path):
+    groups = {
+        "it": named("it", arrays(4)),
+        "cudnn": named("cudnn", arrays(4, bias=(16,))),
+        "simple": named("simple", arrays(1)),
+    }
+    it, cudnn, _ = read_model(write(tmp_path / "it.h5", groups, version=version))
+    assert it.recurrent_activation == meant
+    assert "recurrent_activation" in it.assumed
+    assert cudnn.recurrent_activation == "sigmoid"
