@@ -84,15 +84,21 @@ def check_pair(pair: "Pair", examples: int = EXAMPLES, seed: int = 0) -> PortVer
     if verdicts[-1].status == "mismatch" and not live.way.bare:
         pair = pair.with_notes(*layer_notes(pair, seed))
     cause = cause_of(pair, live, verdicts[-1], seed)
-    return pair.verdict(deciding(verdicts), cause, asked, compared_only(pair, live))
+    return pair.verdict(deciding(verdicts), cause, asked, compared_only(pair, live, verdicts))
 
 
-def compared_only(pair: "Pair", live: LiveLayer) -> str:
-    """What of the target was compared, in words, where that is not all; empty where it is."""
+def compared_only(pair: "Pair", live: LiveLayer, verdicts: Sequence[Verdict]) -> str:
+    """What of the target was compared, in words, where that is not all; empty where it is.
+
+    verdicts: on the sequences, of which some were asked in a wider dtype too where too little was known.
+    """
     if live.way.part:
         return f"layer {pair.name} alone; the model around it was not run"
     if live.before and INITIAL_STATE not in live.way.takes:
         return "from zeros alone; what it does with an initial state could not be compared"
+    nothing = sum(verdict.status == "inconclusive" for verdict in verdicts)
+    if nothing and not any(verdict.case.dtype != pair.source_layer.dtype for verdict in verdicts):
+        return f"{len(verdicts) - nothing} of {len(verdicts)} sequences; the others prove nothing"
     return ""
 
 

@@ -19,6 +19,7 @@ class PortVerdict(Verdict):
     names: the source's and the target's.  layer: the source's layer, in words.
     cause: the likely cause of a mismatch, in words.
     weights: a line for each cell or option that tells whether it is the same.
+    reason: of a match, by what it is one, where that is not the proven bound.
     asked: a line that tells how many sequences were compared, and who ran them.
     notes: a line for each thing that was not compared, or is to be known beside.
     """
@@ -35,7 +36,9 @@ class PortVerdict(Verdict):
         return self.status == "match" and not self.only
 
     def __str__(self) -> str:
-        why = self.only if self.status == "match" else self.cause or self.reason
+        why = self.cause or self.reason
+        if self.status == "match":
+            why = self.only or self.reason
         return "\n".join([f"{self.status}: {why}" if why else self.status, *self.details()])
 
     __repr__ = __str__
