@@ -43,7 +43,7 @@ class Limits(NamedTuple):
 
 
 # Where there are gates, their errors partly cancel, which σ does not count on.
-OF_ONE_SUM, OF_GATES = Limits(16.0, 1.8, 4.0), Limits(7.0, 1.0, 2.5)
+OF_ONE_SUM, OF_GATES = Limits(16.0, 1.8, 4.0), Limits(9.0, 1.0, 2.5)
 OF_ONE_STORED_SUM, OF_STORED_GATES = Limits(7.5, 1.8, 4.0), Limits(5.5, 1.0, 2.5)  # in half types
 # Where errors are carried, σ is an estimate from a few drawings, and in half types they are large.
 OF_CARRIED, OF_CARRIED_STORED = Limits(15.0, 1.8), Limits(37.0, 2.4)
