@@ -5,9 +5,9 @@ from collections.abc import Iterator, Sequence
 from rnn_lockstep.adapters.models.live import LiveLayer
 from rnn_lockstep.adapters.models.live.way import INITIAL_STATE, LENGTHS
 from rnn_lockstep.adapters.one_line import with_type
-from rnn_lockstep.adapters.port.sequences import sequences, telling
+from rnn_lockstep.adapters.port.sequences import many_rows, sequences, telling
 from rnn_lockstep.reference import Case, Trace, Verdict, check
-from rnn_lockstep.reference.check.drift import judged_by_rounding
+from rnn_lockstep.reference.check.drift import Drift, judged_by_rounding
 from rnn_lockstep.reference.diagnosis.diagnose import Answer, diagnose
 
 ENOUGH = 3  # sequences in a row that prove nothing
@@ -65,6 +65,20 @@ def check_trace(live: LiveLayer, case: Case, trace: Trace) -> Verdict:
     if verdict.status == "inconclusive" and verdict.comparisons:
         return judged_by_rounding(verdict, trace, arithmetic)
     return verdict
+
+
+def check_many_rows(live: LiveLayer, seed: int) -> tuple[list[Verdict], str]:
+    """The verdicts on answers to a few larger sequences, and what they show together, if anything.
+
+    That may be an error of a millionth in the weights, which lies within the proven bound.
+    """
+    whole, verdicts = Drift(), list[Verdict]()
+    for case in many_rows(live.layer, seed, initial_state=INITIAL_STATE in live.way.takes):
+        verdicts.append(check_answer(live, case))
+        if is_wrong(verdicts[-1]):
+            return verdicts, ""
+        whole.add(case, live.run(case), live.facts.arithmetic(case.dtype))
+    return verdicts, f"drift: {whole.reason}" if whole.reason else ""
 
 
 def likely_cause(live: LiveLayer, wrong: Verdict, seed: int) -> str:

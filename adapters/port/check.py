@@ -15,7 +15,14 @@ from rnn_lockstep.adapters.models.live.way import INITIAL_STATE
 from rnn_lockstep.adapters.models.options import settled
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer
 from rnn_lockstep.adapters.one_line import printable
-from rnn_lockstep.adapters.port.answers import check_sequences, is_unproven, is_wrong, likely_cause, summary
+from rnn_lockstep.adapters.port.answers import (
+    check_many_rows,
+    check_sequences,
+    is_unproven,
+    is_wrong,
+    likely_cause,
+    summary,
+)
 from rnn_lockstep.adapters.port.endpoint import Endpoint, endpoint
 from rnn_lockstep.adapters.port.verdict import PortVerdict
 from rnn_lockstep.adapters.port.weights import WeightsDiff, weights_diff
@@ -75,6 +82,10 @@ def check_pair(pair: "Pair", examples: int = EXAMPLES, seed: int = 0) -> PortVer
     verdicts = check_sequences(live, examples, seed)
     asked = summary(live, verdicts)
     unclear = any(map(is_unproven, verdicts))
+    if not unclear and not is_wrong(verdicts[-1]):
+        more, note = check_many_rows(live, seed)
+        asked = f"{asked}\n  sequences: {summary(live, more)}"
+        verdicts, pair = [*verdicts, *more], pair.with_notes(*filter(None, [note]))
     if unclear and not is_wrong(verdicts[-1]) and (wide := live.way.wider()):
         live = connect([wide], pair.source_layer)
         more = check_sequences(live, examples, seed)

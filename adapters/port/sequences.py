@@ -69,3 +69,9 @@ def telling(layer: RecurrentLayer, seed: int, *, initial_state: bool, lengths: b
         drawn(layer, rng, 0, batch, time, initial_state and k != 2, lengths and k == 2)
         for k, (batch, time) in enumerate(sizes)
     ]
+
+
+def many_rows(layer: RecurrentLayer, seed: int, *, initial_state: bool) -> list[Case]:
+    """Cases of random numbers, with enough of them to average rounding out."""
+    rng = np.random.default_rng(seed)
+    return [drawn(layer, rng, 0, 16, 6, initial_state, padded=False) for _ in range(2)]

@@ -278,6 +278,19 @@ def test_what_the_bound_cannot_show_is_judged_by_what_rounding_does(factor, stat
     assert str(verdict).startswith(f"{status}: {by_rounding if factor == 1 else too_large}")
 
 
+def test_a_match_that_drifts_has_a_note():
+    source = module(nn.GRU, sizes=(16, 48), scale=0.2)
+
+    def larger(state):
+        state["weight_hh_l0"] *= 1 + 3e-6
+
+    [layer] = read_live(source)
+    note = "drift: right to the proven bound, but U acts as if it were 1.000003 times as large"
+    for change, notes in ((larger, 1), (None, 0)):
+        verdict = check_port(layer, OutputsOnly(loaded(source, change)), target_layer="rnn")
+        assert sum(note in line for line in verdict.notes) == notes, verdict
+
+
 def test_the_same_seed_asks_the_same():
     source = module(nn.LSTM)
     wrong = loaded(source, transposed)
