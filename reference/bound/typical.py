@@ -41,12 +41,16 @@ ROUNDING = 1 / 3  # the variance of a rounding, in squares of u·|number|
 
 
 class Errors:
-    """Errors drawn at random, of the standard deviation 1. seed: of the numbers."""
+    """Errors drawn at random, of the standard deviation 1.
+
+    seed: of the numbers.  overflow: whether a sum has been met that is no number of the dtype.
+    """
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
         self.rng = np.random.default_rng(seed)
         self.repeated: dict[tuple[int, ...], Any] = {}
+        self.overflow = False
 
     def drawn(self, shape: tuple[int, ...]) -> Any:
         """Errors for an array of a shape: new ones and, as much again, the ones it had at other steps."""
@@ -116,6 +120,8 @@ class Typical(ErrorArray):
         if self.terms == 0:
             return self
         arithmetic = self.arithmetic
+        if self.errors and not np.all(self.largest < arithmetic.largest**2):  # NaN is one too
+            self.errors.overflow = True
         walk = self.terms * (self.squares / 6 + self.largest * ROUNDING) + self.squares
         variance = arithmetic.unit_of_sums**2 * walk
         if arithmetic.stores:

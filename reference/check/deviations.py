@@ -22,7 +22,7 @@ NO_ERROR = dict.fromkeys(ACTIVATIONS, FunctionError(0.0))
 class Deviations(NamedTuple):
     """An array of an answer beside what it should be: outputs (batch, time, H) or a state (batch, H).
 
-    deviation: observed - expected.  sigma: the typical error, infinite where nothing is told.
+    deviation: observed - expected.  sigma: the typical error.  Where nothing is told they are 0 and infinite.
     of_functions: the part of σ that is the functions' own, of outputs that are not carried.
     one_step: outputs of a direction, predicted step by step from states and inputs that are shown.
     """
@@ -58,30 +58,39 @@ def deviations(case: Case, trace: Trace, arithmetic: Arithmetic) -> Iterator[Dev
         if isinstance(each.expected, Typical) and not each.carried:
             expected, of_sum = each.expected.closed(), other.expected.closed()
             functions = np.sqrt(np.maximum(np.square(expected.sigma) - np.square(of_sum.sigma), 0.0))
-            deviation = each.observed.astype(np.float64) - expected.value
-            sigma = told(case, expected.value, expected.sigma, arithmetic)
-            yield Deviations(each.name, deviation, sigma, functions, each.one_step)
+            some = told(case, each.observed, expected.value, arithmetic)
+            sigma = np.where(some & (expected.sigma > 0), expected.sigma, np.inf)
+            deviation = np.where(some, each.observed.astype(np.float64) - expected.value, 0.0)
+            yield Deviations(each.name, deviation, sigma, np.where(some, functions, 0.0), each.one_step)
 
 
 def carried_deviations(case: Case, trace: Trace, arithmetic: Arithmetic) -> Iterator[Deviations]:
-    """The deviations of everything else; σ is the root mean square of what errors at random lead to."""
+    """The deviations of everything else; σ is the root mean square of what errors at random lead to.
+
+    There are none where a sum overflows on the way: what comes of that has no typical error.
+    """
     expected = [each for each in arrays_beside(case, trace, PLAINLY) if each.carried]
     if not expected:
         return
     squares: list[Any] = [0.0] * len(expected)
     for seed in range(TIMES):
-        with_errors = arrays_beside(case, trace, as_typical(arithmetic, Errors(seed)))
+        errors = Errors(seed)
+        with_errors = arrays_beside(case, trace, as_typical(arithmetic, errors))
         carried = (each for each in with_errors if each.carried)
         for k, (each, right) in enumerate(zip(carried, expected, strict=True)):
             squares[k] = squares[k] + np.square(each.expected.closed().value - right.expected)
+        if errors.overflow:
+            return
     for right, square in zip(expected, squares, strict=True):
-        deviation = right.observed.astype(np.float64) - right.expected
-        sigma = told(case, right.expected, np.sqrt(square / TIMES), arithmetic)
+        some = told(case, right.observed, right.expected, arithmetic)
+        sigma = np.where(some & (square > 0), np.sqrt(square / TIMES), np.inf)
+        deviation = np.where(some, right.observed.astype(np.float64) - right.expected, 0.0)
         yield Deviations(right.name, deviation, sigma, np.zeros(sigma.shape))
 
 
-def told(case: Case, expected: Array, sigma: Array, arithmetic: Arithmetic) -> Array:
-    """The typical error where the model holds, elsewhere infinite: on padding, of subnormal numbers."""
+def told(case: Case, observed: Array, expected: Array, arithmetic: Arithmetic) -> Array:
+    """Tell of which elements the model holds: not of padding, nor of what is not normal or overflows."""
     some = case.valid[..., None] if expected.ndim == 3 else case.valid.any(axis=1, keepdims=True)
-    normal = np.abs(expected) > arithmetic.smallest_normal
-    return np.where(some & normal & (sigma > 0), sigma, np.inf)
+    size = np.abs(expected)
+    normal = (size > arithmetic.smallest_normal) & (size < arithmetic.largest)
+    return np.asarray(some & normal & np.isfinite(observed))

@@ -144,7 +144,8 @@ class Drift:
             for error in small_errors(case, arithmetic) if outputs else ():
                 wrong = outputs_with(case, trace, error, names)
                 for each, plain, other in zip(outputs, expected, wrong, strict=True):
-                    self.project(error, each, (other - plain) / error.size)
+                    told = np.isfinite(each.sigma)
+                    self.project(error, each, np.where(told, (other - plain) / error.size, 0.0))
 
     def add_sizes(self, found: Deviations) -> None:
         """Add the sizes of an array's deviations, and the units of one that can be projected."""

@@ -58,6 +58,23 @@ def test_no_other_form_drifts(cell, form):
     assert not found.reason
 
 
+def test_what_overflows_has_no_typical_error():
+    """Other elements of the same case do; and where a sum overflows on the way, nothing that is carried."""
+    case = drift_case("simple_rnn", "float32", FACTS, (4, 6, 8, 33), "critical", {"activation": "relu"}, 0)
+    inputs = case.inputs.copy()
+    inputs[0, 0] = 3e38
+    case = replace(case, inputs=inputs)
+    found, arithmetic = Drift(), FACTS.arithmetic(case.dtype)
+    with np.errstate(all="ignore"):
+        found.add(case, NumpyAdapter().run(case), arithmetic)
+    assert found.elements > 100
+    assert not found.reason
+    merged = replace(case, merge_mode="sum", more_weights=(case.weights,), initial_state=None)
+    with np.errstate(all="ignore"):
+        found.add(merged, NumpyAdapter().run(merged), arithmetic)
+    assert not found.carried.elements
+
+
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("name", ["U", "W", "b"])
 def test_a_weight_that_is_off_by_a_millionth_is_named(name, cell):
