@@ -23,7 +23,7 @@ from rnn_lockstep.reference.diagnosis.recover_factors import factors
 from rnn_lockstep.reference.diagnosis.recover_gradients import GradientAnswer, of_right_gradients
 from rnn_lockstep.reference.diagnosis.recover_update import updates
 from rnn_lockstep.reference.diagnosis.recover_weights import differences, weights_in_effect
-from rnn_lockstep.reference.diagnosis.suspect import Suspect, count_wrong
+from rnn_lockstep.reference.diagnosis.suspect import FEW, Suspect, count_wrong
 from rnn_lockstep.reference.oracle.activations import ACTIVATIONS
 from rnn_lockstep.reference.oracle.case import Case
 from rnn_lockstep.reference.oracle.gradients import Cotangents, gradients
@@ -241,21 +241,23 @@ def from_precision(suspects: Sequence[Suspect], known: Sequence[Mistake]) -> Ite
 def parts(suspects: Sequence[Suspect], known: Sequence[Mistake]) -> Iterator[Explanation]:
     """Mistakes that explain outputs which are wrong at some steps, rows or units only.
 
-    Not those in which a NaN is shown: what is predicted from it is NaN too, whatever the mistake.
+    Not those in which a NaN is shown: what is predicted from it is NaN too, whatever the mistake. Nor few
+    numbers, which anything may explain, and at a single place the mistake must be the only one that does.
     """
     suspect = suspects[-1]
     outside = suspect.without_mistakes[0].outside
-    if outside.ndim != 3 or not outside.any() or np.isnan(suspect.trace.outputs).any():
+    few = np.count_nonzero(outside) < FEW
+    if outside.ndim != 3 or few or np.isnan(suspect.trace.outputs).any():
         return
     for axis, name in AXES.items():
-        some = outside.any(axis=tuple(other for other in range(3) if other != axis))
+        some = np.asarray(outside.any(axis=tuple(other for other in range(3) if other != axis)))
         if some.all():
             continue
-        for mistake in known:
-            compared = suspect.comparisons(suspect.from_shown, mistake)
-            if compared and not compared[0].outside.compress(some, axis).any():
-                where = places_in_words(name, np.flatnonzero(some), some.size)
-                yield Explanation(f"at {where}, {mistake.description}", (mistake,))
+        fit = [mistake for mistake in known if suspect.is_explained_at(some, axis, mistake)]
+        if np.count_nonzero(some) == 1 and len({suspect.mistaken_answer(each) for each in fit}) > 1:
+            continue
+        where = places_in_words(name, np.flatnonzero(some), some.size)
+        yield from (Explanation(f"at {where}, {mistake.description}", (mistake,)) for mistake in fit)
 
 
 # What is looked for where no known mistake explains all, the likeliest first.

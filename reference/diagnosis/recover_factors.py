@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from rnn_lockstep.reference.check.in_words import factor
 from rnn_lockstep.reference.check.small_errors import in_float64
 from rnn_lockstep.reference.diagnosis.mistakes.mistake import Mistake
 from rnn_lockstep.reference.oracle.case import Case
@@ -38,10 +39,10 @@ def factors(case: Case, trace: Trace) -> Iterator[Mistake]:
         if len(gates) > 1:
             parts |= {f" of gate {g}": slice(k * size, (k + 1) * size) for k, g in enumerate(gates)}
         for words, rows in parts.items():
-            factor = fitted(case, partial(layers_with, case, trace, name, rows))
-            if np.isfinite(factor) and abs(factor - 1) > STEP:
-                change = partial(scaled, name=name, rows=rows, factor=factor)
-                yield Mistake(f"{name}{words} is {factor:.6g} times yours", change)
+            times = fitted(case, partial(layers_with, case, trace, name, rows))
+            if np.isfinite(times) and abs(times - 1) > STEP:
+                change = partial(scaled, name=name, rows=rows, factor=times)
+                yield Mistake(f"{name}{words} is {factor(times)} times yours", change)
 
 
 def layers_with(case: Case, trace: Trace, name: str, rows: slice, factor: float) -> Layers:

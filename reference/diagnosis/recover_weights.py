@@ -16,6 +16,7 @@ import numpy as np
 from scipy.linalg import solve_triangular
 
 from rnn_lockstep.reference.bound.arithmetic import Arithmetic
+from rnn_lockstep.reference.check.in_words import apart, factor
 from rnn_lockstep.reference.oracle.case import Case
 from rnn_lockstep.reference.oracle.engine import from_shown_states
 from rnn_lockstep.reference.oracle.shown import states_before, with_error
@@ -176,8 +177,8 @@ def multiple_of_given(each: ArrayInEffect) -> str:
     """Say by which factor an array in effect is the given one; empty where it is no multiple."""
     if not each.given.any():
         return ""
-    factor = float(np.sum(each.found * each.given) / np.sum(each.given**2))
-    return f"{each.name} is {factor:.6g} times yours" if each.near(factor * each.given).all() else ""
+    times = float(np.sum(each.found * each.given) / np.sum(each.given**2))
+    return f"{each.name} is {factor(times)} times yours" if each.near(times * each.given).all() else ""
 
 
 def scaled_columns(each: ArrayInEffect) -> str:
@@ -225,7 +226,8 @@ def wrong_elements(each: ArrayInEffect) -> str:
     if np.count_nonzero(wrong) == 1:
         where = tuple(int(k) for k in np.argwhere(wrong)[0])
         shown = ", ".join(str(k) for k in where)
-        return f"{each.name}[{shown}] is {each.found[where]:.6g} and should be {each.given[where]:.6g}"
+        found, given = apart(each.found[where], each.given[where])
+        return f"{each.name}[{shown}] is {found} and should be {given}"
     for axis, name in enumerate(("row", "column")[: wrong.ndim] if wrong.ndim == 2 else ()):
         some = np.flatnonzero(wrong.any(axis=1 - axis))
         zero = np.all(np.abs(each.found.take(some, axis)) <= each.error.take(some, axis))

@@ -113,6 +113,14 @@ def test_what_is_off_alike_in_nearly_the_same_case_is_no_rounding(near, told):
     assert ("only as exact as" in found) == told
 
 
+def test_one_wrong_number_is_explained_by_nothing():
+    """A mistake that makes its own bounds wide, or any that changes this number, would by accident."""
+    case = drawn("simple_rnn", "float32", (2, 8, 16, 64), merge_mode="sum")
+    trace = run(NumpyAdapter(), case)
+    trace.outputs[1, 6, 31] += np.float32(0.01)
+    assert not diagnose([Answer(case, trace)], FACTS.arithmetic(case.dtype)).explanations
+
+
 @pytest.mark.parametrize(
     ("cell", "update", "says"),
     [
