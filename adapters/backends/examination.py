@@ -9,12 +9,14 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from rnn_lockstep.adapters.backends.compare import judge, judge_gradients, run, run_gradients
 from rnn_lockstep.adapters.backends.contract import Adapter, Refused
+from rnn_lockstep.adapters.backends.survey import large_cases, rules, survey
 from rnn_lockstep.reference import Case, Cotangents, Trace, Verdict
 from rnn_lockstep.reference.diagnosis.diagnose import (
     Answer,
@@ -76,6 +78,11 @@ def examine(
         near = list(wrong_answers(adapter, some))
     except TimeIsUp as over:
         return Examination(f"not diagnosed: {over} before the backend had answered more: {verdict.reason}")
+    surveys = survey(case, partial(ratio, adapter))
+    usual, seen = probes[0], bool(wrong)
+    if not wrong and surveys:
+        probes = large_cases(case, surveys)
+        wrong = list(wrong_answers(adapter, probes))
     answers = [Answer(case, trace), *near, *wrong, *alike]
     diagnosis = diagnose(answers, adapter.facts.arithmetic(case.dtype), hints)
     if judge(adapter, case, trace).status == "match":
@@ -84,12 +91,16 @@ def examine(
     if not named and padding_matters(adapter, case):
         return Examination(f"{PADDING}: {verdict.reason}", diagnosis)
     reason = f"{verdict.reason}{size_boundary_hint(verdict)}"
+    where = rules(surveys)
     if named and not wrong and not alike and not (near and named == 1):  # many may have the same effect there
         return Examination(f"{ALONE}: {reason}")
     cause = str(diagnosis) if named else f"{diagnosis}: {reason}"
-    if named and not wrong:
-        cause += f"; not so with {probes[0].sizes}" if alike else "; it shows with numbers like these only"
-    return Examination(cause, diagnosis, tuple(notes(adapter, probes[0], diagnosis)))
+    if where:
+        cause = f"{diagnosis}, {where}" if named else f"wrong {where}: {cause}"
+    elif named and not seen:
+        cause += f"; not so with {usual.sizes}" if alike else "; it shows with numbers like these only"
+    told = [str(each) for each in surveys if each.rule]
+    return Examination(cause, diagnosis, (*told, *notes(adapter, probes[0], diagnosis)))
 
 
 def padding_matters(adapter: Adapter, case: Case) -> bool:
@@ -263,6 +274,13 @@ def status(adapter: Adapter, case: Case) -> str:
     """The status of the verdict on a backend's answer to a case, or "refused"."""
     trace = run_or_refuse(adapter, case)
     return "refused" if trace is None else judge(adapter, case, trace).status
+
+
+def ratio(adapter: Adapter, case: Case) -> float | None:
+    """How far off the backend's answer to a case is, in bounds; None where nothing can be said of it."""
+    trace = run_or_refuse(adapter, case)
+    verdict = judge(adapter, case, trace) if trace else None
+    return verdict.ratio if verdict and verdict.status in ("match", "mismatch") else None
 
 
 def is_wrong(adapter: Adapter, case: Case, trace: Trace) -> bool:
