@@ -18,6 +18,7 @@ from rnn_lockstep.reference.oracle.validation import Array
 
 SIZES = ("batch", "time", "input_size", "hidden_size")
 ROWS, STEPS = 3, 6  # at least so many
+STRONG = 4  # times as large as a probe's are the numbers of a strong one
 NEAR = 0.1  # of their size that a sibling's numbers are off by at most
 MOST = 600  # steps of all rows together, which recovering a simple RNN's weights may need
 
@@ -78,6 +79,11 @@ def probe(case: Case, seed: int) -> Case:
     if case.batch == case.time:  # so that an initial state fits both ways, as it does in the case
         batch = time = max(batch, time)
     return of_sizes(case, seed, batch=batch, time=time)
+
+
+def strong_probe(case: Case, seed: int) -> Case:
+    """Make a probe with larger numbers, for mistakes that only those show."""
+    return with_each_array(probe(case, seed), lambda array: (STRONG * array).astype(array.dtype))
 
 
 def rows_needed(case: Case, time: int) -> int:

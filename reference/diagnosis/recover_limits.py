@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rnn_lockstep.reference.diagnosis.mistakes.mistake import Mistake
+from rnn_lockstep.reference.diagnosis.mistakes.mistake import Mistake, with_other_numbers
 from rnn_lockstep.reference.diagnosis.recover_factors import Layers, fitted, short
 from rnn_lockstep.reference.oracle.activations import ACTIVATIONS
 from rnn_lockstep.reference.oracle.case import Case
@@ -43,11 +43,12 @@ def cell_states_clipped(limit: float, case: Case, x: Any, state: State, weights:
 
 def sums_clipped(limit: float, case: Case, x: Any, state: State, weights: Weights) -> State:
     """Clip the sums, by their activations, which grow with them."""
-    gates = case.record.activated(x, state[0], weights, case.options)
+    gates = list(case.record.activated(x, state[0], weights, case.options))
     names = [case.recurrent_activation] * len(gates)
     names[2 if len(gates) == 4 else -1] = case.activation
-    ends = [[float(ACTIVATIONS[name](np.float64(end))) for end in (-limit, limit)] for name in names]
-    gates = [np.minimum(np.maximum(g, low), high) for g, (low, high) in zip(gates, ends, strict=True)]
+    for k, name in enumerate(names):
+        low, high = (float(ACTIVATIONS[name](np.float64(end))) for end in (-limit, limit))
+        gates[k] = with_other_numbers(gates[k], partial(np.clip, a_min=low, a_max=high))
     if len(state) == 1:
         return (case.record.output(gates, state[0], None, weights, case.options),)
     c = next_cell_state(case, gates, state)
@@ -91,16 +92,14 @@ def limits(case: Case, trace: Trace) -> Iterator[Mistake]:
             texts = dict.fromkeys(text for k in numbers if np.isfinite(k) and k > 0 for text in short(k))
             found += [(text, clipped) for text in texts]
     for text, clipped in sorted(found, key=lambda each: len(each[0])):
-        yield Mistake(
-            f"{clipped.says} at {text}", step=partial(with_limit, step=clipped.step, limit=float(text))
-        )
+        step = partial(with_stored_limit, step=clipped.step, limit=float(text))
+        yield Mistake(f"{clipped.says} at {text}", step=step)
 
 
 def layers_with(case: Case, trace: Trace, step: ClippedStep, limit: float) -> Layers:
     """The layers with something clipped, in float64, each step from the state shown before."""
-    return from_shown_states(case, trace, PLAINLY).layers(
-        case, partial(with_limit, case, step=step, limit=limit)
-    )
+    clipped = partial(with_limit, case, step=step, limit=limit)
+    return from_shown_states(case, trace, PLAINLY).layers(case, clipped)
 
 
 def with_limit(
@@ -108,3 +107,10 @@ def with_limit(
 ) -> State:
     """Take a step with something clipped."""
     return step(limit, case, x_t, state, weights)
+
+
+def with_stored_limit(
+    case: Case, t: int, x_t: Any, state: State, weights: Weights, step: ClippedStep, limit: float
+) -> State:
+    """The same, at a number of the case's dtype."""
+    return step(float(np.asarray(limit, case.dtype)), case, x_t, state, weights)

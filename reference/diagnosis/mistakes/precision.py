@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 
 from rnn_lockstep.reference.bound.arithmetic import FORMATS, PRODUCTS, rounded
-from rnn_lockstep.reference.bound.error_array import ErrorArray
-from rnn_lockstep.reference.diagnosis.mistakes.mistake import GATED, Mistake
+from rnn_lockstep.reference.diagnosis.mistakes.mistake import GATED, Mistake, with_other_numbers
 from rnn_lockstep.reference.oracle.case import Case
 from rnn_lockstep.reference.oracle.cells import State, Weights
 from rnn_lockstep.reference.oracle.validation import Array
@@ -26,10 +25,8 @@ def weights_cut(case: Case, w: Weights, bits: int) -> Weights:
 
 def step_cut(case: Case, t: int, x: Any, state: State, weights: Weights, bits: int) -> State:
     """Take a step from a state whose numbers are rounded; it is kept as it is where no product is taken."""
-    h = state[0]
-    return step_with(
-        case, case.record.activated(x, with_bits(h, bits), weights, case.options), state, weights
-    )
+    gates = case.record.activated(x, with_bits(state[0], bits), weights, case.options)
+    return step_with(case, gates, state, weights)
 
 
 def gates_cut(case: Case, t: int, x: Any, state: State, weights: Weights, bits: int) -> State:
@@ -39,9 +36,8 @@ def gates_cut(case: Case, t: int, x: Any, state: State, weights: Weights, bits: 
 
 
 def with_bits(array: Any, bits: int) -> Any:
-    """The array with its numbers rounded to so many bits, and the error that it had."""
-    value = np.asarray(array.value if isinstance(array, ErrorArray) else array, np.float64)
-    return array + (rounded(value, bits) - value)
+    """The array with its numbers rounded to so many bits."""
+    return with_other_numbers(array, partial(rounded, bits=bits))
 
 
 def step_with(case: Case, gates: Any, state: State, weights: Weights) -> State:
