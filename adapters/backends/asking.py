@@ -9,7 +9,7 @@ from rnn_lockstep.adapters.backends.compare import judge, run
 from rnn_lockstep.adapters.backends.contract import Adapter, Refused
 from rnn_lockstep.reference import Case, Trace
 from rnn_lockstep.reference.diagnosis.diagnose import Answer
-from rnn_lockstep.reference.oracle.time_limit import need_time, time_left
+from rnn_lockstep.reference.oracle.time_limit import TimeIsUp, need_time, time_left
 
 
 def limited(adapter: Any) -> AbstractContextManager[Any]:
@@ -57,7 +57,12 @@ def status(adapter: Adapter, case: Case) -> str:
 
 def ratio(adapter: Adapter, case: Case) -> float | None:
     """How far off the backend's answer to a case is, in bounds; None where nothing can be said of it."""
-    trace = run_or_refuse(adapter, case)
+    try:
+        trace = run_or_refuse(adapter, case)
+    except TimeIsUp:
+        raise
+    except Exception:  # it may be that a size is too large for it
+        return None
     verdict = judge(adapter, case, trace) if trace else None
     return verdict.ratio if verdict and verdict.status in ("match", "mismatch") else None
 

@@ -207,29 +207,45 @@ def examine_gradients(
         more = list(wrong_gradients(adapter, [*twins, sibling(twins[0], PROBES)]))
     except TimeIsUp:
         more = []
+    surveys = survey(case, partial(gradient_ratio, adapter))
     diagnosis = diagnose_gradients([asked, *more], adapter.facts.arithmetic(case.dtype))
     if diagnosis.explanations and not more:
         return Examination(f"{ALONE}: {verdict.reason}")
     cause = str(diagnosis) if diagnosis.explanations else f"{diagnosis}: {verdict.reason}"
-    return Examination(cause, diagnosis, tuple(early_end(diagnosis)))
+    if where := rules(surveys):
+        cause = f"{diagnosis}, {where}" if diagnosis.explanations else f"wrong {where}: {cause}"
+    told = (str(each) for each in surveys if each.rule)
+    return Examination(cause, diagnosis, (*told, *early_end(diagnosis)))
 
 
 def wrong_gradients(adapter: Any, cases: Sequence[Case]) -> Iterator[GradientAnswer]:
-    """The wrong gradients of the backend, by the same cotangents of everything, in cases of one form."""
+    """The wrong gradients of the backend in cases of one form."""
     for case in cases:
-        need_time()
-        rng = np.random.default_rng(0)
-        steps = (case.time,) if case.return_sequences else ()
-        shapes = [(case.batch, *steps, case.features), *case.state_shapes]
-        cotangents = Cotangents(*(rng.normal(size=shape).astype(case.dtype) for shape in shapes))
-        try:
-            with limited(adapter):
-                found = run_gradients(adapter, case, cotangents)
-        except Refused:
-            continue
-        verdict = judge_gradients(adapter, case, cotangents, found)
-        if verdict.status == "mismatch" and verdict.comparisons:
-            yield GradientAnswer(case, cotangents, found)
+        asked, verdict = judged_gradients(adapter, case)
+        if asked and verdict and verdict.status == "mismatch" and verdict.comparisons:
+            yield asked
+
+
+def gradient_ratio(adapter: Any, case: Case) -> float | None:
+    """How far off the backend's gradients are, in bounds; None where nothing can be said of it."""
+    _, verdict = judged_gradients(adapter, case)
+    return verdict.ratio if verdict and verdict.status in ("match", "mismatch") else None
+
+
+def judged_gradients(adapter: Any, case: Case) -> tuple[GradientAnswer | None, Verdict | None]:
+    """The gradients of the backend by the same cotangents of everything, and the verdict; none if refused."""
+    need_time()
+    rng = np.random.default_rng(0)
+    steps = (case.time,) if case.return_sequences else ()
+    shapes = [(case.batch, *steps, case.features), *case.state_shapes]
+    cotangents = Cotangents(*(rng.normal(size=shape).astype(case.dtype) for shape in shapes))
+    try:
+        with limited(adapter):
+            found = run_gradients(adapter, case, cotangents)
+    except Refused:
+        return None, None
+    verdict = judge_gradients(adapter, case, cotangents, found)
+    return GradientAnswer(case, cotangents, found), verdict
 
 
 def notes(adapter: Adapter, like: Case, diagnosis: Diagnosis) -> Iterator[str]:
@@ -252,9 +268,20 @@ def dependences(adapter: Adapter, like: Case) -> Iterator[str]:
     zeros = replace(like, initial_state=None, initial_cell_state=None)
     given = with_states(like, *(np.full(state.shape, 0.5, like.dtype) for state in like.start))
     yield from dependence_on(adapter, "an initial state", given, zeros)
+    yield from dtypes(adapter, like)
     if like.padded:
         whole = replace(like, inputs=np.nan_to_num(like.inputs), lengths=None, mask=None)
         yield from dependence_on(adapter, "padding", like, whole)
+
+
+def dtypes(adapter: Adapter, like: Case) -> Iterator[str]:
+    """Say in which dtypes a mistake shows where it does not in all that the backend declares."""
+    found: dict[str, list[str]] = {"mismatch": [], "match": []}
+    for name in adapter.facts.dtypes:
+        case = with_each_array(like, lambda array, name=name: array.astype(name))  # type: ignore[misc]
+        found.setdefault(status(adapter, case), []).append(name)
+    if found["mismatch"] and found["match"]:
+        yield f"wrong in {', '.join(found['mismatch'])}; right in {', '.join(found['match'])}"
 
 
 def dependence_on(adapter: Adapter, what: str, having: Case, lacking: Case) -> Iterator[str]:

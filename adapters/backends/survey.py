@@ -4,12 +4,14 @@ A case is asked again with one size changed at a time, and nothing else that mat
 seen: a rule is said where it separates the sizes that are wrong from those that are right, all of them.
 """
 
+import math
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 
 from rnn_lockstep.reference import Case
 from rnn_lockstep.reference.diagnosis.probe import SIZES, STEPS, of_sizes, rows_needed
-from rnn_lockstep.reference.oracle.time_limit import TimeIsUp
+from rnn_lockstep.reference.oracle.time_limit import TimeIsUp, time_left, time_limit
 
 Ask = Callable[[Case], float | None]  # how far off the answer is, in bounds; None where that is not known
 
@@ -19,6 +21,8 @@ SEEDS = 2  # cases of each size, which must all be wrong or all be right
 MORE_SEEDS = 16  # the same, of a few sizes
 FEWEST, ENOUGH = 3, 5  # sizes on the one side and on the other
 MOST = 10_000_000  # products in a case
+ORDER = ("time", "hidden_size", "batch", "input_size")  # the likeliest first
+SHARE = 0.3  # of the time that is left, for a survey
 APART = 4  # times further off are all wrong answers than all right ones; otherwise it is the bound that grows
 
 # The rules by which sizes may be wrong, the simplest first.
@@ -112,21 +116,19 @@ def work(batch: int, time: int, input_size: int, hidden_size: int) -> int:
 
 
 def survey(case: Case, ask: Ask) -> list[Survey]:
-    """Ask with all sizes of a case that shows a mistake; what was asked until a `time_limit` ended it.
+    """Ask with all sizes of a case that shows a mistake; those that a share of a `time_limit` suffices for.
 
     None where a case of its own sizes does not show it for certain.
     """
     found = list[Survey]()
-    try:
-        for name in SIZES:
+    with suppress(TimeIsUp), time_limit(SHARE * time_left()) if time_left() < math.inf else nullcontext():
+        for name in ORDER:
             sizes = Survey(name)
             sizes.ask(case, getattr(case, name), ask)
             if sizes.right or not sizes.wrong:
                 return []
             explore(sizes, case, ask)
             found.append(sizes)
-    except TimeIsUp:
-        pass
     return found
 
 

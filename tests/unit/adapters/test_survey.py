@@ -10,7 +10,7 @@ from rnn_lockstep.adapters.backends.compare import judge, run
 from rnn_lockstep.adapters.backends.examination import examine
 from rnn_lockstep.adapters.backends.survey import SEEDS, Survey, rules, survey
 from rnn_lockstep.reference.diagnosis.probe import SIZES, of_sizes
-from rnn_lockstep.reference.oracle.time_limit import TimeIsUp
+from rnn_lockstep.reference.oracle.time_limit import TimeIsUp, time_left, time_limit
 from rnn_lockstep.tests.harness.drawing.make_case import make_case as drawn
 from tests.unit.adapters.test_contract import make_case
 
@@ -80,8 +80,34 @@ def test_a_survey_that_the_time_ends_tells_of_the_sizes_that_were_asked():
         return SPECIAL if case.batch % 2 else 0.5
 
     found = survey(make_case(batch=1, time=2), ask)
-    assert [each.name for each in found] == ["batch", "time"]
+    assert [each.name for each in found] == ["time", "hidden_size", "batch"]
     assert rules(found) == "where batch is odd"
+
+
+def test_a_survey_takes_a_share_of_the_time():
+    with time_limit(100):
+        left = []
+
+        def ask(case):
+            left.append(time_left())
+            return SPECIAL
+
+        survey(make_case(), ask)
+        assert max(left) < 31
+        assert time_left() > 90
+
+
+def test_what_a_backend_cannot_do_is_neither_right_nor_wrong():
+    class Small(WhereTimeIsAPowerOfTwo):
+        def run(self, case):
+            if case.batch > 100:
+                raise MemoryError("too large")
+            return super().run(case)
+
+    case, backend = make_case(batch=1, time=2), Small()
+    trace = backend.run(case)
+    found = examine(Small, backend, judge(backend, case, trace), trace)
+    assert found.cause == "b is dropped, where time is a power of two"
 
 
 def test_both_sides_are_listed():
