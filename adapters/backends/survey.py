@@ -15,12 +15,12 @@ from rnn_lockstep.reference.oracle.time_limit import TimeIsUp, time_left, time_l
 
 Ask = Callable[[Case], float | None]  # how far off the answer is, in bounds; None where that is not known
 
-FIRST = (1, 2, 3, 4, 5, 7, 8, 16, 33, 65, 129, 257)  # where none of them is right, no more are asked
+FIRST = (1, 2, 3, 4, 5, 8, 16, 33, 65, 129, 257)  # where none of them is right, no more are asked
 ASKED = (*range(1, 14), 15, 16, 17, 24, 31, 32, 33, 48, 63, 64, 65, 96, 127, 128, 129, 200, 257)
 SEEDS = 2  # cases of each size, which must all be wrong or all be right
 MORE_SEEDS = 16  # the same, of a few sizes
 FEWEST, ENOUGH = 3, 5  # sizes on the one side and on the other
-MOST = 10_000_000  # products in a case
+MOST = 5_000_000  # products in a case
 ORDER = ("time", "hidden_size", "batch", "input_size")  # the likeliest first
 SHARE = 0.3  # of the time that is left, for a survey
 APART = 4  # times further off are all wrong answers than all right ones; otherwise it is the bound that grows
@@ -53,7 +53,7 @@ class Survey:
     def ask(self, case: Case, size: int, ask: Ask, seeds: Iterable[int] = range(SEEDS)) -> None:
         """Ask cases that have this size, none that take long."""
         sizes = {name: getattr(case, name) for name in SIZES} | {self.name: size}
-        if work(**sizes) > MOST:
+        if work(**sizes) * (1 + len(case.more_weights)) > MOST:
             return
         for seed in seeds:
             ratio = ask(of_sizes(case, seed, **{self.name: size}))
@@ -72,12 +72,17 @@ class Survey:
         return min(self.wrong.values()) > APART * max(self.right.values())
 
     @property
+    def over_1(self) -> set[int]:
+        """The right sizes over 1."""
+        return set(self.right) - {1}
+
+    @property
     def rule(self) -> str:
         """The simplest rule that separates all wrong sizes from all right ones; empty where there is none.
 
         With a size of 1 there may be nothing to see: of one step, or one unit. So it alone is no exception.
         """
-        right = self.right.keys() - ({1} if min(self.right, default=0) == 1 else set())
+        right = self.over_1
         few, many = sorted((len(self.wrong), len(right)))
         if not self.tells or not few or few + many < FEWEST + ENOUGH:
             return ""
@@ -136,8 +141,8 @@ def explore(sizes: Survey, case: Case, ask: Ask) -> None:
     """Ask with some sizes, and with more where there are wrong and right ones."""
     own = getattr(case, sizes.name)
     for size in FIRST:
-        sizes.ask(case, size, ask)
-    for size in (max(own - 1, 1), own + 1, *ASKED) if sizes.tells else ():
+        sizes.ask(case, size, ask, range(1))
+    for size in (max(own - 1, 1), own + 1, *FIRST, *ASKED) if sizes.tells and sizes.over_1 else ():
         sizes.ask(case, size, ask)
     tried = set[int]()
     while sizes.tells and (halfway := sizes.between) and halfway not in tried:

@@ -56,7 +56,4 @@ INPUTS: dict[str, Mistake] = {
     "inputs_of_the_opposite_rows": Mistake(
         "the inputs of the batch's rows are in the opposite order", change_case=inputs_as(lambda x: x[::-1])
     ),
-    "inputs_of_the_row_before": Mistake(
-        "each row has the inputs of the row before", change_case=inputs_as(lambda x: np.roll(x, 1, axis=0))
-    ),
 }
