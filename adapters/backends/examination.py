@@ -7,7 +7,7 @@ A `time_limit` around it ends it early: what was found until then is told, and w
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -23,6 +23,7 @@ from rnn_lockstep.adapters.backends.asking import (
 )
 from rnn_lockstep.adapters.backends.compare import judge, judge_gradients, run_gradients
 from rnn_lockstep.adapters.backends.contract import Adapter, Refused
+from rnn_lockstep.adapters.backends.dependences import dependences
 from rnn_lockstep.adapters.backends.survey import Survey, large_cases, rules, survey
 from rnn_lockstep.reference import Case, Cotangents, Trace, Verdict
 from rnn_lockstep.reference.diagnosis.diagnose import (
@@ -31,7 +32,7 @@ from rnn_lockstep.reference.diagnosis.diagnose import (
     diagnose,
     diagnose_gradients,
 )
-from rnn_lockstep.reference.diagnosis.mistakes.mistake import Mistake, with_states, zeros_in_padding
+from rnn_lockstep.reference.diagnosis.mistakes.mistake import Mistake, zeros_in_padding
 from rnn_lockstep.reference.diagnosis.probe import probe, sibling, strong_probe, twin, with_each_array
 from rnn_lockstep.reference.diagnosis.recover_gradients import GradientAnswer
 from rnn_lockstep.reference.oracle.time_limit import TimeIsUp, need_time
@@ -91,7 +92,7 @@ def examine(
         probes, wrong = further_probes(adapter, case, surveys)
     answers = [Answer(case, trace), *near, *wrong, *alike]
     diagnosis = diagnose(answers, adapter.facts.arithmetic(case.dtype), hints)
-    if judge(adapter, case, trace).status == "match":
+    if is_right_by_now(adapter, case, trace):
         return Examination(LATER)
     named = len(diagnosis.explanations)
     if not named and padding_matters(adapter, case):
@@ -108,6 +109,14 @@ def examine(
         cause = f"{diagnosis}: {reason}"
     told = [str(each) for each in surveys if each.rule]
     return Examination(cause, diagnosis, (*told, *notes(adapter, probes[0], diagnosis)))
+
+
+def is_right_by_now(adapter: Adapter, case: Case, trace: Trace) -> bool:
+    """Tell whether an answer that was wrong when it came is so no more."""
+    try:
+        return judge(adapter, case, trace).status == "match"
+    except TimeIsUp:
+        return False
 
 
 def further_probes(
@@ -261,33 +270,3 @@ def early_end(diagnosis: Diagnosis) -> Iterator[str]:
     """Tell where a diagnosis ended that found something before its end: there may be more to find."""
     if diagnosis.explanations and diagnosis.unfinished:
         yield f"not diagnosed to the end: {diagnosis.unfinished}"
-
-
-def dependences(adapter: Adapter, like: Case) -> Iterator[str]:
-    """Find out whether a mistake depends on the initial state and on padding. like: a case that shows it."""
-    zeros = replace(like, initial_state=None, initial_cell_state=None)
-    given = with_states(like, *(np.full(state.shape, 0.5, like.dtype) for state in like.start))
-    yield from dependence_on(adapter, "an initial state", given, zeros)
-    yield from dtypes(adapter, like)
-    if like.padded:
-        whole = replace(like, inputs=np.nan_to_num(like.inputs), lengths=None, mask=None)
-        yield from dependence_on(adapter, "padding", like, whole)
-
-
-def dtypes(adapter: Adapter, like: Case) -> Iterator[str]:
-    """Say in which dtypes a mistake shows where it does not in all that the backend declares."""
-    found: dict[str, list[str]] = {"mismatch": [], "match": []}
-    for name in adapter.facts.dtypes:
-        case = with_each_array(like, lambda array, name=name: array.astype(name))  # type: ignore[misc]
-        found.setdefault(status(adapter, case), []).append(name)
-    if found["mismatch"] and found["match"]:
-        yield f"wrong in {', '.join(found['mismatch'])}; right in {', '.join(found['match'])}"
-
-
-def dependence_on(adapter: Adapter, what: str, having: Case, lacking: Case) -> Iterator[str]:
-    """Say whether a mistake shows with something, without it, or both; nothing where it does not show."""
-    found = {status(adapter, having), status(adapter, lacking)}
-    if found == {"mismatch"}:
-        yield f"wrong with and without {what}"
-    elif "mismatch" in found and "match" in found:
-        yield f"wrong {'with' if status(adapter, having) == 'mismatch' else 'without'} {what} only"

@@ -156,7 +156,12 @@ def explore(sizes: Survey, case: Case, ask: Ask) -> None:
 
 def rules(surveys: Iterable[Survey]) -> str:
     """Say by which rules the sizes are wrong: "where time is odd and hidden_size is over 64"; or nothing."""
-    told = [f"{each.name} is {each.rule}" for each in surveys if each.rule]
+    by_rule: dict[str, list[str]] = {}
+    for each in surveys:
+        if each.rule:
+            by_rule.setdefault(each.rule, []).append(each.name)
+    verbs = {1: "is", 2: "are both"}
+    told = [f"{' and '.join(names)} {verbs.get(len(names), 'are')} {rule}" for rule, names in by_rule.items()]
     return f"where {' and '.join(told)}" if told else ""
 
 

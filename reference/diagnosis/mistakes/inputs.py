@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from rnn_lockstep.reference.bound.arithmetic import FORMATS, rounded
 from rnn_lockstep.reference.diagnosis.mistakes.mistake import Mistake, zeros_in_padding
 from rnn_lockstep.reference.oracle.case import Case
 from rnn_lockstep.reference.oracle.validation import Array
@@ -39,6 +41,9 @@ INPUTS: dict[str, Mistake] = {
     "inputs_without_the_negative": Mistake(
         "negative inputs are taken for zero", change_case=inputs_as(lambda x: np.maximum(x, 0))
     ),
+    "inputs_clipped_to_0_1": Mistake(
+        "the inputs are clipped to 0 to 1", change_case=inputs_as(lambda x: np.clip(x, 0, 1))
+    ),
     "inputs_averaged": Mistake(
         "each input is averaged with that of the step before", change_case=inputs_as(averaged)
     ),
@@ -56,4 +61,11 @@ INPUTS: dict[str, Mistake] = {
     "inputs_of_the_opposite_rows": Mistake(
         "the inputs of the batch's rows are in the opposite order", change_case=inputs_as(lambda x: x[::-1])
     ),
+}
+INPUTS |= {
+    f"inputs_in_{name}": Mistake(
+        f"the inputs are rounded to {name}",
+        change_case=inputs_as(partial(rounded, bits=FORMATS[name].bits)),
+    )
+    for name in ("float16", "bfloat16")
 }

@@ -37,6 +37,8 @@ def wrong_where(wrong):
             lambda case: case.hidden_size > 2 and case.time % 3 == 0,
             "where time is a multiple of 3 and hidden_size is over 2",
         ),
+        (lambda case: case.time == case.batch + 2 == 3, "where time is 3 and batch is 1"),
+        (lambda case: case.time == case.hidden_size, "where time and hidden_size are both 3"),
         (lambda case: case.time in {3, 10}, "where time is 3 or 10"),
         (lambda case: case.time in {3, 10, 12}, ""),
         (lambda case: True, ""),
@@ -157,3 +159,27 @@ def test_the_sizes_are_told_beside_the_cause():
     found = examine(WhereTimeIsAPowerOfTwo, backend, judge(backend, case, trace), trace)
     assert found.cause == "b is dropped, where time is a power of two"
     assert found.notes[0].startswith("time: wrong with 1, 2, 4, 8, 16, 32, 64, 128; right with 3, 5, 6,")
+
+
+class WrongInFloat64:
+    """A backend that adds something to its outputs in float64."""
+
+    facts = load("numpy").facts
+
+    def __init__(self, more):
+        self.more = more
+
+    def run(self, case):
+        trace = load("numpy").run(case)
+        if case.dtype == np.float64:
+            trace.outputs[...] *= 1 + self.more
+        return replace(trace, final_state=trace.outputs[:, -1].copy())
+
+
+@pytest.mark.parametrize(("more", "told"), [(1e-2, True), (1e-8, False)])
+def test_dtypes_are_told_where_it_is_not_that_their_bounds_are_too_wide(more, told):
+    case, backend = make_case(batch=3, time=6), WrongInFloat64(more)
+    case = replace(case, **{name: array.astype(np.float64) for name, array in case.arrays().items()})
+    trace = backend.run(case)
+    found = examine(lambda: backend, backend, judge(backend, case, trace), trace)
+    assert ("wrong in float64; right in float32" in "".join(found.notes)) == told
