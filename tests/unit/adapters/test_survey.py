@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from rnn_lockstep.adapters import load
-from rnn_lockstep.adapters.backends.compare import judge, run
-from rnn_lockstep.adapters.backends.examination import examine
+from rnn_lockstep.adapters.backends.compare import judge, judge_gradients, run
+from rnn_lockstep.adapters.backends.examination import examine, examine_gradients
 from rnn_lockstep.adapters.backends.survey import SEEDS, Survey, rules, survey
+from rnn_lockstep.reference import Cotangents
 from rnn_lockstep.reference.diagnosis.probe import SIZES, of_sizes
 from rnn_lockstep.reference.oracle.time_limit import TimeIsUp, time_left, time_limit
 from rnn_lockstep.tests.harness.drawing.make_case import make_case as drawn
@@ -183,3 +184,26 @@ def test_dtypes_are_told_where_it_is_not_that_their_bounds_are_too_wide(more, to
     trace = backend.run(case)
     found = examine(lambda: backend, backend, judge(backend, case, trace), trace)
     assert ("wrong in float64; right in float32" in "".join(found.notes)) == told
+
+
+class WrongGradientsOfManyRows:
+    """A backend whose gradients of W are zero where there are three rows or more."""
+
+    facts = load("numpy").facts
+
+    def run(self, case):
+        return load("numpy").run(case)
+
+    def gradients(self, case, cotangents):
+        found = load("numpy").gradients(case, cotangents)
+        return found | {"W": 0 * found["W"]} if case.batch > 2 else found
+
+
+def test_the_sizes_of_wrong_gradients_are_told():
+    case, backend = make_case(batch=3, time=4), WrongGradientsOfManyRows()
+    asked = Cotangents(
+        np.ones((3, 4, case.hidden_size), case.dtype), np.ones((3, case.hidden_size), case.dtype)
+    )
+    answer = backend.gradients(case, asked)
+    found = examine_gradients(backend, judge_gradients(backend, case, asked, answer), asked, answer)
+    assert "where batch is over 2" in found.cause

@@ -153,6 +153,12 @@ def test_another_update_of_the_state_is_recovered(cell, update, says):
     assert found.startswith(f"judging by the steps, {says}")
 
 
+@pytest.mark.parametrize("cell", ["simple_rnn", "lstm"])
+def test_a_factor_is_told_with_as_many_digits_as_it_takes(cell):
+    found = diagnosed(cell, lambda case: replace(case, U=case.U * (1 + 2e-6)))
+    assert found == "judging by the steps, U is 1.000002 times yours"
+
+
 def steps_of(case, step):
     """The answer of whoever takes such steps, (x_t, state) -> state."""
     state, outputs = case.start, []
