@@ -5,16 +5,26 @@ the known mistakes are tried on all its wrong answers together.
 A `time_limit` around it ends it early: what was found until then is told, and where it ended.
 """
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from rnn_lockstep.adapters.backends.compare import judge, judge_gradients, run, run_gradients
+from rnn_lockstep.adapters.backends.asking import (
+    answers_differ,
+    limited,
+    ratio,
+    run_or_refuse,
+    status,
+    wrong_answers,
+)
+from rnn_lockstep.adapters.backends.compare import judge, judge_gradients, run_gradients
 from rnn_lockstep.adapters.backends.contract import Adapter, Refused
+from rnn_lockstep.adapters.backends.dependences import dependences
+from rnn_lockstep.adapters.backends.survey import Survey, large_cases, rules, survey
 from rnn_lockstep.reference import Case, Cotangents, Trace, Verdict
 from rnn_lockstep.reference.diagnosis.diagnose import (
     Answer,
@@ -22,10 +32,10 @@ from rnn_lockstep.reference.diagnosis.diagnose import (
     diagnose,
     diagnose_gradients,
 )
-from rnn_lockstep.reference.diagnosis.mistakes.mistake import Mistake, with_states, zeros_in_padding
-from rnn_lockstep.reference.diagnosis.probe import probe, sibling, twin, with_each_array
+from rnn_lockstep.reference.diagnosis.mistakes.mistake import Mistake, zeros_in_padding
+from rnn_lockstep.reference.diagnosis.probe import probe, sibling, strong_probe, twin, with_each_array
 from rnn_lockstep.reference.diagnosis.recover_gradients import GradientAnswer
-from rnn_lockstep.reference.oracle.time_limit import TimeIsUp, need_time, time_left
+from rnn_lockstep.reference.oracle.time_limit import TimeIsUp, need_time
 from rnn_lockstep.reference.oracle.validation import Array
 
 ALONE = "no cause is known: it is wrong in this case, and right in others like it"
@@ -76,20 +86,63 @@ def examine(
         near = list(wrong_answers(adapter, some))
     except TimeIsUp as over:
         return Examination(f"not diagnosed: {over} before the backend had answered more: {verdict.reason}")
+    surveys = survey(case, partial(ratio, adapter))
+    usual, seen = probes[0], bool(wrong)
+    if not seen:
+        probes, wrong = further_probes(adapter, case, surveys)
     answers = [Answer(case, trace), *near, *wrong, *alike]
     diagnosis = diagnose(answers, adapter.facts.arithmetic(case.dtype), hints)
-    if judge(adapter, case, trace).status == "match":
+    if is_right_by_now(adapter, case, trace):
         return Examination(LATER)
     named = len(diagnosis.explanations)
     if not named and padding_matters(adapter, case):
         return Examination(f"{PADDING}: {verdict.reason}", diagnosis)
     reason = f"{verdict.reason}{size_boundary_hint(verdict)}"
+    where = rules(surveys)
     if named and not wrong and not alike and not (near and named == 1):  # many may have the same effect there
         return Examination(f"{ALONE}: {reason}")
-    cause = str(diagnosis) if named else f"{diagnosis}: {reason}"
-    if named and not wrong:
-        cause += f"; not so with {probes[0].sizes}" if alike else "; it shows with numbers like these only"
-    return Examination(cause, diagnosis, tuple(notes(adapter, probes[0], diagnosis)))
+    if where:
+        cause = f"{diagnosis}, {where}" if named else f"wrong {where}: {diagnosis}: {reason}"
+    elif named:
+        cause = f"{diagnosis}{'' if seen else only_shown(case, usual, surveys, wrong, alike)}"
+    else:
+        cause = f"{diagnosis}: {reason}"
+    told = [str(each) for each in surveys if each.rule]
+    return Examination(cause, diagnosis, (*told, *notes(adapter, probes[0], diagnosis)))
+
+
+def is_right_by_now(adapter: Adapter, case: Case, trace: Trace) -> bool:
+    """Tell whether an answer that was wrong when it came is so no more."""
+    try:
+        return judge(adapter, case, trace).status == "match"
+    except TimeIsUp:
+        return False
+
+
+def further_probes(
+    adapter: Adapter, case: Case, surveys: Sequence[Survey]
+) -> tuple[list[Case], list[Answer]]:
+    """Probes with sizes that a survey found wrong or, without one, with large numbers; and wrong answers."""
+    strong = [strong_probe(case, seed) for seed in range(PROBES)]
+    probes = large_cases(case, surveys) if surveys else strong
+    try:
+        return probes, list(wrong_answers(adapter, probes))
+    except TimeIsUp:
+        return probes, []
+
+
+def only_shown(
+    case: Case, usual: Case, surveys: Sequence[Survey], wrong: Sequence[Answer], alike: Sequence[Answer]
+) -> str:
+    """Say where a mistake shows only that a usual probe does not show.
+
+    wrong: answers to further probes.  alike: to cases with numbers as strong as the case's.
+    """
+    if wrong and not surveys:
+        return "; it shows with large numbers only"
+    if alike and usual.sizes != case.sizes:
+        return f"; not so with {usual.sizes}"
+    return "; it shows with numbers like these only"
 
 
 def padding_matters(adapter: Adapter, case: Case) -> bool:
@@ -134,22 +187,6 @@ def anew(make: Callable[[], Adapter]) -> Iterator[Adapter]:
         getattr(new, "close", lambda: None)()
 
 
-def limited(adapter: Any) -> AbstractContextManager[Any]:
-    """Give an adapter that can end its own calls, by `limited(seconds)`, what is left of a time limit."""
-    if not hasattr(adapter, "limited") or time_left() == math.inf:
-        return nullcontext()
-    own: AbstractContextManager[Any] = adapter.limited(time_left())
-    return own
-
-
-def wrong_answers(adapter: Adapter, cases: Sequence[Case]) -> Iterator[Answer]:
-    """The answers of the backend to cases that are wrong, though their form is right."""
-    for case in cases:
-        trace = run_or_refuse(adapter, case)
-        if trace and is_wrong(adapter, case, trace):
-            yield Answer(case, trace)
-
-
 def size_boundary_hint(verdict: Verdict) -> str:
     """A hint where the first wrong step or unit is a multiple of 8 or one more, as blocks of a loop begin."""
     if verdict.first is None:
@@ -179,29 +216,45 @@ def examine_gradients(
         more = list(wrong_gradients(adapter, [*twins, sibling(twins[0], PROBES)]))
     except TimeIsUp:
         more = []
+    surveys = survey(case, partial(gradient_ratio, adapter))
     diagnosis = diagnose_gradients([asked, *more], adapter.facts.arithmetic(case.dtype))
     if diagnosis.explanations and not more:
         return Examination(f"{ALONE}: {verdict.reason}")
     cause = str(diagnosis) if diagnosis.explanations else f"{diagnosis}: {verdict.reason}"
-    return Examination(cause, diagnosis, tuple(early_end(diagnosis)))
+    if where := rules(surveys):
+        cause = f"{diagnosis}, {where}" if diagnosis.explanations else f"wrong {where}: {cause}"
+    told = (str(each) for each in surveys if each.rule)
+    return Examination(cause, diagnosis, (*told, *early_end(diagnosis)))
 
 
 def wrong_gradients(adapter: Any, cases: Sequence[Case]) -> Iterator[GradientAnswer]:
-    """The wrong gradients of the backend, by the same cotangents of everything, in cases of one form."""
+    """The wrong gradients of the backend in cases of one form."""
     for case in cases:
-        need_time()
-        rng = np.random.default_rng(0)
-        steps = (case.time,) if case.return_sequences else ()
-        shapes = [(case.batch, *steps, case.features), *case.state_shapes]
-        cotangents = Cotangents(*(rng.normal(size=shape).astype(case.dtype) for shape in shapes))
-        try:
-            with limited(adapter):
-                found = run_gradients(adapter, case, cotangents)
-        except Refused:
-            continue
-        verdict = judge_gradients(adapter, case, cotangents, found)
-        if verdict.status == "mismatch" and verdict.comparisons:
-            yield GradientAnswer(case, cotangents, found)
+        asked, verdict = judged_gradients(adapter, case)
+        if asked and verdict and verdict.status == "mismatch" and verdict.comparisons:
+            yield asked
+
+
+def gradient_ratio(adapter: Any, case: Case) -> float | None:
+    """How far off the backend's gradients are, in bounds; None where nothing can be said of it."""
+    _, verdict = judged_gradients(adapter, case)
+    return verdict.ratio if verdict and verdict.status in ("match", "mismatch") else None
+
+
+def judged_gradients(adapter: Any, case: Case) -> tuple[GradientAnswer | None, Verdict | None]:
+    """The gradients of the backend by the same cotangents of everything, and the verdict; none if refused."""
+    need_time()
+    rng = np.random.default_rng(0)
+    steps = (case.time,) if case.return_sequences else ()
+    shapes = [(case.batch, *steps, case.features), *case.state_shapes]
+    cotangents = Cotangents(*(rng.normal(size=shape).astype(case.dtype) for shape in shapes))
+    try:
+        with limited(adapter):
+            found = run_gradients(adapter, case, cotangents)
+    except Refused:
+        return None, None
+    verdict = judge_gradients(adapter, case, cotangents, found)
+    return GradientAnswer(case, cotangents, found), verdict
 
 
 def notes(adapter: Adapter, like: Case, diagnosis: Diagnosis) -> Iterator[str]:
@@ -217,55 +270,3 @@ def early_end(diagnosis: Diagnosis) -> Iterator[str]:
     """Tell where a diagnosis ended that found something before its end: there may be more to find."""
     if diagnosis.explanations and diagnosis.unfinished:
         yield f"not diagnosed to the end: {diagnosis.unfinished}"
-
-
-def dependences(adapter: Adapter, like: Case) -> Iterator[str]:
-    """Find out whether a mistake depends on the initial state and on padding. like: a case that shows it."""
-    zeros = replace(like, initial_state=None, initial_cell_state=None)
-    given = with_states(like, *(np.full(state.shape, 0.5, like.dtype) for state in like.start))
-    yield from dependence_on(adapter, "an initial state", given, zeros)
-    if like.padded:
-        whole = replace(like, inputs=np.nan_to_num(like.inputs), lengths=None, mask=None)
-        yield from dependence_on(adapter, "padding", like, whole)
-
-
-def dependence_on(adapter: Adapter, what: str, having: Case, lacking: Case) -> Iterator[str]:
-    """Say whether a mistake shows with something, without it, or both; nothing where it does not show."""
-    found = {status(adapter, having), status(adapter, lacking)}
-    if found == {"mismatch"}:
-        yield f"wrong with and without {what}"
-    elif "mismatch" in found and "match" in found:
-        yield f"wrong {'with' if status(adapter, having) == 'mismatch' else 'without'} {what} only"
-
-
-def run_or_refuse(adapter: Adapter, case: Case) -> Trace | None:
-    """A backend's answer to a case; None where it refuses it. Raises TimeIsUp."""
-    need_time()
-    try:
-        with limited(adapter):
-            return run(adapter, case)
-    except Refused:
-        return None
-    except Exception:
-        need_time()  # the limit may have ended the call, which is no failure of the backend
-        raise
-
-
-def answers_differ(first: Trace | None, second: Trace | None) -> bool:
-    """Tell whether two answers to the same case differ in any bit."""
-    if not isinstance(first, Trace) or not isinstance(second, Trace):
-        return False
-    pairs = zip(first.arrays().values(), second.arrays().values(), strict=False)
-    return any(a.tobytes() != b.tobytes() for a, b in pairs)
-
-
-def status(adapter: Adapter, case: Case) -> str:
-    """The status of the verdict on a backend's answer to a case, or "refused"."""
-    trace = run_or_refuse(adapter, case)
-    return "refused" if trace is None else judge(adapter, case, trace).status
-
-
-def is_wrong(adapter: Adapter, case: Case, trace: Trace) -> bool:
-    """Tell whether an answer is wrong though its form is right."""
-    verdict = judge(adapter, case, trace)
-    return verdict.status == "mismatch" and bool(verdict.comparisons)

@@ -150,6 +150,13 @@ class Comparison:
             return 0.0
         return self.worst.deviation / self.worst.bound if self.worst.bound else np.inf
 
+    def at(self, places: Array, axis: int) -> "Comparison":
+        """The comparison of the numbers at some places of an axis only. places: bools along it."""
+        observed, expected, bound = (
+            each.compress(places, axis) for each in (self.observed, self.expected, self.bound)
+        )
+        return replace(self, observed=observed, expected=expected, bound=bound)
+
     def element(self, *index: "int | np.intp") -> Element:
         """The element at an index, in full."""
         observed, expected, deviation, bound = (

@@ -15,6 +15,7 @@ import numpy as np
 from rnn_lockstep.reference.bound.arithmetic import FORMATS, Arithmetic
 from rnn_lockstep.reference.bound.projections import Projection
 from rnn_lockstep.reference.check.deviations import Deviations, carried_deviations, deviations
+from rnn_lockstep.reference.check.in_words import factor
 from rnn_lockstep.reference.check.small_errors import SmallError, outputs_with, right, small_errors
 from rnn_lockstep.reference.check.verdict import Verdict
 from rnn_lockstep.reference.oracle.case import Case
@@ -210,7 +211,7 @@ class Drift:
     def reason(self) -> str:
         """What is not as rounding is, in one line; empty where nothing is."""
         if self.error and not is_of_products(self.error):
-            what = self.error.format(factor=factor(self.projections[self.error].coefficient))
+            what = self.error.format(factor=factor(1 + self.projections[self.error].coefficient))
         elif self.error or self.beyond > MARGIN:
             times = f"{self.beyond:.1f}" if self.beyond < 10 else f"{self.beyond:,.0f}"
             as_what = f"as {self.error} are" if self.error else f"most at {self.where}"
@@ -244,12 +245,6 @@ def repeats_numbers(case: Case) -> bool:
         return False
     cells = (case.weights, *case.more_weights)
     return any(2 * len(np.unique(array)) < array.size for w in cells for array in (w.W, w.U))
-
-
-def factor(coefficient: float) -> str:
-    """The factor 1 + ε with two digits of ε."""
-    digits = 1 - int(np.floor(np.log10(abs(coefficient))))
-    return f"{1 + coefficient:.{max(digits, 1)}f}".rstrip("0").rstrip(".")
 
 
 def is_of_products(words: str) -> bool:

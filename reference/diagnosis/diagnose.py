@@ -6,7 +6,7 @@ one does, two together are tried, and then whether one explains a part: some ste
 Where a `time_limit` ends the search, what was found until then is told, and how far it came.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations, islice
 from typing import Any, NamedTuple
@@ -19,11 +19,12 @@ from rnn_lockstep.reference.diagnosis.mistakes.gradients import possible as grad
 from rnn_lockstep.reference.diagnosis.mistakes.mistake import Mistake
 from rnn_lockstep.reference.diagnosis.probe import are_siblings
 from rnn_lockstep.reference.diagnosis.recover_activation import activation_in_effect
-from rnn_lockstep.reference.diagnosis.recover_factors import factors
+from rnn_lockstep.reference.diagnosis.recover_factors import factors, offsets
 from rnn_lockstep.reference.diagnosis.recover_gradients import GradientAnswer, of_right_gradients
+from rnn_lockstep.reference.diagnosis.recover_limits import limits
 from rnn_lockstep.reference.diagnosis.recover_update import updates
 from rnn_lockstep.reference.diagnosis.recover_weights import differences, weights_in_effect
-from rnn_lockstep.reference.diagnosis.suspect import Suspect, count_wrong
+from rnn_lockstep.reference.diagnosis.suspect import FEW, Suspect, count_wrong
 from rnn_lockstep.reference.oracle.activations import ACTIVATIONS
 from rnn_lockstep.reference.oracle.case import Case
 from rnn_lockstep.reference.oracle.gradients import Cotangents, gradients
@@ -201,16 +202,29 @@ def from_weights(suspects: Sequence[Suspect], known: Sequence[Mistake]) -> Itera
 
 def from_factors(suspects: Sequence[Suspect], known: Sequence[Mistake]) -> Iterator[Explanation]:
     """Factors of weights that fit the longest answer and explain all."""
-    most = suspects[-1]
-    for mistake in factors(most.case, most.trace):
-        if all_explained(suspects, mistake):
-            yield Explanation(f"judging by the steps, {mistake.description}", (mistake,))
+    yield from those_that_explain(suspects, factors(suspects[-1].case, suspects[-1].trace))
+
+
+def from_offsets(suspects: Sequence[Suspect], known: Sequence[Mistake]) -> Iterator[Explanation]:
+    """A number that is added to a bias, which fits the longest answer and explains all."""
+    yield from islice(those_that_explain(suspects, offsets(suspects[-1].case, suspects[-1].trace)), 1)
 
 
 def from_update(suspects: Sequence[Suspect], known: Sequence[Mistake]) -> Iterator[Explanation]:
     """Another update of the state in effect, which fits the longest answer and explains all."""
-    most = suspects[-1]
-    for mistake in updates(most.case, most.trace):
+    yield from those_that_explain(suspects, updates(suspects[-1].case, suspects[-1].trace))
+
+
+def from_limits(suspects: Sequence[Suspect], known: Sequence[Mistake]) -> Iterator[Explanation]:
+    """Something clipped, at a limit which fits the answer with most wrong numbers and explains all."""
+    most = max(suspects, key=lambda suspect: count_wrong(suspect.without_mistakes))
+    if count_wrong(most.without_mistakes) >= FEW:  # the others are longer numbers for the same
+        yield from islice(those_that_explain(suspects, limits(most.case, most.trace)), 1)
+
+
+def those_that_explain(suspects: Sequence[Suspect], recovered: Iterable[Mistake]) -> Iterator[Explanation]:
+    """The mistakes recovered from the steps that explain all."""
+    for mistake in recovered:
         if all_explained(suspects, mistake):
             yield Explanation(f"judging by the steps, {mistake.description}", (mistake,))
 
@@ -241,25 +255,37 @@ def from_precision(suspects: Sequence[Suspect], known: Sequence[Mistake]) -> Ite
 def parts(suspects: Sequence[Suspect], known: Sequence[Mistake]) -> Iterator[Explanation]:
     """Mistakes that explain outputs which are wrong at some steps, rows or units only.
 
-    Not those in which a NaN is shown: what is predicted from it is NaN too, whatever the mistake.
+    Not those in which a NaN is shown: what is predicted from it is NaN too, whatever the mistake. Nor few
+    numbers, which anything may explain, and at a single place the mistake must be the only one that does.
     """
     suspect = suspects[-1]
     outside = suspect.without_mistakes[0].outside
-    if outside.ndim != 3 or not outside.any() or np.isnan(suspect.trace.outputs).any():
+    few = np.count_nonzero(outside) < FEW
+    if outside.ndim != 3 or few or np.isnan(suspect.trace.outputs).any():
         return
     for axis, name in AXES.items():
-        some = outside.any(axis=tuple(other for other in range(3) if other != axis))
+        some = np.asarray(outside.any(axis=tuple(other for other in range(3) if other != axis)))
         if some.all():
             continue
-        for mistake in known:
-            compared = suspect.comparisons(suspect.from_shown, mistake)
-            if compared and not compared[0].outside.compress(some, axis).any():
-                where = places_in_words(name, np.flatnonzero(some), some.size)
-                yield Explanation(f"at {where}, {mistake.description}", (mistake,))
+        fit = [mistake for mistake in known if suspect.is_explained_at(some, axis, mistake)]
+        if np.count_nonzero(some) == 1 and len({suspect.mistaken_answer(each) for each in fit}) > 1:
+            continue
+        where = places_in_words(name, np.flatnonzero(some), some.size)
+        yield from (Explanation(f"at {where}, {mistake.description}", (mistake,)) for mistake in fit)
 
 
 # What is looked for where no known mistake explains all, the likeliest first.
-FURTHER = (from_update, from_activation, from_weights, from_factors, from_precision, pairs, parts)
+FURTHER = (
+    from_update,
+    from_limits,
+    from_weights,
+    from_factors,
+    from_offsets,
+    from_activation,
+    from_precision,
+    pairs,
+    parts,
+)
 
 
 def places_in_words(name: str, some: Array, size: int) -> str:

@@ -16,7 +16,9 @@ from rnn_lockstep.reference.oracle.case import Case
 from rnn_lockstep.reference.oracle.cells import Weights
 from rnn_lockstep.reference.oracle.validation import Array
 
+SIZES = ("batch", "time", "input_size", "hidden_size")
 ROWS, STEPS = 3, 6  # at least so many
+STRONG = 4  # times as large as a probe's are the numbers of a strong one
 NEAR = 0.1  # of their size that a sibling's numbers are off by at most
 MOST = 600  # steps of all rows together, which recovering a simple RNN's weights may need
 
@@ -72,39 +74,64 @@ def are_siblings(a: Case, b: Case) -> bool:
 
 def probe(case: Case, seed: int) -> Case:
     """Make the probe of a case that a seed determines."""
-    rng = np.random.default_rng(seed)
     time = max(case.time, STEPS)
-    unknowns = case.input_size + case.hidden_size + 2 if len(case.record.gates) == 1 else 0
-    equations = min(MOST, 2 * unknowns)
-    batch = max(case.batch, ROWS, -(-equations // time))
+    batch = max(case.batch, rows_needed(case, time))
     if case.batch == case.time:  # so that an initial state fits both ways, as it does in the case
         batch = time = max(batch, time)
+    return of_sizes(case, seed, batch=batch, time=time)
+
+
+def strong_probe(case: Case, seed: int) -> Case:
+    """Make a probe with larger numbers, for mistakes that only those show."""
+    return with_each_array(probe(case, seed), lambda array: (STRONG * array).astype(array.dtype))
+
+
+def rows_needed(case: Case, time: int) -> int:
+    """The rows that a probe of so many steps needs, so that a simple RNN's weights can be recovered."""
+    unknowns = case.input_size + case.hidden_size + 2 if len(case.record.gates) == 1 else 0
+    return max(ROWS, -(-min(MOST, 2 * unknowns) // max(1, time)))
+
+
+def of_sizes(case: Case, seed: int, **sizes: int) -> Case:
+    """Make a case of the same kind with other sizes, those of the case where not given.
+
+    sizes: by name, of `SIZES`.
+    """
+    rng = np.random.default_rng(seed)
+    batch, time, input_size, hidden_size = (sizes.get(name, getattr(case, name)) for name in SIZES)
+    output_size = hidden_size if case.projection is None else case.output_size
+    features = output_size * (2 if case.merge_mode == "concat" else 1)
 
     def drawn(*shape: int, scale: float) -> Array:
         """An array of normal numbers, in the case's dtype."""
         return (scale * rng.normal(size=shape)).astype(case.dtype)
 
-    def weights(w: Weights) -> Weights:
-        """Other weights of the same form."""
-        return Weights(*(None if a is None else drawn(*a.shape, scale=scale_of(a)) for a in w))
+    def weights(k: int, w: Weights) -> Weights:
+        """Other weights of the same form, of the cell k."""
+        rows = len(case.record.gates) * hidden_size
+        columns = input_size if k < case.directions else features
+        shapes = Weights((rows, columns), (rows, output_size), (rows,), (rows,), (output_size, hidden_size))
+        pairs = zip(w, shapes, strict=True)
+        return Weights(*(None if a is None else drawn(*shape, scale=scale_of(shape)) for a, shape in pairs))
 
-    def scale_of(array: Array) -> float:
+    def scale_of(shape: tuple[int, ...]) -> float:
         """The standard deviation that keeps the sums of a cell near 1."""
-        return 0.5 if array.ndim == 1 else float(array.shape[1] ** -0.5)
+        return 0.5 if len(shape) == 1 else float(shape[1] ** -0.5)
 
-    first, *more = (weights(w) for w in (case.weights, *case.more_weights))
+    first, *more = (weights(k, w) for k, w in enumerate((case.weights, *case.more_weights)))
     changes: dict[str, Any] = {**first._asdict(), "more_weights": tuple(more)}
-    for name, shape in zip(case.record.states, case.state_shapes, strict=True):
+    for name, shape, size in zip(
+        case.record.states, case.state_shapes, (output_size, hidden_size), strict=False
+    ):
         if getattr(case, name) is not None:
-            shape = (*shape[:-2], batch, shape[-1])
-            changes[name] = np.clip(drawn(*shape, scale=0.5), -1, 1)
+            changes[name] = np.clip(drawn(*shape[:-2], batch, size, scale=0.5), -1, 1)
     lengths = np.append(time, rng.integers(0, time + 1, batch - 1))
     valid = np.arange(time) < lengths[:, None]
     if case.mask is not None:
         valid = changes["mask"] = rng.random((batch, time)) < [[1.0]] + [[0.7]] * (batch - 1)
     elif case.lengths is not None:
         changes["lengths"] = lengths
-    inputs = drawn(batch, time, case.input_size, scale=1.0)
+    inputs = drawn(batch, time, input_size, scale=1.0)
     if case.padded:
         inputs[~valid] = np.nan
     return replace(case, inputs=inputs, **changes)

@@ -8,6 +8,7 @@ import numpy as np
 
 from rnn_lockstep.reference.bound.arithmetic import FORMATS, Arithmetic, narrower_dtypes
 from rnn_lockstep.reference.check.comparison import comparison_with_mistake
+from rnn_lockstep.reference.check.in_words import factor
 from rnn_lockstep.reference.diagnosis.probe import are_siblings
 from rnn_lockstep.reference.diagnosis.suspect import ALIKE
 from rnn_lockstep.reference.oracle.case import Case
@@ -48,11 +49,11 @@ def of_right_gradients(answers: Sequence[GradientAnswer], right: Sequence[Right]
     wrong = [name for name in answers[0].gradients if any(a.is_wrong(name, g[name]) for a, g in pairs)]
     together = [factor_of(a, g, list(g)) for a, g in pairs]
     if all(a.is_explained_by(multiplied(g, k, list(g))) for (a, g), k in zip(pairs, together, strict=True)):
-        by = " or ".join(dict.fromkeys(f"{k:.6g}" for k in together))
+        by = " or ".join(dict.fromkeys(factor(k) for k in together))
         return f"all gradients are {by} times what they should be"
     scaled = {name: factor_of(*pairs[0], [name]) for name in wrong}  # which must fit all answers
     if all(not a.is_wrong(name, scaled[name] * g[name]) for a, g in pairs for name in wrong):
-        by = ", ".join(f"that of {name} is {k:.6g} times what it should be" for name, k in scaled.items())
+        by = ", ".join(f"that of {name} is {factor(k)} times what it should be" for name, k in scaled.items())
         return f"only the gradients of {', '.join(wrong)} are wrong: {by}"
     full = pairs[1:]  # the first one's case is small, and much in it may be exact
     everything = full and all(a.is_wrong(name, g[name]) for a, g in full for name in a.gradients)

@@ -16,6 +16,8 @@ import numpy as np
 from scipy.linalg import solve_triangular
 
 from rnn_lockstep.reference.bound.arithmetic import Arithmetic
+from rnn_lockstep.reference.check.in_words import apart, factor
+from rnn_lockstep.reference.diagnosis.recover_factors import short
 from rnn_lockstep.reference.oracle.case import Case
 from rnn_lockstep.reference.oracle.engine import from_shown_states
 from rnn_lockstep.reference.oracle.shown import states_before, with_error
@@ -25,7 +27,7 @@ from rnn_lockstep.reference.oracle.validation import Array
 
 CLEAR = 0.99  # nearer to ±1 than this, tanh does not tell its argument well enough
 CLEARLY = 4  # times its error that a recovered number is off by, to be called another than the given one
-ROWS = 3  # of W, from which on it is no chance that they are the given ones by the same factors
+ROWS = 3  # of W, or elements, from which on it is no chance that they are the given ones by the same factors
 ENOUGH = 600  # steps that a unit's row is solved from, or twice its numbers; it must make all the others too
 
 
@@ -168,16 +170,29 @@ def difference(each: ArrayInEffect) -> str:
         if changed.shape == each.given.shape and each.near(changed).all():
             return relation.says.format(name=each.name)
     return (
-        multiple_of_given(each) or reordering_of_given(each) or scaled_columns(each) or wrong_elements(each)
+        multiple_of_given(each)
+        or given_and_more(each)
+        or reordering_of_given(each)
+        or scaled_columns(each)
+        or wrong_elements(each)
     )
 
 
 def multiple_of_given(each: ArrayInEffect) -> str:
     """Say by which factor an array in effect is the given one; empty where it is no multiple."""
-    if not each.given.any():
+    if not each.given.any() or each.given.size < ROWS:
         return ""
-    factor = float(np.sum(each.found * each.given) / np.sum(each.given**2))
-    return f"{each.name} is {factor:.6g} times yours" if each.near(factor * each.given).all() else ""
+    times = float(np.sum(each.found * each.given) / np.sum(each.given**2))
+    return f"{each.name} is {factor(times)} times yours" if each.near(times * each.given).all() else ""
+
+
+def given_and_more(each: ArrayInEffect) -> str:
+    """Say which number is added to every element of a bias in effect; empty where none is."""
+    if each.name != "b" or each.given.size < ROWS:
+        return ""
+    more = float(np.mean(each.found - each.given))
+    sign = "+" if more > 0 else "-"
+    return f"b is yours {sign} {short(abs(more))[0]}" if each.near(each.given + more).all() else ""
 
 
 def scaled_columns(each: ArrayInEffect) -> str:
@@ -225,7 +240,8 @@ def wrong_elements(each: ArrayInEffect) -> str:
     if np.count_nonzero(wrong) == 1:
         where = tuple(int(k) for k in np.argwhere(wrong)[0])
         shown = ", ".join(str(k) for k in where)
-        return f"{each.name}[{shown}] is {each.found[where]:.6g} and should be {each.given[where]:.6g}"
+        found, given = apart(each.found[where], each.given[where])
+        return f"{each.name}[{shown}] is {found} and should be {given}"
     for axis, name in enumerate(("row", "column")[: wrong.ndim] if wrong.ndim == 2 else ()):
         some = np.flatnonzero(wrong.any(axis=1 - axis))
         zero = np.all(np.abs(each.found.take(some, axis)) <= each.error.take(some, axis))

@@ -13,6 +13,7 @@ from rnn_lockstep.reference.oracle.engine import PLAIN, Engine, carried, from_sh
 from rnn_lockstep.reference.oracle.shown import with_error
 from rnn_lockstep.reference.oracle.time_limit import need_time
 from rnn_lockstep.reference.oracle.trace import Trace
+from rnn_lockstep.reference.oracle.validation import Array
 
 SPREAD = 64  # by which what is only rounded is off by more in one unit, row or step than in another, at most
 ALIKE = 0.5  # the correlation of how far two answers are off, from which they are off alike
@@ -84,6 +85,15 @@ class Suspect:
             return False
         found = count_vacuous(mistaken)
         return found <= count_vacuous(self.without_mistakes) or found <= count_vacuous(self.right_carried)
+
+    def is_explained_at(self, places: Array, axis: int, mistake: Mistake) -> bool:
+        """Tell whether a mistake explains the outputs at some places of an axis, by bounds that prove enough.
+
+        places: bools along the axis.
+        """
+        mistaken = self.comparisons(self.from_shown, mistake)[:1]
+        there = [each.at(places, axis) for each in (*mistaken, self.without_mistakes[0])]
+        return len(there) == 2 and not count_wrong(there[:1]) and there[0].vacuous <= there[1].vacuous
 
     def lies_within(self, arithmetic: Arithmetic) -> bool:
         """Tell whether the answer is right by the bounds of another arithmetic, most of which mean something.

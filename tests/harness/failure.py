@@ -1,6 +1,7 @@
 """A failure: one case on which a backend's answer is wrong, or has none, and how to say so."""
 
 import platform
+import re
 import shlex
 import traceback
 from collections.abc import Iterator
@@ -127,6 +128,15 @@ class Failure:
         return f"wrong {(wrong.name or 'outputs') if wrong else 'form'}: "
 
     @property
+    def kind(self) -> str:
+        """The cause without the places that are wrong in this case: the same for failures of one kind."""
+        if not self.verdict.comparisons or self.verdict.reason not in self.cause:
+            return self.cause
+        known = self.cause.replace(self.verdict.reason, "").rstrip(": ")
+        what = re.sub(r"(layer \d+|forward|backward) ?", "", self.what).rstrip(": ")
+        return f"{self.verdict.case.cell}: {what}" + (f": {known}" if known else "")
+
+    @property
     def again(self) -> str:
         """The command that runs it again."""
         backend = f"--backend {shlex.quote(self.backend)}"
@@ -160,6 +170,7 @@ class Failure:
             "size": sum(array.size for array in case.arrays().values()),
             "layer": f"{case.cell} {case.dtype}",
             "cause": self.cause,
+            "kind": self.kind,
             "reason": self.verdict.reason,
             "message": str(self),
             "saved": str(self.saved or ""),

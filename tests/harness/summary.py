@@ -74,15 +74,19 @@ def told_of(name: str, scores: Scores) -> Iterator[str]:
 
 
 def causes(failures: list[dict[str, Any]]) -> Iterator[str]:
-    """Tell what is wrong with which backend: the commonest causes, each with its smallest case."""
-    by_cause: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    """Tell what is wrong with which backend: the commonest kinds of causes, each with its smallest case."""
+    by_kind: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for failure in failures:
-        by_cause.setdefault((failure["backend"], printable(failure["cause"])), []).append(failure)
-    first, more = most_common(Counter({cause: len(found) for cause, found in by_cause.items()}), MOST_CAUSES)
-    for (name, cause), count in first.items():
-        yield f"{name}, in {count} tests: {cause}"
+        by_kind.setdefault((failure["backend"], failure["kind"]), []).append(failure)
+    first, more = most_common(Counter({kind: len(found) for kind, found in by_kind.items()}), MOST_CAUSES)
+    for (name, kind), count in first.items():
+        smallest = min(by_kind[name, kind], key=lambda failure: failure["size"])
+        same = len({failure["cause"] for failure in by_kind[name, kind]}) == 1
+        cause = smallest["cause"] if same else f"{kind}, in various places"
+        yield f"{name}, in {count} tests: {printable(cause)}"
         if count > 1:
-            smallest = min(by_cause[name, cause], key=lambda failure: failure["size"])
+            if not same:
+                yield "  " + printable(f"the smallest of these: {smallest['cause']}")
             saved = f", saved: {smallest['saved']}" if smallest["saved"] else ""
             yield "  " + printable(f"the smallest case of these: {smallest['case']}{saved}")
     if more:

@@ -7,6 +7,7 @@ import pytest
 from rnn_lockstep.adapters import load
 from rnn_lockstep.adapters.backends import examination
 from rnn_lockstep.adapters.backends.compare import judge
+from rnn_lockstep.adapters.backends.examination import Examination
 from rnn_lockstep.reference import Verdict
 from rnn_lockstep.tests.harness.budget import Budget
 from rnn_lockstep.tests.harness.failure import Failure
@@ -42,6 +43,17 @@ def test_the_message_asks_nothing():
     assert str(wrong).splitlines()[0] == f"numpy: wrong outputs: {wrong.verdict.reason}"
     assert wrong.to_json()["cause"] == wrong.verdict.reason
     assert wrong.examination is None
+
+
+def test_failures_are_of_one_kind_where_only_the_places_differ():
+    some, other = failure(Wrong()), failure(Wrong())
+    other.verdict = replace(other.verdict, reason="wrong in another place")
+    assert some.kind == other.kind == "simple_rnn: wrong outputs"
+    for each in (some, other):
+        each.examination = Examination(f"nothing explains it: {each.verdict.reason}")
+    assert some.kind == other.kind == "simple_rnn: wrong outputs: nothing explains it"
+    other.examination = Examination("U is transposed")
+    assert other.kind == "U is transposed"
 
 
 class CannotSay(RuntimeError):

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from rnn_lockstep.reference.bound.error_array import ErrorArray
 from rnn_lockstep.reference.oracle.case import Case
 from rnn_lockstep.reference.oracle.cells import CELLS as RECORDS
 from rnn_lockstep.reference.oracle.cells import State, Weights
@@ -112,6 +113,12 @@ def with_cells(case: Case, cells: Sequence[Weights]) -> Case:
 def with_states(case: Case, *states: Any) -> Case:
     """Put another initial state into a case and, for an LSTM, another initial cell state."""
     return replace(case, **dict(zip((STATE, CELL_STATE), states, strict=False)))
+
+
+def with_other_numbers(array: Any, change: Callable[[Array], Array]) -> Any:
+    """An array of any arithmetic with its numbers changed, which is as far off as before."""
+    value = np.asarray(array.value if isinstance(array, ErrorArray) else array, np.float64)
+    return array + (change(value) - value)
 
 
 def with_options(**options: Any) -> Callable[[Case], Case]:

@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 
 from rnn_lockstep.reference.bound.arithmetic import FORMATS, PRODUCTS, rounded
-from rnn_lockstep.reference.bound.error_array import ErrorArray
-from rnn_lockstep.reference.diagnosis.mistakes.mistake import Mistake
+from rnn_lockstep.reference.diagnosis.mistakes.mistake import GATED, Mistake, with_other_numbers
 from rnn_lockstep.reference.oracle.case import Case
 from rnn_lockstep.reference.oracle.cells import State, Weights
 from rnn_lockstep.reference.oracle.validation import Array
@@ -26,10 +25,24 @@ def weights_cut(case: Case, w: Weights, bits: int) -> Weights:
 
 def step_cut(case: Case, t: int, x: Any, state: State, weights: Weights, bits: int) -> State:
     """Take a step from a state whose numbers are rounded; it is kept as it is where no product is taken."""
+    gates = case.record.activated(x, with_bits(state[0], bits), weights, case.options)
+    return step_with(case, gates, state, weights)
+
+
+def gates_cut(case: Case, t: int, x: Any, state: State, weights: Weights, bits: int) -> State:
+    """Take a step whose gates and candidate are rounded."""
+    gates = case.record.activated(x, state[0], weights, case.options)
+    return step_with(case, [with_bits(gate, bits) for gate in gates], state, weights)
+
+
+def with_bits(array: Any, bits: int) -> Any:
+    """The array with its numbers rounded to so many bits."""
+    return with_other_numbers(array, partial(rounded, bits=bits))
+
+
+def step_with(case: Case, gates: Any, state: State, weights: Weights) -> State:
+    """Take a step with other gates."""
     h = state[0]
-    value = np.asarray(h.value if isinstance(h, ErrorArray) else h, np.float64)
-    products = h + (rounded(value, bits) - value)
-    gates = case.record.activated(x, products, weights, case.options)
     if case.record.next_cell_state is None:
         return (case.record.output(gates, h, None, weights, case.options),)
     c = case.record.next_cell_state(gates, state[1])
@@ -54,3 +67,9 @@ def weights_rounded_to(name: str) -> Mistake:
 
 PRECISION = {f"products_in_{name.lower()}": products_in(name) for name in PRODUCTS}
 PRECISION |= {f"weights_in_{name}": weights_rounded_to(name) for name in ("float16", "bfloat16")}
+PRECISION |= {
+    f"gates_in_{name}": Mistake(
+        f"gates are rounded to {name}", cells=GATED, step=partial(gates_cut, bits=FORMATS[name].bits)
+    )
+    for name in ("float16", "bfloat16")
+}

@@ -9,6 +9,7 @@ from tests.faults.catalogue import (
     activation,
     drift,
     gradients,
+    limits,
     memory,
     padding,
     precision,
@@ -20,7 +21,7 @@ from tests.faults.catalogue import (
 from tests.faults.catalogue.variants import VARIANTS
 from tests.faults.faulty import Fault, planted, planted_gradients
 
-MODULES = (weights, memory, activation, precision, size, padding, stacks, gradients, training, drift)
+MODULES = (weights, memory, activation, limits, precision, size, padding, stacks, gradients, training, drift)
 MISTAKEN = [planted(name, family, m) for family, mistakes in FAMILIES.items() for name, m in mistakes.items()]
 MISTAKEN_GRADIENTS = [planted_gradients(name, mistake) for name, mistake in GRADIENTS.items()]
 WRITTEN = [fault for module in MODULES for fault in vars(module).values() if isinstance(fault, Fault)]

@@ -25,6 +25,16 @@ def over(units: int) -> Among:
     return lambda case: case.hidden_size > units
 
 
+def power_of_two_steps(case: Case) -> bool:
+    """Choose sequences of 1, 2, 4, 8, ... steps."""
+    return case.time & (case.time - 1) == 0
+
+
+def odd_steps(case: Case) -> bool:
+    """Choose sequences of an odd number of steps."""
+    return case.time % 2 == 1
+
+
 def merged_by(mode: str) -> Among:
     """Choose bidirectional layers that are merged in a way."""
     return lambda case: case.merge_mode == mode
@@ -65,6 +75,8 @@ ABOVE, BACKWARD = "above the first layer", "in the backward direction"
 VARIANTS = (
     variant("u_transposed_over_16_units", "size", "u_transposed", over(16), SIMPLE),
     variant("u_transposed_over_64_units", "size", "u_transposed", over(64), SIMPLE),
+    variant("bias_dropped_where_time_is_a_power_of_two", "size", "bias_dropped", power_of_two_steps, SIMPLE),
+    variant("gru_bias_dropped_where_time_is_odd", "size", "bias_dropped", odd_steps, GRU),
     variant("bias_dropped_in_half_types", "half types", "bias_dropped", half, SIMPLE),
     variant("u_transposed_in_half_types", "half types", "u_transposed", half, SIMPLE),
     variant("initial_state_ignored_in_half_types", "half types", "initial_state_ignored", half, SIMPLE),

@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 
 from rnn_lockstep.adapters import Case, Trace
-from tests.faults.faulty import right_step, run, simple_fault
+from rnn_lockstep.reference.oracle.cells import Weights
+from tests.faults.faulty import fault, right_step, run, run_cell, simple_fault
 
 
 @simple_fault("weights", explained="W is 1.001 times yours")
@@ -40,3 +41,25 @@ def bias_missing_in_the_first_step(case: Case) -> Trace:
 @simple_fault("weights", explained="b is wrong in 2 of 4 elements")
 def bias_missing_on_odd_units(case: Case) -> Trace:
     return run(replace(case, b=np.where(np.arange(case.hidden_size) % 2, 0, case.b).astype(case.dtype)))
+
+
+@simple_fault("weights", explained="b is yours + 0.1")
+def a_tenth_added_to_the_bias(case: Case) -> Trace:
+    return run(replace(case, b=(case.b + 0.1).astype(case.dtype)))
+
+
+@fault("weights", cell="lstm", explained="b of gate f is yours + 0.5")
+def half_added_to_the_forget_bias(case: Case) -> Trace:
+    return run_cell(case, lambda x, state: case.step(x, state, with_gate_bias(case, 1, 0.5)))
+
+
+@fault("weights", cell="gru", explained="b of gate z is yours + 1")
+def one_added_to_the_update_bias(case: Case) -> Trace:
+    return run_cell(case, lambda x, state: case.step(x, state, with_gate_bias(case, 1, 1.0)))
+
+
+def with_gate_bias(case: Case, gate: int, more: float) -> Weights:
+    """The weights with a number added to the bias of a gate, by its place."""
+    b = np.zeros(len(case.W), case.dtype) if case.b is None else case.b.copy()
+    b[gate * case.hidden_size : (gate + 1) * case.hidden_size] += case.dtype.type(more)
+    return case.weights._replace(b=b)

@@ -97,7 +97,7 @@ def test_what_is_made_anew_is_closed_and_every_call_has_its_time():
         assert examine(lambda: Supervised(new), backend, verdict, trace).cause == "U is transposed"
     assert new == ["100 s", "run", "close"]
     assert "close" not in old
-    assert old.count("100 s") == old.count("run") - 1 > 4
+    assert sum(call.endswith(" s") for call in old) == old.count("run") - 1 > 4
 
 
 def test_a_call_that_its_time_ends_is_no_failure_of_the_backend():
@@ -231,4 +231,4 @@ def test_a_mistake_at_some_sizes_only_says_so():
     case = make_case(time=3)
     trace = Even().run(case)
     found = examine(Even, Even(), judge(Even(), case, trace), trace)
-    assert found.cause.startswith("b is added twice; not so with batch=")
+    assert found.cause.startswith("b is added twice, where time is 3")

@@ -10,6 +10,12 @@ from tests.unit.harness.test_scores import CASE, refused
 MANY = ["no layer today"] * 9 + [f"no layer {k}" for k in range(3000)]
 
 
+def failure(cause, size, kind="", saved=""):
+    """What a failure says of itself, of a case of some size."""
+    case = {"backend": "mine", "case": f"<Case {size}>", "saved": saved, "size": size}
+    return {**case, "cause": cause, "kind": kind or cause}
+
+
 def test_the_most_common_refusals_are_told_and_the_others_counted():
     lines = list(told_of("mine", refused(MANY)))
     assert len(lines) == 6
@@ -37,8 +43,7 @@ def test_drift_of_what_matches_is_told_as_a_note():
 
 
 def test_the_most_common_causes_are_told_and_the_others_counted():
-    case = {"backend": "mine", "case": "<Case>", "saved": "", "size": 1}
-    failures = [{**case, "cause": f"wrong {k}\n\x1b[2J"} for k in [*range(3000), 7]]
+    failures = [failure(f"wrong {k}\n\x1b[2J", 1) for k in [*range(3000), 7]]
     lines = list(causes(failures))
     assert len(lines) == MOST_CAUSES + 2
     assert lines[0] == "mine, in 2 tests: wrong 7 ?[2J"
@@ -46,13 +51,21 @@ def test_the_most_common_causes_are_told_and_the_others_counted():
 
 
 def test_of_several_tests_the_smallest_case_is_told():
-    failures = [
-        {"backend": "mine", "cause": "U", "case": f"<Case {size}>", "saved": f"{size}.npz", "size": size}
-        for size in (500, 8, 90)
-    ]
+    failures = [failure("U", size, saved=f"{size}.npz") for size in (500, 8, 90)]
     assert list(causes(failures)) == [
         "mine, in 3 tests: U",
         "  the smallest case of these: <Case 8>, saved: 8.npz",
+    ]
+
+
+def test_what_nobody_can_explain_is_told_once_for_each_kind():
+    """Twenty elements are wrong, each at another place: one line for them all, and the smallest."""
+    kind = "gru: wrong outputs: none of 9 known mistakes explains it"
+    failures = [failure(f"none explains it: step {k} is wrong", k, kind=kind) for k in range(7, 27)]
+    assert list(causes(failures)) == [
+        "mine, in 20 tests: gru: wrong outputs: none of 9 known mistakes explains it, in various places",
+        "  the smallest of these: none explains it: step 7 is wrong",
+        "  the smallest case of these: <Case 7>",
     ]
 
 

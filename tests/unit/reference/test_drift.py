@@ -10,7 +10,8 @@ from rnn_lockstep.adapters.backends.numpy_adapter import NumpyAdapter
 from rnn_lockstep.reference.bound.arithmetic import PRODUCTS, rounded
 from rnn_lockstep.reference.bound.projections import Projection
 from rnn_lockstep.reference.check.answers import check
-from rnn_lockstep.reference.check.drift import DTYPES, FEWEST, Drift, factor
+from rnn_lockstep.reference.check.drift import DTYPES, FEWEST, Drift
+from rnn_lockstep.reference.check.in_words import apart, factor
 from rnn_lockstep.reference.check.small_errors import small_errors
 from rnn_lockstep.tests.harness.drawing.drift_cases import (
     CARRIED,
@@ -146,10 +147,16 @@ def test_rounding_to_bits_is_to_nearest():
 
 
 @pytest.mark.parametrize(
-    ("coefficient", "text"), [(3e-6, "1.000003"), (-2.5e-7, "0.99999975"), (0.123, "1.12"), (1.0, "2")]
+    ("number", "text"),
+    [(1 + 3e-6, "1.000003"), (1 - 2.5e-7, "0.99999975"), (1.123, "1.123"), (1, "1"), (10 / 9, "1.11111")],
 )
-def test_a_factor_has_two_digits_of_its_difference_from_1(coefficient, text):
-    assert factor(coefficient) == text
+def test_a_factor_that_is_nearly_1_has_two_digits_of_its_difference_from_it(number, text):
+    assert factor(number) == text
+
+
+def test_two_numbers_are_told_with_as_many_digits_as_tell_them_apart():
+    assert apart(0.5, 0.25) == ("0.5", "0.25")
+    assert apart(1 + 1e-8, 1) == ("1.00000001", "1")
 
 
 def test_a_case_is_left_as_it_is():

@@ -113,6 +113,14 @@ def test_what_is_off_alike_in_nearly_the_same_case_is_no_rounding(near, told):
     assert ("only as exact as" in found) == told
 
 
+def test_one_wrong_number_is_explained_by_nothing():
+    """A mistake that makes its own bounds wide, or any that changes this number, would by accident."""
+    case = drawn("simple_rnn", "float32", (2, 8, 16, 64), merge_mode="sum")
+    trace = run(NumpyAdapter(), case)
+    trace.outputs[1, 6, 31] += np.float32(0.01)
+    assert not diagnose([Answer(case, trace)], FACTS.arithmetic(case.dtype)).explanations
+
+
 @pytest.mark.parametrize(
     ("cell", "update", "says"),
     [
@@ -143,6 +151,71 @@ def test_another_update_of_the_state_is_recovered(cell, update, says):
     answers = [Answer(case, answer(case)) for case in cases]
     found = str(diagnose(answers, FACTS.arithmetic(cases[0].dtype)))
     assert found.startswith(f"judging by the steps, {says}")
+
+
+@pytest.mark.parametrize("cell", ["simple_rnn", "lstm"])
+def test_a_factor_is_told_with_as_many_digits_as_it_takes(cell):
+    found = diagnosed(cell, lambda case: replace(case, U=case.U * (1 + 2e-6)))
+    assert found == "judging by the steps, U is 1.000002 times yours"
+
+
+def steps_of(case, step):
+    """The answer of whoever takes such steps, (x_t, state) -> state."""
+    state, outputs = case.start, []
+    for t in range(case.time):
+        state = tuple(part.astype(case.dtype) for part in step(case.inputs[:, t], state))
+        outputs.append(state[0])
+    return Trace(np.stack(outputs, axis=1), *state)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "float16"])
+@pytest.mark.parametrize(
+    ("cell", "options", "change", "says"),
+    [
+        ("simple_rnn", {"activation": "relu"}, ("states", 3), "the states are clipped at 3"),
+        ("gru", {}, ("states", 0.75), "the states are clipped at 0.75"),
+        ("lstm", {}, ("states", 0.25), "the states are clipped at 0.25"),
+        ("lstm", {}, ("inputs", 1.5), "the inputs are clipped at 1.5"),
+        ("gru", {}, ("inputs", 0.3), "the inputs are clipped at 0.3"),
+    ],
+)
+def test_a_limit_is_recovered(cell, options, change, says, dtype):
+    what, limit = change
+
+    def clipped(array):
+        return np.clip(array, -case.dtype.type(limit), case.dtype.type(limit))
+
+    def step(x, state):
+        if what == "inputs":
+            return case.step(clipped(x), state)
+        h, *more = case.step(x, state)
+        return clipped(h), *more
+
+    answers = []
+    for seed in range(2):
+        case = drawn(cell, dtype, seed=seed, **options)
+        answers.append(Answer(case, steps_of(case, step)))
+    assert str(diagnose(answers, FACTS.arithmetic(case.dtype))) == f"judging by the steps, {says}"
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize(
+    ("cell", "rows", "more", "says"),
+    [
+        ("simple_rnn", slice(None), -0.25, "b is yours - 0.25"),
+        ("lstm", slice(17, 34), 0.5, "b of gate f is yours + 0.5"),
+        ("lstm", slice(None), 0.1, "b is yours + 0.1"),
+        ("gru", slice(17, 34), 1.0, "b of gate z is yours + 1"),
+        ("gru", slice(34, 51), -2.0, "b of gate n is yours - 2"),
+    ],
+)
+def test_a_number_that_is_added_to_a_bias_is_recovered(cell, rows, more, says, dtype):
+    def change(case):
+        b = case.b.copy()
+        b[rows] += case.dtype.type(more)
+        return replace(case, b=b)
+
+    assert diagnosed(cell, change, dtype) == f"judging by the steps, {says}"
 
 
 def test_rounding_is_called_by_the_dtype_that_has_it():
