@@ -111,16 +111,14 @@ def cause_of(walk: Walk, segment: int, tensors: Sequence[Sequence[Beside]], inpu
 
     tensors: what comes out of it, by question.
     """
-    if direct := [words for words in plain_causes(tensors)]:
+    if direct := list(plain_causes(tensors)):
         return direct[0]
     telling = sorted(range(len(tensors)), key=lambda k: -tensors[k][0].target.size)[:3]
     found = [words for words, runs in planted(walk, segment, inputs) if all(map(runs, telling))]
     return found[0] if found else ""
 
 
-def planted(
-    walk: Walk, segment: int, inputs: Sequence[Input]
-) -> Iterator[tuple[str, Callable[[int], bool]]]:
+def planted(walk: Walk, segment: int, inputs: Sequence[Input]) -> Iterator[tuple[str, Callable[[int], bool]]]:
     """Mistakes before a segment's end, and functions that tell whether one explains a question's answer."""
 
     def explains(k: int, changes: dict[int, Change], example: Example | None) -> bool:
@@ -188,5 +186,6 @@ def plain_causes(tensors: Sequence[Sequence[Beside]]) -> Iterator[str]:
     same = [(t, s) for t, s in pairs if t.shape == s.shape]
     if len(same) == len(pairs):
         target, source = (np.concatenate([pair[k].ravel() for pair in same]) for k in (0, 1))
-        if (size := float(source @ source)) and is_near(target, (factor := float(target @ source) / size) * source):
+        factor = float(target @ source) / (float(source @ source) or 1)
+        if is_near(target, factor * source):
             yield f"it is {factor:.6g} times what the source has"

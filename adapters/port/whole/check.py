@@ -17,6 +17,7 @@ from rnn_lockstep.adapters.port.whole.model import Run, WholeModel
 from rnn_lockstep.adapters.port.whole.pairing import Place, layer_of, places
 from rnn_lockstep.adapters.port.whole.verdict import Line, WholeVerdict
 from rnn_lockstep.adapters.port.whole.walk import Walk
+from rnn_lockstep.reference.oracle.validation import Array
 
 EXAMPLES = 8
 AGAIN = 1e-6  # of the largest magnitude: a second answer that is further off is another answer
@@ -57,11 +58,11 @@ class WholePair:
         own = [answered(self.source, each, "the source") for each in examples]
         if different := second_answer(self.source, examples[0], own[0]):
             raise InvalidModel(f"{self.names[0]}: the source asked twice: {different}")
+        if different := asked_twice(self.target, examples[0]):
+            return replace(told, reason=f"asked twice, it answers otherwise: {different}")
         answers, failed = asked_all(self.target, examples)
         if failed:
             return replace(told, reason=failed)
-        if different := second_answer(self.target, examples[0], answers[0]):
-            return replace(told, reason=f"asked twice, it answers otherwise: {different}")
         wide, narrow, notes = in_both(self.source, own)
         found, unseen = seen_places(self.source, self.target, own, answers)
         walk = Walk(narrow, wide, examples, answers, own, found)
@@ -91,6 +92,15 @@ def asked_all(target: WholeModel, examples: Sequence[Example]) -> tuple[list[Run
     return answers, failed
 
 
+def asked_twice(target: WholeModel, example: Example) -> str:
+    """How the target's second answer differs from its first; empty where it does not, or there is none."""
+    try:
+        first = target.run(example)
+    except Exception:  # told where all are asked
+        return ""
+    return second_answer(target, example, first)
+
+
 def second_answer(model: WholeModel, example: Example, first: Run) -> str:
     """How a second answer differs from the first, and why; empty where it does not."""
     try:
@@ -99,11 +109,15 @@ def second_answer(model: WholeModel, example: Example, first: Run) -> str:
         return f"the second time it raised {with_type(error)}"
     if same_answer(first, again) and same_answer(again, third):
         return ""
-    for call, later in zip(first.calls, again.calls, strict=False):
-        kept = later.initial and not any(np.array_equal(a, b) for a, b in zip(call.initial, later.initial))
-        if kept or (later.initial and not call.initial):
-            return f"{call.layer} begins with a state that is kept from the call before"
+    begun = [run.calls[0].initial if run.calls else () for run in (first, again)]
+    if any(state.any() for state in begun[1]) and not same_states(*begun):
+        return f"{first.calls[0].layer} begins with a state that is kept from the call before"
     return "dropout is left on, or something else is random or kept between calls"
+
+
+def same_states(one: tuple[Array, ...], other: tuple[Array, ...]) -> bool:
+    """Tell whether two initial states are the same."""
+    return len(one) == len(other) and all(map(np.array_equal, one, other))
 
 
 def same_answer(one: Run, other: Run) -> bool:
@@ -209,7 +223,8 @@ def layer_line(pair: WholePair, walk: Walk, number: int) -> Line:
     except ValueError as error:
         return Line(name, "inconclusive", f"cannot be judged: {error}")
     calls = [
-        (walk.target_call(k, number), walk.source_call(walk.own[k], number)) for k in range(len(walk.examples))
+        (walk.target_call(k, number), walk.source_call(walk.own[k], number))
+        for k in range(len(walk.examples))
     ]
     found = layer_found(place, layers, calls, pair.target, pair.options)
     return Line(name, found.status, str(found))

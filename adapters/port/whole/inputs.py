@@ -80,7 +80,7 @@ def parsed_inputs(text: str) -> tuple[Input, ...]:
             raise InvalidModel(f"inputs {printable(part)!r}: needs the form {SYNTAX}")
         kind, low, high = match["kind"], match["low"], match["high"]
         if (kind == "int") != (low is not None) or (low is not None and int(low) > int(high)):
-            raise InvalidModel(f"inputs {printable(part)!r}: int needs a range, as int(0..999); float has none")
+            raise InvalidModel(f"inputs {printable(part)!r}: int needs a range, int(0..999), float none")
         shape = tuple(int(size) if size.isdigit() else size for size in sizes)
         whole = (int(low), int(high)) if kind == "int" else None
         found.append(Input(match["name"] or f"input{k}", shape, whole))

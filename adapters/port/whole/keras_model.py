@@ -13,7 +13,16 @@ from rnn_lockstep.adapters.models.live.calling import as_numpy
 from rnn_lockstep.adapters.models.live.foreign import foreign_code
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer
 from rnn_lockstep.adapters.port.whole.inputs import Example, Input
-from rnn_lockstep.adapters.port.whole.model import Call, Emitted, Recorder, Run, arrays_in, by_kind, reset
+from rnn_lockstep.adapters.port.whole.model import (
+    Call,
+    Emitted,
+    Recorder,
+    Run,
+    arrays_in,
+    by_kind,
+    readable,
+    reset,
+)
 from rnn_lockstep.reference.oracle.validation import Array
 
 
@@ -22,9 +31,9 @@ class KerasModel:
 
     def __init__(self, model: Any) -> None:
         self.model = model
-        self.layers: Mapping[str, RecurrentLayer] = {
-            layer.name: layer for layer in keras_model.layers(model)
-        }
+        self.layers: Mapping[str, RecurrentLayer] = readable(
+            keras_model.recurrent(model), lambda name, layer: keras_model.read(layer)
+        )
         self.inputs = inputs_of(model)
 
     def run(self, example: Example, emitted: Emitted | None = None) -> Run:
@@ -85,7 +94,9 @@ def inputs_of(model: Any) -> tuple[Input, ...]:
         dtype = str(tensor.dtype)
         is_float = dtype.startswith(("float", "bfloat"))
         if not behind and not is_float:
-            raise InvalidModel(f"input {tensor.name} is of {dtype}, and its range is not known: needs --inputs")
+            raise InvalidModel(
+                f"input {tensor.name} is of {dtype}, and its range is not known: needs --inputs"
+            )
         whole = (0, min(e.input_dim for e in behind) - 1) if behind else None
         padded = any(e.mask_zero for e in behind) if behind else masked
         found.append(Input(tensor.name, tuple(sizes), whole, padded, dtype))
@@ -197,4 +208,4 @@ def last_of(layer: Any, outputs: Array, lengths: Array | None) -> Array | None:
         return np.concatenate([ends[:, :half], outputs[:, 0, half:]], axis=-1)
     if merge:
         return None
-    return outputs[:, 0] if layer.go_backwards else ends
+    return np.asarray(outputs[:, 0] if layer.go_backwards else ends)

@@ -1,7 +1,7 @@
 """A recurrent layer within a model, judged by the oracle from the inputs that it really got."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,6 @@ from rnn_lockstep.adapters.port.whole.model import Call, WholeModel
 from rnn_lockstep.adapters.port.whole.pairing import Place
 from rnn_lockstep.reference import Trace, Verdict
 from rnn_lockstep.reference.diagnosis.mistakes.mistake import with_states
-from dataclasses import replace
 
 FEW = 8  # sequences, to explain a layer that is wrong
 

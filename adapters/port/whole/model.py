@@ -1,13 +1,14 @@
 """A whole model as it is asked here: all of it, and what its recurrent layers got and gave meanwhile."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
 
 from rnn_lockstep.adapters.backends.contract import Facts
-from rnn_lockstep.adapters.models.recurrent_layer import RecurrentLayer
+from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer
 from rnn_lockstep.adapters.port.whole.inputs import Example, Input
 from rnn_lockstep.reference.oracle.validation import Array
 
@@ -102,3 +103,14 @@ def reset(model: Any) -> None:
         if callable(method):
             method()
             return
+
+
+def readable(
+    layers: Mapping[str, Any], read: Callable[[str, Any], RecurrentLayer]
+) -> dict[str, RecurrentLayer]:
+    """The layers that can be read, by name; the others are left out, and no model fails by them."""
+    found = {}
+    for name, layer in layers.items():
+        with suppress(InvalidModel):
+            found[name] = read(name, layer)
+    return found

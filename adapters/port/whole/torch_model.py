@@ -1,7 +1,7 @@
 """Whole torch modules: asked by their forward, their recurrent layers watched by hooks."""
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from copy import deepcopy
 from typing import Any
 
@@ -11,23 +11,28 @@ from rnn_lockstep.adapters.backends.contract import Facts
 from rnn_lockstep.adapters.models.live import torch_module
 from rnn_lockstep.adapters.models.live.calling import as_numpy
 from rnn_lockstep.adapters.models.live.signature import signature_of
-from rnn_lockstep.adapters.models.recurrent_layer import RecurrentLayer
+from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer
 from rnn_lockstep.adapters.port.whole.inputs import Example, Input
-from rnn_lockstep.adapters.port.whole.model import Call, Emitted, Recorder, Run, arrays_in, reset
+from rnn_lockstep.adapters.port.whole.model import Call, Emitted, Recorder, Run, arrays_in, readable, reset
 from rnn_lockstep.reference.oracle.validation import Array
 
 
 class TorchModel:
-    """A torch.nn.Module as a whole. A compiled one is asked as it is; its layers are watched beside that."""
+    """A torch.nn.Module as a whole. A compiled one is asked as it is; its layers are watched beside that.
+
+    default: the dtype of what its code makes without saying which; None for torch's own.
+    """
 
     inputs: tuple[Input, ...] = ()
 
-    def __init__(self, module: Any) -> None:
-        self.module = module
+    def __init__(self, module: Any, default: Any = None) -> None:
+        self.module, self.default = module, default
         self.watched = getattr(module, "_orig_mod", module)
-        self.layers: Mapping[str, RecurrentLayer] = {
-            layer.name: layer for layer in torch_module.layers(self.watched)
-        }
+        found = readable(torch_module.recurrent(self.watched), torch_module.read)
+        if not found:  # of a scripted module, the names of its weights tell
+            with suppress(InvalidModel):
+                found = {layer.name: layer for layer in torch_module.layers(self.watched)}
+        self.layers: Mapping[str, RecurrentLayer] = found
 
     def run(self, example: Example, emitted: Emitted | None = None) -> Run:
         """The answer to an example, the module being in evaluation mode."""
@@ -54,7 +59,7 @@ class TorchModel:
         elif example.lengths is not None and names.mask:
             steps = np.arange(example.arrays[0].shape[1])
             given[names.mask] = tensor(steps < example.lengths[:, None])
-        with torch_module.evaluated(module):
+        with torch_module.evaluated(module), default_of(self.default):
             answer = module(*map(tensor, example.arrays), **given)
         return tuple(map(as_numpy, arrays_in(answer)))
 
@@ -62,7 +67,8 @@ class TorchModel:
         """A copy in float32 or float64. Raises where the module cannot be copied."""
         import torch
 
-        return TorchModel(deepcopy(self.watched).to({32: torch.float32, 64: torch.float64}[bits]))
+        dtype = {32: torch.float32, 64: torch.float64}[bits]
+        return TorchModel(deepcopy(self.watched).to(dtype), dtype)
 
     def alone(self, layer: str) -> Any:
         """One of its recurrent modules."""
@@ -71,6 +77,19 @@ class TorchModel:
     def facts(self) -> Facts:
         """The facts of torch where the module is, or those that it states."""
         return torch_module.facts_of(self.watched)
+
+
+@contextmanager
+def default_of(dtype: Any) -> Iterator[None]:
+    """Let torch make tensors in a dtype where code does not say which; None leaves it."""
+    import torch
+
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype or before)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
 
 
 @contextmanager

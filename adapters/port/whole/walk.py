@@ -6,6 +6,7 @@ So the errors of one segment, which is what stands between two recurrent layers,
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 
@@ -45,7 +46,11 @@ class Walk:
         ]
 
     def again(
-        self, model: WholeModel, k: int, changes: dict[int, Change] | None = None, inputs: Example | None = None
+        self,
+        model: WholeModel,
+        k: int,
+        changes: dict[int, Change] | None = None,
+        inputs: Example | None = None,
     ) -> Run:
         """A run of the source on an example, its layers emitting the target's, some of them changed.
 
@@ -71,7 +76,7 @@ class Walk:
         names = [place.name for place in self.places]
         if not names:
             return ["the whole model"]
-        between = [f"between {a} and {b}" for a, b in zip(names, names[1:], strict=False)]
+        between = [f"between {a} and {b}" for a, b in pairwise(names)]
         return [f"before {names[0]}", *between, f"after {names[-1]}"]
 
     def tensors(self, segment: int, k: int, narrow: Run, wide: Run | None) -> list[Beside]:
@@ -86,8 +91,10 @@ class Walk:
             shortest = min(array.shape[1] for array in arrays)
             arrays, valid = [array[:, :shortest] for array in arrays], valid[:, :shortest]
         found = [beside("what it is given", arrays, wide is not None, valid)]
-        states = zip(STATES, *(or_zeros(c.initial, [theirs, ours, exact]) for c in (theirs, ours, exact)))
-        return [*found, *(beside(name, given, wide is not None) for name, *given in states)]
+        ends = [theirs, ours, exact]
+        states = zip(*(or_zeros(call.initial, ends) for call in ends), strict=True)
+        pairs = zip(STATES, states, strict=False)
+        return [*found, *(beside(name, given, wide is not None) for name, given in pairs)]
 
     def outputs(self, k: int, narrow: Run, wide: Run | None) -> list[Beside]:
         """The outputs of both models on one example; those that the target has not are left out."""
