@@ -52,7 +52,7 @@ def last_is(step: int) -> Change:
     def change(call: Call) -> Call:
         if call.outputs is None:
             return call
-        every = np.broadcast_to(call.outputs[:, step, None], call.outputs.shape)
+        every = np.repeat(call.outputs[:, step, None], call.outputs.shape[1], axis=1)
         return replace(call, outputs=every, last=call.outputs[:, step])
 
     return change
@@ -111,8 +111,9 @@ def cause_of(walk: Walk, segment: int, tensors: Sequence[Sequence[Beside]], inpu
 
     tensors: what comes out of it, by question.
     """
-    if direct := list(plain_causes(tensors)):
-        return direct[0]
+    first, *rest = zip(*tensors, strict=True)
+    if not are_same(first) and all(map(are_same, rest)) and (direct := next(plain_causes(first), "")):
+        return direct
     telling = sorted(range(len(tensors)), key=lambda k: -tensors[k][0].target.size)[:3]
     found = [words for words, runs in planted(walk, segment, inputs) if all(map(runs, telling))]
     return found[0] if found else ""
@@ -159,12 +160,11 @@ def is_near(one: Array, other: Array) -> bool:
     return bool(np.abs(one - other).max(initial=0) <= SAME * scale)
 
 
-def plain_causes(tensors: Sequence[Sequence[Beside]]) -> Iterator[str]:
-    """Causes that are seen by what comes out of a segment alone: it is the source's, but for one change."""
+def plain_causes(tensors: Sequence[Beside]) -> Iterator[str]:
+    """Causes that are seen by one tensor alone, in all questions: it is the source's, but for one change."""
     pairs = [
         (t.target.astype(np.float64), (t.narrow if t.wide is None else t.wide).astype(np.float64))
-        for each in tensors
-        for t in each[:1]
+        for t in tensors
     ]
     if sum(target.size for target, _ in pairs) < FEWEST:
         return
@@ -187,5 +187,5 @@ def plain_causes(tensors: Sequence[Sequence[Beside]]) -> Iterator[str]:
     if len(same) == len(pairs):
         target, source = (np.concatenate([pair[k].ravel() for pair in same]) for k in (0, 1))
         factor = float(target @ source) / (float(source @ source) or 1)
-        if is_near(target, factor * source):
+        if not is_near(target, source) and is_near(target, factor * source):
             yield f"it is {factor:.6g} times what the source has"

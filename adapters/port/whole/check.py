@@ -63,7 +63,7 @@ class WholePair:
         answers, failed = asked_all(self.target, examples)
         if failed:
             return replace(told, reason=failed)
-        wide, narrow, notes = in_both(self.source, own)
+        wide, narrow, notes = in_both(self.source, own, examples[0])
         found, unseen = seen_places(self.source, self.target, own, answers)
         walk = Walk(narrow, wide, examples, answers, own, found)
         notes += [f"{UNSEEN}{unseen}"] if unseen else []
@@ -136,11 +136,14 @@ def scale_of(array: Any) -> float:
     return float(finite.max(initial=0))
 
 
-def in_both(source: WholeModel, own: Sequence[Run]) -> tuple[WholeModel | None, WholeModel, list[str]]:
+def in_both(
+    source: WholeModel, own: Sequence[Run], example: Example
+) -> tuple[WholeModel | None, WholeModel, list[str]]:
     """The source in float64, None where it cannot be, and in float32; and notes."""
     is_wide = any(array.dtype == np.float64 for run in own for array in run.outputs)
     try:
         other = source.in_float(32 if is_wide else 64)
+        other.run(example)
     except Exception as error:  # the model's, whatever it is
         return None, source, [f"the source cannot be run in float64: {with_type(error)}"]
     return (source, other, []) if is_wide else (other, source, [])
@@ -195,9 +198,9 @@ def left_out(walk: Walk) -> str:
 
 def lines_of(pair: WholePair, walk: Walk) -> Iterator[Line]:
     """The finding at each place, in the order in which a model gets there, up to what a mistake reaches."""
-    for segment, name in enumerate(walk.segments()):
+    for segment, name in enumerate(walk.segments()[: walk.fitting + 1]):
         yield segment_line(walk, segment, name, pair.inputs)
-        if segment < len(walk.places):
+        if segment < walk.fitting:
             yield layer_line(pair, walk, segment)
 
 

@@ -56,12 +56,28 @@ class Walk:
 
         changes: by the number of the place.  inputs: others than the example's.
         """
-        calls = {n: self.target_call(k, n) for n in range(len(self.places))}
+        calls = {n: self.target_call(k, n) for n in range(self.fitting)}
         for number, change in (changes or {}).items():
             calls[number] = change(calls[number])
         mine = self.own[k].calls
         cells = {name: len(layer.cells) for name, layer in self.narrow.layers.items()}
-        return model.run(inputs or self.examples[k], emitted(self.places, mine, calls, cells))
+        found = self.places[: self.fitting]
+        return model.run(inputs or self.examples[k], emitted(found, mine, calls, cells))
+
+    @cached_property
+    def fitting(self) -> int:
+        """The number of places, from the first, at which the target is given what has the source's shape.
+
+        What comes after that cannot be compared: the source cannot emit arrays of another shape.
+        """
+        for number in range(len(self.places)):
+            for k, run in enumerate(self.own):
+                theirs, ours = self.target_call(k, number), self.source_call(run, number)
+                shapes = [call.inputs.shape for call in (theirs, ours)]
+                packed = theirs.lengths is not None or ours.lengths is not None
+                if any(shape[:: 2 if packed else 1] != shapes[0][:: 2 if packed else 1] for shape in shapes):
+                    return number
+        return len(self.places)
 
     def target_call(self, k: int, place: int) -> Call:
         """The target's call at a place, on an example."""

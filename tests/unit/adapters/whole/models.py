@@ -7,7 +7,7 @@ TOKENS = "tokens:int(0..19) (batch,time)"
 
 
 class Tagger(nn.Module):
-    """Tokens to scores: an embedding, an LSTM, on top of it a GRU that begins with the LSTM's state, dense."""
+    """Tokens to scores: an embedding, an LSTM, on top of it one that begins with its state, dense."""
 
     batch_first = True
 

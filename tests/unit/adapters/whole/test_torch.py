@@ -1,4 +1,4 @@
-"""The check of whole models, torch beside torch: right ones match, of wrong ones the first wrong place is named."""
+"""The check of whole torch models: right ones match, of wrong ones the first wrong place is named."""
 
 import pytest
 import torch
@@ -65,6 +65,7 @@ def test_what_is_asked_step_by_step_is_compared_by_its_outputs():
     assert "not compared layer by layer: the source runs encoder, decoder, the target" in str(verdict)
 
 
+@pytest.mark.filterwarnings("ignore")
 def test_a_scripted_module_is_compared_by_its_outputs():
     assert checked(torch.jit.trace(Tagger(), torch.zeros(2, 3, dtype=torch.int64)))
     wrong = checked(torch.jit.trace(models.ReluBetween(), torch.zeros(2, 3, dtype=torch.int64)))
@@ -114,7 +115,7 @@ def test_a_source_that_float64_cannot_run_leaves_segments_inconclusive():
     [
         ("tokens:int (batch,time)", "int needs a range"),
         ("tokens:int(0..9) (rows,time)", "needs the form"),
-        ("", "has no input specification"),
+        (None, "has no input specification"),
         ("missing.npz", "missing.npz: no arrays can be read"),
     ],
 )
