@@ -63,6 +63,22 @@ def late(steps: Array) -> Array:
     return np.concatenate([np.zeros_like(steps[:, :1]), steps[:, :-1]], axis=1)
 
 
+def last_steps(call: Call) -> Array | None:
+    """The outputs of each row's last step."""
+    if call.outputs is None or call.lengths is None:
+        return None
+    return np.asarray(call.outputs[np.arange(len(call.outputs)), call.lengths - 1])
+
+
+def exchanged(call: Call) -> Call:
+    """A call whose directions are exchanged: the halves of its outputs, and its last outputs."""
+    if call.outputs is None or call.outputs.shape[-1] % 2:
+        return call
+    halves = np.split(call.outputs, 2, axis=-1)
+    last = np.concatenate([*call.final[0][::-1]], axis=-1) if call.final else None
+    return replace(call, outputs=np.concatenate(halves[::-1], axis=-1), last=last)
+
+
 # What a port may do with what a layer emits, in words with the layer's name.
 EMITTED: dict[str, Change] = {
     **{f"the port applies {n} to the outputs of {{}}": of_outputs(f) for n, f in ACTIVATIONS.items()},
@@ -74,15 +90,16 @@ EMITTED: dict[str, Change] = {
         call, final=tuple(state[::-1] for state in call.final)
     ),
     "the last column of {}'s outputs is taken, where the last output of each row and direction is meant": (
-        lambda call: replace(call, outputs=None, last=None if call.outputs is None else call.outputs[:, -1])
+        lambda call: replace(call, last=None if call.outputs is None else call.outputs[:, -1])
+    ),
+    "the last step of {} is taken of both directions, where the backward one ends at the first": (
+        lambda call: replace(call, last=last_steps(call))
     ),
     "the first step of {} is taken for the last": last_is(0),
     "the last step of {} is taken for all": last_is(-1),
     "the outputs of {} are in the other order of time": of_steps(lambda steps: steps[:, ::-1]),
     "the outputs of {} are one step late": of_steps(late),
-    "the directions of {} are exchanged": of_outputs(
-        lambda a: np.concatenate(np.split(a, 2, axis=-1)[::-1], axis=-1) if a.shape[-1] % 2 == 0 else a
-    ),
+    "the directions of {} are exchanged": exchanged,
     "the outputs of {} are left out": of_outputs(np.zeros_like),
 }
 

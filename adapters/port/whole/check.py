@@ -64,6 +64,8 @@ class WholePair:
         if failed:
             return replace(told, reason=failed)
         wide, narrow, notes = in_both(self.source, own, examples[0])
+        if narrow is not self.source:
+            own = [answered(narrow, each, "the source in float32") for each in examples]
         found, unseen = seen_places(self.source, self.target, own, answers)
         walk = Walk(narrow, wide, examples, answers, own, found)
         notes += [f"{UNSEEN}{unseen}"] if unseen else []
@@ -255,8 +257,7 @@ def whole_line(walk: Walk) -> Line:
     """The finding on the outputs of the two models, each running by itself."""
     wide = walk.wide
     exact = [None if wide is None else wide.run(each) for each in walk.examples]
-    narrow = [walk.narrow.run(each) for each in walk.examples]
-    tensors = [walk.outputs(k, *runs) for k, runs in enumerate(zip(narrow, exact, strict=True))]
+    tensors = [walk.outputs(k, *runs) for k, runs in enumerate(zip(walk.own, exact, strict=True))]
     if not all(tensors):
         return Line("the whole model", "mismatch", "it returns no outputs")
     return Line("the whole model", *summed_up(by_tensor(tensors, varies=True)))

@@ -185,7 +185,9 @@ def emitting(layer: Any, own: list[Any], instead: Call, lengths: Array | None) -
         array = instead.outputs[:, ::-1] if getattr(layer, "go_backwards", False) else instead.outputs
         outputs = keras.ops.convert_to_tensor(array.astype(as_numpy(outputs).dtype))
     elif not layer.return_sequences:
-        last = instead.last if instead.outputs is None else last_of(layer, instead.outputs, lengths)
+        last = instead.last
+        if last is None and instead.outputs is not None:
+            last = last_of(layer, instead.outputs, lengths)
         if last is not None:
             outputs = keras.ops.convert_to_tensor(last.astype(as_numpy(outputs).dtype))
     if final and instead.final:
