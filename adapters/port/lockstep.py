@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from rnn_lockstep.adapters.models.live import WrongForm, connect
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel
 from rnn_lockstep.adapters.port.check import EXAMPLES, Pair, check_pair, pair_of
 from rnn_lockstep.adapters.port.verdict import PortVerdict
@@ -89,6 +90,16 @@ class Question:
         """
         return None if isinstance(self.whole, WholePair) else self.pair.diff
 
+    @property
+    def is_layer(self) -> bool:
+        """Whether all of the source answers as a layer does, so that the layer is the whole of it."""
+        if self.pair.source.model is None:
+            return False
+        try:
+            return not connect(self.pair.source.ways(None, None), self.pair.source_layer).way.part
+        except (WrongForm, InvalidModel):
+            return False
+
     def verdict(self, examples: int | None = None, seed: int = 0) -> PortVerdict | WholeVerdict:
         """The verdict on the target. Raises InvalidModel where source or target cannot be read or asked.
 
@@ -107,7 +118,7 @@ class Question:
             verdict = check_pair(self.pair, examples or EXAMPLES, seed)
         except InvalidModel as error:
             raise InvalidModel(f"{error}; as a whole model: {why}" if why else str(error)) from None
-        if not why:
+        if not why or self.is_layer:
             return verdict
         only = verdict.only or f"layer {self.pair.name}; the model around it was not run"
         return replace(verdict, only=only, notes=(*verdict.notes, f"not compared as whole models: {why}"))

@@ -69,6 +69,8 @@ class WholePair:
         found, unseen = seen_places(self.source, self.target, own, answers)
         walk = Walk(narrow, wide, examples, answers, own, found)
         notes += [f"{UNSEEN}{unseen}"] if unseen else []
+        if (more := len(answers[0].outputs) - len(own[0].outputs)) > 0:
+            notes.append(f"the last {more} of the target's outputs were not compared: the source has none")
         return concluded(self, walk, replace(told, notes=tuple(notes)))
 
 

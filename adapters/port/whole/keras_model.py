@@ -170,7 +170,7 @@ def lengths_of(mask: Any) -> Array | None:
     if mask is None:
         return None
     valid = as_numpy(mask).astype(bool)
-    lengths = valid.sum(axis=1)
+    lengths: Array = valid.sum(axis=1)
     if (valid != (np.arange(valid.shape[1]) < lengths[:, None])).any():
         raise InvalidModel("a mask is not of padding at the end of rows: that cannot be compared")
     return lengths

@@ -138,6 +138,28 @@ def test_batch_and_time_are_fixed():
     assert "5 examples of 4 x 7\n" in str(checked(Tagger(), batch=4, time=7))
 
 
+class Plain(nn.Module):
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.rnn = nn.GRU(4, 4, batch_first=True)
+
+    def forward(self, x):
+        return self.rnn(x)[0]
+
+
+class Scaled(Plain):
+    def forward(self, x):
+        return super().forward(x).repeat(1, 1, 2)
+
+
+def test_without_inputs_a_model_is_compared_by_its_layer_and_told_to_be():
+    assert lockstep_check(Plain(), Plain(), examples=4)
+    verdict = lockstep_check(Scaled(), Plain(), examples=4)
+    assert verdict.only == "layer rnn; the model around it was not run"
+    assert "not compared as whole models: the source has no input specification" in str(verdict)
+
+
 def test_a_layer_that_is_named_is_compared_alone():
     verdict = lockstep_check(Tagger(), models.ReluBetween(), layer="encoder", examples=4)
     assert verdict.only.startswith("layer encoder alone")
