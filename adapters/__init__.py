@@ -17,13 +17,13 @@ from rnn_lockstep.reference import Case, Cotangents, FunctionError, Trace
 
 if TYPE_CHECKING:
     from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer
-    from rnn_lockstep.adapters.port.check import lockstep_check
+    from rnn_lockstep.adapters.port.lockstep import lockstep_check
 
 # Imported when they are asked for: a backend in a process of its own needs no models and their packages.
 LATER = {
     "InvalidModel": "models.recurrent_layer",
     "RecurrentLayer": "models.recurrent_layer",
-    "lockstep_check": "port.check",
+    "lockstep_check": "port.lockstep",
 }
 
 __all__ = [

@@ -12,9 +12,12 @@ from rnn_lockstep.adapters.models.options import parsed
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel
 from rnn_lockstep.adapters.models.show import shown
 from rnn_lockstep.adapters.one_line import printable
-from rnn_lockstep.adapters.port.check import EXAMPLES, check_pair, pair_of
+from rnn_lockstep.adapters.port.check import EXAMPLES
 from rnn_lockstep.adapters.port.convert import convert
+from rnn_lockstep.adapters.port.lockstep import Question
 from rnn_lockstep.adapters.port.verdict import UNUSABLE, WRONG, exit_code
+from rnn_lockstep.adapters.port.whole.check import EXAMPLES as WHOLE_EXAMPLES
+from rnn_lockstep.adapters.port.whole.inputs import SYNTAX
 
 WIDTH_IN_A_FILE = 120  # columns of the table where there is no terminal
 FILES = ", ".join(FORMATS)
@@ -56,10 +59,11 @@ def run_convert(asked: argparse.Namespace) -> int:
 def run_check(asked: argparse.Namespace) -> int:
     """Print the verdict on a port; right is one whose weights and answers both are."""
     sys.path.insert(0, str(Path.cwd()))  # where package.module:name is looked up
-    layers = {name: getattr(asked, name) for name in ("layer", "source_layer", "target_layer")}
-    pair = pair_of(asked.source, asked.target, options=parsed(asked.set), **layers)
-    verdict = check_pair(pair, asked.max_examples)
-    wrong_weights = pair.diff.cause if pair.diff else ""
+    names = ("layer", "source_layer", "target_layer", "inputs", "batch", "time")
+    given = {name: getattr(asked, name) for name in names}
+    question = Question(asked.source, asked.target, options=parsed(asked.set), **given)
+    verdict = question.verdict(asked.max_examples)
+    wrong_weights = question.diff.cause if question.diff else ""
     if verdict and wrong_weights:
         print(f"weights: {wrong_weights}")
     print(verdict)
@@ -105,10 +109,12 @@ def parser() -> argparse.ArgumentParser:
     check.add_argument(
         "--max-examples",
         type=at_least_one,
-        default=EXAMPLES,
         metavar="N",
-        help=f"how many sequences (default: {EXAMPLES})",
+        help=f"how many sequences (default: {EXAMPLES}), or of whole models inputs ({WHOLE_EXAMPLES})",
     )
+    check.add_argument("--inputs", metavar="SPECIFICATION", help=f"what the whole models take: {SYNTAX}")
+    check.add_argument("--batch", type=at_least_one, metavar="N", help="the only batch size that they take")
+    check.add_argument("--time", type=at_least_one, metavar="N", help="the only number of steps")
     add_set(check, "what a model file does not tell")
     check.set_defaults(run=run_check)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from rnn_lockstep.adapters.backends.contract import Facts
 from rnn_lockstep.adapters.models.live import LiveLayer
 from rnn_lockstep.adapters.models.live.way import INITIAL_STATE, LENGTHS
 from rnn_lockstep.adapters.one_line import with_type
@@ -56,12 +57,17 @@ def check_answer(live: LiveLayer, case: Case) -> Verdict:
 
 
 def check_trace(live: LiveLayer, case: Case, trace: Trace) -> Verdict:
-    """The verdict on what the model shows, with the errors that are declared of its framework.
+    """The verdict on what the model shows, with the errors that are declared of its framework."""
+    return judge(live.facts, case, trace, live.unobserved)
+
+
+def judge(facts: Facts, case: Case, trace: Trace, unobserved: Sequence[str]) -> Verdict:
+    """The verdict on a trace of what has the declared errors of some facts.
 
     Of wide and deep layers the proven bound soon says nothing; what rounding does is known of them too.
     """
-    arithmetic = live.facts.arithmetic(case.dtype)
-    verdict = check(case, trace, arithmetic, unobserved=live.unobserved)
+    arithmetic = facts.arithmetic(case.dtype)
+    verdict = check(case, trace, arithmetic, unobserved=unobserved)
     if verdict.status == "inconclusive" and verdict.comparisons:
         return judged_by_rounding(verdict, trace, arithmetic)
     return verdict

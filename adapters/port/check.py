@@ -3,7 +3,6 @@
 The oracle runs the source's weights. Every step that the target answers is judged as any backend's is.
 """
 
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -30,18 +29,6 @@ from rnn_lockstep.reference import Verdict
 
 EXAMPLES = 24
 FEW = 8  # of a live source, whose own answers are judged too
-
-
-def lockstep_check(source: Any, target: Any, **options: Any) -> PortVerdict:
-    """The verdict on a target as a port of a source, for a test: `assert lockstep_check(source, target)`.
-
-    Takes and raises what `check_port` does. A verdict that is no match is printed to standard error too,
-    which pytest shows in full, whereas it shows the beginning of a failing assertion only.
-    """
-    verdict = check_port(source, target, **options)
-    if not verdict:
-        print(verdict, file=sys.stderr)
-    return verdict
 
 
 def check_port(

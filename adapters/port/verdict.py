@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from rnn_lockstep.adapters.port.whole.verdict import WholeVerdict
 from rnn_lockstep.reference import Verdict
 
 # The exit codes of a check, under pytest too, whose own they are: of failed tests, of a wrong option and of
@@ -60,7 +61,7 @@ class PortVerdict(Verdict):
             yield f"  note: {note}"
 
 
-def exit_code(verdict: PortVerdict) -> int:
+def exit_code(verdict: "PortVerdict | WholeVerdict") -> int:
     """The exit code that tells a verdict: all that was asked matches, something does not, or neither."""
     if verdict:
         return RIGHT

@@ -37,6 +37,18 @@ class Model(nn.Module):
     def forward(self, x):
         return self.head(torch.relu(self.layer(x)[0]))
 
+class Ends(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = loaded(batch_first=True)
+
+    def forward(self, x):
+        return torch.relu(self.layer(x)[0])
+
+class Plain(Ends):
+    def forward(self, x):
+        return self.layer(x)[0]
+
 class Whole(nn.Module):
     def __init__(self):
         super().__init__()
@@ -136,3 +148,20 @@ def test_what_is_missing_is_told_in_one_line(options, message, theirs):
     assert done.returncode == 4
     assert message in done.stderr
     assert "Traceback" not in done.stdout + done.stderr
+
+
+WHOLE = ("--source", "theirs:Ends", "--inputs", "x:float (batch,time,4)", "--max-examples", "3")
+
+
+@pytest.mark.parametrize(
+    ("target", "code", "says"),
+    [
+        ("theirs:Ends", 0, "match\n  source: theirs:Ends, the whole model"),
+        ("theirs:Plain", 1, "after layer: the source applies relu, the port does not"),
+        ("theirs:right", 4, "inputs are for two whole models"),
+    ],
+)
+def test_whole_models_are_compared_where_both_are_that(theirs, target, code, says):
+    done = run(theirs, *WHOLE, "--target", target)
+    assert done.returncode == code, done.stdout
+    assert says in done.stdout + done.stderr

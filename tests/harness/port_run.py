@@ -10,11 +10,13 @@ import pytest
 from rnn_lockstep.adapters.models.files.table import FORMATS
 from rnn_lockstep.adapters.models.options import parsed
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel
-from rnn_lockstep.adapters.port.check import Pair, pair_of
+from rnn_lockstep.adapters.port.lockstep import Question
 from rnn_lockstep.adapters.port.verdict import RIGHT, UNUSABLE
+from rnn_lockstep.adapters.port.whole.check import WholePair
+from rnn_lockstep.adapters.port.whole.inputs import SYNTAX
 
 FOLDER = Path(__file__).parents[1] / "port"
-PAIR = pytest.StashKey[Pair]()
+QUESTION = pytest.StashKey[Question]()
 # The verdict's text and its exit code, as a test leaves them.
 VERDICT = pytest.StashKey[str]()
 CODE = pytest.StashKey[int]()
@@ -38,6 +40,9 @@ def add_options(group: pytest.OptionGroup) -> None:
         metavar="OPTION=VALUE",
         help="what a model file does not tell, for example activation=relu; repeatable",
     )
+    group.addoption("--inputs", metavar="SPECIFICATION", help=f"what whole models take: {SYNTAX}")
+    group.addoption("--batch", type=int, metavar="N", help="the only batch size that whole models take")
+    group.addoption("--time", type=int, metavar="N", help="the only number of steps that whole models take")
 
 
 def wanted(config: pytest.Config) -> bool:
@@ -53,16 +58,22 @@ def wanted(config: pytest.Config) -> bool:
     return False
 
 
-def pair_in(config: pytest.Config) -> Pair:
-    """The source and target that the options name. Raises pytest.UsageError."""
-    names = ("layer", "source_layer", "target_layer")
-    layers = {name: config.getoption(f"--{name.replace('_', '-')}") for name in names}
+def question_in(config: pytest.Config) -> Question:
+    """The source and target that the options name, and what is asked of them. Raises pytest.UsageError."""
+    names = ("layer", "source_layer", "target_layer", "inputs", "batch", "time")
+    given = {name: config.getoption(f"--{name.replace('_', '-')}") for name in names}
     option = config.option  # paths become absolute, for pytest-xdist's processes too
-    option.source, option.target = (located(given, config) for given in (option.source, option.target))
+    option.source, option.target = (located(end, config) for end in (option.source, option.target))
+    if given["inputs"]:
+        given["inputs"] = located(given["inputs"], config)
     try:
-        return pair_of(option.source, option.target, options=parsed(config.getoption("--set")), **layers)
+        options = parsed(config.getoption("--set"))
+        question = Question(option.source, option.target, options=options, **given)
+        if not isinstance(question.whole, WholePair):
+            _ = question.pair  # read now: what is wrong with it is wrong usage
     except InvalidModel as error:
         raise pytest.UsageError(str(error)) from None
+    return question
 
 
 def located(given: str, config: pytest.Config) -> str:
@@ -75,7 +86,7 @@ class PortRun:
     """A plugin that runs the tests of a port, and tells the verdict at the end, whichever it is."""
 
     def __init__(self, config: pytest.Config) -> None:
-        config.stash[PAIR] = pair_in(config)
+        config.stash[QUESTION] = question_in(config)
         config.args = [str(FOLDER / "port.py")]
         self.verdict = ""
         self.code = RIGHT

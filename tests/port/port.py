@@ -3,33 +3,35 @@
 import pytest
 
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel
-from rnn_lockstep.adapters.port.check import Pair, check_pair
+from rnn_lockstep.adapters.port.lockstep import Question
 from rnn_lockstep.adapters.port.verdict import UNUSABLE, WRONG, exit_code
-from rnn_lockstep.tests.harness.port_run import CODE, PAIR, VERDICT
+from rnn_lockstep.adapters.port.whole.check import WholePair
+from rnn_lockstep.tests.harness.port_run import CODE, QUESTION, VERDICT
 
 pytestmark = pytest.mark.filterwarnings("default")  # the frameworks' are no failures
 
 
 @pytest.fixture
-def pair(pytestconfig: pytest.Config) -> Pair:
+def question(pytestconfig: pytest.Config) -> Question:
     """The source and target that the options name."""
-    return pytestconfig.stash[PAIR]
+    return pytestconfig.stash[QUESTION]
 
 
-def test_weights(pair: Pair) -> None:
+def test_weights(question: Question) -> None:
     """Compare every array, and every option that decides the answer, without running anything."""
-    if pair.diff is None:
+    if isinstance(question.whole, WholePair):
+        pytest.skip("of whole models the weights are compared layer by layer, as the layers are reached")
+    if (diff := question.diff) is None:
         pytest.skip("the target's weights cannot be read; its answers tell")
-    if pair.diff.cause:
-        lines = [f"weights: {pair.diff.cause}", *(f"  {line}" for line in pair.diff.lines())]
+    if diff.cause:
+        lines = [f"weights: {diff.cause}", *(f"  {line}" for line in diff.lines())]
         pytest.fail("\n".join(lines), pytrace=False)
 
 
-def test_sequences(pair: Pair, pytestconfig: pytest.Config, request: pytest.FixtureRequest) -> None:
+def test_sequences(question: Question, pytestconfig: pytest.Config, request: pytest.FixtureRequest) -> None:
     """Check every step of sequences from one step to thirty, the smallest first."""
-    examples = pytestconfig.getoption("--max-examples")
     try:
-        verdict = check_pair(pair, **({} if examples is None else {"examples": examples}))
+        verdict = question.verdict(pytestconfig.getoption("--max-examples"))
     except InvalidModel as error:
         request.node.stash[CODE] = UNUSABLE
         raise pytest.fail.Exception(str(error), pytrace=False) from None

@@ -1,0 +1,208 @@
+"""What explains a wrong segment: the source with one mistake planted, and what then comes out of it."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from rnn_lockstep.adapters.port.whole.allowance import Beside
+from rnn_lockstep.adapters.port.whole.inputs import Example, Input
+from rnn_lockstep.adapters.port.whole.model import Call
+from rnn_lockstep.adapters.port.whole.walk import Change, Walk
+from rnn_lockstep.reference.oracle.validation import Array
+
+SAME = 2.0**-16  # of the largest magnitude: two tensors that are so near each other are explained
+FEWEST = 4  # numbers that have to be explained
+
+Function = Callable[[Array], Array]
+
+
+def softmax(x: Array) -> Array:
+    """The softmax over the last axis."""
+    e = np.exp(x - x.max(axis=-1, keepdims=True))
+    return np.asarray(e / e.sum(axis=-1, keepdims=True))
+
+
+ACTIVATIONS: dict[str, Function] = {
+    "relu": lambda x: np.maximum(x, 0),
+    "tanh": np.tanh,
+    "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
+    "softmax": softmax,
+}
+
+
+def of_outputs(function: Function) -> Change:
+    """The change of what a layer emits at every step, and of its last output."""
+
+    def change(call: Call) -> Call:
+        outputs, last = (None if a is None else function(a) for a in (call.outputs, call.last))
+        return replace(call, outputs=outputs, last=last)
+
+    return change
+
+
+def of_steps(function: Function) -> Change:
+    """The change of the outputs of all steps."""
+    return lambda call: replace(call, outputs=None if call.outputs is None else function(call.outputs))
+
+
+def last_is(step: int) -> Change:
+    """The change by which one step's output is taken for the last."""
+
+    def change(call: Call) -> Call:
+        if call.outputs is None:
+            return call
+        every = np.repeat(call.outputs[:, step, None], call.outputs.shape[1], axis=1)
+        return replace(call, outputs=every, last=call.outputs[:, step])
+
+    return change
+
+
+def late(steps: Array) -> Array:
+    """The steps one later, the first one zeros."""
+    return np.concatenate([np.zeros_like(steps[:, :1]), steps[:, :-1]], axis=1)
+
+
+def last_steps(call: Call) -> Array | None:
+    """The outputs of each row's last step."""
+    if call.outputs is None or call.lengths is None:
+        return None
+    return np.asarray(call.outputs[np.arange(len(call.outputs)), call.lengths - 1])
+
+
+def exchanged(call: Call) -> Call:
+    """A call whose directions are exchanged: the halves of its outputs, and its last outputs."""
+    if call.outputs is None or call.outputs.shape[-1] % 2:
+        return call
+    halves = np.split(call.outputs, 2, axis=-1)
+    last = np.concatenate([*call.final[0][::-1]], axis=-1) if call.final else None
+    return replace(call, outputs=np.concatenate(halves[::-1], axis=-1), last=last)
+
+
+# What a port may do with what a layer emits, in words with the layer's name.
+EMITTED: dict[str, Change] = {
+    **{f"the port applies {n} to the outputs of {{}}": of_outputs(f) for n, f in ACTIVATIONS.items()},
+    "(h, c) of {} is handed on as (c, h)": lambda call: replace(call, final=call.final[::-1]),
+    "the final state of {} is not handed on: zeros are": lambda call: replace(
+        call, final=tuple(np.zeros_like(state) for state in call.final)
+    ),
+    "the final states of {} are handed on in another order of layers or directions": lambda call: replace(
+        call, final=tuple(state[::-1] for state in call.final)
+    ),
+    "the last column of {}'s outputs is taken, where the last output of each row and direction is meant": (
+        lambda call: replace(call, last=None if call.outputs is None else call.outputs[:, -1])
+    ),
+    "the last step of {} is taken of both directions, where the backward one ends at the first": (
+        lambda call: replace(call, last=last_steps(call))
+    ),
+    "the first step of {} is taken for the last": last_is(0),
+    "the last step of {} is taken for all": last_is(-1),
+    "the outputs of {} are in the other order of time": of_steps(lambda steps: steps[:, ::-1]),
+    "the outputs of {} are one step late": of_steps(late),
+    "the directions of {} are exchanged": exchanged,
+    "the outputs of {} are left out": of_outputs(np.zeros_like),
+}
+
+SHIFTED = "the rows of the embedding are shifted by one: "
+# What a port may do with an input.
+GIVEN: dict[str, Callable[[Array, Input], Array | None]] = {
+    SHIFTED + "token t has the source's row t-1": lambda a, i: moved(a, i, -1),
+    SHIFTED + "token t has the source's row t+1": lambda a, i: moved(a, i, 1),
+    "the input {} is in the other order of time": lambda a, i: a[:, ::-1] if a.ndim > 1 else None,
+    "the port applies relu to the input {}": lambda a, i: None if i.whole else np.maximum(a, 0),
+    "the input {} is one step late": lambda a, i: late(a) if a.ndim > 1 else None,
+    "the features of {} are in the other order": lambda a, i: a[..., ::-1] if a.ndim > 2 else None,
+}
+
+
+def moved(tokens: Array, of: Input, by: int) -> Array | None:
+    """Tokens that are higher by some, counted round; None where the input is of floats."""
+    if of.whole is None:
+        return None
+    low, high = of.whole
+    return np.asarray((tokens - low + by) % (high - low + 1) + low, tokens.dtype)
+
+
+def cause_of(walk: Walk, segment: int, tensors: Sequence[Sequence[Beside]], inputs: Sequence[Input]) -> str:
+    """The cause of a wrong segment, in words; empty where none is found, or several are.
+
+    tensors: what comes out of it, by question.
+    """
+    first, *rest = zip(*tensors, strict=True)
+    if not are_same(first) and all(map(are_same, rest)) and (direct := next(plain_causes(first), "")):
+        return direct
+    telling = sorted(range(len(tensors)), key=lambda k: -tensors[k][0].target.size)[:3]
+    found = [words for words, runs in planted(walk, segment, inputs) if all(map(runs, telling))]
+    return found[0] if found else ""
+
+
+def planted(walk: Walk, segment: int, inputs: Sequence[Input]) -> Iterator[tuple[str, Callable[[int], bool]]]:
+    """Mistakes before a segment's end, and functions that tell whether one explains a question's answer."""
+
+    def explains(k: int, changes: dict[int, Change], example: Example | None) -> bool:
+        try:
+            run = walk.again(walk.narrow, k, changes, example)
+            return are_same(walk.tensors(segment, k, run, None))
+        except Exception:  # the mistake cannot be made in this model
+            return False
+
+    for place in reversed(range(segment)):
+        for words, change in EMITTED.items():
+            told = words.format(walk.places[place].name)
+            yield told, lambda k, p=place, c=change: explains(k, {p: c}, None)  # type: ignore[misc]
+    for number, each in enumerate(inputs):
+        for words, mistake in GIVEN.items():
+
+            def with_input(k: int, n: int = number, i: Input = each, m: object = mistake) -> bool:
+                arrays = list(walk.examples[k].arrays)
+                changed = m(arrays[n], i)  # type: ignore[operator]
+                if changed is None:
+                    return False
+                arrays[n] = changed
+                return explains(k, {}, Example(tuple(arrays), walk.examples[k].lengths))
+
+            yield words.format(each.name), with_input
+
+
+def are_same(tensors: Sequence[Beside]) -> bool:
+    """Tell whether the target's tensors are the source's, to within what two roundings may be apart."""
+    return all(not t.wrong_shape and is_near(t.part(t.target), t.expected) for t in tensors)
+
+
+def is_near(one: Array, other: Array) -> bool:
+    """Tell whether two arrays are the same but for rounding."""
+    if one.shape != other.shape:
+        return False
+    scale = float(np.abs(other).max(initial=0))
+    return bool(np.abs(one - other).max(initial=0) <= SAME * scale)
+
+
+def plain_causes(tensors: Sequence[Beside]) -> Iterator[str]:
+    """Causes that are seen by one tensor alone, in all questions: it is the source's, but for one change."""
+    pairs = [
+        (t.target.astype(np.float64), (t.narrow if t.wide is None else t.wide).astype(np.float64))
+        for t in tensors
+    ]
+    if sum(target.size for target, _ in pairs) < FEWEST:
+        return
+
+    def always(change: Callable[[Array, Array], bool]) -> bool:
+        return all(change(target, source) for target, source in pairs)
+
+    if always(lambda t, s: t.ndim > 1 and is_near(t.swapaxes(0, 1), s)):
+        yield "batch and time are exchanged: batch_first is missing, or is not what the code around it means"
+    for name, function in ACTIVATIONS.items():
+        if always(lambda t, s, f=function: is_near(t, f(s))):  # type: ignore[misc]
+            yield f"the source has nothing, the port applies {name}"
+        if always(lambda t, s, f=function: is_near(f(t), s)):  # type: ignore[misc]
+            yield f"the source applies {name}, the port does not"
+    if always(lambda t, s: t.ndim == 3 and is_near(t[:, ::-1], s)):
+        yield "it is in the other order of time"
+    if always(lambda t, s: t.ndim == 3 and is_near(t, late(s))):
+        yield "it is one step late"
+    same = [(t, s) for t, s in pairs if t.shape == s.shape]
+    if len(same) == len(pairs):
+        target, source = (np.concatenate([pair[k].ravel() for pair in same]) for k in (0, 1))
+        factor = float(target @ source) / (float(source @ source) or 1)
+        if not is_near(target, source) and is_near(target, factor * source):
+            yield f"it is {factor:.6g} times what the source has"

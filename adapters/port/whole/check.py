@@ -1,0 +1,293 @@
+"""The check of a whole model: both are given the same inputs, and the first wrong place is named."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel
+from rnn_lockstep.adapters.one_line import with_type
+from rnn_lockstep.adapters.port.weights import weights_diff
+from rnn_lockstep.adapters.port.whole.allowance import Found, compared
+from rnn_lockstep.adapters.port.whole.causes import cause_of
+from rnn_lockstep.adapters.port.whole.inputs import Example, Input, examples_of
+from rnn_lockstep.adapters.port.whole.layers import layer_found
+from rnn_lockstep.adapters.port.whole.model import Run, WholeModel
+from rnn_lockstep.adapters.port.whole.pairing import Place, layer_of, places
+from rnn_lockstep.adapters.port.whole.verdict import Line, WholeVerdict
+from rnn_lockstep.adapters.port.whole.walk import Walk
+from rnn_lockstep.reference.oracle.validation import Array
+
+EXAMPLES = 8
+AGAIN = 1e-6  # of the largest magnitude: a second answer that is further off is another answer
+UNSEEN = "what is inside of it was not compared layer by layer: "
+
+
+class CannotAsk(Exception):
+    """The target answers none of the source's inputs. The message is one line."""
+
+
+@dataclass(frozen=True, eq=False)
+class WholePair:
+    """A source and a target, both whole models, and the inputs that they are given.
+
+    inputs: their specification, or `brought`, a person's own.  batch, time: where these are fixed.
+    options: those that the source does not tell of its layers.
+    """
+
+    names: tuple[str, str]
+    source: WholeModel
+    target: WholeModel
+    inputs: tuple[Input, ...] = ()
+    brought: Example | None = None
+    batch: int | None = None
+    time: int | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def examples(self, count: int, seed: int) -> list[Example]:
+        """The questions: drawn, or the person's own as one."""
+        if self.brought is not None:
+            return [self.brought]
+        return examples_of(self.inputs, count, seed, self.batch, self.time)
+
+    def verdict(self, count: int = EXAMPLES, seed: int = 0) -> WholeVerdict:
+        """The verdict on the target. Raises InvalidModel where the source cannot be asked, and CannotAsk."""
+        examples = self.examples(count, seed)
+        told = WholeVerdict("mismatch", "", self.names, in_words(self.inputs, examples))
+        own = [answered(self.source, each, "the source") for each in examples]
+        if different := second_answer(self.source, examples[0], own[0]):
+            raise InvalidModel(f"{self.names[0]}: the source asked twice: {different}")
+        if different := asked_twice(self.target, examples[0]):
+            return replace(told, reason=f"asked twice, it answers otherwise: {different}")
+        answers, failed = asked_all(self.target, examples)
+        if failed:
+            return replace(told, reason=failed)
+        wide, narrow, notes = in_both(self.source, own, examples[0])
+        if narrow is not self.source:
+            own = [answered(narrow, each, "the source in float32") for each in examples]
+        found, unseen = seen_places(self.source, self.target, own, answers)
+        walk = Walk(narrow, wide, examples, answers, own, found)
+        notes += [f"{UNSEEN}{unseen}"] if unseen else []
+        if (more := len(answers[0].outputs) - len(own[0].outputs)) > 0:
+            notes.append(f"the last {more} of the target's outputs were not compared: the source has none")
+        return concluded(self, walk, replace(told, notes=tuple(notes)))
+
+
+def answered(model: WholeModel, example: Example, name: str) -> Run:
+    """The answer of the source. Raises InvalidModel where it raises."""
+    try:
+        return model.run(example)
+    except Exception as error:  # the model's, whatever it is
+        raise InvalidModel(f"{name}, given inputs {example.size}, raised {with_type(error)}") from None
+
+
+def asked_all(target: WholeModel, examples: Sequence[Example]) -> tuple[list[Run], str]:
+    """The answers of the target, and what is wrong where it answers some only. Raises CannotAsk."""
+    answers: list[Run] = []
+    failed = ""
+    for example in examples:
+        try:
+            answers.append(target.run(example))
+        except Exception as error:  # the model's, whatever it is
+            failed = failed or f"given inputs {example.size}, it raised {with_type(error)}"
+    if failed and not answers:
+        raise CannotAsk(failed)
+    return answers, failed
+
+
+def asked_twice(target: WholeModel, example: Example) -> str:
+    """How the target's second answer differs from its first; empty where it does not, or there is none."""
+    try:
+        first = target.run(example)
+    except Exception:  # told where all are asked
+        return ""
+    return second_answer(target, example, first)
+
+
+def second_answer(model: WholeModel, example: Example, first: Run) -> str:
+    """How a second answer differs from the first, and why; empty where it does not."""
+    try:
+        again, third = model.run(example), model.run(example)
+    except Exception as error:  # the model's, whatever it is
+        return f"the second time it raised {with_type(error)}"
+    if same_answer(first, again) and same_answer(again, third):
+        return ""
+    begun = [run.calls[0].initial if run.calls else () for run in (first, again)]
+    if any(state.any() for state in begun[1]) and not same_states(*begun):
+        return f"{first.calls[0].layer} begins with a state that is kept from the call before"
+    return "dropout is left on, or something else is random or kept between calls"
+
+
+def same_states(one: tuple[Array, ...], other: tuple[Array, ...]) -> bool:
+    """Tell whether two initial states are the same."""
+    return len(one) == len(other) and all(map(np.array_equal, one, other))
+
+
+def same_answer(one: Run, other: Run) -> bool:
+    """Tell whether two answers are the same but for rounding."""
+    if len(one.outputs) != len(other.outputs):
+        return False
+    return all(
+        a.shape == b.shape and np.allclose(a, b, rtol=0, atol=AGAIN * scale_of(a), equal_nan=True)
+        for a, b in zip(one.outputs, other.outputs, strict=True)
+    )
+
+
+def scale_of(array: Any) -> float:
+    """The largest finite magnitude in an array."""
+    finite = np.abs(array[np.isfinite(array)])
+    return float(finite.max(initial=0))
+
+
+def in_both(
+    source: WholeModel, own: Sequence[Run], example: Example
+) -> tuple[WholeModel | None, WholeModel, list[str]]:
+    """The source in float64, None where it cannot be, and in float32; and notes."""
+    is_wide = any(array.dtype == np.float64 for run in own for array in run.outputs)
+    try:
+        other = source.in_float(32 if is_wide else 64)
+        other.run(example)
+    except Exception as error:  # the model's, whatever it is
+        return None, source, [f"the source cannot be run in float64: {with_type(error)}"]
+    return (source, other, []) if is_wide else (other, source, [])
+
+
+def seen_places(
+    source: WholeModel, target: WholeModel, own: Sequence[Run], answers: Sequence[Run]
+) -> tuple[list[Place], str]:
+    """The recurrent layers of both beside each other; none, and why, where that cannot be seen."""
+    found: list[Place] | None = None
+    for run, answer in zip(own, answers, strict=True):
+        names = [[call.layer for call in each.calls] for each in (run, answer)]
+        for end, called, model in zip(("source", "target"), names, (source, target), strict=True):
+            if not called:
+                return [], f"no recurrent layers of the {end} can be watched"
+            if unknown := [name for name in called if name not in model.layers]:
+                return [], f"{unknown[0]} of the {end} cannot be read"
+        these = places(run.calls, answer.calls, source.layers, target.layers)
+        if these is None or (found is not None and these != found):
+            return [], f"the source runs {', '.join(names[0])}, the target {', '.join(names[1])}"
+        found = these
+    return found or [], ""
+
+
+def concluded(pair: WholePair, walk: Walk, told: WholeVerdict) -> WholeVerdict:
+    """The verdict, by what is found at each place in order."""
+    whole = whole_line(walk)
+    try:
+        lines = list(lines_of(pair, walk)) if walk.places else []
+    except Exception as error:  # of a model that cannot be made to emit another's numbers
+        told = replace(told, notes=(*told.notes, f"{UNSEEN}{with_type(error)}"))
+        lines, walk = [], replace(walk, places=())
+    if wrong := next((line for line in lines if line.status == "mismatch"), None):
+        return replace(told, reason=f"{wrong.place}: {wrong.text}", lines=(*lines, whole))
+    if whole.status == "mismatch" and lines and all(line.status == "match" for line in lines):
+        why = "every place matches, yet the outputs are further off than the source's rounding explains"
+        return replace(told, status="inconclusive", reason=why, lines=(*lines, whole))
+    if whole.status == "mismatch":
+        cause = whole_cause(pair, walk) or whole.text
+        return replace(told, reason=f"{whole.place}: {cause}", lines=(*lines, whole))
+    if unclear := next((line for line in (*lines, whole) if line.status != "match"), None):
+        reason = f"{unclear.place}: {unclear.text}"
+        return replace(told, status="inconclusive", reason=reason, lines=(*lines, whole))
+    return replace(told, status="match", lines=(*lines, whole), only=left_out(walk))
+
+
+def left_out(walk: Walk) -> str:
+    """What was compared, in words, where the target returns less than the source; else empty."""
+    mine, its = len(walk.own[0].outputs), len(walk.answers[0].outputs)
+    return f"the first {its} of {mine} outputs; the others are not returned" if its < mine else ""
+
+
+def lines_of(pair: WholePair, walk: Walk) -> Iterator[Line]:
+    """The finding at each place, in the order in which a model gets there, up to what a mistake reaches."""
+    for segment, name in enumerate(walk.segments()[: walk.fitting + 1]):
+        yield segment_line(walk, segment, name, pair.inputs)
+        if segment < walk.fitting:
+            yield layer_line(pair, walk, segment)
+
+
+def segment_line(walk: Walk, segment: int, name: str, inputs: Sequence[Input]) -> Line:
+    """The finding on a segment, over all questions."""
+    tensors = [walk.tensors(segment, k, *runs) for k, runs in enumerate(walk.forced)]
+    found = by_tensor(tensors, varies=False)
+    status, text = summed_up(found)
+    if status == "mismatch":
+        text = told_with(cause_of(walk, segment, tensors, inputs), text)
+    return Line(name, status, text)
+
+
+def layer_line(pair: WholePair, walk: Walk, number: int) -> Line:
+    """The finding on a recurrent layer itself."""
+    place = walk.places[number]
+    name = f"{place.name} itself"
+    try:
+        layers = (
+            layer_of(walk.own[0].calls, place.source, pair.source.layers),
+            layer_of(walk.answers[0].calls, place.target, pair.target.layers),
+        )
+    except ValueError as error:
+        return Line(name, "inconclusive", f"cannot be judged: {error}")
+    calls = [
+        (walk.target_call(k, number), walk.source_call(walk.own[k], number))
+        for k in range(len(walk.examples))
+    ]
+    found = layer_found(place, layers, calls, pair.target, pair.options)
+    return Line(name, found.status, str(found))
+
+
+def by_tensor(tensors: Sequence[Sequence[Any]], varies: bool) -> list[Found]:
+    """The finding on each tensor of a segment, over all questions."""
+    return [compared(each, varies) for each in zip(*tensors, strict=True)]
+
+
+def summed_up(found: Sequence[Found]) -> tuple[str, str]:
+    """The status of several tensors, and the words on the worst, or on all where they match."""
+    for status in ("mismatch", "inconclusive"):
+        if these := [each for each in found if each.status == status]:
+            return status, str(these[0])
+    return "match", "; ".join(map(str, found))
+
+
+def told_with(cause: str, text: str) -> str:
+    """A cause, and the numbers beside it."""
+    return f"{cause} ({text})" if cause else text
+
+
+def whole_line(walk: Walk) -> Line:
+    """The finding on the outputs of the two models, each running by itself."""
+    wide = walk.wide
+    exact = [None if wide is None else wide.run(each) for each in walk.examples]
+    tensors = [walk.outputs(k, *runs) for k, runs in enumerate(zip(walk.own, exact, strict=True))]
+    if not all(tensors):
+        return Line("the whole model", "mismatch", "it returns no outputs")
+    return Line("the whole model", *summed_up(by_tensor(tensors, varies=True)))
+
+
+def whole_cause(pair: WholePair, walk: Walk) -> str:
+    """The likely cause where only the outputs can be compared: by the weights, or by a mistake before."""
+    if cause := weights_cause(pair):
+        return cause
+    alone = replace(walk, places=())
+    tensors = [alone.outputs(k, run, None) for k, run in enumerate(alone.own)]
+    cause = cause_of(alone, 0, tensors, pair.inputs)
+    return told_with(cause, whole_line(alone).text) if cause else ""
+
+
+def weights_cause(pair: WholePair) -> str:
+    """The first recurrent layer whose weights are not the source's, and how; empty where there is none."""
+    mine, its = list(pair.source.layers.values()), list(pair.target.layers.values())
+    if len(mine) != len(its):
+        return ""
+    for ours, theirs in zip(mine, its, strict=True):
+        if (diff := weights_diff(ours, theirs)).cause:
+            return f"{theirs.name} itself: {diff.cause}"
+    return ""
+
+
+def in_words(inputs: Sequence[Input], examples: Sequence[Example]) -> str:
+    """A line that tells what was asked."""
+    told = "; ".join(map(str, inputs)) or "the arrays that were given"
+    sizes = ", ".join(dict.fromkeys(each.size for each in examples))
+    return f"{told}: {len(examples)} examples of {sizes}"

@@ -1,0 +1,124 @@
+"""The inputs that both models of a pair are given: drawn from a specification, or a person's own arrays."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel
+from rnn_lockstep.adapters.one_line import in_one_line, printable
+from rnn_lockstep.reference.oracle.validation import Array
+
+# Batch and time of the first examples, never the same where they tell something; later ones are drawn.
+SMALL = ((2, 3), (1, 1), (3, 5), (4, 2), (2, 9), (5, 4), (1, 7), (3, 14))
+MOST = (5, 20)
+SYNTAX = '"tokens:int(0..999) (batch,time); x:float (batch,time,8)", or a file .npz with the arrays'
+INPUT = re.compile(
+    r"(?:(?P<name>\w+)\s*:)?\s*(?P<kind>int|float)\s*(?:\((?P<low>-?\d+)\.\.(?P<high>-?\d+)\))?\s*"
+    r"\((?P<shape>[\w\s,]*)\)"
+)
+
+
+@dataclass(frozen=True)
+class Input:
+    """One input of a model.
+
+    shape: "batch", "time" and sizes.  whole: the lowest and the highest integer; None for floats.
+    padded: whether zeros at a row's end are padding, and are no other value.
+    dtype: of floats; integers are int64, which every framework takes.
+    """
+
+    name: str
+    shape: tuple[str | int, ...]
+    whole: tuple[int, int] | None = None
+    padded: bool = False
+    dtype: str = "float32"
+
+    def __str__(self) -> str:
+        kind = f"int({self.whole[0]}..{self.whole[1]})" if self.whole else "float"
+        return f"{self.name}:{kind} ({','.join(map(str, self.shape))}){' padded by zeros' * self.padded}"
+
+    def drawn(self, rng: Any, sizes: dict[str, int], lengths: Array | None) -> Array:
+        """An array of the input. sizes: of batch and time.  lengths: of its rows, where they are padded."""
+        shape = tuple(size if isinstance(size, int) else sizes[size] for size in self.shape)
+        if self.whole:
+            low, high = self.whole
+            low = max(low, 1) if self.padded else low
+            array = rng.integers(low, high + 1, shape)
+            array.flat[: min(2, array.size)] = [high, low][: array.size]  # where mistakes by one are seen
+        else:
+            array = rng.normal(size=shape)
+        if lengths is not None and self.padded and self.shape[:2] == ("batch", "time"):
+            array[np.arange(shape[1]) >= lengths[:, None]] = 0
+        return np.asarray(array.astype("int64" if self.whole else self.dtype))
+
+
+@dataclass(frozen=True, eq=False)
+class Example:
+    """The inputs of one question.
+
+    arrays: one for each input of the source.  lengths: of the rows (batch,), where they are padded.
+    """
+
+    arrays: tuple[Array, ...]
+    lengths: Array | None = None
+
+    @property
+    def size(self) -> str:
+        """The shape of the first input, in words."""
+        return " x ".join(map(str, self.arrays[0].shape))
+
+
+def parsed_inputs(text: str) -> tuple[Input, ...]:
+    """Inputs as a person writes them, for example "tokens:int(0..999) (batch,time)". Raises InvalidModel."""
+    found = []
+    for k, part in enumerate(filter(None, map(str.strip, text.split(";")))):
+        match = INPUT.fullmatch(part)
+        sizes = [size.strip() for size in match["shape"].split(",") if size.strip()] if match else []
+        if not match or not all(size in ("batch", "time") or size.isdigit() for size in sizes):
+            raise InvalidModel(f"inputs {printable(part)!r}: needs the form {SYNTAX}")
+        kind, low, high = match["kind"], match["low"], match["high"]
+        if (kind == "int") != (low is not None) or (low is not None and int(low) > int(high)):
+            raise InvalidModel(f"inputs {printable(part)!r}: int needs a range, int(0..999), float none")
+        shape = tuple(int(size) if size.isdigit() else size for size in sizes)
+        whole = (int(low), int(high)) if kind == "int" else None
+        found.append(Input(match["name"] or f"input{k}", shape, whole))
+    if not found:
+        raise InvalidModel(f"inputs {printable(text)!r}: needs the form {SYNTAX}")
+    return tuple(found)
+
+
+def brought(path: Path) -> Example:
+    """A person's own arrays, in the order of the file. Raises InvalidModel where it cannot be read."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = tuple(np.asarray(file[name]) for name in file.files)
+    except Exception as error:  # of a damaged file, anything
+        raise InvalidModel(f"{printable(path)}: no arrays can be read: {in_one_line(error)}") from None
+    if not arrays:
+        raise InvalidModel(f"{printable(path)}: holds no arrays")
+    return Example(arrays)
+
+
+def examples_of(
+    inputs: Sequence[Input], count: int, seed: int, batch: int | None = None, time: int | None = None
+) -> list[Example]:
+    """As many examples as `count`, every second of them with padding where an input has it.
+
+    batch, time: where these are fixed.
+    """
+    rng = np.random.default_rng(seed)
+    later = zip(*(rng.integers(1, most + 1, count) for most in MOST), strict=True)
+    examples = []
+    for k, (rows, steps) in enumerate([*SMALL, *later][:count]):
+        sizes = {"batch": batch or int(rows), "time": time or int(steps)}
+        lengths = None
+        if any(each.padded for each in inputs):
+            lengths = np.full(sizes["batch"], sizes["time"])
+            if k % 2 == 0:
+                lengths = rng.integers(1, sizes["time"] + 1, sizes["batch"])
+        examples.append(Example(tuple(each.drawn(rng, sizes, lengths) for each in inputs), lengths))
+    return examples

@@ -1,0 +1,213 @@
+"""Whole Keras models: asked by calling them, their recurrent layers watched by a wrapper of their calls."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from rnn_lockstep.adapters.backends.contract import Facts
+from rnn_lockstep.adapters.models.live import keras_model
+from rnn_lockstep.adapters.models.live.calling import as_numpy
+from rnn_lockstep.adapters.models.live.foreign import foreign_code
+from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer
+from rnn_lockstep.adapters.port.whole.inputs import Example, Input
+from rnn_lockstep.adapters.port.whole.model import (
+    Call,
+    Emitted,
+    Recorder,
+    Run,
+    arrays_in,
+    by_kind,
+    readable,
+    reset,
+)
+from rnn_lockstep.reference.oracle.validation import Array
+
+
+class KerasModel:
+    """A keras.Model as a whole."""
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+        self.layers: Mapping[str, RecurrentLayer] = readable(
+            keras_model.recurrent(model), lambda name, layer: keras_model.read(layer)
+        )
+        self.inputs = inputs_of(model)
+
+    def run(self, example: Example, emitted: Emitted | None = None) -> Run:
+        """The answer to an example, as in inference."""
+        reset(self.model)
+        recorder = Recorder(emitted or {})
+        arrays = [keras_model.tensor(array) for array in example.arrays]
+        with watched(self.model, recorder), foreign_code():
+            answer = self.model(arrays[0] if len(arrays) == 1 else arrays, training=False)
+        return Run(tuple(as_numpy(array) for array in arrays_in(answer)), tuple(recorder.calls))
+
+    def in_float(self, bits: int) -> "KerasModel":
+        """A copy in float32 or float64. Raises where the model cannot be made again."""
+        with foreign_code():
+            config = in_dtype(self.model.get_config(), f"float{bits}")
+            made = type(self.model).from_config(config)
+            made.set_weights(self.model.get_weights())
+        return KerasModel(made)
+
+    def alone(self, layer: str) -> Any:
+        """One of its recurrent layers."""
+        return keras_model.recurrent(self.model)[layer]
+
+    def facts(self) -> Facts:
+        """The facts of Keras on the backend that it runs on."""
+        return keras_model.facts()
+
+
+def in_dtype(config: Any, dtype: str) -> Any:
+    """The config of a model whose layers compute in a dtype; what is of integers remains so."""
+    if isinstance(config, list):
+        return [in_dtype(part, dtype) for part in config]
+    if not isinstance(config, dict):
+        return config
+    if config.get("class_name") == "DTypePolicy":
+        return {**config, "config": {"name": dtype}}
+    changed = {key: in_dtype(value, dtype) for key, value in config.items()}
+    if str(config.get("dtype", "")).startswith("float"):
+        changed["dtype"] = dtype
+    return changed
+
+
+def inputs_of(model: Any) -> tuple[Input, ...]:
+    """The input specification of a model; none where it is not known, as of a subclass of Model.
+
+    Raises InvalidModel where an input is of integers and nothing tells how large they may be.
+    """
+    import keras
+
+    tensors = getattr(model, "inputs", None) or ()
+    every = list(model._flatten_layers(include_self=False))
+    embeddings = [layer for layer in every if isinstance(layer, keras.layers.Embedding)]
+    masked = any(isinstance(layer, keras.layers.Masking) and not layer.mask_value for layer in every)
+    found = []
+    for tensor in tensors:
+        behind = [e for e in embeddings if takes(e, tensor)] or (embeddings if len(tensors) == 1 else [])
+        sizes = [size or ("time" if k else "batch") for k, size in enumerate(tensor.shape)]
+        dtype = str(tensor.dtype)
+        is_float = dtype.startswith(("float", "bfloat"))
+        if not behind and not is_float:
+            raise InvalidModel(
+                f"input {tensor.name} is of {dtype}, and its range is not known: needs --inputs"
+            )
+        whole = (0, min(e.input_dim for e in behind) - 1) if behind else None
+        padded = any(e.mask_zero for e in behind) if behind else masked
+        found.append(Input(tensor.name, tuple(sizes), whole, padded, dtype))
+    return tuple(found)
+
+
+def takes(layer: Any, tensor: Any) -> bool:
+    """Tell whether a layer takes one of its model's inputs directly."""
+    return any(given is tensor for node in layer._inbound_nodes for given in node.input_tensors)
+
+
+@contextmanager
+def watched(model: Any, recorder: Recorder) -> Iterator[None]:
+    """Watch the recurrent layers of a model: each has a call of its own meanwhile."""
+    layers = list(keras_model.recurrent(model).values())
+    for layer in layers:  # in __dict__, as Keras's own __setattr__ would track it
+        layer.__dict__["call"] = partial(called, layer, layer.call, recorder)
+    try:
+        yield
+    finally:
+        for layer in layers:
+            layer.__dict__.pop("call", None)
+
+
+def called(
+    layer: Any,
+    call: Callable[..., Any],
+    recorder: Recorder,
+    sequences: Any,
+    initial_state: Any = None,
+    mask: Any = None,
+    **more: Any,
+) -> Any:
+    """The answer of a layer's call, kept and perhaps replaced."""
+    answer = call(sequences, initial_state=initial_state, mask=mask, **more)
+    parts = list(arrays_in(answer))
+    kept = call_of(layer, sequences, initial_state, mask, [as_numpy(part) for part in parts])
+    instead = recorder.add(kept)
+    if instead is None:
+        return answer
+    made = emitting(layer, parts, instead, lengths_of(mask))
+    return made if isinstance(answer, (list, tuple)) else made[0]
+
+
+def call_of(layer: Any, inputs: Any, initial: Any, mask: Any, answer: list[Array]) -> Call:
+    """A call in the reference's form."""
+    outputs, *final = answer
+    sequences = bool(layer.return_sequences)
+    if sequences and getattr(layer, "go_backwards", False):
+        outputs = outputs[:, ::-1]
+    states = [as_numpy(state) for state in arrays_in(initial)]
+    return Call(
+        layer.name,
+        as_numpy(inputs),
+        by_kind(states, kinds_of(layer)),
+        outputs if sequences else None,
+        None if sequences else outputs,
+        by_kind(final, kinds_of(layer)),
+        lengths_of(mask),
+    )
+
+
+def kinds_of(layer: Any) -> int:
+    """The number of kinds of states, 2 for an LSTM."""
+    size = getattr(layer, "forward_layer", layer).cell.state_size
+    return len(size) if isinstance(size, (list, tuple)) else 1
+
+
+def lengths_of(mask: Any) -> Array | None:
+    """The lengths of rows that a mask tells; None without one. Raises InvalidModel where it has holes."""
+    if mask is None:
+        return None
+    valid = as_numpy(mask).astype(bool)
+    lengths: Array = valid.sum(axis=1)
+    if (valid != (np.arange(valid.shape[1]) < lengths[:, None])).any():
+        raise InvalidModel("a mask is not of padding at the end of rows: that cannot be compared")
+    return lengths
+
+
+def emitting(layer: Any, own: list[Any], instead: Call, lengths: Array | None) -> list[Any]:
+    """The answer of a layer with another's outputs and final states, where there are any."""
+    import keras
+
+    outputs, *final = own
+    if layer.return_sequences and instead.outputs is not None:
+        array = instead.outputs[:, ::-1] if getattr(layer, "go_backwards", False) else instead.outputs
+        outputs = keras.ops.convert_to_tensor(array.astype(as_numpy(outputs).dtype))
+    elif not layer.return_sequences:
+        last = instead.last
+        if last is None and instead.outputs is not None:
+            last = last_of(layer, instead.outputs, lengths)
+        if last is not None:
+            outputs = keras.ops.convert_to_tensor(last.astype(as_numpy(outputs).dtype))
+    if final and instead.final:
+        cells = [state[k] for k in range(len(instead.final[0])) for state in instead.final]
+        pairs = zip(cells, final, strict=True)
+        final = [keras.ops.convert_to_tensor(c.astype(as_numpy(f).dtype)) for c, f in pairs]
+    return [outputs, *final]
+
+
+def last_of(layer: Any, outputs: Array, lengths: Array | None) -> Array | None:
+    """The last output as Keras gives it, of all outputs: each direction's where it ends.
+
+    None where the directions cannot be told apart.
+    """
+    rows = np.arange(len(outputs))
+    ends = outputs[rows, (np.full(len(outputs), outputs.shape[1]) if lengths is None else lengths) - 1]
+    merge = getattr(layer, "merge_mode", "")
+    if merge == "concat":
+        half = outputs.shape[-1] // 2
+        return np.concatenate([ends[:, :half], outputs[:, 0, half:]], axis=-1)
+    if merge:
+        return None
+    return np.asarray(outputs[:, 0] if layer.go_backwards else ends)

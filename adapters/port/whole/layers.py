@@ -1,0 +1,109 @@
+"""A recurrent layer within a model, judged by the oracle from the inputs that it really got."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from rnn_lockstep.adapters.backends.contract import Facts
+from rnn_lockstep.adapters.models.options import settled
+from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer, in_dtype
+from rnn_lockstep.adapters.port.answers import judge
+from rnn_lockstep.adapters.port.check import check_port
+from rnn_lockstep.adapters.port.weights import weights_diff
+from rnn_lockstep.adapters.port.whole.model import Call, WholeModel
+from rnn_lockstep.adapters.port.whole.pairing import Place
+from rnn_lockstep.reference import Trace, Verdict
+from rnn_lockstep.reference.diagnosis.mistakes.mistake import with_states
+
+FEW = 8  # sequences, to explain a layer that is wrong
+
+
+@dataclass(frozen=True, eq=False)
+class LayerFound:
+    """The verdict on one recurrent layer within the target.
+
+    weights: lines that tell how its weights differ.  cause: the likely one of a mismatch.
+    verdicts: the oracle's, one for each question.
+    """
+
+    place: Place
+    verdicts: tuple[Verdict, ...]
+    weights: tuple[str, ...] = ()
+    cause: str = ""
+
+    @property
+    def status(self) -> str:
+        """The worst of the verdicts; wrong weights are a mismatch whatever the answers are."""
+        statuses = {v.status for v in self.verdicts}
+        if self.cause or statuses & {"mismatch", "drift"}:
+            return "mismatch"
+        return "match" if "match" in statuses else "inconclusive"
+
+    def __str__(self) -> str:
+        if self.status == "mismatch":
+            return self.cause or next(v.reason for v in self.verdicts if v.status in ("mismatch", "drift"))
+        if self.status == "inconclusive":
+            return self.verdicts[-1].reason
+        return f"worst/bound {max(v.ratio for v in self.verdicts):.2g}"
+
+
+def layer_found(
+    place: Place,
+    layers: tuple[RecurrentLayer, RecurrentLayer],
+    calls: Sequence[tuple[Call, Call]],
+    target: WholeModel,
+    options: Mapping[str, Any],
+) -> LayerFound:
+    """The verdict on a layer of the target's.
+
+    layers: the source's and the target's.  calls: those of the target and the source, one for each question.
+    Raises InvalidModel for options that do not fit.
+    """
+    mine, its, _ = settled(*layers, options)
+    assert its is not None
+    diff = weights_diff(mine, its)
+    lines = tuple(diff.lines())
+    if not diff.arrays:
+        return LayerFound(place, (), lines, diff.cause)
+    verdicts = tuple(judged(mine, call, source.lengths, target.facts()) for call, source in calls)
+    found = LayerFound(place, verdicts, lines, diff.cause)
+    if found.status == "mismatch" and not found.cause:
+        return replace(found, cause=cause_alone(mine, place, target))
+    return found
+
+
+def judged(layer: RecurrentLayer, call: Call, lengths: np.ndarray[Any, Any] | None, facts: Facts) -> Verdict:
+    """The oracle's verdict on one call. lengths: those that the source's layer was told."""
+    given = call.outputs if call.outputs is not None else call.last
+    assert given is not None
+    told = call.lengths is not None
+    if told or call.outputs is None:
+        lengths = call.lengths
+    layer = in_dtype(replace(layer, return_sequences=call.outputs is not None), given.dtype)
+    more = {} if lengths is None else {"lengths": np.asarray(lengths)}
+    case = layer.case(call.inputs.astype(given.dtype), **more)
+    if call.initial:
+        states = (s.reshape(shape) for s, shape in zip(call.initial, case.state_shapes, strict=True))
+        case = with_states(case, *(state.astype(given.dtype) for state in states))
+    if case.padded and call.outputs is not None:
+        given = np.where(case.valid[..., None], given, given.dtype.type(0))
+    final: list[Any] = [None, None]
+    if call.final and (told or lengths is None):
+        final = [s.reshape(shape) for s, shape in zip(call.final, case.state_shapes, strict=True)] + [None]
+    names = ("final_state", "final_cell_state")
+    kinds = len(case.state_shapes)
+    unobserved = [name for name, state in zip(names[:kinds], final, strict=False) if state is None]
+    return judge(facts, case, Trace(given, final[0], final[1]), unobserved)
+
+
+def cause_alone(layer: RecurrentLayer, place: Place, target: WholeModel) -> str:
+    """The likely cause, from more questions to the target's layer alone; empty where that tells none."""
+    try:
+        alone = check_port(layer, target.alone(place.name), examples=FEW)
+    except InvalidModel:
+        return ""
+    if alone.status == "mismatch":
+        return alone.cause
+    return "alone, the layer matches; within the model it does not"

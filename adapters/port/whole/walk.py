@@ -1,0 +1,145 @@
+"""Two models walked side by side: the source's recurrent layers emit what the target's do.
+
+So the errors of one segment, which is what stands between two recurrent layers, do not add to the next one's.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+
+import numpy as np
+
+from rnn_lockstep.adapters.port.whole.allowance import Beside
+from rnn_lockstep.adapters.port.whole.inputs import Example
+from rnn_lockstep.adapters.port.whole.model import Call, Run, WholeModel
+from rnn_lockstep.adapters.port.whole.pairing import Place, as_one, emitted
+from rnn_lockstep.reference.oracle.validation import Array
+
+STATES = ("the initial state h", "the initial state c")
+Change = Callable[[Call], Call]
+
+
+@dataclass(frozen=True, eq=False)
+class Walk:
+    """The answers of both models to the same examples, and the source when it emits what the target does.
+
+    narrow, wide: the source in float32 and in float64; wide is None where that cannot be.
+    answers: the target's.  own: the source's in float32.
+    places: the recurrent layers beside each other; none where they cannot be seen.
+    """
+
+    narrow: WholeModel
+    wide: WholeModel | None
+    examples: Sequence[Example]
+    answers: Sequence[Run]
+    own: Sequence[Run]
+    places: Sequence[Place]
+
+    @cached_property
+    def forced(self) -> list[tuple[Run, Run | None]]:
+        """The source's runs on every example, in float32 and in float64, with what the target emits."""
+        wide = self.wide
+        return [
+            (self.again(self.narrow, k), None if wide is None else self.again(wide, k))
+            for k in range(len(self.examples))
+        ]
+
+    def again(
+        self,
+        model: WholeModel,
+        k: int,
+        changes: dict[int, Change] | None = None,
+        inputs: Example | None = None,
+    ) -> Run:
+        """A run of the source on an example, its layers emitting the target's, some of them changed.
+
+        changes: by the number of the place.  inputs: others than the example's.
+        """
+        calls = {n: self.target_call(k, n) for n in range(self.fitting)}
+        for number, change in (changes or {}).items():
+            calls[number] = change(calls[number])
+        mine = self.own[k].calls
+        cells = {name: len(layer.cells) for name, layer in self.narrow.layers.items()}
+        found = self.places[: self.fitting]
+        return model.run(inputs or self.examples[k], emitted(found, mine, calls, cells))
+
+    @cached_property
+    def fitting(self) -> int:
+        """The number of places, from the first, at which the target is given what has the source's shape.
+
+        What comes after that cannot be compared: the source cannot emit arrays of another shape.
+        """
+        for number in range(len(self.places)):
+            for k, run in enumerate(self.own):
+                theirs, ours = self.target_call(k, number), self.source_call(run, number)
+                shapes = [call.inputs.shape for call in (theirs, ours)]
+                packed = theirs.lengths is not None or ours.lengths is not None
+                if any(shape[:: 2 if packed else 1] != shapes[0][:: 2 if packed else 1] for shape in shapes):
+                    return number
+        return len(self.places)
+
+    def target_call(self, k: int, place: int) -> Call:
+        """The target's call at a place, on an example."""
+        return as_one(self.answers[k].calls, self.places[place].target)
+
+    def source_call(self, run: Run, place: int) -> Call:
+        """The source's call at a place, in one of its runs."""
+        return as_one(run.calls, self.places[place].source)
+
+    def segments(self) -> list[str]:
+        """The segments in words: before the first layer, between two, after the last."""
+        names = [place.name for place in self.places]
+        if not names:
+            return ["the whole model"]
+        between = [f"between {a} and {b}" for a, b in pairwise(names)]
+        return [f"before {names[0]}", *between, f"after {names[-1]}"]
+
+    def tensors(self, segment: int, k: int, narrow: Run, wide: Run | None) -> list[Beside]:
+        """What comes out of a segment, beside the source's, on one example."""
+        if segment == len(self.places):
+            return self.outputs(k, narrow, wide)
+        theirs, ours = self.target_call(k, segment), self.source_call(narrow, segment)
+        exact = ours if wide is None else self.source_call(wide, segment)
+        valid = None if ours.lengths is None else steps_before(ours.lengths, ours.inputs.shape[1])
+        arrays = [theirs.inputs, ours.inputs, exact.inputs]
+        if valid is not None and theirs.lengths is not None:  # packed rows end with the longest
+            shortest = min(array.shape[1] for array in arrays)
+            arrays, valid = [array[:, :shortest] for array in arrays], valid[:, :shortest]
+        found = [beside("what it is given", arrays, wide is not None, valid)]
+        ends = [theirs, ours, exact]
+        states = zip(*(or_zeros(call.initial, ends) for call in ends), strict=True)
+        pairs = zip(STATES, states, strict=False)
+        return [*found, *(beside(name, given, wide is not None) for name, given in pairs)]
+
+    def outputs(self, k: int, narrow: Run, wide: Run | None) -> list[Beside]:
+        """The outputs of both models on one example; those that the target has not are left out."""
+        found, example = [], self.examples[k]
+        exact = narrow if wide is None else wide
+        every = list(zip(self.answers[k].outputs, narrow.outputs, exact.outputs, strict=False))
+        for number, arrays in enumerate(every):
+            valid, name = None, "the output" if len(every) == 1 else f"output {number}"
+            size = arrays[1].shape[:2]
+            if example.lengths is not None and size == example.arrays[0].shape[:2] and arrays[1].ndim > 2:
+                valid = steps_before(example.lengths, size[1])
+            found.append(beside(name, arrays, wide is not None, valid))
+        return found
+
+
+def beside(name: str, arrays: Sequence[Array], is_wide: bool, valid: Array | None = None) -> Beside:
+    """A tensor of the target's beside the source's two. Where shapes differ, padding does not matter."""
+    target, narrow, wide = arrays
+    told = valid if target.shape == narrow.shape else None
+    return Beside(name, target, narrow, wide if is_wide else None, told)
+
+
+def steps_before(lengths: Array, time: int) -> Array:
+    """The steps that count (batch, time), true, of rows of some lengths."""
+    return np.asarray(np.arange(time) < np.asarray(lengths)[:, None])
+
+
+def or_zeros(states: tuple[Array, ...], calls: Sequence[Call]) -> tuple[Array, ...]:
+    """Initial states, or zeros where a layer was given none and another was."""
+    if states:
+        return states
+    return tuple(np.zeros_like(state) for state in next((c.initial for c in calls if c.initial), ()))
