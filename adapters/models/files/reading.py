@@ -1,6 +1,6 @@
 """Tools that the formats of model files share: a file's bytes, checked arrays, refusals in one line."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from math import prod
@@ -107,6 +107,21 @@ def layer(name: str, cells: Sequence[Weights], **options: Any) -> RecurrentLayer
         return RecurrentLayer(name, tuple(cells), **options)
     except ValueError as error:
         raise ValueError(f"layer {name}: {error}") from None
+
+
+def or_error(read: Callable[..., Array], *given: Any) -> Array | ValueError:
+    """The array that a function reads, or the error why it cannot, which is raised where it is needed."""
+    try:
+        return read(*given)
+    except ValueError as error:
+        return error
+
+
+def need_arrays(found: Iterable[Array | ValueError | None]) -> None:
+    """Raise the first error among arrays that were read."""
+    for each in found:
+        if isinstance(each, ValueError):
+            raise each
 
 
 def array_in(data: bytes, dtype: Any, shape: Sequence[Any], name: str) -> Array:

@@ -15,7 +15,7 @@ from rnn_lockstep.adapters.models.files import (
     torch_file,
 )
 from rnn_lockstep.adapters.models.files.format import Format
-from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer
+from rnn_lockstep.adapters.models.recurrent_layer import Found, InvalidModel, RecurrentLayer, readable
 from rnn_lockstep.adapters.one_line import printable
 
 # The modules of formats import nothing that is large until a file is read or written.
@@ -54,11 +54,19 @@ def format_of(path: Path) -> Format:
 
 
 def read_model(path: Path) -> list[RecurrentLayer]:
-    """The recurrent layers of a model file. Raises InvalidModel."""
+    """The recurrent layers of a model file that can be read. Raises InvalidModel where there are none."""
+    return readable(found_in(path), printable(path))
+
+
+def found_in(path: Path) -> list[Found]:
+    """The recurrent layers of a model file, with a reason for each that cannot be read.
+
+    Raises InvalidModel where there are none at all, or the file itself cannot be read.
+    """
     if (shard := SHARD.search(path.name)) and int(shard[2]) > 1:
         told = f"is shard {int(shard[1])} of {int(shard[2])}, a part of a model: join them into one file"
         raise InvalidModel(f"{printable(path)}: {told}")
-    layers = format_of(path).read(path)
+    layers = [*format_of(path).read(path)]
     if not layers:
         raise InvalidModel(f"{printable(path)}: has no recurrent layers that can be read")
     return layers

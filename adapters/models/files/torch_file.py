@@ -21,7 +21,7 @@ from rnn_lockstep.adapters.models.files.archive import Archive
 from rnn_lockstep.adapters.models.files.format import Format
 from rnn_lockstep.adapters.models.files.torch_modules import modules_of
 from rnn_lockstep.adapters.models.files.torch_pickle import Storage, Tensor, unpickled
-from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer
+from rnn_lockstep.adapters.models.recurrent_layer import Found, InvalidModel, RecurrentLayer
 from rnn_lockstep.reference.oracle.validation import Array
 
 STATE_DICTS = ("state_dict", "model_state_dict", "model")
@@ -31,15 +31,15 @@ DTYPES = {"Double": "float64", "Float": "float32", "Half": "float16", "BFloat16"
 MOST_SHARED = 16
 
 
-def read(path: Path) -> list[RecurrentLayer]:
+def read(path: Path) -> list[Found]:
     """The recurrent layers of a file's state dict. Raises InvalidModel."""
     with reading.refusing(path):
         data = reading.contents(path)
         content, storage = _zipped(data) if data.startswith(b"PK") else _streamed(data)
         tensors = _state_dict(content)
         recurrent = {key: t for key, t in tensors.items() if torch_keys.is_recurrent(key)}
-        arrays = {key: array_of(key, t, storage) for key, t in recurrent.items()}
-        if sum(array.nbytes for array in arrays.values()) > MOST_SHARED * len(data):
+        arrays = {key: reading.or_error(array_of, key, t, storage) for key, t in recurrent.items()}
+        if sum(getattr(array, "nbytes", 0) for array in arrays.values()) > MOST_SHARED * len(data):
             raise ValueError("its tensors share too few numbers to be so large")
         return torch_keys.layers_of({**dict.fromkeys(tensors), **arrays})
 

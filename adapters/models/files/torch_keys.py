@@ -15,7 +15,7 @@ import numpy as np
 from rnn_lockstep.adapters.backends import torch_adapter
 from rnn_lockstep.adapters.backends.weight_layouts import pack
 from rnn_lockstep.adapters.models.files import reading, torch_derived
-from rnn_lockstep.adapters.models.recurrent_layer import RecurrentLayer
+from rnn_lockstep.adapters.models.recurrent_layer import Found, RecurrentLayer, read_or_reason
 from rnn_lockstep.reference import Weights
 from rnn_lockstep.reference.oracle.validation import Array
 
@@ -32,10 +32,10 @@ def is_recurrent(key: Any) -> bool:
     return isinstance(key, str) and (KEY.fullmatch(key) is not None or torch_derived.is_part(key))
 
 
-def layers_of(tensors: Mapping[str, Any]) -> list[RecurrentLayer]:
+def layers_of(tensors: Mapping[str, Any]) -> list[Found]:
     """The layers in a state dict of arrays, in its order; other keys are left alone.
 
-    Raises ValueError, naming the layer or key.
+    tensors: an array may be the error why it cannot be read, which is then the layer's.
     """
     modules: dict[str, Cells] = {}
     for key, tensor in torch_derived.resolved(tensors).items():
@@ -44,7 +44,11 @@ def layers_of(tensors: Mapping[str, Any]) -> list[RecurrentLayer]:
             cells = modules.setdefault(prefix or "", {})
             cells.setdefault((int(number or 0), reverse is not None), {})[parameter] = tensor
     wrapped = all(key.startswith("module.") for key in tensors)  # by DataParallel
-    return [_layer(plain_name(prefix, wrapped), prefix, cells) for prefix, cells in modules.items()]
+    names = {prefix: plain_name(prefix, wrapped) for prefix in modules}
+    return [
+        read_or_reason(names[prefix] or "the module", _layer, names[prefix], prefix, cells)
+        for prefix, cells in modules.items()
+    ]
 
 
 def plain_name(prefix: str, wrapped: bool = False) -> str:
@@ -78,6 +82,7 @@ def _weights(where: str, parameters: dict[str, Any]) -> Weights:
     for name in ("weight_ih", "weight_hh"):
         if name not in parameters:
             raise ValueError(f"layer {where} has no {name} beside {', '.join(parameters)}")
+    reading.need_arrays(parameters.values())
     return Weights(**{field: parameters.get(name) for name, field in PARAMETERS.items()})
 
 
