@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rnn_lockstep.adapters import safe_files
-from rnn_lockstep.adapters.models.files.table import FORMATS, WRITABLE, format_of, read_model
+from rnn_lockstep.adapters.models.files.table import WRITABLE, format_of, of_suffix, read_model
 from rnn_lockstep.adapters.models.options import assumptions, with_options
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer, readable, stacked
 from rnn_lockstep.adapters.one_line import in_one_line, printable, with_type
@@ -34,7 +34,8 @@ def convert(
     """
     if os.path.exists(target) and not force:
         raise InvalidModel(f"{printable(str(target))} is there already; --force replaces it")
-    write = format_of(target).write if target.name.endswith(tuple(FORMATS)) else None
+    written = of_suffix(target)  # whatever is in a file that is there
+    write = written.write if written else None
     if write is None:
         raise InvalidModel(f"{printable(str(target))}: cannot be written; there are {', '.join(WRITABLE)}")
     end = of_file(source)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from rnn_lockstep.adapters.backends.registry import UnknownBackend, load
-from rnn_lockstep.adapters.models.files.table import FORMATS, format_of, found_in
+from rnn_lockstep.adapters.models.files.table import FORMATS, file_of, format_of, found_in
 from rnn_lockstep.adapters.models.live import Way, found_live, is_live, ways
 from rnn_lockstep.adapters.models.live.foreign import foreign_code
 from rnn_lockstep.adapters.models.live.signature import required
@@ -87,7 +87,7 @@ def endpoint(given: Any) -> Endpoint:
     if isinstance(given, RecurrentLayer):
         return Endpoint(given.name, (given,))
     if isinstance(given, (str, Path)):
-        if not str(given).endswith(tuple(FORMATS)) and ":" in str(given):
+        if not str(given).endswith(tuple(FORMATS)) and ":" in str(given) and not Path(given).exists():
             return of_model(imported(str(given)), str(given))
         return of_file(Path(given))
     return of_model(given, name_of(given))
@@ -95,7 +95,7 @@ def endpoint(given: Any) -> Endpoint:
 
 def of_file(path: Path) -> Endpoint:
     """A model file, whose layers its format's backend runs, and NumPy's what that cannot."""
-    backends = tuple(dict.fromkeys((format_of(path).backend, "numpy")))
+    backends = tuple(dict.fromkeys((format_of(file_of(path)).backend, "numpy")))
     return Endpoint(printable(path.name), tuple(found_in(path)), backends=backends)
 
 

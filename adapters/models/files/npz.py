@@ -48,7 +48,8 @@ def read(path: Path) -> list[Found]:
         }
         own = {name: array for name, array in arrays.items() if KEY.fullmatch(name)}
         others = {name: arrays.get(name) for name in names if name not in own}
-        return layers_of(own) + torch_keys.layers_of(others)
+        found = layers_of(own) + torch_keys.layers_of(torch_keys.unwrapped(others))
+        return reading.need_layers(found, names)
 
 
 def _member(archive: Archive, name: str) -> Array:

@@ -12,13 +12,16 @@ import numpy as np
 
 from rnn_lockstep.adapters import safe_files
 from rnn_lockstep.adapters.backends.weight_layouts import unpack
-from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer
+from rnn_lockstep.adapters.models.recurrent_layer import Found, InvalidModel, RecurrentLayer
 from rnn_lockstep.adapters.one_line import in_one_line, printable
 from rnn_lockstep.reference import Weights
 from rnn_lockstep.reference.oracle.cells import GATES
 from rnn_lockstep.reference.oracle.validation import Array, need_weights
 
 LARGEST_FILE = 2**32
+BEGINNING = 256  # bytes, which tell the format where the suffix does not
+FEW = 6  # names that are listed
+LFS = b"version https://git-lfs.github.com/spec/"
 FLOATS: dict[str, Any] = {
     **{name: np.dtype(name) for name in ("float64", "float32", "float16")},
     "bfloat16": np.dtype(ml_dtypes.bfloat16),
@@ -38,7 +41,34 @@ def refusing(path: Path) -> Iterator[None]:
 
 def contents(path: Path) -> bytes:
     """A regular file's bytes. Raises OSError or ValueError."""
-    return safe_files.read(path, LARGEST_FILE)
+    data = safe_files.read(path, LARGEST_FILE)
+    need_no_pointer(data)
+    return data
+
+
+def need_no_pointer(data: bytes) -> None:
+    """Raise ValueError where a file is only what git keeps in its place."""
+    if data.startswith(LFS):
+        raise ValueError("it is a Git LFS pointer and not the file itself, which `git lfs pull` fetches")
+
+
+def beginning(path: Path) -> bytes:
+    """A file's first bytes, which tell its format; none where it is no regular file."""
+    try:
+        return safe_files.read_part(path, 0, min(BEGINNING, safe_files.size_of(path)))
+    except (OSError, ValueError):
+        return b""
+
+
+def need_layers(found: Sequence[Found], names: Iterable[str]) -> list[Found]:
+    """The layers that were found. Raises ValueError where there are none, with the names of what there is."""
+    if found:
+        return [*found]
+    names = [*names]
+    more = f" and {len(names) - FEW} more" if len(names) > FEW else ""
+    there = ", ".join(name[:40] for name in names[:FEW])
+    told = f"; it has {there}{more}" if names else "; it has no arrays"
+    raise ValueError(f"it has no recurrent layers that can be read{told}")
 
 
 def need_package(name: str) -> None:

@@ -20,14 +20,17 @@ DTYPES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat1
 def read(path: Path) -> list[Found]:
     """The recurrent layers of a file, such as `safetensors.torch.save_file` makes. Raises InvalidModel."""
     with reading.refusing(path):
-        try:
-            tensors = dict(deserialize(reading.contents(path)))  # type: ignore[no-untyped-call]
-        except SafetensorError as error:
-            raise ValueError(str(error)) from None
-        arrays: dict[str, Any] = dict.fromkeys(tensors)
-        for key in filter(torch_keys.is_recurrent, tensors):
-            arrays[key] = reading.or_error(array_of, key, tensors[key])
-        return torch_keys.layers_of(arrays)
+        return torch_keys.layers_or_names(torch_keys.unwrapped(tensors(path)))
+
+
+def tensors(path: Path) -> dict[str, Any]:
+    """The tensors of a file; only those of recurrent layers are arrays. Raises ValueError."""
+    try:
+        found = dict(sorted(deserialize(reading.contents(path))))  # type: ignore[no-untyped-call]
+    except SafetensorError as error:
+        raise ValueError(str(error)) from None
+    recurrent = filter(torch_keys.is_recurrent, found)
+    return {**dict.fromkeys(found), **{key: reading.or_error(array_of, key, found[key]) for key in recurrent}}
 
 
 def array_of(key: str, tensor: dict[str, Any]) -> Array:

@@ -32,6 +32,21 @@ def is_recurrent(key: Any) -> bool:
     return isinstance(key, str) and (KEY.fullmatch(key) is not None or torch_derived.is_part(key))
 
 
+def unwrapped(tensors: Mapping[str, Any]) -> dict[str, Any]:
+    """The tensors by the keys that they have without what wraps the outermost module, or is of torch.compile.
+
+    The first is DataParallel, its likes, or AveragedModel, which has a number beside the module.
+    """
+    dotted = [key for key in tensors if "." in key]
+    wrapped = bool(dotted) and all(key.startswith("module.") for key in dotted)
+    return {plain_name(key.removeprefix("module.") if wrapped else key): t for key, t in tensors.items()}
+
+
+def layers_or_names(tensors: Mapping[str, Any]) -> list[Found]:
+    """The layers, of which there must be one. Raises ValueError, listing what there is."""
+    return reading.need_layers(layers_of(tensors), tensors)
+
+
 def layers_of(tensors: Mapping[str, Any]) -> list[Found]:
     """The layers in a state dict of arrays, in its order; other keys are left alone.
 
@@ -43,22 +58,19 @@ def layers_of(tensors: Mapping[str, Any]) -> list[Found]:
             prefix, parameter, number, reverse = found.groups()
             cells = modules.setdefault(prefix or "", {})
             cells.setdefault((int(number or 0), reverse is not None), {})[parameter] = tensor
-    wrapped = all(key.startswith("module.") for key in tensors)  # by DataParallel
-    names = {prefix: plain_name(prefix, wrapped) for prefix in modules}
     return [
-        read_or_reason(names[prefix] or "the module", _layer, names[prefix], prefix, cells)
-        for prefix, cells in modules.items()
+        read_or_reason(name or "the module", _layer, plain_name(name), cells)
+        for name, cells in modules.items()
     ]
 
 
-def plain_name(prefix: str, wrapped: bool = False) -> str:
-    """A module's name without what wraps it; empty for the outermost module."""
-    parts = prefix.split(".")[1 if wrapped else 0 :]
-    return ".".join(part for part in parts if part != "_orig_mod")  # of torch.compile
+def plain_name(name: str) -> str:
+    """A name without what torch.compile puts into it; empty for the outermost module."""
+    return ".".join(part for part in name.split(".") if part != "_orig_mod")
 
 
-def _layer(name: str, prefix: str, cells: Cells) -> RecurrentLayer:
-    where = prefix or "the module"
+def _layer(name: str, cells: Cells) -> RecurrentLayer:
+    where = name or "the module"
     directions = 2 if any(reverse for _, reverse in cells) else 1
     expected = [(k, bool(d)) for k in range(len(cells) // directions) for d in range(directions)]
     if sorted(cells) != expected:
