@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
-from rnn_lockstep.adapters.models.files.table import FORMATS, WRITABLE, read_model
+from rnn_lockstep.adapters.models.files.table import FORMATS, WRITABLE, found_in
 from rnn_lockstep.adapters.models.options import parsed
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel
 from rnn_lockstep.adapters.models.show import shown
@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def run_show(asked: argparse.Namespace) -> int:
     """Print the recurrent layers of a model file."""
     width = shutil.get_terminal_size((WIDTH_IN_A_FILE, 24)).columns
-    print(shown(read_model(asked.file), width), end="")
+    print(shown(found_in(asked.file), width), end="")
     return 0
 
 

@@ -1,12 +1,12 @@
 """Recurrent layers of models: weights and all else that decides the answer, from whatever file."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
 
-from rnn_lockstep.adapters.one_line import printable
+from rnn_lockstep.adapters.one_line import in_one_line, printable
 from rnn_lockstep.reference import Case, Weights
 from rnn_lockstep.reference.oracle.cells import CELLS, Cell
 from rnn_lockstep.reference.oracle.validation import Array
@@ -121,13 +121,50 @@ class RecurrentLayer:
         return [n for n in names if n not in assumed and getattr(self, n) != getattr(other, n)]
 
 
-def only(layers: Sequence[RecurrentLayer], name: str | None, where: str) -> RecurrentLayer:
-    """The layer of that name, or the only one. Raises InvalidModel, listing what there is."""
-    found = [layer for layer in layers if name in (None, layer.name)]
-    if len(found) == 1:
-        return found[0]
+@dataclass(frozen=True)
+class UnreadLayer:
+    """A recurrent layer of a model that cannot be read, by its name, and why in one line."""
+
+    name: str
+    reason: str
+
+
+Found = RecurrentLayer | UnreadLayer
+
+
+def read_or_reason(name: str, read: Callable[..., RecurrentLayer], *given: Any) -> Found:
+    """The layer that a function reads, or the reason why it cannot: what is wrong with one costs no other."""
+    try:
+        return read(*given)
+    except (ValueError, OverflowError) as error:
+        return UnreadLayer(name, in_one_line(error))
+
+
+def readable(found: Sequence[Found], where: str = "") -> list[RecurrentLayer]:
+    """The layers that were read. Raises InvalidModel with the first reason where all others were not."""
+    layers = [layer for layer in found if isinstance(layer, RecurrentLayer)]
+    if found and not layers:
+        raise InvalidModel(f"{where}{': ' if where else ''}{unread(found)[0].reason}")
+    return layers
+
+
+def unread(found: Sequence[Found]) -> list[UnreadLayer]:
+    """The layers that could not be read."""
+    return [layer for layer in found if isinstance(layer, UnreadLayer)]
+
+
+def only(layers: Sequence[Found], name: str | None, where: str) -> RecurrentLayer:
+    """The layer of that name, of that end of a name, or the only one that was read.
+
+    Raises InvalidModel, listing what there is, or with the reason why it could not be read.
+    """
+    found = [layer for layer in layers if name == layer.name]
+    found = found or [layer for layer in layers if layer.name.endswith((f".{name}", f"/{name}"))]
+    read = readable(layers if name is None else found, where)
+    if len(read) == 1:
+        return read[0]
     names = printable(", ".join(layer.name for layer in layers)) or "none"
-    if name is None and layers:
+    if name is None and read:
         raise InvalidModel(f"{where} has several recurrent layers, and needs the name of one: {names}")
     raise InvalidModel(f"{where} has no recurrent layer{f' {name}' if name else ''}; it has: {names}")
 

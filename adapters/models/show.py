@@ -6,15 +6,19 @@ from io import StringIO
 from rich.console import Console
 from rich.table import Table
 
-from rnn_lockstep.adapters.models.recurrent_layer import RecurrentLayer
+from rnn_lockstep.adapters.models.recurrent_layer import Found, RecurrentLayer, unread
 from rnn_lockstep.adapters.one_line import printable
 
 COLUMNS = ("layer", "cell", "in -> hidden", "layers", "biases", "dtype", "parameters", "conventions")
 NUMBERS = ("layers", "biases", "parameters")
 
 
-def shown(layers: Sequence[RecurrentLayer], width: int) -> str:
-    """The table as a text of a width in columns, with a line below on what the file does not tell."""
+def shown(found: Sequence[Found], width: int) -> str:
+    """The table as a text of a width in columns, with lines below on what the file does not tell.
+
+    Layers that cannot be read are below it, each with the reason.
+    """
+    layers = [layer for layer in found if isinstance(layer, RecurrentLayer)]
     table = Table(box=None, pad_edge=False)
     for column in COLUMNS:
         table.add_column(column, justify="right" if column in NUMBERS else "left", overflow="fold")
@@ -23,9 +27,12 @@ def shown(layers: Sequence[RecurrentLayer], width: int) -> str:
         table.add_row(printable(layer.name), layer.cell, layer.sizes, *counts, ", ".join(conventions(layer)))
     text = StringIO()
     console = Console(file=text, width=width, highlight=False, markup=False, emoji=False)
-    console.print(table)
+    if layers:
+        console.print(table)
     if any("?" in convention for layer in layers for convention in conventions(layer)):
         console.print("? the file does not tell: this is what is usual, and --set OPTION=VALUE another")
+    for odd in unread(found):
+        console.print(f"{printable(odd.name)} cannot be read: {printable(odd.reason)}", soft_wrap=True)
     return text.getvalue()
 
 

@@ -188,6 +188,8 @@ def pair_of(
     several = len(theirs.layers) != 1 and theirs.model is not None  # which may be a port all the same
     its = None if several and name is None else theirs.layer(name)
     mine, its, notes = settled(mine, its, options or {})
+    notes += [] if source_layer or layer else ours.left_out()
+    notes += [] if its is None or name else theirs.left_out()
     diff = None if its is None else weights_diff(mine, its)
     return Pair(ours, theirs, mine, its, name, diff, tuple(notes))
 

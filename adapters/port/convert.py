@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from rnn_lockstep.adapters import safe_files
-from rnn_lockstep.adapters.models.files.table import FORMATS, WRITABLE, format_of, read_model
+from rnn_lockstep.adapters.models.files.table import WRITABLE, format_of, of_suffix, read_model
 from rnn_lockstep.adapters.models.options import assumptions, with_options
-from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer, stacked
+from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer, readable, stacked
 from rnn_lockstep.adapters.one_line import in_one_line, printable, with_type
 from rnn_lockstep.adapters.port.check import check_port
-from rnn_lockstep.adapters.port.endpoint import endpoint
+from rnn_lockstep.adapters.port.endpoint import Endpoint, of_file
 from rnn_lockstep.adapters.port.weights import weights_diff
 
 
@@ -34,22 +34,25 @@ def convert(
     """
     if os.path.exists(target) and not force:
         raise InvalidModel(f"{printable(str(target))} is there already; --force replaces it")
-    write = format_of(target).write if target.name.endswith(tuple(FORMATS)) else None
+    written = of_suffix(target)  # whatever is in a file that is there
+    write = written.write if written else None
     if write is None:
         raise InvalidModel(f"{printable(str(target))}: cannot be written; there are {', '.join(WRITABLE)}")
-    layers = layers_to_write(source, layer, options or {})
+    end = of_file(source)
+    layers = layers_to_write(end, layer, options or {})
     data = write(layers)
     try:
         with safe_files.replacing(target) as new:  # of the target's name, whose suffix tells the format
             new.write_bytes(data)
-            return [line for each in prove(new, layers) for line in each]
+            proved = [line for each in prove(new, layers) for line in each]
+            return [*proved, *([] if layer else end.left_out())]
     except OSError as error:
         raise InvalidModel(f"{printable(str(target))}: {in_one_line(error)}") from None
 
 
-def layers_to_write(source: Path, layer: str | None, options: Mapping[str, Any]) -> list[RecurrentLayer]:
+def layers_to_write(source: Endpoint, layer: str | None, options: Mapping[str, Any]) -> list[RecurrentLayer]:
     """The layers to write, with the options that they assumed. Raises InvalidModel."""
-    found = read_model(source) if layer is None else [endpoint(source).layer(layer)]
+    found = readable(source.found, source.name) if layer is None else [source.layer(layer)]
     for name in options:
         if not any(name in each.assumed for each in found):
             raise InvalidModel(f"option {name}: {printable(source.name)} itself tells it")

@@ -10,17 +10,20 @@ from typing import Any
 import numpy as np
 
 from rnn_lockstep.adapters.backends.registry import UnknownBackend, load
-from rnn_lockstep.adapters.models.files.table import FORMATS, format_of, read_model
-from rnn_lockstep.adapters.models.live import Way, is_live, read_live, ways
+from rnn_lockstep.adapters.models.files.table import FORMATS, file_of, format_of, found_in
+from rnn_lockstep.adapters.models.live import Way, found_live, is_live, ways
 from rnn_lockstep.adapters.models.live.foreign import foreign_code
 from rnn_lockstep.adapters.models.live.signature import required
 from rnn_lockstep.adapters.models.live.way import INITIAL_STATE, LENGTHS
 from rnn_lockstep.adapters.models.recurrent_layer import (
+    Found,
     InvalidModel,
     RecurrentLayer,
     in_dtype,
     only,
+    readable,
     stacked,
+    unread,
 )
 from rnn_lockstep.adapters.one_line import printable, with_type
 from rnn_lockstep.reference import Case
@@ -31,12 +34,13 @@ from rnn_lockstep.reference.oracle.validation import Array
 class Endpoint:
     """A source or a target.
 
-    name: what it was given as.  layers: those that can be read.  model: the live model; None for a file.
+    name: what it was given as.  found: its recurrent layers, with a reason for each that cannot be read.
+    model: the live model; None for a file.
     backends: those that run the layers of a file, the first that can.
     """
 
     name: str
-    layers: tuple[RecurrentLayer, ...]
+    found: tuple[Found, ...]
     model: Any = None
     backends: tuple[str, ...] = ("numpy",)
 
@@ -47,16 +51,25 @@ class Endpoint:
         """
         parts = [] if name is None or name in self.names else name.split("+")
         if len(parts) < 2:
-            return only(self.layers, name, self.name)
+            return only(self.found, name, self.name)
         try:
-            return stacked([only(self.layers, part, self.name) for part in parts])
+            return stacked([only(self.found, part, self.name) for part in parts])
         except ValueError as error:
             raise InvalidModel(f"{self.name}: {error}") from None
 
     @property
+    def layers(self) -> list[RecurrentLayer]:
+        """Those of its layers that can be read."""
+        return [layer for layer in self.found if isinstance(layer, RecurrentLayer)]
+
+    @property
     def names(self) -> list[str]:
-        """The names of its layers."""
-        return [layer.name for layer in self.layers]
+        """The names of all its layers."""
+        return [layer.name for layer in self.found]
+
+    def left_out(self) -> list[str]:
+        """A note on each layer that cannot be read."""
+        return [f"{self.name}: left out, {printable(layer.reason)}" for layer in unread(self.found)]
 
     def ways(self, layer: RecurrentLayer | None, name: str | None) -> Iterator[Way]:
         """The ways to ask its layer of that name; `layer` is run where there is no live model."""
@@ -74,7 +87,7 @@ def endpoint(given: Any) -> Endpoint:
     if isinstance(given, RecurrentLayer):
         return Endpoint(given.name, (given,))
     if isinstance(given, (str, Path)):
-        if not str(given).endswith(tuple(FORMATS)) and ":" in str(given):
+        if not str(given).endswith(tuple(FORMATS)) and ":" in str(given) and not Path(given).exists():
             return of_model(imported(str(given)), str(given))
         return of_file(Path(given))
     return of_model(given, name_of(given))
@@ -82,8 +95,8 @@ def endpoint(given: Any) -> Endpoint:
 
 def of_file(path: Path) -> Endpoint:
     """A model file, whose layers its format's backend runs, and NumPy's what that cannot."""
-    backends = tuple(dict.fromkeys((format_of(path).backend, "numpy")))
-    return Endpoint(printable(path.name), tuple(read_model(path)), backends=backends)
+    backends = tuple(dict.fromkeys((format_of(file_of(path)).backend, "numpy")))
+    return Endpoint(printable(path.name), tuple(found_in(path)), backends=backends)
 
 
 def of_model(model: Any, name: str) -> Endpoint:
@@ -93,7 +106,9 @@ def of_model(model: Any, name: str) -> Endpoint:
     if not is_live(model):
         needs = "a file, a torch.nn.Module, a Keras layer or model, or a function"
         raise InvalidModel(f"{name} is a {name_of(type(model))}, needs {needs}")
-    return Endpoint(name, tuple(read_live(model)), model)
+    found = found_live(model)
+    readable(found)
+    return Endpoint(name, tuple(found), model)
 
 
 def imported(name: str) -> Any:

@@ -14,7 +14,7 @@ BROKEN = (BadZipFile, NotImplementedError, RuntimeError, EOFError, LookupError, 
 class Archive:
     """An archive's bytes, opened; `names` are those of its members.
 
-    compressed: whether members may be deflated; stored ones can be no larger than the archive.
+    compressed: whether members that are read may be deflated; stored ones can be no larger than the archive.
     Raises ValueError where it is none, or could take more memory than it should.
     """
 
@@ -25,17 +25,16 @@ class Archive:
             raise ValueError(f"it is no zip archive: {error}") from None
         members = self.zip.infolist()
         self.names = [member.filename for member in members]
-        for member in members:
-            self._need_plain(member, compressed)
+        self.methods = (ZIP_STORED, ZIP_DEFLATED) if compressed else (ZIP_STORED,)
         if len(set(self.names)) < len(members):
             raise ValueError("two members of the archive have one name")
-        unpacked, most = sum(m.file_size for m in members), len(data)
+        readable = [m for m in members if m.compress_type in self.methods]
+        unpacked, most = sum(m.file_size for m in readable), len(data)
         if unpacked > (FREE + TIMES * most if compressed else most):
             raise ValueError(f"its members would be {unpacked} bytes, too many for an archive of {most}")
 
-    def _need_plain(self, member: ZipInfo, compressed: bool) -> None:
-        methods = (ZIP_STORED, ZIP_DEFLATED) if compressed else (ZIP_STORED,)
-        if member.compress_type not in methods or member.flag_bits & 1:
+    def _need_plain(self, member: ZipInfo) -> None:
+        if member.compress_type not in self.methods or member.flag_bits & 1:
             raise ValueError(f"member {member.filename} is compressed or encrypted as no such file is")
 
     def read(self, name: str) -> bytes:
@@ -45,6 +44,7 @@ class Archive:
         """
         if name not in self.names:
             raise ValueError(f"the archive has no member {name}")
+        self._need_plain(self.zip.getinfo(name))
         try:
             with self.zip.open(name) as member:
                 return member.read(self.zip.getinfo(name).file_size)

@@ -16,7 +16,12 @@ from rnn_lockstep.adapters.models.files import flax_modules, reading
 from rnn_lockstep.adapters.models.files.flax_cells import Tree, cell_in, dictionaries
 from rnn_lockstep.adapters.models.files.flax_tree import packed_tree, tree_of
 from rnn_lockstep.adapters.models.files.format import Format
-from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer
+from rnn_lockstep.adapters.models.recurrent_layer import (
+    InvalidModel,
+    RecurrentLayer,
+    UnreadLayer,
+    read_or_reason,
+)
 from rnn_lockstep.reference import Weights
 
 DIRECTIONS = ("forward_rnn", "backward_rnn")
@@ -37,24 +42,30 @@ class Found(NamedTuple):
     directions: int
 
 
-def read(path: Path) -> list[RecurrentLayer]:
+def read(path: Path) -> list[RecurrentLayer | UnreadLayer]:
     """The recurrent layers in a file of parameters. Raises InvalidModel."""
     with reading.refusing(path):
         tree = tree_of(reading.contents(path))
         while isinstance(tree.get("params"), dict):  # beside an optimizer's state, which is alike
             tree = tree["params"]
         found = _all(tree, ())
-        names = reading.unique([_name(place) or layer.cell for place, layer in found])
+        names = reading.unique([_name(place) or getattr(layer, "cell", "") for place, layer in found])
         return [
-            reading.layer(
-                name,
-                layer.weights,
-                cell=layer.cell,
-                merge_mode="concat" if layer.directions == 2 else None,
-                assumed=UNTOLD,
-            )
-            for name, (_, layer) in zip(names, found, strict=True)
+            read_or_reason(name, _read, name, layer) for name, (_, layer) in zip(names, found, strict=True)
         ]
+
+
+def _read(name: str, layer: "Found | ValueError") -> RecurrentLayer:
+    """The layer of cells. Raises ValueError, where that was found instead."""
+    if isinstance(layer, ValueError):
+        raise layer
+    return reading.layer(
+        name,
+        layer.weights,
+        cell=layer.cell,
+        merge_mode="concat" if layer.directions == 2 else None,
+        assumed=UNTOLD,
+    )
 
 
 def _name(place: Place) -> str:
@@ -62,9 +73,17 @@ def _name(place: Place) -> str:
     return ".".join(place[:-1] if place and place[-1] in WRAPPERS else place)
 
 
-def _all(tree: Tree, place: Place) -> list[tuple[Place, Found]]:
-    """The layers in the tree at a place, each with its own place."""
-    found = _stack(tree, place) or _directions(tree, place) or _cell(tree, place)
+def _all(tree: Tree, place: Place) -> list[tuple[Place, Found | ValueError]]:
+    """The layers in the tree at a place, each with its own place, or the error why it is none."""
+    found: Found | ValueError | None
+    try:
+        found = _stack(tree, place)
+    except ValueError:  # of one of its layers, which are looked at one by one
+        found = None
+    try:
+        found = found or _directions(tree, place) or _cell(tree, place)
+    except ValueError as error:
+        found = error
     if found:
         return [(place, found)]
     return [

@@ -7,7 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer
+from rnn_lockstep.adapters.models.recurrent_layer import Found, InvalidModel, RecurrentLayer
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,7 +17,7 @@ class Format:
     suffixes: the ends of its files' names, for example (".pt", ".pth").
     begins: the first bytes of its files, for those whose suffix is unknown; None where they tell nothing.
     read: finds the recurrent layers in a file. Imports no framework and runs nothing that the file holds.
-    Raises InvalidModel with one line.
+    One that cannot be read is given with the reason. Raises InvalidModel with one line for the file itself.
     write: makes a file's bytes of layers. Raises InvalidModel for layers that the format cannot hold. None
     for a format that is only read.
     backend: runs the layers of a file; "numpy" where the format is no framework's own.
@@ -27,7 +27,7 @@ class Format:
     """
 
     suffixes: tuple[str, ...]
-    read: Callable[[Path], list[RecurrentLayer]]
+    read: Callable[[Path], Sequence[Found]]
     write: Callable[[Sequence[RecurrentLayer]], bytes] | None = None
     begins: re.Pattern[bytes] | None = None
     backend: str = "numpy"

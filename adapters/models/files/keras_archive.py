@@ -11,20 +11,20 @@ from typing import Any
 from rnn_lockstep.adapters.models.files import hdf5, keras_models, keras_variables, reading
 from rnn_lockstep.adapters.models.files.archive import Archive
 from rnn_lockstep.adapters.models.files.format import Format
-from rnn_lockstep.adapters.models.files.keras_config import class_and_config, layer_configs
+from rnn_lockstep.adapters.models.files.keras_config import Classes, class_and_config, layer_configs
 from rnn_lockstep.adapters.models.files.keras_export import (
     KERAS_VERSION,
     keras_layers,
     model_config,
     weights_file,
 )
-from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer
+from rnn_lockstep.adapters.models.recurrent_layer import Found, InvalidModel, RecurrentLayer
 
 LARGEST_TEXT = 2**26
 CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
 
 
-def read(path: Path) -> list[RecurrentLayer]:
+def read(path: Path) -> list[Found]:
     """The recurrent layers of a model that Keras 2.12 or later saved. Raises InvalidModel."""
     with reading.refusing(path):
         archive = Archive(reading.contents(path), compressed=True)
@@ -42,7 +42,7 @@ def json_in(archive: Archive, name: str) -> Any:
     return json.loads(text)
 
 
-def layers_of(model: Any, metadata: Any, weights: bytes) -> list[RecurrentLayer]:
+def layers_of(model: Any, metadata: Any, weights: bytes) -> list[Found]:
     """The layers that a model's configuration describes, with their weights. Raises InvalidModel.
 
     model, metadata: the contents of config.json and metadata.json.  weights: an HDF5 file's bytes.
@@ -50,7 +50,7 @@ def layers_of(model: Any, metadata: Any, weights: bytes) -> list[RecurrentLayer]
     if not isinstance(metadata, dict):
         raise InvalidModel("metadata.json is no JSON object")
     class_and_config(model)
-    classes: dict[str, str] = {}
+    classes: Classes = {}
     keras2 = str(metadata.get("keras_version", "")).startswith("2")
     found = list(layer_configs(model, keras2, classes))
     return keras_variables.with_weights(found, hdf5.contents(weights), classes)

@@ -15,12 +15,14 @@ from typing import Any
 import numpy as np
 
 from rnn_lockstep.adapters.backends.weight_layouts import unpack
-from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer
+from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer, UnreadLayer
+from rnn_lockstep.adapters.one_line import in_one_line
 from rnn_lockstep.reference.oracle.cells import CELLS, GATES, Weights
 from rnn_lockstep.reference.oracle.validation import Array
 
 CLASSES = {"SimpleRNN": "simple_rnn", "GRU": "gru", "LSTM": "lstm", "CuDNNGRU": "gru", "CuDNNLSTM": "lstm"}
 Config = dict[str, Any]
+Classes = dict[str, tuple[str, str]]  # class and name by path
 
 
 @dataclass(frozen=True)
@@ -91,14 +93,14 @@ def weights_of(variables: Sequence[Array], cell: str, cudnn: bool) -> Weights:
 
 
 def layer_configs(
-    model: Any, keras2: bool, classes: dict[str, str] | None = None, once: bool = True
-) -> Iterator[LayerConfig]:
+    model: Any, keras2: bool, classes: Classes | None = None, once: bool = True
+) -> Iterator[LayerConfig | UnreadLayer]:
     """The recurrent layers in a model's configuration, {"class_name": ..., "config": ...}.
 
     keras2: whether the file is of Keras 1 or 2, whose hard_sigmoid is another function.
-    classes: gets the class name of every layer, recurrent or not, by the path of its variables.
+    classes: gets the class and the name of every layer, recurrent or not, by the path of its variables.
     once: whether a layer that is found in several places is listed in the first only.
-    Raises InvalidModel, naming the layer, for one that cannot be checked.
+    One that cannot be checked is given with the reason. Raises InvalidModel where it is no configuration.
     """
     classes = {} if classes is None else classes
     yield from _Walk(keras2, classes, set() if once else None).layer(model, "", ())
@@ -109,10 +111,10 @@ class _Walk:
     """A walk through a model's layers in Keras's order, which finds paths as Keras makes them."""
 
     keras2: bool
-    classes: dict[str, str]
+    classes: Classes
     seen: set[Any] | None
 
-    def layer(self, item: Any, path: str, names: tuple[str, ...]) -> Iterator[LayerConfig]:
+    def layer(self, item: Any, path: str, names: tuple[str, ...]) -> Iterator[LayerConfig | UnreadLayer]:
         """The recurrent layers in a layer or model, itself among them."""
         kind, config = class_and_config(item)
         shared = item.get("shared_object_id")
@@ -120,13 +122,19 @@ class _Walk:
             if shared in self.seen:
                 return
             self.seen.add(shared)
-        self.classes[path] = kind
         children = config.get("layers")
         if path:  # the model's own name is no part of its layers'
             own = config.get("name") or item.get("name") or snake_case(kind)
             names = (*names, text(own, "a layer's name"))
+        self.classes[path] = kind, "/".join(names)
         if kind in (*CLASSES, "RNN", "Bidirectional") and built_in(item):
-            yield self.recurrent(kind, config, path, names)
+            try:
+                yield self.recurrent(kind, config, path, names)
+            except InvalidModel as error:
+                yield UnreadLayer("/".join(names), in_one_line(error))
+        elif kind.startswith("ConvLSTM"):
+            name = "/".join(names)
+            yield UnreadLayer(name, f"layer {name} is a {kind}, whose kernels are convolved: not checked")
         elif isinstance(children, list):
             groups = group_names([class_and_config(child)[0] for child in children])
             for child, group in zip(children, groups, strict=True):

@@ -22,7 +22,14 @@ from rnn_lockstep.adapters.models.files.keras_export import (
     variables_of,
 )
 from rnn_lockstep.adapters.models.files.keras_variables import from_shapes
-from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer
+from rnn_lockstep.adapters.models.recurrent_layer import (
+    Found,
+    InvalidModel,
+    RecurrentLayer,
+    UnreadLayer,
+    read_or_reason,
+)
+from rnn_lockstep.adapters.one_line import in_one_line
 from rnn_lockstep.reference.oracle.validation import Array
 
 MOST_CELLS = 1000  # in one layer; they are looked up by name, each among all
@@ -30,7 +37,7 @@ ORDER = ("kernel", "recurrent_kernel", "bias")
 Cells = dict[str, list[Array]]
 
 
-def read(path: Path) -> list[RecurrentLayer]:
+def read(path: Path) -> list[Found]:
     """The recurrent layers of a `.h5` or `.weights.h5` file. Raises InvalidModel."""
     with reading.refusing(path):
         file = hdf5.contents(reading.contents(path))
@@ -39,46 +46,60 @@ def read(path: Path) -> list[RecurrentLayer]:
         return weights_only(file) if file.texts("", "layer_names") else keras_variables.by_shapes(file)
 
 
-def whole_model(file: hdf5.Contents, model: str) -> list[RecurrentLayer]:
+def whole_model(file: hdf5.Contents, model: str) -> list[Found]:
     """The recurrent layers in a file's configuration, with their weights. Raises InvalidModel."""
     config = json.loads(model)
     class_and_config(config)
     version = file.text("", "keras_version") or file.text("model_weights", "keras_version") or "1"
     found: dict[str, list[LayerConfig]] = {}
+    layers: list[Found] = []
     for one in layer_configs(config, keras2=version[:2] in ("1", "1.", "2."), once=False):
-        found.setdefault(one.cells[0].names[0][0], []).append(one)
+        if isinstance(one, UnreadLayer):
+            layers.append(one)
+        else:
+            found.setdefault(one.cells[0].names[0][0], []).append(one)
     names = file.texts("model_weights", "layer_names")
-    if missing := [name for name in found if name not in names]:
-        raise InvalidModel(f"layer {missing[0]} has no weights in it")
-    layers = []
+    layers += [UnreadLayer(name, f"layer {name} has no weights in it") for name in found if name not in names]
+    told = {name for layer in layers for name in (layer.name, layer.name.split("/")[0])}
     for name in names:
-        layers += in_group(cells_in(file, f"model_weights/{name}"), found.get(name, []), name)
+        own = found.get(name, [])
+        try:
+            in_it = in_group(cells_in(file, f"model_weights/{name}"), own, name)
+        except ValueError as error:
+            in_it = [UnreadLayer(each, in_one_line(error)) for each in {o.name: 0 for o in own} or [name]]
+        layers += [layer for layer in in_it if layer.name not in told]
     return layers
 
 
-def in_group(cells: Cells, found: Sequence[LayerConfig], name: str) -> list[RecurrentLayer]:
-    """The layers of a top-level layer's group, each cell the one that its names tell."""
+def in_group(cells: Cells, found: Sequence[LayerConfig], name: str) -> list[Found]:
+    """The layers of a top-level layer's group, each cell the one that its names tell. Raises InvalidModel.
+
+    One more is unread where cells are left over: then each of the others needs a name of its own.
+    """
     places = [place for one in found for place in one.cells]
     if len(cells) > MOST_CELLS:
         raise InvalidModel(f"layer {name} has {len(cells)} recurrent cells, more than {MOST_CELLS}")
-    if len(places) != len(cells):
-        raise InvalidModel(
-            f"layer {name} has {len(cells)} recurrent cells in its weights and {len(places)} of known "
-            "classes in its configuration"
-        )
-    own = [prefix_for(place.names, list(cells)) for place in places]
+    counts = f"{len(cells)} recurrent cells in its weights and {len(places)} of known classes"
+    told = f"layer {name} has {counts} in its configuration"
+    if len(places) > len(cells):
+        raise InvalidModel(told)
+    more = len(cells) - len(places)
+    own = [prefix_for(place.names, list(cells), more > 0) for place in places]
     if None in own or len(set(own)) < len(own):
         raise InvalidModel(f"layer {name}: its weights' names do not tell which cell they are of")
     arrays = iter([cells[prefix] for prefix in own if prefix is not None])
-    return [one.with_weights([next(arrays) for _ in one.cells]) for one in found]
+    each = [(one, [next(arrays) for _ in one.cells]) for one in found]
+    layers = [read_or_reason(one.name, one.with_weights, own) for one, own in each]
+    return [*layers, *([UnreadLayer(name, told)] if more else [])]
 
 
-def prefix_for(names: Sequence[Sequence[str]], prefixes: Sequence[str]) -> str | None:
+def prefix_for(names: Sequence[Sequence[str]], prefixes: Sequence[str], more: bool = False) -> str | None:
     """The only one of the prefixes with these names in it, each in one of its forms.
 
     The outer names are left out, one by one, where no prefix has them.
+    more: whether some prefixes are of other layers, so that one without any of the names may be.
     """
-    for k in range(len(names) + 1):
+    for k in range(len(names) + (not more)):
         fitting = [p for p in prefixes if has_all(p.split("/"), names[k:])]
         if fitting:
             return fitting[0] if len(fitting) == 1 else None
@@ -109,26 +130,29 @@ def cells_in(file: hdf5.Contents, group: str) -> Cells:
     }
 
 
-def weights_only(file: hdf5.Contents) -> list[RecurrentLayer]:
+def weights_only(file: hdf5.Contents) -> list[Found]:
     """The layers of a file without a configuration: what it does not tell is assumed.
 
     Before Keras 2.3, the default of the gates was hard_sigmoid. TensorFlow's versions, 2.2.4-tf, had both.
     """
-    layers = []
+    layers: list[Found] = []
     version = re.fullmatch(r"(\d{1,4})\.(\d{1,4})(\.\d+)*", file.text("", "keras_version") or "")
     old = version is not None and (int(version[1]), int(version[2])) < (2, 3)
     usual = {"recurrent_activation": "hard_sigmoid_keras2"} if old else {}
     for group in file.texts("", "layer_names"):
         named: dict[str, list[tuple[str, list[Array]]]] = {}
-        for prefix, arrays in cells_in(file, group).items():
+        for prefix, own in cells_in(file, group).items():
             name, direction = layer_and_direction(group, prefix)
-            named.setdefault(name, []).append((direction, arrays))
+            named.setdefault(name, []).append((direction, own))
         for name, cells in named.items():
             cells.sort(key=lambda cell: cell[0], reverse=True)  # forward before backward
             both = [direction for direction, _ in cells] == ["forward", "backward"]
             if not both and any(direction for direction, _ in cells):
-                raise InvalidModel(f"layer {name}: its weights' names do not tell its directions")
-            layers.append(from_shapes(name, [arrays for _, arrays in cells], both, usual))
+                reason = f"layer {name}: its weights' names do not tell its directions"
+                layers.append(UnreadLayer(name, reason))
+                continue
+            arrays = [own for _, own in cells]
+            layers.append(read_or_reason(name, from_shapes, name, arrays, both, usual))
     return layers
 
 

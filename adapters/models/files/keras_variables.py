@@ -10,12 +10,22 @@ from typing import Any
 
 from rnn_lockstep.adapters.models.files import reading
 from rnn_lockstep.adapters.models.files.hdf5 import Contents
-from rnn_lockstep.adapters.models.files.keras_config import Config, LayerConfig, layer_of
-from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer
+from rnn_lockstep.adapters.models.files.keras_config import Classes, Config, LayerConfig, layer_of
+from rnn_lockstep.adapters.models.recurrent_layer import (
+    Found,
+    InvalidModel,
+    RecurrentLayer,
+    UnreadLayer,
+    read_or_reason,
+)
 from rnn_lockstep.reference.oracle.cells import CELLS
 from rnn_lockstep.reference.oracle.validation import Array
 
 CELL = re.compile(r"(?P<layer>.+?)(/(?P<direction>forward|backward)_layer)?/cell(/cells/[^/]+?(_\d+)?)?")
+UNKNOWN = (
+    "recurrent weights at {} belong to class {}, which does not tell what it computes; "
+    "save the weights alone, as NAME.weights.h5, to have that assumed"
+)
 OLD = "_layer_checkpoint_dependencies"  # instead of "layers", in some files of Keras 2.13
 
 
@@ -30,32 +40,37 @@ def variables(file: Contents) -> dict[str, list[Array]]:
     return {path: [arrays[k] for k in sorted(arrays)] for path, arrays in numbered.items()}
 
 
-def with_weights(
-    found: Iterable[LayerConfig], file: Contents, classes: dict[str, str]
-) -> list[RecurrentLayer]:
+def with_weights(found: Iterable[LayerConfig | UnreadLayer], file: Contents, classes: Classes) -> list[Found]:
     """The layers of a configuration, with their weights.
 
-    classes: the class names of all layers by path, to name one that is recurrent and not known.
-    Raises InvalidModel when something is missing, or a cell is left over.
+    classes: the class and name of all layers by path, to name one that is recurrent and not known.
     """
     left = variables(file)
-    layers = []
+    layers: list[Found] = []
     for one in found:
-        if missing := [place.path for place in one.cells if place.path not in left]:
-            raise InvalidModel(f"layer {one.name} has no weights at {missing[0]}")
-        layers.append(one.with_weights([left.pop(place.path) for place in one.cells]))
+        own = [] if isinstance(one, UnreadLayer) else [left.pop(place.path, None) for place in one.cells]
+        layers.append(
+            one if isinstance(one, UnreadLayer) else read_or_reason(one.name, _with_weights, one, own)
+        )
+    told = {layer.name for layer in layers}
     for path in left:
         if "cell" in path.split("/"):
             around = [own for own in classes if own == "" or f"{path}/".startswith(f"{own}/")]
-            kind = classes[max(around, key=len)] if around else "none"
-            raise InvalidModel(
-                f"recurrent weights at {path} belong to class {kind}, which does not tell what it computes; "
-                "save the weights alone, as NAME.weights.h5, to have that assumed"
-            )
+            kind, name = classes[max(around, key=len)] if around else ("none", "")
+            if (name := name or path) not in told:
+                layers.append(UnreadLayer(name, UNKNOWN.format(path, kind)))
     return layers
 
 
-def by_shapes(file: Contents) -> list[RecurrentLayer]:
+def _with_weights(one: LayerConfig, arrays: Sequence[list[Array] | None]) -> RecurrentLayer:
+    """The layer with the weights of each cell. Raises InvalidModel where there are none."""
+    for place, own in zip(one.cells, arrays, strict=True):
+        if own is None:
+            raise InvalidModel(f"layer {one.name} has no weights at {place.path}")
+    return one.with_weights([own for own in arrays if own is not None])
+
+
+def by_shapes(file: Contents) -> list[Found]:
     """The recurrent layers of a file without a configuration: what it does not tell is assumed."""
     cells: dict[str, dict[str, list[Array]]] = {}
     for path, arrays in variables(file).items():
@@ -64,11 +79,12 @@ def by_shapes(file: Contents) -> list[RecurrentLayer]:
     names = {path: name_at(file, path) for path in cells}
     if len(set(names.values())) < len(names):
         names = {path: path for path in cells}
-    layers = []
+    layers: list[Found] = []
     for path, own in sorted(cells.items(), key=lambda item: numbered(item[0])):
         forward_first = sorted(own, key=lambda place: ("/backward_layer/" in place, numbered(place)))
         both = [f"{path}/{word}_layer/cell" for word in ("forward", "backward")]
-        layers.append(from_shapes(names[path], [own[p] for p in forward_first], forward_first == both))
+        given = names[path], [own[place] for place in forward_first], forward_first == both
+        layers.append(read_or_reason(names[path], from_shapes, *given))
     return layers
 
 

@@ -21,7 +21,7 @@ import numpy as np
 from rnn_lockstep.adapters.models.files import reading, torch_keys
 from rnn_lockstep.adapters.models.files.archive import Archive
 from rnn_lockstep.adapters.models.files.format import Format
-from rnn_lockstep.adapters.models.recurrent_layer import OPTIONS, RecurrentLayer
+from rnn_lockstep.adapters.models.recurrent_layer import OPTIONS, Found, RecurrentLayer, read_or_reason
 from rnn_lockstep.reference import Weights
 from rnn_lockstep.reference.oracle.validation import Array
 
@@ -36,19 +36,24 @@ DTYPE = re.compile(r"[<>|=]?(f2|f4|f8|V2|U[1-9]\d{0,5})")
 LONGEST_OPTIONS = 2**16
 
 
-def read(path: Path) -> list[RecurrentLayer]:
+def read(path: Path) -> list[Found]:
     """The recurrent layers of a file. Raises InvalidModel."""
     with reading.refusing(path):
         archive = Archive(reading.contents(path), compressed=True)
         names = [name.removesuffix(".npy") for name in archive.names if name.endswith(".npy")]
         arrays = {
-            name: array_of(name, archive.read(f"{name}.npy"))
+            name: reading.or_error(_member, archive, name)
             for name in names
             if KEY.fullmatch(name) or torch_keys.is_recurrent(name)
         }
         own = {name: array for name, array in arrays.items() if KEY.fullmatch(name)}
         others = {name: arrays.get(name) for name in names if name not in own}
-        return layers_of(own) + torch_keys.layers_of(others)
+        found = layers_of(own) + torch_keys.layers_of(torch_keys.unwrapped(others))
+        return reading.need_layers(found, names)
+
+
+def _member(archive: Archive, name: str) -> Array:
+    return array_of(name, archive.read(f"{name}.npy"))
 
 
 def array_of(name: str, data: bytes) -> Array:
@@ -72,20 +77,25 @@ def array_of(name: str, data: bytes) -> Array:
     return (array.T if fortran else array).astype(dtype.newbyteorder("="), copy=False)
 
 
-def layers_of(arrays: Mapping[str, Array]) -> list[RecurrentLayer]:
-    """The layers of the reference's names. Raises ValueError."""
-    layers: dict[str, dict[int, dict[str, Array]]] = {}
+def layers_of(arrays: Mapping[str, Any]) -> list[Found]:
+    """The layers of the reference's names, whose arrays may be the errors why there are none."""
+    layers: dict[str, dict[int, dict[str, Any]]] = {}
     for key, array in arrays.items():
         found = KEY.fullmatch(key)
         name, number, part = found.groups() if found else ("", None, key)
         cells = layers.setdefault(name or "", {})
         cells.setdefault(0 if number is None else int(number) + 1, {})[part] = array
     recurrent = {"U", "recurrent_b", "options"}  # a dense layer may have W and b as well
-    return [_layer(name, cells) for name, cells in layers.items() if recurrent & cells.get(0, {}).keys()]
+    return [
+        read_or_reason(name or "the model", _layer, name, cells)
+        for name, cells in layers.items()
+        if recurrent & cells.get(0, {}).keys()
+    ]
 
 
-def _layer(name: str, cells: dict[int, dict[str, Array]]) -> RecurrentLayer:
+def _layer(name: str, cells: dict[int, dict[str, Any]]) -> RecurrentLayer:
     where = name or "the model"
+    reading.need_arrays(array for parts in cells.values() for array in parts.values())
     if sorted(cells) != list(range(len(cells))):
         raise ValueError(f"layer {where} lacks the weights of a cell between others")
     options = _options(where, cells[0].pop("options", None))

@@ -12,11 +12,11 @@ from rnn_lockstep.adapters.backends.runtimes import ONNX_RUNTIME
 from rnn_lockstep.adapters.models.files import onnx_writer, reading
 from rnn_lockstep.adapters.models.files.format import Format
 from rnn_lockstep.adapters.models.files.onnx_reader import Graph
-from rnn_lockstep.adapters.models.recurrent_layer import RecurrentLayer
+from rnn_lockstep.adapters.models.recurrent_layer import Found, RecurrentLayer
 from rnn_lockstep.reference.oracle.validation import Array
 
 
-def read(path: Path) -> list[RecurrentLayer]:
+def read(path: Path) -> list[Found]:
     """The recurrent layers of a model; nodes on top of each other with one name are one. Raises InvalidModel.
 
     `torch.onnx.export` leaves large tensors in a second file, which is read where it is beside the first.

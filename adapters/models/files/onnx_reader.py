@@ -13,7 +13,7 @@ import numpy as np
 from rnn_lockstep.adapters.models.files import reading
 from rnn_lockstep.adapters.models.files.onnx_constants import Constants, attributes_of
 from rnn_lockstep.adapters.models.files.onnx_options import MERGES, OPERATORS, options_of
-from rnn_lockstep.adapters.models.recurrent_layer import RecurrentLayer
+from rnn_lockstep.adapters.models.recurrent_layer import Found, RecurrentLayer, read_or_reason
 from rnn_lockstep.reference import Weights
 
 # What lies between a layer's nodes without changing a number.
@@ -36,7 +36,7 @@ class Graph:
             for name in filter(None, node.input):
                 self.takers.setdefault(name, []).append(node)
 
-    def layers(self) -> list[RecurrentLayer]:
+    def layers(self) -> list[Found]:
         """The layers, one of each stack of nodes that have one name. Raises ValueError."""
         stacks: dict[str, list[Any]] = {}
         places: dict[str, str] = {}  # the stack whose last node makes a value
@@ -50,7 +50,8 @@ class Graph:
             stacks.setdefault(place, []).append(node)
             places[_output(node, 0)] = place
         names = reading.unique([place.split("\0")[0] for place in stacks])
-        return [self._layer(name, nodes) for name, nodes in zip(names, stacks.values(), strict=True)]
+        pairs = zip(names, stacks.values(), strict=True)
+        return [read_or_reason(name, self._layer, name, nodes) for name, nodes in pairs]
 
     def _below(self, node: Any) -> str:
         """The value that becomes a node's inputs, before it is turned and reshaped."""

@@ -1,6 +1,6 @@
 """Tools that the formats of model files share: a file's bytes, checked arrays, refusals in one line."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from math import prod
@@ -12,13 +12,16 @@ import numpy as np
 
 from rnn_lockstep.adapters import safe_files
 from rnn_lockstep.adapters.backends.weight_layouts import unpack
-from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer
+from rnn_lockstep.adapters.models.recurrent_layer import Found, InvalidModel, RecurrentLayer
 from rnn_lockstep.adapters.one_line import in_one_line, printable
 from rnn_lockstep.reference import Weights
 from rnn_lockstep.reference.oracle.cells import GATES
 from rnn_lockstep.reference.oracle.validation import Array, need_weights
 
 LARGEST_FILE = 2**32
+BEGINNING = 256  # bytes, which tell the format where the suffix does not
+FEW = 6  # names that are listed
+LFS = b"version https://git-lfs.github.com/spec/"
 FLOATS: dict[str, Any] = {
     **{name: np.dtype(name) for name in ("float64", "float32", "float16")},
     "bfloat16": np.dtype(ml_dtypes.bfloat16),
@@ -38,7 +41,34 @@ def refusing(path: Path) -> Iterator[None]:
 
 def contents(path: Path) -> bytes:
     """A regular file's bytes. Raises OSError or ValueError."""
-    return safe_files.read(path, LARGEST_FILE)
+    data = safe_files.read(path, LARGEST_FILE)
+    need_no_pointer(data)
+    return data
+
+
+def need_no_pointer(data: bytes) -> None:
+    """Raise ValueError where a file is only what git keeps in its place."""
+    if data.startswith(LFS):
+        raise ValueError("it is a Git LFS pointer and not the file itself, which `git lfs pull` fetches")
+
+
+def beginning(path: Path) -> bytes:
+    """A file's first bytes, which tell its format; none where it is no regular file."""
+    try:
+        return safe_files.read_part(path, 0, min(BEGINNING, safe_files.size_of(path)))
+    except (OSError, ValueError):
+        return b""
+
+
+def need_layers(found: Sequence[Found], names: Iterable[str]) -> list[Found]:
+    """The layers that were found. Raises ValueError where there are none, with the names of what there is."""
+    if found:
+        return [*found]
+    names = [*names]
+    more = f" and {len(names) - FEW} more" if len(names) > FEW else ""
+    there = ", ".join(name[:40] for name in names[:FEW])
+    told = f"; it has {there}{more}" if names else "; it has no arrays"
+    raise ValueError(f"it has no recurrent layers that can be read{told}")
 
 
 def need_package(name: str) -> None:
@@ -107,6 +137,21 @@ def layer(name: str, cells: Sequence[Weights], **options: Any) -> RecurrentLayer
         return RecurrentLayer(name, tuple(cells), **options)
     except ValueError as error:
         raise ValueError(f"layer {name}: {error}") from None
+
+
+def or_error(read: Callable[..., Array], *given: Any) -> Array | ValueError:
+    """The array that a function reads, or the error why it cannot, which is raised where it is needed."""
+    try:
+        return read(*given)
+    except ValueError as error:
+        return error
+
+
+def need_arrays(found: Iterable[Array | ValueError | None]) -> None:
+    """Raise the first error among arrays that were read."""
+    for each in found:
+        if isinstance(each, ValueError):
+            raise each
 
 
 def array_in(data: bytes, dtype: Any, shape: Sequence[Any], name: str) -> Array:

@@ -11,25 +11,34 @@ from safetensors.numpy import save
 from rnn_lockstep.adapters.models.files import reading, torch_keys
 from rnn_lockstep.adapters.models.files.format import Format
 from rnn_lockstep.adapters.models.files.torch_modules import modules_of
-from rnn_lockstep.adapters.models.recurrent_layer import RecurrentLayer
+from rnn_lockstep.adapters.models.recurrent_layer import Found, RecurrentLayer
+from rnn_lockstep.reference.oracle.validation import Array
 
 DTYPES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
 
 
-def read(path: Path) -> list[RecurrentLayer]:
+def read(path: Path) -> list[Found]:
     """The recurrent layers of a file, such as `safetensors.torch.save_file` makes. Raises InvalidModel."""
     with reading.refusing(path):
-        try:
-            tensors = dict(deserialize(reading.contents(path)))  # type: ignore[no-untyped-call]
-        except SafetensorError as error:
-            raise ValueError(str(error)) from None
-        arrays = dict.fromkeys(tensors)
-        for key in filter(torch_keys.is_recurrent, tensors):
-            code, shape, data = (tensors[key][part] for part in ("dtype", "shape", "data"))
-            if code not in DTYPES:
-                raise ValueError(f"{key} has dtype {code}, needs {', '.join(DTYPES)}")
-            arrays[key] = reading.array_in(data, reading.FLOATS[DTYPES[code]], shape, key)
-        return torch_keys.layers_of(arrays)
+        return torch_keys.layers_or_names(torch_keys.unwrapped(tensors(path)))
+
+
+def tensors(path: Path) -> dict[str, Any]:
+    """The tensors of a file; only those of recurrent layers are arrays. Raises ValueError."""
+    try:
+        found = dict(sorted(deserialize(reading.contents(path))))  # type: ignore[no-untyped-call]
+    except SafetensorError as error:
+        raise ValueError(str(error)) from None
+    recurrent = filter(torch_keys.is_recurrent, found)
+    return {**dict.fromkeys(found), **{key: reading.or_error(array_of, key, found[key]) for key in recurrent}}
+
+
+def array_of(key: str, tensor: dict[str, Any]) -> Array:
+    """The array of a tensor with that key. Raises ValueError."""
+    code, shape, data = (tensor[part] for part in ("dtype", "shape", "data"))
+    if code not in DTYPES:
+        raise ValueError(f"{key} has dtype {code}, needs {', '.join(DTYPES)}")
+    return reading.array_in(data, reading.FLOATS[DTYPES[code]], shape, key)
 
 
 def write(layers: Sequence[RecurrentLayer]) -> bytes:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from rnn_lockstep.adapters.backends.torch_adapter import PARAMETERS
+from rnn_lockstep.adapters.models.files import reading
 from rnn_lockstep.reference.bound.arithmetic import DTYPES, Arithmetic
 from rnn_lockstep.reference.oracle.validation import Array
 
@@ -68,8 +69,8 @@ def is_part(key: str) -> bool:
 def resolved(tensors: Mapping[str, Any]) -> dict[str, Any]:
     """The tensors with the weights that are made of others in place of these.
 
-    Raises ValueError, naming the weights, where their parts are of no known rule or do not fit together, and
-    where other weights of that name are beside them.
+    In the place of those that cannot be made is a ValueError that names them: where their parts are of no
+    known rule or do not fit together, and where other weights of that name are beside them.
     """
     parts: dict[str, dict[str, Any]] = {}
     whole: dict[str, Any] = {}
@@ -84,20 +85,25 @@ def resolved(tensors: Mapping[str, Any]) -> dict[str, Any]:
         parts.setdefault(f"{prefix}{name}", {})[part] = tensor
         whole.setdefault(f"{prefix}{name}", None)  # in its place
     for name, own in parts.items():
-        beside, whole[name] = tensors.get(name), made(name, own)
-        if beside is not None and not same(beside, whole[name]):
-            told = f"{name} contradicts its {', '.join(own)}, as a stale or dropped-out one does"
-            raise ValueError(f"{told}: take {name} out of the state dict")
+        whole[name] = reading.or_error(made, name, own, tensors.get(name))
     return whole
 
 
-def made(name: str, parts: Mapping[str, Any]) -> Array:
-    """The weights of that name, made of their parts. Raises ValueError."""
+def made(name: str, parts: Mapping[str, Any], beside: Any) -> Array:
+    """The weights of that name, made of their parts. Raises ValueError.
+
+    beside: the weights of that name that are there too, if any.
+    """
+    reading.need_arrays([*parts.values(), beside])
     rule = RULES.get(tuple(sorted(parts)))
     if rule is None:
         known = f"{name} is made of {', '.join(parts)} in a way that is not known"
         raise ValueError(f"{known}: save the weights themselves (torch.nn.utils.parametrize, prune: remove)")
     try:
-        return rule(*(parts[part] for part in sorted(parts)))
+        whole = rule(*(parts[part] for part in sorted(parts)))
     except ValueError as error:
         raise ValueError(f"{name} cannot be made of {', '.join(parts)}: {error}") from None
+    if beside is not None and not same(beside, whole):
+        told = f"{name} contradicts its {', '.join(parts)}, as a stale or dropped-out one does"
+        raise ValueError(f"{told}: take {name} out of the state dict")
+    return whole

@@ -1,7 +1,7 @@
-"""PyTorch's files of a state dict, `.pt` or `.pth`, read without torch: the pickle in them is never run.
+"""PyTorch's files of state dicts, read without torch: the pickle in them is never run.
 
 Reads what `torch.save` writes, of any version since 0.4: a zip archive, or the older stream of pickles with
-the storages behind them. A state dict may lie in a checkpoint, under one of STATE_DICTS.
+the storages behind them.
 """
 
 import re
@@ -16,52 +16,71 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from rnn_lockstep.adapters.models.files import reading, torch_keys
+from rnn_lockstep.adapters.models.files import reading, torch_export, torch_keys
 from rnn_lockstep.adapters.models.files.archive import Archive
 from rnn_lockstep.adapters.models.files.format import Format
+from rnn_lockstep.adapters.models.files.torch_content import tensors_in
 from rnn_lockstep.adapters.models.files.torch_modules import modules_of
 from rnn_lockstep.adapters.models.files.torch_pickle import Storage, Tensor, unpickled
-from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer
+from rnn_lockstep.adapters.models.recurrent_layer import Found, InvalidModel, RecurrentLayer
 from rnn_lockstep.reference.oracle.validation import Array
 
-STATE_DICTS = ("state_dict", "model_state_dict", "model")
+# An archive's first member is `NAME/data.pkl`, or in scripted modules `NAME/data/0`.
+BEGINS = re.compile(
+    rb"PK\x03\x04.{26}(?:[^/]{1,200}/\.?data[./]|serialized_)|\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19", re.S
+)
 MAGIC = 0x1950A86A20F9469CFC6C  # of the older format
 DTYPES = {"Double": "float64", "Float": "float32", "Half": "float16", "BFloat16": "bfloat16"}
 # Tensors may share their numbers, but not so many times that little in a file is much to look at.
 MOST_SHARED = 16
 
 
-def read(path: Path) -> list[RecurrentLayer]:
-    """The recurrent layers of a file's state dict. Raises InvalidModel."""
+def read(path: Path) -> list[Found]:
+    """The recurrent layers of a file's state dicts. Raises InvalidModel."""
     with reading.refusing(path):
-        data = reading.contents(path)
-        content, storage = _zipped(data) if data.startswith(b"PK") else _streamed(data)
-        tensors = _state_dict(content)
-        recurrent = {key: t for key, t in tensors.items() if torch_keys.is_recurrent(key)}
-        arrays = {key: array_of(key, t, storage) for key, t in recurrent.items()}
-        if sum(array.nbytes for array in arrays.values()) > MOST_SHARED * len(data):
-            raise ValueError("its tensors share too few numbers to be so large")
-        return torch_keys.layers_of({**dict.fromkeys(tensors), **arrays})
+        return torch_keys.layers_or_names(tensors(path))
+
+
+def tensors(path: Path) -> dict[str, Any]:
+    """The tensors of a file's state dicts; only those of recurrent layers are arrays. Raises ValueError."""
+    data = reading.contents(path)
+    content, storage = _zipped(data) if data.startswith(b"PK") else _streamed(data)
+    found = tensors_in(content)
+    recurrent = {key: t for key, t in found.items() if torch_keys.is_recurrent(key)}
+    arrays = {key: reading.or_error(array_of, key, t, storage) for key, t in recurrent.items()}
+    if sum(getattr(array, "nbytes", 0) for array in arrays.values()) > MOST_SHARED * len(data):
+        raise ValueError("its tensors share too few numbers to be so large")
+    return {**dict.fromkeys(found), **arrays}
 
 
 def _zipped(data: bytes) -> tuple[Any, Callable[[Storage], Array]]:
     """The data saved in an archive, and a function that finds the numbers of its storages."""
     archive = Archive(data, compressed=False)
+    if torch_export.STATE_DICT in archive.names:
+        return _zipped(archive.read(torch_export.STATE_DICT))
+    if config := torch_export.config_of(archive):
+        folder = f"{config.partition('/')[0]}/"
+        return torch_export.weights_in(archive, config), _numbers(archive, folder, "")
     found = [name for name in archive.names if name.endswith("/data.pkl")]
     if len(found) != 1:
         raise ValueError(f"the archive has {len(found)} members data.pkl, needs one")
     folder = found[0].removesuffix("data.pkl")
+    return unpickled(BytesIO(archive.read(found[0]))), _numbers(archive, folder, f"{folder}data/")
+
+
+def _numbers(archive: Archive, folder: str, before: str) -> Callable[[Storage], Array]:
+    """A function that finds the numbers of storages, each the member of its key after some text."""
     order = f"{folder}byteorder"
     swapped = order in archive.names and archive.read(order) == b"big"
 
     @cache
     def numbers(storage: Storage) -> Array:
         dtype = _dtype(storage)
-        stored = archive.read(f"{folder}data/{storage.key}")
+        stored = archive.read(f"{before}{storage.key}")
         array = _whole(np.frombuffer(stored, dtype), storage)[: storage.size]
         return array.byteswap() if swapped else array
 
-    return unpickled(BytesIO(archive.read(found[0]))), numbers
+    return numbers
 
 
 def _streamed(data: bytes) -> tuple[Any, Callable[[Storage], Array]]:
@@ -110,21 +129,6 @@ def _dtype(storage: Storage) -> Any:
     return reading.FLOATS[DTYPES[storage.kind]]
 
 
-def _state_dict(content: Any) -> dict[str, Any]:
-    """The state dict that a file holds, alone or in a checkpoint."""
-    if not isinstance(content, dict):
-        raise ValueError(f"it holds no state dict but {type(content).__name__}: save module.state_dict()")
-    inside = [content.get(name) for name in STATE_DICTS]
-    found = [d for d in (content, *inside) if isinstance(d, dict) and any(map(_is_weight, d.items()))]
-    if len(found) > 1:
-        raise ValueError(f"it holds several state dicts, needs one of {', '.join(STATE_DICTS)}")
-    return {key: value for key, value in (found or [content])[0].items() if isinstance(key, str)}
-
-
-def _is_weight(item: tuple[Any, Any]) -> bool:
-    return torch_keys.is_recurrent(item[0]) and isinstance(item[1], Tensor)
-
-
 def array_of(key: str, tensor: Any, storage: Callable[[Storage], Array]) -> Array:
     """The tensor's view of its storage, nothing copied. Raises ValueError where it would leave it."""
     if not isinstance(tensor, Tensor):
@@ -169,7 +173,7 @@ FORMAT = Format(
     (".pt", ".pth"),
     read,
     write,
-    begins=re.compile(rb"PK\x03\x04.{26}[^/]*/data\.pkl|\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19", re.S),
+    begins=BEGINS,
     backend="torch",
     framework="torch",
     load=load,

@@ -15,7 +15,7 @@ import numpy as np
 from rnn_lockstep.adapters.backends import torch_adapter
 from rnn_lockstep.adapters.backends.weight_layouts import pack
 from rnn_lockstep.adapters.models.files import reading, torch_derived
-from rnn_lockstep.adapters.models.recurrent_layer import RecurrentLayer
+from rnn_lockstep.adapters.models.recurrent_layer import Found, RecurrentLayer, read_or_reason
 from rnn_lockstep.reference import Weights
 from rnn_lockstep.reference.oracle.validation import Array
 
@@ -32,10 +32,25 @@ def is_recurrent(key: Any) -> bool:
     return isinstance(key, str) and (KEY.fullmatch(key) is not None or torch_derived.is_part(key))
 
 
-def layers_of(tensors: Mapping[str, Any]) -> list[RecurrentLayer]:
+def unwrapped(tensors: Mapping[str, Any]) -> dict[str, Any]:
+    """The tensors by the keys that they have without what wraps the outermost module, or is of torch.compile.
+
+    The first is DataParallel, its likes, or AveragedModel, which has a number beside the module.
+    """
+    dotted = [key for key in tensors if "." in key]
+    wrapped = bool(dotted) and all(key.startswith("module.") for key in dotted)
+    return {plain_name(key.removeprefix("module.") if wrapped else key): t for key, t in tensors.items()}
+
+
+def layers_or_names(tensors: Mapping[str, Any]) -> list[Found]:
+    """The layers, of which there must be one. Raises ValueError, listing what there is."""
+    return reading.need_layers(layers_of(tensors), tensors)
+
+
+def layers_of(tensors: Mapping[str, Any]) -> list[Found]:
     """The layers in a state dict of arrays, in its order; other keys are left alone.
 
-    Raises ValueError, naming the layer or key.
+    tensors: an array may be the error why it cannot be read, which is then the layer's.
     """
     modules: dict[str, Cells] = {}
     for key, tensor in torch_derived.resolved(tensors).items():
@@ -43,18 +58,19 @@ def layers_of(tensors: Mapping[str, Any]) -> list[RecurrentLayer]:
             prefix, parameter, number, reverse = found.groups()
             cells = modules.setdefault(prefix or "", {})
             cells.setdefault((int(number or 0), reverse is not None), {})[parameter] = tensor
-    wrapped = all(key.startswith("module.") for key in tensors)  # by DataParallel
-    return [_layer(plain_name(prefix, wrapped), prefix, cells) for prefix, cells in modules.items()]
+    return [
+        read_or_reason(name or "the module", _layer, plain_name(name), cells)
+        for name, cells in modules.items()
+    ]
 
 
-def plain_name(prefix: str, wrapped: bool = False) -> str:
-    """A module's name without what wraps it; empty for the outermost module."""
-    parts = prefix.split(".")[1 if wrapped else 0 :]
-    return ".".join(part for part in parts if part != "_orig_mod")  # of torch.compile
+def plain_name(name: str) -> str:
+    """A name without what torch.compile puts into it; empty for the outermost module."""
+    return ".".join(part for part in name.split(".") if part != "_orig_mod")
 
 
-def _layer(name: str, prefix: str, cells: Cells) -> RecurrentLayer:
-    where = prefix or "the module"
+def _layer(name: str, cells: Cells) -> RecurrentLayer:
+    where = name or "the module"
     directions = 2 if any(reverse for _, reverse in cells) else 1
     expected = [(k, bool(d)) for k in range(len(cells) // directions) for d in range(directions)]
     if sorted(cells) != expected:
@@ -78,6 +94,7 @@ def _weights(where: str, parameters: dict[str, Any]) -> Weights:
     for name in ("weight_ih", "weight_hh"):
         if name not in parameters:
             raise ValueError(f"layer {where} has no {name} beside {', '.join(parameters)}")
+    reading.need_arrays(parameters.values())
     return Weights(**{field: parameters.get(name) for name, field in PARAMETERS.items()})
 
 

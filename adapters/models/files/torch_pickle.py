@@ -61,6 +61,10 @@ def _ordered(items: Any = ()) -> dict[Any, Any]:
     return dict(items)
 
 
+class Module(dict[Any, Any]):
+    """The attributes of a scripted module, as `torch.jit.save` keeps it."""
+
+
 # What the names that are called stand for. The last are of no use here, so they are nothing.
 CALLED: dict[str, Callable[..., Any]] = {
     "collections.OrderedDict": _ordered,
@@ -68,6 +72,7 @@ CALLED: dict[str, Callable[..., Any]] = {
     "torch._utils._rebuild_tensor_v2": _tensor,
     "torch._utils._rebuild_parameter": lambda data, *_: data,
     "torch._utils._rebuild_parameter_with_state": lambda data, *_: data,
+    "torch.jit._pickle.restore_type_tag": lambda value, *_: value,
     **dict.fromkeys(
         [
             *("torch.Size", "torch.device", "torch.serialization._get_layout"),
@@ -75,6 +80,20 @@ CALLED: dict[str, Callable[..., Any]] = {
             *("torch._utils._rebuild_qtensor", "torch._utils._rebuild_sparse_tensor"),
             *("numpy.dtype", "numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar"),
             *("__builtin__.set", "builtins.set", "builtins.complex", "builtins.bytearray"),
+            *("argparse.Namespace", "types.SimpleNamespace", "datetime.datetime", "datetime.date"),
+            *("pathlib.Path", "pathlib.PosixPath", "pathlib.WindowsPath", "pathlib.PurePosixPath"),
+            *("pathlib._local.PosixPath", "pathlib._local.WindowsPath", "uuid.UUID"),
+            *("numpy.core.multiarray._reconstruct", "numpy._core.multiarray._reconstruct"),
+            *("torch.jit._pickle.build_intlist", "torch.jit._pickle.build_doublelist"),
+            *("torch.jit._pickle.build_boollist", "torch.jit._pickle.build_tensorlist"),
+            *("pytorch_lightning.utilities.parsing.AttributeDict", "easydict.EasyDict"),
+            *("lightning.pytorch.utilities.parsing.AttributeDict", "yacs.config.CfgNode"),
+            *("lightning_fabric.utilities.data.AttributeDict", "torch.torch_version.TorchVersion"),
+            *("lightning.fabric.utilities.data.AttributeDict", "fvcore.common.config.CfgNode"),
+            *("omegaconf.dictconfig.DictConfig", "omegaconf.listconfig.ListConfig"),
+            *("omegaconf.base.ContainerMetadata", "omegaconf.base.Metadata"),
+            *("omegaconf.nodes.AnyNode", "omegaconf.nodes.StringNode", "omegaconf.nodes.IntegerNode"),
+            *("omegaconf.nodes.FloatNode", "omegaconf.nodes.BooleanNode"),
         ],
         lambda *_: None,
     ),
@@ -84,6 +103,7 @@ KNOWN = {
     *CALLED,
     *(f"torch.{kind}Storage" for kind in ITEMSIZES),
     *(f"torch.{name}" for name in DTYPES),
+    *("numpy.ndarray", "typing.Any"),
     *("__builtin__.dict", "builtins.dict", "builtins.int", "builtins.float", "builtins.list"),
 }
 PUSHED = {
@@ -97,6 +117,7 @@ EMPTY: dict[str, Callable[[], Any]] = {
 }
 TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 MARK = object()
+SCRIPTED = "__torch__."  # classes of scripted modules, which are in the file and have no Python's
 
 
 def unpickled(file: BinaryIO, storages: dict[str, Storage] | None = None) -> Any:
@@ -161,9 +182,12 @@ class _Machine:
             stack.append(known(f"{stack.pop()}.{text}"))
         elif name in ("REDUCE", "NEWOBJ"):
             arguments = stack.pop()
-            stack.append(CALLED[stack.pop().text](*arguments))
+            text = stack.pop().text
+            stack.append(Module() if text.startswith(SCRIPTED) else CALLED[text](*arguments))
         elif name == "BUILD":  # what an object has beside its contents
-            stack.pop()
+            state = stack.pop()
+            if isinstance(stack[-1], Module) and isinstance(state, dict):
+                stack[-1].update(state)
         elif name == "BINPERSID":
             stack.append(storage := storage_of(stack.pop()))
             self.storages[storage.key] = storage
@@ -176,7 +200,7 @@ class _Machine:
             items = [stack.pop()] if name == "APPEND" else self.to_mark()
             if isinstance(stack[-1], set):
                 stack[-1].update(items)
-            else:
+            elif stack[-1] is not None:
                 _need(stack[-1], list).extend(items)
         else:
             raise ValueError(f"its pickle has the operation {name}, which no state dict has")
@@ -206,7 +230,7 @@ def _need(value: Any, kind: type) -> Any:
 
 def known(text: str) -> Name:
     """A name that is in the tables. Raises ValueError for any other: it would have to be run."""
-    if text not in KNOWN:
+    if text not in KNOWN and not text.startswith(SCRIPTED):
         raise ValueError(
             f"it holds a pickled {text}, which is never run: it must hold tensors and plain data only; "
             "save a module's weights with torch.save(module.state_dict(), path)"

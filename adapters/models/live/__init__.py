@@ -15,9 +15,9 @@ from rnn_lockstep.adapters.models.live import calling, keras_model, torch_module
 from rnn_lockstep.adapters.models.live.connect import LiveLayer, connect
 from rnn_lockstep.adapters.models.live.signature import signature_of
 from rnn_lockstep.adapters.models.live.way import Way, WrongForm
-from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer
+from rnn_lockstep.adapters.models.recurrent_layer import Found, InvalidModel, RecurrentLayer, readable
 
-__all__ = ["LiveLayer", "Way", "WrongForm", "connect", "is_live", "read_live", "ways"]
+__all__ = ["LiveLayer", "Way", "WrongForm", "connect", "found_live", "is_live", "read_live", "ways"]
 
 
 def framework_of(model: Any) -> Any:
@@ -39,9 +39,17 @@ def is_live(model: Any) -> bool:
 
 
 def read_live(model: Any) -> list[RecurrentLayer]:
-    """The recurrent layers of a live model; none of a function. Raises InvalidModel."""
+    """The recurrent layers of a live model that can be read; none of a function.
+
+    Raises InvalidModel where there are some and none can be read.
+    """
+    return readable(found_live(model))
+
+
+def found_live(model: Any) -> list[Found]:
+    """The recurrent layers of a live model, with a reason for each that cannot be read."""
     framework = framework_of(model)
-    found: list[RecurrentLayer] = [] if framework is None else framework.layers(model)
+    found: list[Found] = [] if framework is None else framework.layers(model)
     return found
 
 

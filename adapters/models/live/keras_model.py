@@ -9,7 +9,7 @@ from rnn_lockstep.adapters.backends.weight_layouts import unpack
 from rnn_lockstep.adapters.models.live.calling import as_numpy, leaves
 from rnn_lockstep.adapters.models.live.foreign import foreign_code
 from rnn_lockstep.adapters.models.live.way import INITIAL_STATE, LENGTHS, Way
-from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer
+from rnn_lockstep.adapters.models.recurrent_layer import Found, InvalidModel, RecurrentLayer, read_or_reason
 from rnn_lockstep.reference import Case, Weights
 from rnn_lockstep.reference.oracle.activations import ACTIVATIONS
 from rnn_lockstep.reference.oracle.cells import CELLS
@@ -19,9 +19,9 @@ NAMES = {"tensorflow": "keras", "jax": "keras:jax", "torch": "keras:torch"}  # o
 CLASSES = {"SimpleRNNCell": "simple_rnn", "GRUCell": "gru", "LSTMCell": "lstm"}
 
 
-def layers(model: Any) -> list[RecurrentLayer]:
-    """The recurrent layers in a model, or the layer itself. Raises InvalidModel."""
-    return [read(layer) for layer in recurrent(model).values()]
+def layers(model: Any) -> list[Found]:
+    """The recurrent layers in a model, or the layer itself, with a reason for each that cannot be read."""
+    return [read_or_reason(name, read, layer) for name, layer in recurrent(model).items()]
 
 
 def recurrent(model: Any) -> dict[str, Any]:

@@ -12,12 +12,12 @@ from rnn_lockstep.adapters.backends.registry import load
 from rnn_lockstep.adapters.backends.runtimes import stated
 from rnn_lockstep.adapters.backends.torch_adapter import PARAMETERS, as_tensor
 from rnn_lockstep.adapters.backends.weight_layouts import unpack
-from rnn_lockstep.adapters.models.files import torch_derived, torch_keys
+from rnn_lockstep.adapters.models.files import reading, torch_derived, torch_keys
 from rnn_lockstep.adapters.models.live.calling import Call, as_numpy
 from rnn_lockstep.adapters.models.live.foreign import foreign_code
 from rnn_lockstep.adapters.models.live.signature import signature_of
 from rnn_lockstep.adapters.models.live.way import INITIAL_STATE, LENGTHS, Way
-from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer
+from rnn_lockstep.adapters.models.recurrent_layer import Found, InvalidModel, RecurrentLayer, read_or_reason
 from rnn_lockstep.reference import Case, Weights
 from rnn_lockstep.reference.oracle.validation import Array
 
@@ -30,19 +30,16 @@ MODES = {
 }
 
 
-def layers(module: Any) -> list[RecurrentLayer]:
-    """The recurrent layers in a module, or the module itself. Raises InvalidModel.
+def layers(module: Any) -> list[Found]:
+    """The recurrent layers in a module, or the module itself, with a reason for each that cannot be read.
 
     Of a scripted or traced module, which is of no class of torch.nn, the names of its weights tell them.
     """
     import torch
 
     if not isinstance(module, torch.jit.ScriptModule):
-        return [read(name, found) for name, found in recurrent(module).items()]
-    try:
-        return torch_keys.layers_of({key: as_numpy(t).copy() for key, t in module.state_dict().items()})
-    except ValueError as error:
-        raise InvalidModel(str(error)) from None
+        return [read_or_reason(name, read, name, found) for name, found in recurrent(module).items()]
+    return torch_keys.layers_of({key: as_numpy(t).copy() for key, t in module.state_dict().items()})
 
 
 def recurrent(module: Any) -> dict[str, Any]:
@@ -59,6 +56,7 @@ def read(name: str, module: Any) -> RecurrentLayer:
     own = chain(module.named_parameters(recurse=False), module.named_buffers(recurse=False))
     try:  # where a hook makes weights of others, the attribute is what it made last
         made = torch_derived.resolved({name: as_numpy(tensor) for name, tensor in own})
+        reading.need_arrays(made.values())
     except ValueError as error:
         raise InvalidModel(f"{name}: {error}") from None
     cells = []

@@ -1,5 +1,6 @@
 """Files that the installed Keras makes are read as what Keras answers, and it loads those we write."""
 
+import re
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 from rnn_lockstep.adapters import load
 from rnn_lockstep.adapters.models.files.keras_export import keras_layers
-from rnn_lockstep.adapters.models.files.table import format_of, read_model
+from rnn_lockstep.adapters.models.files.table import format_of, found_in, read_model
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer
 from rnn_lockstep.reference.oracle.cells import GATES, Weights
 from rnn_lockstep.reference.oracle.engine import PLAIN
@@ -159,7 +160,7 @@ def test_dtypes(dtype, name, keras, tmp_path):
 
 
 @pytest.mark.parametrize("name", SAVED[:2])
-def test_what_cannot_be_checked_is_told_by_name(name, keras, tmp_path):
+def test_what_cannot_be_checked_is_told_by_name_and_costs_no_other(name, keras, tmp_path):
     L = keras.layers
 
     @keras.saving.register_keras_serializable()
@@ -172,13 +173,33 @@ def test_what_cannot_be_checked_is_told_by_name(name, keras, tmp_path):
         "layer own: activation is a function from outside": L.LSTM(2, activation=loud, name="own"),
         "layer lists has merge_mode None": L.Bidirectional(L.GRU(2), merge_mode=None, name="lists"),
         "layer tall has cells of several": L.RNN([L.LSTMCell(2), L.LSTMCell(3)], name="tall"),
-        "(class|layer) .*mine.*": Mine(2, name="mine"),
+        "(class|layer) .*(?i:mine).*": Mine(2, name="mine"),
     }
     for message, layer in refused.items():
         keras.saving.register_keras_serializable()(loud)
-        model = keras.Sequential([keras.Input((TIME, SIZE)), L.LSTM(2, return_sequences=True), layer])
-        with pytest.raises(InvalidModel, match=message.replace("mine", "(?i:mine)")):
-            read_model(save(model, tmp_path / name))
+        good = L.LSTM(2, return_sequences=True, name="good")
+        model = keras.Sequential([keras.Input((TIME, SIZE)), good, layer])
+        found = {one.name: one for one in found_in(save(model, tmp_path / name))}
+        assert found.keys() == {"good", layer.name}
+        assert re.search(message, found[layer.name].reason)
+        np.testing.assert_array_equal(found["good"].cells[0].W, np.asarray(good.cell.kernel).T)
+
+
+@pytest.mark.parametrize("nested", [False, True])
+@pytest.mark.parametrize("name", SAVED[:2])
+def test_other_recurrent_layers_cost_no_ordinary_one(nested, name, keras, tmp_path):
+    L = keras.layers
+    inputs = keras.Input((TIME, 6, 6, 1))
+    convolved = L.ConvLSTM2D(2, 3, return_sequences=True, name="conv")(inputs)
+    outputs = L.LSTM(3, name="good")(L.Reshape((TIME, -1))(convolved))
+    model = keras.Model(inputs, outputs, name="inner")
+    if nested:
+        outer = keras.Input((TIME, 6, 6, 1))
+        model = keras.Model(outer, model(outer))
+    found = {one.name.rpartition("/")[2]: one for one in found_in(save(randomized(model), tmp_path / name))}
+    assert "ConvLSTM2D" in found["conv"].reason
+    inner = model.get_layer("inner") if nested else model
+    np.testing.assert_array_equal(found["good"].cells[0].W, np.asarray(inner.get_layer("good").cell.kernel).T)
 
 
 def loud(x):

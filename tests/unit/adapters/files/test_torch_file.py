@@ -188,7 +188,6 @@ REFUSED = {
         {**LSTM, "weight_ih_l0": torch.zeros(1).expand(16, 2**40)},
         "more than its 1 numb",
     ),
-    "two of them": ({"model": LSTM, "state_dict": LSTM}, "holds several state dicts"),
     "sparse": ({**LSTM, "weight_ih_l0": torch.eye(16).to_sparse()}, "is no plain tensor"),
 }
 
