@@ -12,6 +12,7 @@ from rnn_lockstep.adapters.models.live import torch_module
 from rnn_lockstep.adapters.models.live.calling import as_numpy
 from rnn_lockstep.adapters.models.live.signature import signature_of
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer
+from rnn_lockstep.adapters.models.recurrent_layer import readable as readable_ones
 from rnn_lockstep.adapters.port.whole.inputs import Example, Input
 from rnn_lockstep.adapters.port.whole.model import Call, Emitted, Recorder, Run, arrays_in, readable, reset
 from rnn_lockstep.reference.oracle.validation import Array
@@ -31,7 +32,7 @@ class TorchModel:
         found = readable(torch_module.recurrent(self.watched), torch_module.read)
         if not found:  # of a scripted module, the names of its weights tell
             with suppress(InvalidModel):
-                found = {layer.name: layer for layer in torch_module.layers(self.watched)}
+                found = {layer.name: layer for layer in readable_ones(torch_module.layers(self.watched))}
         self.layers: Mapping[str, RecurrentLayer] = found
 
     def run(self, example: Example, emitted: Emitted | None = None) -> Run:

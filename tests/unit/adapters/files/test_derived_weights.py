@@ -50,7 +50,9 @@ def changed(module):
 
 @pytest.mark.parametrize("suffix", ["pt", "safetensors"])
 @pytest.mark.parametrize(
-    "make", [normed_now, normed, lambda: normed(1), lambda: normed(None), pruned], ids=str
+    "make",
+    [normed_now, normed, lambda: normed(1), lambda: normed(None), pruned],
+    ids=["parametrizations", "weight_norm", "weight_norm of rows", "weight_norm of all", "pruned"],
 )
 def test_they_are_computed_from_what_they_are_made_of(make, suffix, tmp_path):
     module = changed(make())
