@@ -21,7 +21,7 @@ from tests.unit.adapters.test_contract import make_case
 FOLDERS = ("reference", "adapters", "tests", ".github")
 GUIDES = [ROOT / "README.md", *(path for top in FOLDERS for path in (ROOT / top).rglob("*.md"))]
 NAMED = r"`([\w./]+\.(?:py|jinja|json|toml|yml))`"  # a file's path, or the end of one
-THEIRS = {"mine.py", "my_backend.py", "manifest.json"}
+THEIRS = {"mine.py", "my_backend.py", "manifest.json", ".index.json"}
 every_guide = pytest.mark.parametrize("guide", GUIDES, ids=lambda path: str(path.relative_to(ROOT)))
 
 
