@@ -1,5 +1,6 @@
 """Every format of model files, and the one that a file has."""
 
+import os
 import re
 from pathlib import Path
 
@@ -49,7 +50,7 @@ def format_of(path: Path) -> Format:
     """
     start, named = reading.beginning(path), of_suffix(path)
     begun = [each for each in EVERY if each.begins and each.begins.match(start)]
-    if named and (named.begins is None or named in begun or not begun):
+    if named and (named.begins is None or named.begins.match(start) or not begun):
         return named
     if begun:
         return begun[0]
@@ -67,7 +68,7 @@ def of_suffix(path: Path) -> Format | None:
 
 def file_of(path: Path) -> Path:
     """The file that holds a model: the one given, or that in a folder. Raises InvalidModel."""
-    if not path.is_dir():
+    if not os.path.isdir(path):  # which tells of any name, however long
         return path
     inside = sorted(path.iterdir())
     usual = [path / name for name in IN_FOLDERS if path / name in inside]
