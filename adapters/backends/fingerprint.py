@@ -55,7 +55,10 @@ def answers(adapter: Adapter, inputs: Array, W: Array, activation: str = "relu",
     )
     if needs := adapter.facts.undeclared(case):
         raise NotDeclared(f"it declares no {needs}")
-    return run(adapter, case).outputs
+    outputs = run(adapter, case).outputs
+    if np.shape(outputs) != (*inputs.shape[:2], 1):  # which may be too large to look at
+        raise NotDeclared("its answer has another shape")
+    return outputs
 
 
 def flushing(adapter: Adapter) -> str:
