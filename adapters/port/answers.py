@@ -49,11 +49,16 @@ def takes(live: LiveLayer) -> dict[str, bool]:
 
 def check_answer(live: LiveLayer, case: Case) -> Verdict:
     """The verdict on the answer to a case. An error that the model raises is a mismatch too."""
+    return answered(live, case)[1]
+
+
+def answered(live: LiveLayer, case: Case) -> tuple[Trace | None, Verdict]:
+    """The answer to a case, None where the model raises an error, and the verdict on it."""
     try:
         trace = live.run(case)
     except Exception as error:  # the model's, whatever it is
-        return Verdict(case, "mismatch", f"it raised {with_type(error)}")
-    return check_trace(live, case, trace)
+        return None, Verdict(case, "mismatch", f"it raised {with_type(error)}")
+    return trace, check_trace(live, case, trace)
 
 
 def check_trace(live: LiveLayer, case: Case, trace: Trace) -> Verdict:
@@ -80,10 +85,11 @@ def check_many_rows(live: LiveLayer, seed: int) -> tuple[list[Verdict], str]:
     """
     whole, verdicts = Drift(), list[Verdict]()
     for case in many_rows(live.layer, seed, initial_state=INITIAL_STATE in live.way.takes):
-        verdicts.append(check_answer(live, case))
-        if is_wrong(verdicts[-1]):
+        trace, verdict = answered(live, case)
+        verdicts.append(verdict)
+        if trace is None or is_wrong(verdict):
             return verdicts, ""
-        whole.add(case, live.run(case), live.facts.arithmetic(case.dtype))
+        whole.add(case, trace, live.facts.arithmetic(case.dtype))
     return verdicts, f"drift: {whole.reason}" if whole.reason else ""
 
 

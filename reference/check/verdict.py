@@ -16,7 +16,8 @@ class Verdict:
 
     status: "match" (every element lies within a bound that means something), "mismatch" (one does not,
     or the trace has the wrong form) or "inconclusive" (nothing is wrong, but not everything is shown).
-    reason: one line, empty for a match.
+    Where rounding is judged too, also "drift" (no mismatch, but further off than rounding explains).
+    reason: one line, empty for a match by the proven bound.
     comparisons: of every array in the trace, in the order in which they are computed; none for a trace
     of the wrong form.
     """
