@@ -1,5 +1,8 @@
 """The fingerprint tells the ways of computing apart that are known."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
 from rnn_lockstep.adapters import Facts, load
@@ -52,6 +55,19 @@ def test_a_backend_that_fails_is_told_as_not_known():
     found = fingerprint(Fails())
     assert found["sums"] == "not known: SystemExit: 3"
     assert found["saturation"].startswith("not known: AttributeError: ")
+
+
+def test_an_answer_of_another_shape_is_not_looked_at():
+    """It may pretend to be so large that looking at it never ends."""
+
+    class Broadcasts:
+        facts = load("numpy").facts
+
+        def run(self, case):
+            trace = load("numpy").run(case)
+            return replace(trace, outputs=np.broadcast_to(trace.outputs[:1, :1], (7, 5, 3)))
+
+    assert set(fingerprint(Broadcasts()).values()) == {"not known: its answer has another shape"}
 
 
 def test_what_a_backend_does_not_declare_is_not_asked():
