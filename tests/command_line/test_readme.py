@@ -86,7 +86,9 @@ def test_figures():
 def test_the_options_it_lists_for_a_port_are_all_there_are():
     section = text_of("").partition("## Check a port")[2].partition("\n## ")[0]
     listed = set(re.findall(r"`(--[a-z-]+)", section)) - {"--force", "--max-examples"}
-    assert listed == {"--source", "--target", "--layer", "--source-layer", "--target-layer", "--set"}
+    of_whole_models = {"--inputs", "--batch", "--time"}
+    of_layers = {"--source", "--target", "--layer", "--source-layer", "--target-layer", "--set"}
+    assert listed == of_layers | of_whole_models
     assert {suffix for suffix in FORMATS if f"`{suffix}`" in section} == FORMATS.keys() - {".hdf5"}
 
 
