@@ -14,6 +14,7 @@ from rnn_lockstep.adapters.models.live.way import INITIAL_STATE
 from rnn_lockstep.adapters.models.options import settled
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer
 from rnn_lockstep.adapters.one_line import printable
+from rnn_lockstep.adapters.port.again import carried_on, unsteady
 from rnn_lockstep.adapters.port.answers import (
     check_many_rows,
     check_sequences,
@@ -82,6 +83,9 @@ def check_pair(pair: "Pair", examples: int = EXAMPLES, seed: int = 0) -> PortVer
     if verdicts[-1].status == "mismatch" and not live.way.bare:
         pair = pair.with_notes(*layer_notes(pair, seed))
     cause = cause_of(pair, live, verdicts[-1], seed)
+    if pair.target.model is not None and verdicts[-1].status == "match" and not cause:
+        cause, note = carried_on(live, pair.source_layer.stateful, seed)
+        pair = pair.with_notes(*filter(None, [note]))
     return pair.verdict(deciding(verdicts), cause, asked, compared_only(pair, live, verdicts))
 
 
@@ -229,6 +233,8 @@ def deciding(verdicts: Sequence[Verdict]) -> Verdict:
 def cause_of(pair: Pair, live: LiveLayer, last: Verdict, seed: int) -> str:
     """The likely cause of a mismatch, in words; empty where there is none."""
     wrong = last.status == "mismatch"
+    if wrong and pair.target.model is not None and (why := unsteady(live, last.case)):
+        return why
     if pair.diff and pair.diff.cause and (wrong or live.way.bare):
         return pair.diff.cause
     return likely_cause(live, last, seed) if wrong else ""
