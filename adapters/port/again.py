@@ -11,6 +11,7 @@ import numpy as np
 from rnn_lockstep.adapters.models.live import LiveLayer
 from rnn_lockstep.adapters.models.live.way import INITIAL_STATE
 from rnn_lockstep.adapters.port.answers import check_trace
+from rnn_lockstep.adapters.port.sequences import many_rows
 from rnn_lockstep.reference import Case, Trace
 
 OTHERWISE = "asked the same twice, it answers otherwise: "
@@ -23,8 +24,9 @@ HANDED = "the source is stateful; the port keeps its state only where a caller h
 NEITHER = "called again without a reset, it begins neither at zeros nor where the call before ended"
 
 
-def unsteady(live: LiveLayer, case: Case) -> str:
+def unsteady(live: LiveLayer, seed: int) -> str:
     """Why a model's answers to one case differ, in words; empty where they do not."""
+    case = many_rows(live.layer, seed, initial_state=False)[0]  # in a small one nothing may be dropped
     if not differ(live, case):
         return ""
     if live.facts.name.startswith("keras"):  # whose layers have generators of their own

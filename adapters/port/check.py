@@ -233,7 +233,7 @@ def deciding(verdicts: Sequence[Verdict]) -> Verdict:
 def cause_of(pair: Pair, live: LiveLayer, last: Verdict, seed: int) -> str:
     """The likely cause of a mismatch, in words; empty where there is none."""
     wrong = last.status == "mismatch"
-    if wrong and pair.target.model is not None and (why := unsteady(live, last.case)):
+    if wrong and pair.target.model is not None and (why := unsteady(live, seed)):
         return why
     if pair.diff and pair.diff.cause and (wrong or live.way.bare):
         return pair.diff.cause
