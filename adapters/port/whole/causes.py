@@ -5,13 +5,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from rnn_lockstep.adapters.port.whole.allowance import Beside
+from rnn_lockstep.adapters.port.whole.allowance import Beside, allowance
 from rnn_lockstep.adapters.port.whole.inputs import Example, Input
 from rnn_lockstep.adapters.port.whole.model import Call
 from rnn_lockstep.adapters.port.whole.walk import Change, Walk
 from rnn_lockstep.reference.oracle.validation import Array
 
 SAME = 2.0**-16  # of the largest magnitude: two tensors that are so near each other are explained
+ROWS = 5  # of an embedding, that are told
 FEWEST = 4  # numbers that have to be explained
 
 Function = Callable[[Array], Array]
@@ -131,9 +132,35 @@ def cause_of(walk: Walk, segment: int, tensors: Sequence[Sequence[Beside]], inpu
     first, *rest = zip(*tensors, strict=True)
     if not are_same(first) and all(map(are_same, rest)) and (direct := next(plain_causes(first), "")):
         return direct
+    if segment == 0 and (rows := wrong_rows(walk, [each[0] for each in tensors])):
+        return rows
     telling = sorted(range(len(tensors)), key=lambda k: -tensors[k][0].target.size)[:3]
     found = [words for words, runs in planted(walk, segment, inputs) if all(map(runs, telling))]
     return found[0] if found else ""
+
+
+def wrong_rows(walk: Walk, tensors: Sequence[Beside]) -> str:
+    """The integers whose rows of an embedding are not the source's; empty where these are not the cause.
+
+    tensors: what the first layer is given, by question.
+    """
+    allowed = allowance(tensors)
+    for number, first in enumerate(walk.examples[0].arrays):
+        if first.dtype.kind not in "iu":
+            continue
+        wrong, right = set[int](), set[int]()
+        for example, tensor in zip(walk.examples, tensors, strict=True):
+            tokens, here = example.arrays[number], np.ones(1, bool) if tensor.valid is None else tensor.valid
+            if tensor.wrong_shape or tensor.target.shape[:-1] != tokens.shape:
+                return ""
+            tokens = tokens[np.broadcast_to(here, tokens.shape)]
+            far = (tensor.deviation.reshape(len(tokens), -1) > allowed).any(axis=1)
+            wrong |= set(tokens[far].tolist())
+            right |= set(tokens[~far].tolist())
+        if wrong and not wrong & right and len(wrong) <= len(right):
+            some = ", ".join(map(str, sorted(wrong)[:ROWS])) + ", ..." * (len(wrong) > ROWS)
+            return f"the embedding: {len(wrong)} of {len(wrong | right)} rows are not the source's, {some}"
+    return ""
 
 
 def planted(walk: Walk, segment: int, inputs: Sequence[Input]) -> Iterator[tuple[str, Callable[[int], bool]]]:

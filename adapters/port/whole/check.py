@@ -11,7 +11,7 @@ from rnn_lockstep.adapters.one_line import with_type
 from rnn_lockstep.adapters.port.weights import weights_diff
 from rnn_lockstep.adapters.port.whole.allowance import Beside, Found, compared
 from rnn_lockstep.adapters.port.whole.causes import cause_of
-from rnn_lockstep.adapters.port.whole.inputs import Example, Input, examples_of
+from rnn_lockstep.adapters.port.whole.inputs import Example, Input, examples_of, not_given
 from rnn_lockstep.adapters.port.whole.layers import layer_found
 from rnn_lockstep.adapters.port.whole.model import Run, WholeModel
 from rnn_lockstep.adapters.port.whole.padding import padding_notes
@@ -70,6 +70,7 @@ class WholePair:
         found, unseen = seen_places(self.source, self.target, own, answers)
         walk = Walk(narrow, wide, examples, answers, own, found)
         notes += [f"{UNSEEN}{unseen}"] if unseen else []
+        notes += [] if self.brought else not_given(self.inputs, examples)
         if (more := len(answers[0].outputs) - len(own[0].outputs)) > 0:
             notes.append(f"the last {more} of the target's outputs were not compared: the source has none")
         return concluded(self, walk, replace(told, notes=tuple(notes)))
