@@ -52,7 +52,7 @@ def test_what_it_keeps_is_read(source):
 def test_it_is_a_port_as_a_target_and_a_source(source):
     assert check_port(source, Dropping(loaded(source)))
     assert check_port(Dropping(loaded(source)), source)
-    verdict = check_port(source, Model(Dropping(loaded(source))), target_layer="encoder")
+    verdict = check_port(source, Model(Dropping(loaded(source))), target_layer="encoder.module")
     assert verdict.status == "match"
     assert verdict.only
 
