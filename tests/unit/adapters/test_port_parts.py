@@ -175,7 +175,7 @@ def test_what_cannot_be_asked_and_whose_weights_cannot_be_read_is_unusable():
 
 
 @pytest.mark.parametrize(
-    "after, says",
+    ("after", "says"),
     [
         (torch.relu, "relu is applied to the outputs, after the layer"),
         (torch.tanh, "tanh is applied to the outputs, after the layer"),
