@@ -112,6 +112,8 @@ def cause_of(walk: Walk, segment: int, tensors: Sequence[Sequence[Beside]], inpu
         return direct
     if segment == 0 and (rows := wrong_rows(walk, [each[0] for each in tensors])):
         return rows
+    if added := next(added_by(walk, segment, [each[0] for each in tensors]), ""):
+        return added
     telling = sorted(range(len(tensors)), key=lambda k: -tensors[k][0].target.size)[:3]
     found = [words for words, runs in planted(walk, segment, inputs) if all(map(runs, telling))]
     return found[0] if found else ""
@@ -139,6 +141,20 @@ def wrong_rows(walk: Walk, tensors: Sequence[Beside]) -> str:
             some = ", ".join(map(str, sorted(wrong)[:ROWS])) + ", ..." * (len(wrong) > ROWS)
             return f"the embedding: {len(wrong)} of {len(wrong | right)} rows are not the source's, {some}"
     return ""
+
+
+def added_by(walk: Walk, segment: int, tensors: Sequence[Beside]) -> Iterator[str]:
+    """What of the layers before is added, or is not, to what comes out of a segment, by question."""
+    if any(each.wrong_shape for each in tensors):
+        return
+    more = [each.target.astype(np.float64) - each.narrow for each in tensors]
+    for place in reversed(range(segment)):
+        calls = [walk.target_call(k, place) for k in range(len(tensors))]
+        name = walk.places[place].name
+        for what, arrays in (("is given", [c.inputs for c in calls]), ("emits", [c.outputs for c in calls])):
+            for who, sign in (("the port adds", 1), ("the source adds, and the port does not,", -1)):
+                if all(a is not None and is_near(m, sign * a) for m, a in zip(more, arrays, strict=True)):
+                    yield f"{who} what {name} {what}, as a residual connection"
 
 
 def planted(walk: Walk, segment: int, inputs: Sequence[Input]) -> Iterator[tuple[str, Callable[[int], bool]]]:

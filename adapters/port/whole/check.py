@@ -8,11 +8,10 @@ import numpy as np
 
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel
 from rnn_lockstep.adapters.one_line import with_type
-from rnn_lockstep.adapters.port.weights import weights_diff
 from rnn_lockstep.adapters.port.whole.allowance import Beside, Found, compared
 from rnn_lockstep.adapters.port.whole.causes import cause_of
 from rnn_lockstep.adapters.port.whole.inputs import Example, Input, examples_of, not_given
-from rnn_lockstep.adapters.port.whole.layers import layer_found
+from rnn_lockstep.adapters.port.whole.layers import instead_of, layer_found, missing_layers, weights_cause
 from rnn_lockstep.adapters.port.whole.model import Run, WholeModel
 from rnn_lockstep.adapters.port.whole.padding import padding_notes
 from rnn_lockstep.adapters.port.whole.pairing import Place, layer_of, places
@@ -238,6 +237,8 @@ def layer_line(pair: WholePair, walk: Walk, number: int) -> Line:
         for k in range(len(walk.examples))
     ]
     found = layer_found(place, layers, calls, pair.target, pair.options)
+    if found.status == "mismatch" and (other := instead_of(*layers, pair.source)):
+        return Line(name, found.status, f"its weights are those of the source's {other}")
     return Line(name, found.status, str(found))
 
 
@@ -275,23 +276,12 @@ def whole_line(tensors: Sequence[Sequence[Beside]]) -> Line:
 
 def whole_cause(pair: WholePair, walk: Walk) -> str:
     """The likely cause where only the outputs can be compared: by the weights, or by a mistake before."""
-    if cause := weights_cause(pair):
+    if cause := missing_layers(walk, pair.source, pair.target) or weights_cause(pair.source, pair.target):
         return cause
     alone = replace(walk, places=())
     tensors = [alone.outputs(k, run, None) for k, run in enumerate(alone.own)]
     cause = cause_of(alone, 0, tensors, pair.inputs)
     return told_with(cause, whole_line(whole_outputs(alone)).text) if cause else ""
-
-
-def weights_cause(pair: WholePair) -> str:
-    """The first recurrent layer whose weights are not the source's, and how; empty where there is none."""
-    mine, its = list(pair.source.layers.values()), list(pair.target.layers.values())
-    if len(mine) != len(its):
-        return ""
-    for ours, theirs in zip(mine, its, strict=True):
-        if (diff := weights_diff(ours, theirs)).cause:
-            return f"{theirs.name} itself: {diff.cause}"
-    return ""
 
 
 def in_words(inputs: Sequence[Input], examples: Sequence[Example]) -> str:
