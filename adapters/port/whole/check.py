@@ -15,6 +15,7 @@ from rnn_lockstep.adapters.port.whole.layers import instead_of, layer_found, mis
 from rnn_lockstep.adapters.port.whole.model import Run, WholeModel
 from rnn_lockstep.adapters.port.whole.padding import padding_notes
 from rnn_lockstep.adapters.port.whole.pairing import Place, layer_of, places
+from rnn_lockstep.adapters.port.whole.parameters import not_found
 from rnn_lockstep.adapters.port.whole.verdict import Line, WholeVerdict
 from rnn_lockstep.adapters.port.whole.walk import Walk
 from rnn_lockstep.reference.oracle.validation import Array
@@ -206,18 +207,18 @@ def left_out(walk: Walk) -> str:
 def lines_of(pair: WholePair, walk: Walk) -> Iterator[Line]:
     """The finding at each place, in the order in which a model gets there, up to what a mistake reaches."""
     for segment, name in enumerate(walk.segments()[: walk.fitting + 1]):
-        yield segment_line(walk, segment, name, pair.inputs)
+        yield segment_line(pair, walk, segment, name)
         if segment < walk.fitting:
             yield layer_line(pair, walk, segment)
 
 
-def segment_line(walk: Walk, segment: int, name: str, inputs: Sequence[Input]) -> Line:
+def segment_line(pair: WholePair, walk: Walk, segment: int, name: str) -> Line:
     """The finding on a segment, over all questions."""
     tensors = [walk.tensors(segment, k, *runs) for k, runs in enumerate(walk.forced)]
     found = by_tensor(tensors, varies=False)
     status, text = summed_up(found)
     if status == "mismatch":
-        text = told_with(cause_of(walk, segment, tensors, inputs), text)
+        text = told_with(cause_of(walk, segment, tensors, pair.inputs) or lost_arrays(pair), text)
     return Line(name, status, text)
 
 
@@ -280,8 +281,13 @@ def whole_cause(pair: WholePair, walk: Walk) -> str:
         return cause
     alone = replace(walk, places=())
     tensors = [alone.outputs(k, run, None) for k, run in enumerate(alone.own)]
-    cause = cause_of(alone, 0, tensors, pair.inputs)
+    cause = cause_of(alone, 0, tensors, pair.inputs) or lost_arrays(pair)
     return told_with(cause, whole_line(whole_outputs(alone)).text) if cause else ""
+
+
+def lost_arrays(pair: WholePair) -> str:
+    """The source's arrays that the target has not, in words; empty where that tells nothing."""
+    return not_found(pair.source.parameters(), pair.target.parameters())
 
 
 def in_words(inputs: Sequence[Input], examples: Sequence[Example]) -> str:

@@ -75,6 +75,18 @@ class TorchModel:
         dtype = {32: torch.float32, 64: torch.float64}[bits]
         return TorchModel(deepcopy(self.watched).to(dtype), dtype)
 
+    def parameters(self) -> Mapping[str, Array]:
+        """The parameters and buffers of the modules that are not recurrent."""
+        recurrent = list(torch_module.recurrent(self.watched).values())
+        modules = self.watched.named_modules()
+        parts = {name: module for name, module in modules if not any(module is m for m in recurrent)}
+        found = {n: torch_module.tensors_in(m) for n, m in parts.items()}
+        return {
+            f"{name}.{key}".lstrip("."): as_numpy(tensor)
+            for name, tensors in found.items()
+            for key, tensor in tensors.items()
+        }
+
     def alone(self, layer: str) -> Any:
         """One of its recurrent modules."""
         return torch_module.recurrent(self.watched)[layer]
