@@ -36,7 +36,7 @@ def fate(name: str, array: Array, others: Mapping[str, Array]) -> str:
 
 
 def is_turned(name: str, array: Array, other: str, found: Array) -> bool:
-    """Tell whether a square matrix is the one of another name the wrong way round, by the names of kernels."""
+    """Tell whether a square matrix is another the wrong way round, by the names of kernels."""
     if array.ndim != 2 or array.shape[0] != array.shape[1] or name.endswith("embeddings"):
         return False
     needs_turning = name.endswith(KERNEL) != other.endswith(KERNEL)
