@@ -11,7 +11,12 @@ from rnn_lockstep.adapters.backends.contract import Facts
 from rnn_lockstep.adapters.models.live import keras_model
 from rnn_lockstep.adapters.models.live.calling import as_numpy
 from rnn_lockstep.adapters.models.live.foreign import foreign_code
-from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer
+from rnn_lockstep.adapters.models.recurrent_layer import (
+    InvalidModel,
+    RecurrentLayer,
+    UnreadLayer,
+    read_or_reason,
+)
 from rnn_lockstep.adapters.port.whole.inputs import Example, Input
 from rnn_lockstep.adapters.port.whole.model import (
     Call,
@@ -170,6 +175,9 @@ def called(
     """The answer of a layer's call, kept and perhaps replaced."""
     answer = call(sequences, initial_state=initial_state, mask=mask, **more)
     parts = list(arrays_in(answer))
+    if isinstance(read_or_reason(layer.name, keras_model.read, layer), UnreadLayer):
+        recorder.add(Call(layer.name, as_numpy(sequences)))
+        return answer
     kept = call_of(layer, sequences, initial_state, mask, [as_numpy(part) for part in parts])
     instead = recorder.add(kept)
     if instead is None:
