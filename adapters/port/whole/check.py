@@ -217,11 +217,11 @@ def segment_line(pair: WholePair, walk: Walk, segment: int, name: str) -> Line:
     """The finding on a segment, over all questions."""
     tensors = [walk.tensors(segment, k, *runs) for k, runs in enumerate(walk.forced)]
     found = by_tensor(tensors, varies=False)
-    status, text = summed_up(found)
+    status, text, ratio = summed_up(found)
     if status == "mismatch":
         cause = cause_of(walk, segment, tensors, pair.inputs)
         text = told_with(cause or parted(pair, walk, segment), text)
-    return Line(name, status, text)
+    return Line(name, status, text, ratio)
 
 
 def layer_line(pair: WholePair, walk: Walk, number: int) -> Line:
@@ -240,9 +240,10 @@ def layer_line(pair: WholePair, walk: Walk, number: int) -> Line:
         for k in range(len(walk.examples))
     ]
     found = layer_found(place, layers, calls, pair.target, pair.options)
+    text = str(found)
     if found.status == "mismatch" and (other := instead_of(*layers, pair.source)):
-        return Line(name, found.status, f"its weights are those of the source's {other}")
-    return Line(name, found.status, str(found))
+        text = f"its weights are those of the source's {other}"
+    return Line(name, found.status, text, found.ratio)
 
 
 def by_tensor(tensors: Sequence[Sequence[Any]], varies: bool) -> list[Found]:
@@ -250,12 +251,12 @@ def by_tensor(tensors: Sequence[Sequence[Any]], varies: bool) -> list[Found]:
     return [compared(each, varies) for each in zip(*tensors, strict=True)]
 
 
-def summed_up(found: Sequence[Found]) -> tuple[str, str]:
-    """The status of several tensors, and the words on the worst, or on all where they match."""
+def summed_up(found: Sequence[Found]) -> tuple[str, str, float | None]:
+    """The status of several tensors, the words on the first that is no match, or on all, and the ratio."""
     for status in ("mismatch", "inconclusive"):
         if these := [each for each in found if each.status == status]:
-            return status, str(these[0])
-    return "match", "; ".join(map(str, found))
+            return status, str(these[0]), these[0].ratio
+    return "match", "; ".join(map(str, found)), max((each.ratio or 0.0 for each in found), default=None)
 
 
 def told_with(cause: str, text: str) -> str:

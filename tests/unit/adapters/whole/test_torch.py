@@ -35,6 +35,7 @@ def test_right_ports_match_at_every_place(port):
         "the whole model",
     ]
     assert {line.status for line in verdict.lines} == {"match"}
+    assert all(line.ratio is not None and 0 <= line.ratio <= 1 for line in verdict.lines)
 
 
 @pytest.mark.parametrize(
@@ -131,6 +132,16 @@ def test_a_source_that_float64_cannot_run_leaves_segments_inconclusive():
     verdict = checked(models.LargerHead(), Narrow())
     assert verdict.status == "inconclusive"
     assert "the source cannot be run in float64" in verdict.reason
+    after = next(line for line in verdict.lines if line.place == "after decoder")
+    assert (after.status, after.ratio) == ("inconclusive", None)
+
+
+def test_a_place_that_is_wrong_is_told_with_how_much_it_is_beyond_its_allowance():
+    lines = {line.place: line for line in checked(models.GatesReordered()).lines}
+    for place, line in lines.items():
+        assert (line.ratio > 1) == (line.status == "mismatch"), place
+    forgotten = checked(models.BatchFirstForgotten(), batch=2, time=3)
+    assert forgotten.lines[0].ratio == float("inf")  # of another shape
 
 
 @pytest.mark.parametrize(
