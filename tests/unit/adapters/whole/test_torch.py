@@ -83,6 +83,27 @@ def test_the_first_wrong_place_of_a_wrong_port_is_named(port, says):
     assert first_line(port()).startswith(f"mismatch: {says}")
 
 
+def test_answers_that_rounding_takes_apart_are_no_other_answers():
+    """By as much as the source's own float32 and float64 are apart, which no constant tells."""
+    verdict = checked(models.OrderByCall(), models.Cancelling())
+    assert verdict, verdict
+    assert str(checked(models.OrderByCall())).startswith("mismatch: asked twice, it answers otherwise")
+
+
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        (models.Dropping, "dropout is left on"),
+        (models.Keeping, "encoder begins with a state that is kept from the call before"),
+        (models.OnceOnly, "the second time it raised RuntimeError: used up"),
+    ],
+)
+def test_a_source_that_answers_otherwise_the_second_time_is_refused(source, says):
+    """Dropout takes its float32 and float64 apart too, which is no rounding."""
+    with pytest.raises(InvalidModel, match=f"{source.__name__}: the source asked twice: {says}"):
+        checked(Tagger(), source())
+
+
 def test_what_is_asked_step_by_step_is_compared_by_its_outputs():
     verdict = checked(models.ByStep())
     assert verdict, verdict
