@@ -52,6 +52,10 @@ class Part(nn.Module):
 
 def cannot(x):
     return 1 / 0
+
+def dies(x):
+    import os
+    os._exit(3)
 """
 
 
@@ -76,11 +80,11 @@ def reported(theirs, folder, target, *options, source="theirs:Model"):
 
 @pytest.fixture(scope="module")
 def written(theirs, tmp_path_factory):
-    """The folder in which a failing run wrote a report of every kind."""
+    """The folder in which a failing run, in another process, wrote a report of every kind."""
     folder = tmp_path_factory.mktemp("reports")
     more = [f"--lockstep-report={folder / 'report'}{suffix}" for suffix in (".html", ".md")]
     more.append(f"--junitxml={folder / 'junit.xml'}")
-    _, run = reported(theirs, folder, "theirs:wrong", *INPUTS, *more)
+    _, run = reported(theirs, folder, "theirs:wrong", *INPUTS, *more, "-n", "2")
     assert f"lockstep: report: {folder / 'report.html'}\n" in run.stdout
     names = sorted(path.name for path in folder.iterdir())
     assert names == ["junit.xml", "report.html", "report.json", "report.md"]
@@ -154,8 +158,8 @@ def test_junit_has_the_verdict_as_properties(written, content):
     assert not figures
 
 
-def test_a_right_port_is_reported_from_another_process_too(theirs, tmp_path):
-    content, _ = reported(theirs, tmp_path, "theirs:Model", *INPUTS, "-n", "2")
+def test_a_right_port_is_reported(theirs, tmp_path):
+    content, _ = reported(theirs, tmp_path, "theirs:Model", *INPUTS)
     assert content["exit_status"] == 0
     assert content["headline"] == content["status"] == "match"
     assert content["cause"] == content["first_wrong"] == ""
@@ -202,6 +206,14 @@ def test_what_cannot_be_asked_or_read_is_told_in_a_report(theirs, tmp_path):
     assert content["headline"].endswith("none.pt: No such file or directory")
     assert run.stderr.strip().endswith("none.pt: No such file or directory")
     assert "none.pt: No such file or directory</h1>" in page.read_text()
+
+
+def test_a_process_that_ends_is_told_in_a_report(theirs, tmp_path):
+    content, _ = reported(theirs, tmp_path, "theirs:dies", "-n", "1", source="theirs:layer")
+    assert content["exit_status"] == 1
+    assert content["status"] == "not compared"
+    assert re.search("not compared: worker .* crashed", content["headline"])
+    assert [error["test"] for error in content["errors"]] == ["tests/port/port.py::test_sequences"]
 
 
 def test_a_path_that_cannot_be_written_ends_the_run_at_its_start(theirs):

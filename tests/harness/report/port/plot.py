@@ -13,7 +13,7 @@ MOST_BARS = 60  # of more places or sequences, the worst are drawn
 LONGEST = 32  # characters of a name
 BEGIN = LEAST / 2  # where bars begin, so that of the smallest something is seen
 RIGHT, UNCLEAR = "#000007", "#000008"  # stand-ins, as in ../plots.py
-BARS = {"match": RIGHT, "mismatch": LIMIT, "drift": LIMIT, "inconclusive": UNCLEAR}
+BARS = {"match": RIGHT, "mismatch": LIMIT, "drift": LIMIT}  # any other status is unclear
 
 
 def plot(places: list[dict[str, Any]]) -> str:
@@ -28,7 +28,8 @@ def plot(places: list[dict[str, Any]]) -> str:
         for number, place in enumerate(shown):
             if (known := place["worst_over_bound"]) is not None:
                 length = min(max(known, LEAST), MOST) - BEGIN
-                axes.barh(number, length, left=BEGIN, height=0.62, color=BARS[place["status"]])
+                colour = BARS.get(place["status"], UNCLEAR)
+                axes.barh(number, length, left=BEGIN, height=0.62, color=colour)
             beside = axes.get_yaxis_transform()  # at the right, whatever the length
             axes.text(1.02, number, in_words(place), va="center", transform=beside)
         axes.axvline(1.0, color=LIMIT, linewidth=1.2)
