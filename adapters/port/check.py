@@ -252,7 +252,9 @@ def alone_matches(pair: Pair, seed: int) -> str:
         return ""
     if check_sequences(alone, FEW, seed)[-1].status != "match":
         return ""
-    return f"layer {pair.name} alone matches: what is wrong is what the model does before or after it"
+    return (
+        f"layer {pair.name} alone matches: what is wrong is around it, in what the model does before or after"
+    )
 
 
 def deciding(verdicts: Sequence[Verdict]) -> Verdict:

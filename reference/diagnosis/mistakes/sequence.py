@@ -117,19 +117,24 @@ def opposite(case: Case, trace: Trace) -> Trace:
     return replace(trace, outputs=trace.outputs[:, ::-1]) if mistaken else trace
 
 
+def with_outputs(case: Case, trace: Trace, outputs: Any) -> Trace:
+    """Show other outputs, zeros on padding."""
+    if case.padded and case.return_sequences:
+        outputs = np.where(case.valid[..., None], outputs, 0)
+    return replace(trace, outputs=outputs)
+
+
 def outputs_late(case: Case, trace: Trace) -> Trace:
     """Show each step's outputs at the step after it, and zeros at the first."""
     outputs: Any = trace.outputs
-    if not case.return_sequences or case.padded or not case.time:
+    if not case.return_sequences or not case.time:
         return trace
-    return replace(trace, outputs=np.concatenate([0 * outputs[:, :1], outputs[:, :-1]], axis=1))
+    return with_outputs(case, trace, np.concatenate([0 * outputs[:, :1], outputs[:, :-1]], axis=1))
 
 
-def outputs_after(name: str) -> Any:
+def outputs_after(function: Any) -> Any:
     """Apply a function to the outputs that are shown, after the layer."""
-    return lambda case, trace: (
-        trace if case.padded else replace(trace, outputs=ACTIVATIONS[name](trace.outputs))
-    )
+    return lambda case, trace: with_outputs(case, trace, function(trace.outputs))
 
 
 TIME: dict[str, Mistake] = {
@@ -141,7 +146,8 @@ TIME: dict[str, Mistake] = {
     "outputs_one_step_late": Mistake("the outputs are one step late", change_trace=outputs_late),
     **{
         f"{name}_of_the_outputs": Mistake(
-            f"{name} is applied to the outputs, after the layer", change_trace=outputs_after(name)
+            f"{name} is applied to the outputs, after the layer",
+            change_trace=outputs_after(ACTIVATIONS[name]),
         )
         for name in ("relu", "tanh", "sigmoid")
     },

@@ -191,7 +191,7 @@ STACKS: dict[str, Mistake] = {
         change_case=layers_in(lambda above: reversed(above)),
     ),
     "stacks_layers_exchanged": Mistake(
-        "the weights of the layers are in the opposite order", change_case=exchanged
+        "the layers are swapped: their weights are in the opposite order", change_case=exchanged
     ),
     "stacks_layers_missing": Mistake("the layers above the first are missing", run_direction=missing_above),
     "stacks_weights_of_the_second_layer_for_all_above": Mistake(
@@ -285,11 +285,11 @@ LAST_OUTPUTS: dict[str, Mistake] = {
     ),
     "last_output_of_the_last_column": Mistake(
         "the last output is outputs[:, -1], which is not the last step of every row",
-        **output_at(-1, lambda case: case.padded),
+        **output_at(-1, lambda case: case.padded and not case.merge_mode),
     ),
     "directions_last_output_of_the_last_column": Mistake(
         "the last output is outputs[:, -1] of both directions; the backward one ends at outputs[:, 0]",
-        **output_at(-1, lambda case: case.merge_mode and not case.padded),
+        **output_at(-1, lambda case: case.merge_mode),
     ),
     "last_output_is_the_initial_state_of_an_empty_row": Mistake(
         "the last output of a row without steps is its initial state; it must be zero", change_trace=empty_row

@@ -7,6 +7,7 @@ import numpy as np
 
 from rnn_lockstep.reference.bound.error_array import ErrorArray
 from rnn_lockstep.reference.diagnosis.mistakes.mistake import Mistake, Result
+from rnn_lockstep.reference.diagnosis.mistakes.sequence import outputs_after
 from rnn_lockstep.reference.oracle.activations import ACTIVATIONS
 from rnn_lockstep.reference.oracle.case import Case, Direction
 from rnn_lockstep.reference.oracle.cells import State, Weights, input_sum, recurrent_sum, split
@@ -129,6 +130,12 @@ NORMALISED: dict[str, Mistake] = {
         ("sum_normalised", "the sum is layer-normalised before the activation", SIMPLE, sum_normalised),
         ("gates_normalised", "each gate's sum is layer-normalised", LSTM, gates_normalised),
         ("state_normalised", "each new state h is layer-normalised", SIMPLE, state_normalised),
+    )
+    for framework, epsilon in EPSILONS.items()
+} | {
+    f"outputs_normalised_with_the_epsilon_of_{framework}": Mistake(
+        f"the outputs are layer-normalised, after the layer (epsilon {epsilon:g})",
+        change_trace=outputs_after(partial(normalised, epsilon=epsilon)),
     )
     for framework, epsilon in EPSILONS.items()
 }

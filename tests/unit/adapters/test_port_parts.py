@@ -111,7 +111,7 @@ class Normed(OutputsOnly):
 
 def test_where_only_what_is_around_a_layer_is_wrong_that_is_noted():
     source = module(nn.LSTM)
-    said = "layer rnn alone matches: what is wrong is what the model does before or after it"
+    said = "layer rnn alone matches: what is wrong is around it, in what the model does before or after"
     verdict = check_port(source, Normed(source), examples=4)
     assert exit_code(verdict) == 1
     assert said in verdict.notes
@@ -180,7 +180,10 @@ def test_what_cannot_be_asked_and_whose_weights_cannot_be_read_is_unusable():
         (torch.relu, "relu is applied to the outputs, after the layer"),
         (torch.tanh, "tanh is applied to the outputs, after the layer"),
         (lambda y: torch.cat([0 * y[:, :1], y[:, :-1]], dim=1), "the outputs are one step late"),
-        (lambda y: y**3, "layer rnn alone matches: what is wrong is what the model does before or after it"),
+        (
+            lambda y: y**3,
+            "layer rnn alone matches: what is wrong is around it, in what the model does before or after",
+        ),
     ],
 )
 def test_what_is_applied_after_the_layer_is_named(after, says):
