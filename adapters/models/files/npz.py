@@ -49,7 +49,13 @@ def read(path: Path) -> list[Found]:
         own = {name: array for name, array in arrays.items() if KEY.fullmatch(name)}
         others = {name: arrays.get(name) for name in names if name not in own}
         found = layers_of(own) + torch_keys.layers_of(torch_keys.unwrapped(others))
-        return reading.need_layers(found, names)
+        return found or reading.need_layers([], _first(archive, names))
+
+
+def _first(archive: Archive, names: Sequence[str]) -> dict[str, Any]:
+    """The first arrays by name, which tell what an archive without layers is; all others by name only."""
+    shapes = {name: reading.or_error(_member, archive, name) for name in names[: reading.FEW]}
+    return {**dict.fromkeys(names), **shapes}
 
 
 def _member(archive: Archive, name: str) -> Array:
