@@ -1,6 +1,6 @@
 """The layouts of weights by framework, as data, and the conversion there and back.
 
-Checked against torch 2.13, keras 3.15, onnx 1.23 and flax 0.12.
+Checked against torch 2.13, keras 3.15, onnx 1.23, flax 0.12, haiku 0.0.17 and tensorflow 2.21's older cells.
 """
 
 from dataclasses import dataclass, field
@@ -45,6 +45,8 @@ LAYOUTS = {
         sides={"simple_rnn": ("h", ""), "gru": ("rzn", ""), "lstm": ("", "ifgo")},
         states="ch",
     ),
+    "haiku": Layout({"gru": "zrn", "lstm": "igfo"}, columns=True, two_biases=False),
+    "tensorflow1": Layout({"gru": "rzn", "lstm": "igfo"}, columns=True, two_biases=False),
 }
 
 
