@@ -72,6 +72,7 @@ def contents(data: bytes) -> Contents:
         size = int.from_bytes(done.stdout[:8], "little")
         attributes = json.loads(json.loads(done.stdout[8 : 8 + size])["__metadata__"]["attributes"])
         tensors: list[tuple[str, Any]] = deserialize(done.stdout)  # type: ignore[no-untyped-call]
-        return Contents({name: array_of(name, tensor) for name, tensor in tensors}, attributes)
+        named = sorted(tensors, key=lambda tensor: tensor[0])
+        return Contents({name: array_of(name, tensor) for name, tensor in named}, attributes)
     except (ValueError, KeyError, TypeError, RecursionError, SafetensorError) as error:
         raise InvalidModel(f"what the HDF5 library reads in it makes no sense: {error}") from None

@@ -30,8 +30,8 @@ MADE = {
         lambda path: path.write_bytes(to_bytes({"params": {"fc": {"kernel": np.ones((3, 4), np.float32)}}})),
         r"fc\.kernel \(3, 4\)$",
     ),
-    "it.keras": (lambda path: dense(path, "save"), r"dense/vars/0 \(3, 4\), .*dense_1/vars/1 \(2,\)$"),
-    "it.h5": (lambda path: dense(path, "save"), r"dense(_\d+)?/kernel \(3, 4\)"),
+    "it.keras": (lambda path: dense(path, "save"), r"dense/vars/0 \(3, 4\), .*/dense_1/vars/1 \(2,\)$"),
+    "it.h5": (lambda path: dense(path, "save"), r"dense(_\d+)?/bias \(4,\), .*kernel \(3, 4\)"),
     "it.weights.h5": (lambda path: dense(path, "save_weights"), r"dense/vars/0 \(3, 4\)"),
 }
 
