@@ -82,7 +82,8 @@ def unpack(weights: Weights, cell: str, framework: str) -> Weights:
     order = _order(layout.gates.get(cell, CELLS[cell].gates), CELLS[cell].gates)
     if layout.columns:
         weights = weights._replace(W=weights.W.T, U=weights.U.T)
-    found = {name: _reordered(w, order) for name, w in weights._asdict().items() if w is not None}
+    of_gates = weights._replace(projection=None)._asdict()
+    found = {name: _reordered(w, order) for name, w in of_gates.items() if w is not None}
     return Weights(**{**found, "projection": weights.projection})
 
 
