@@ -18,6 +18,7 @@ from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel
 from rnn_lockstep.adapters.saved_cases.saved_case import array_of
 from rnn_lockstep.reference.oracle.validation import Array
 
+REFUSED = "it is no "  # begins the line that a script says where it cannot read a file
 TOLD = "told"  # the metadata's name of what else there is
 
 
@@ -53,8 +54,8 @@ def read(
         raise InvalidModel(told) from None
     if done.returncode:
         lines = done.stderr.decode(errors="replace").strip().splitlines()
-        raised = done.returncode == 1 and lines
-        raise InvalidModel(lines[-1] if raised else f"{library.name} crashes on it: it is damaged")
+        said = [line for line in lines if line.startswith(REFUSED)] or lines  # more may come as it ends
+        raise InvalidModel(said[-1] if said else f"{library.name} crashes on it: it is damaged")
     try:
         size = int.from_bytes(done.stdout[:8], "little")
         told = json.loads(json.loads(done.stdout[8 : 8 + size])["__metadata__"][TOLD])

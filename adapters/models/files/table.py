@@ -11,6 +11,7 @@ from rnn_lockstep.adapters.models.files import (
     keras_weights,
     npz,
     onnx_file,
+    orbax_folder,
     reading,
     safetensors_file,
     shards,
@@ -33,6 +34,7 @@ EVERY = (
     shards.FORMAT,
     flax_msgpack.FORMAT,
     tensorflow_checkpoint.FORMAT,
+    orbax_folder.FORMAT,
 )
 FORMATS: dict[str, Format] = {suffix: each for each in EVERY for suffix in each.suffixes}
 WRITABLE = tuple(suffix for suffix, each in FORMATS.items() if each.write)
@@ -72,7 +74,7 @@ def file_of(path: Path) -> Path:
     """The file that holds a model: the one given, or that in a folder. Raises InvalidModel."""
     if not os.path.isdir(path):  # which tells of any name, however long
         return tensorflow_checkpoint.index_of(path) or path
-    if index := tensorflow_checkpoint.index_in(path):
+    if index := tensorflow_checkpoint.index_in(path) or orbax_folder.metadata_in(path):
         return index
     inside = sorted(path.iterdir())
     usual = [path / name for name in IN_FOLDERS if path / name in inside]

@@ -57,6 +57,13 @@ def tree_of_names(leaves: Mapping[str, Leaf], separator: str = "/") -> dict[str,
     return _unwrapped_below(tree)
 
 
+def with_keys_apart(tree: Tree) -> Tree:
+    """The tree with a dictionary for each part of a key with signs in it, as haiku's `lstm/linear`."""
+    if not any("/" in str(key) for key in tree):
+        return {k: with_keys_apart(value) if isinstance(value, dict) else value for k, value in tree.items()}
+    return tree_of_names(dict(leaves_in(tree, sign="/")))
+
+
 def _unwrapped_below(tree: dict[str, Any]) -> dict[str, Any]:
     """The tree with all arrays unwrapped."""
     return {
@@ -65,12 +72,12 @@ def _unwrapped_below(tree: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def leaves_in(tree: Tree, place: str = "") -> Iterator[tuple[str, Leaf]]:
-    """All arrays with the names that lead to them."""
+def leaves_in(tree: Tree, place: str = "", sign: str = ".") -> Iterator[tuple[str, Leaf]]:
+    """All arrays with the names that lead to them, of keys with a sign between."""
     for key, value in tree.items():
-        name = f"{place}.{key}" if place else str(key)
+        name = f"{place}{sign}{key}" if place else str(key)
         if isinstance(value, dict):
-            yield from leaves_in(value, name)
+            yield from leaves_in(value, name, sign)
         elif isinstance(value, Leaf):
             yield name, value
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from rnn_lockstep.adapters.models.files import flax_cells, haiku_cells, reading, tensorflow_cells
 from rnn_lockstep.adapters.models.files.cell import Cell
-from rnn_lockstep.adapters.models.files.tree import Tree, shapes_in
+from rnn_lockstep.adapters.models.files.tree import Tree, shapes_in, with_keys_apart
 from rnn_lockstep.adapters.models.recurrent_layer import Found, RecurrentLayer, read_or_reason
 from rnn_lockstep.reference import Weights
 
@@ -26,6 +26,7 @@ PLAIN = re.compile("cell|layers")
 NAMED = re.compile(
     r"(cell|layers|(multi_|stacked_|basic_|simple_)?(rnn|lstm|gru)(_block|_fused)?_cells?)(_\d+)?"
 )
+OPTIMIZER = "opt_state"  # of a flax TrainState, which has arrays like the parameters
 UNTOLD = ("reverse", "merge_mode", "return_sequences", "outputs_reversed")
 Place = tuple[str, ...]  # the keys that lead to a part of a tree
 
@@ -63,6 +64,7 @@ def layers_in(tree: Tree, separator: str = ".", unchosen: re.Pattern[str] = PLAI
 
 def layers_or_names(tree: Tree) -> list[Found]:
     """The layers in a tree, of which there must be one. Raises ValueError, listing what there is."""
+    tree = with_keys_apart(tree)
     return layers_in(tree) or reading.need_layers([], shapes_in(tree))
 
 
@@ -102,7 +104,7 @@ def _all(tree: Tree, place: Place) -> Iterator[tuple[Place, Cells | ValueError]]
         yield place, found
         return
     for key, branch in tree.items():
-        if isinstance(branch, dict) and isinstance(key, str):
+        if isinstance(branch, dict) and isinstance(key, str) and key != OPTIMIZER:
             yield from _all(branch, (*place, key))
 
 
