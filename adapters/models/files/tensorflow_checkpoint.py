@@ -4,6 +4,7 @@ TensorFlow itself reads them, in a process of its own: `tensorflow_reader.py`. T
 those that the program gave them, or else the ways to them from the object that was saved.
 """
 
+import os
 import re
 from importlib.util import find_spec
 from pathlib import Path
@@ -61,7 +62,8 @@ def index_of(path: Path) -> Path | None:
     """The index of a checkpoint that is named by its data or without its end; None for any other path."""
     match = DATA.search(path.name)
     index = path.with_name((path.name[: match.start()] if match else path.name) + INDEX)
-    return index if (match or not path.exists()) and index.is_file() else None
+    wanted = match or not os.path.exists(path)  # which tells of any name, however long
+    return index if wanted and os.path.isfile(index) else None
 
 
 def index_in(folder: Path) -> Path | None:
