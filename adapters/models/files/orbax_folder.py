@@ -30,6 +30,7 @@ def read(path: Path) -> list[Found]:
     with reading.refusing(path):
         if find_spec("orbax") is None:
             raise InvalidModel("orbax, which reads it, is not installed: pip install orbax-checkpoint")
+        reading.need_no_pointer(reading.beginning(path))
         size = sum(each.stat().st_size for each in path.parent.rglob("*") if each.is_file())
         seconds = SECONDS + SECONDS_A_BYTE * size
         arrays, _ = apart.read(LIBRARY, str(path.parent), str(size), seconds=seconds)

@@ -16,6 +16,7 @@ from rnn_lockstep.adapters.models.files import (
     safetensors_file,
     shards,
     tensorflow_checkpoint,
+    tflite,
     torch_file,
 )
 from rnn_lockstep.adapters.models.files.format import Format
@@ -34,6 +35,7 @@ EVERY = (
     shards.FORMAT,
     flax_msgpack.FORMAT,
     tensorflow_checkpoint.FORMAT,
+    tflite.FORMAT,
     orbax_folder.FORMAT,
 )
 FORMATS: dict[str, Format] = {suffix: each for each in EVERY for suffix in each.suffixes}
