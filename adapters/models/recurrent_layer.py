@@ -34,6 +34,7 @@ class RecurrentLayer:
     first, as Keras's go_backwards and flax's reverse leave them.
     forget_bias: what a program adds to an LSTM's forget gate at run time, which is in recurrent_b; None
     where the weights are all that there is.
+    stateful: whether it keeps its state from call to call, as Keras's stateful layers do.
     assumed: the fields that the file does not tell, so that they have the usual values.
     Raises ValueError when they do not fit together.
     """
@@ -49,6 +50,7 @@ class RecurrentLayer:
     return_sequences: bool = True
     outputs_reversed: bool = False
     forget_bias: float | None = None
+    stateful: bool = False
     assumed: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

@@ -1,6 +1,7 @@
 """Live Keras layers and models: `SimpleRNN`, `GRU`, `LSTM`, `RNN` of one of their cells, `Bidirectional`."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from rnn_lockstep.adapters.backends.contract import Facts
@@ -36,6 +37,16 @@ def recurrent(model: Any) -> dict[str, Any]:
     return found
 
 
+def is_only_a_layer(model: Any) -> bool:
+    """Tell whether a model is nothing but a recurrent layer that can be read, of any batch and time."""
+    inner = [part for part in getattr(model, "layers", ()) if type(part).__name__ != "InputLayer"]
+    shapes = [tuple(tensor.shape) for tensor in getattr(model, "inputs", None) or ()]
+    if len(inner) != 1 or len(shapes) != 1 or shapes[0][:2] != (None, None):
+        return False
+    found = layers(model)
+    return len(found) == 1 and inner[0].name == found[0].name and isinstance(found[0], RecurrentLayer)
+
+
 def read(layer: Any) -> RecurrentLayer:
     """A RecurrentLayer of one of Keras's, which must be built. Raises InvalidModel."""
     import keras
@@ -46,8 +57,6 @@ def read(layer: Any) -> RecurrentLayer:
     if both and layer.merge_mode is None:
         raise InvalidModel(f"{layer.name}: has merge_mode=None, two outputs; needs concat, sum, mul or ave")
     parts = [layer.forward_layer, layer.backward_layer] if both else [layer]
-    if any(getattr(part, "stateful", False) for part in parts):
-        raise InvalidModel(f"{layer.name}: is stateful: what it answers depends on what it was asked before")
     cell = parts[0].cell
     kind = CLASSES.get(type(cell).__name__)
     if kind is None or any(type(part.cell) is not type(cell) for part in parts):
@@ -62,6 +71,7 @@ def read(layer: Any) -> RecurrentLayer:
             merge_mode=layer.merge_mode if both else None,
             return_sequences=bool(layer.return_sequences),
             outputs_reversed=not both and bool(layer.go_backwards and layer.return_sequences),
+            stateful=any(bool(getattr(part, "stateful", False)) for part in parts),
         )
     except ValueError as error:
         raise InvalidModel(f"{layer.name}: {error}") from None
@@ -94,7 +104,7 @@ def ways(model: Any, layer: str | None) -> Iterator[Way]:
     chosen = inner.get(layer) if layer is not None else None
     if chosen is None and not any(found is model for found in inner.values()):
         name = f"the model {model.name}"
-        yield Way(name, lambda case: answered(model, tensor(case.inputs)), facts)
+        yield Way(name, lambda case: answered(model, tensor(case.inputs)), facts, reset=partial(reset, model))
     if chosen is None and len(inner) == 1:
         [chosen] = inner.values()
     if chosen is not None:
@@ -108,7 +118,15 @@ def ways(model: Any, layer: str | None) -> Iterator[Way]:
             takes,
             bare=True,
             part=chosen is not model,
+            reset=partial(reset, chosen),
         )
+
+
+def reset(model: Any) -> None:
+    """Let the recurrent layers of a model forget the state that they keep from call to call."""
+    for layer in recurrent(model).values():
+        if getattr(layer, "stateful", False):
+            layer.reset_state()
 
 
 def asked(layer: Any, case: Case) -> list[Array]:
