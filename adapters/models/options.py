@@ -69,7 +69,11 @@ def with_options(layer: RecurrentLayer, options: Mapping[str, Any]) -> Recurrent
 
 
 def assumptions(layer: RecurrentLayer, end: str) -> list[str]:
-    """A note of the options that a layer still assumes; none where it assumes nothing."""
+    """Notes of the options that a layer still assumes, and of what a program adds to its weights."""
     names = [name for name in layer.assumed if name in SETTABLE and name != "return_sequences"]
     said = ", ".join(f"{name}={getattr(layer, name)}" for name in names)
-    return [f"the {end} does not tell, so this is assumed: {said}"] if said else []
+    notes = [f"the {end} does not tell, so this is assumed: {said}"] if said else []
+    if layer.forget_bias is not None:
+        told = f"recurrent_b of the {end} is what its program adds to the forget gate: {layer.forget_bias:g}"
+        notes.append(told)
+    return notes

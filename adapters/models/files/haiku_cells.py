@@ -54,7 +54,7 @@ def _lstm(where: str, w: Array | None, b: Array | None) -> Cell:
         raise ValueError(f"{where}.linear.w is no kernel of an LSTM, which has shape (D + H, 4H)")
     inputs = w.shape[0] - w.shape[1] // 4
     weights = unpack(Weights(w[:inputs], w[inputs:], b), "lstm", "haiku")
-    return Cell("lstm", with_forget_bias(weights, FORGET), {}, ())
+    return Cell("lstm", with_forget_bias(weights, FORGET), {"forget_bias": FORGET}, ())
 
 
 def _gru(w_i: Array | None, w_h: Array | None, b: Array | None) -> Cell:

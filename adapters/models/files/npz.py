@@ -156,6 +156,7 @@ def write(layers: Sequence[RecurrentLayer]) -> bytes:
             cell = f"{layer.name}.more_weights[{k - 1}]" if k else layer.name
             arrays |= {f"{cell}.{part}": w for part, w in weights._asdict().items() if w is not None}
         options = {field: getattr(layer, field) for field in FIELDS} | {"dtype": layer.dtype.name}
+        options["assumed"] = [field for field in layer.assumed if field in FIELDS]
         arrays[f"{layer.name}.options"] = np.array(json.dumps(options))
     buffer = BytesIO()
     np.savez(buffer, allow_pickle=False, **arrays)

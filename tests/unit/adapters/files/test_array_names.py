@@ -245,3 +245,30 @@ def test_an_array_below_another_is_left_out(tmp_path):
     names = {"gru/w_i": array(D, 3 * H), "gru/w_h": array(H, 3 * H), "gru/w_i/w": array(2)}
     [layer] = layers_in(tmp_path, **names)
     assert layer.name == "gru"
+
+
+def test_what_a_program_adds_to_the_forget_gate_is_told_beside_a_port_without_it(tmp_path, capsys):
+    """TensorFlow 1's kernel is over inputs and state, of gates i, j, f and o."""
+    kernel, bias = array(D + H, 4 * H), array(4 * H)
+    np.savez(tmp_path / "it.npz", **{"rnn/basic_lstm_cell/kernel": kernel, "rnn/basic_lstm_cell/bias": bias})
+    port = torch.nn.LSTM(D, H)
+    order = np.r_[:H, 2 * H : 3 * H, H : 2 * H, 3 * H : 4 * H]
+    own = {
+        "weight_ih_l0": kernel[:D, order].T,
+        "weight_hh_l0": kernel[D:, order].T,
+        "bias_ih_l0": bias[order],
+        "bias_hh_l0": np.zeros_like(bias),
+    }
+    port.load_state_dict({key: torch.tensor(a.copy()) for key, a in own.items()})
+    torch.save(port.state_dict(), tmp_path / "it.pt")
+    ends = [str(tmp_path / name) for name in ("it.npz", "it.pt")]
+    assert command.main(["check", *ends]) == 1
+    told = capsys.readouterr().out
+    assert "recurrent_b is dropped" in told
+    assert "recurrent_b of the source is what its program adds to the forget gate: 1" in told
+    assert command.main(["check", *ends, "--set", "forget_bias=0"]) == 0
+    assert command.main(["show", ends[0]]) == 0
+    assert "1 added to f?" in " ".join(capsys.readouterr().out.split())
+    assert command.main(["convert", ends[0], str(tmp_path / "new.npz")]) == 0
+    [layer] = read_model(tmp_path / "new.npz")
+    np.testing.assert_array_equal(layer.cells[0].recurrent_b, np.repeat(np.float32([0, 1, 0, 0]), H))
