@@ -48,11 +48,12 @@ def run_show(asked: argparse.Namespace) -> int:
 
 
 def run_convert(asked: argparse.Namespace) -> int:
-    """Move the layers of a model file to another's."""
+    """Move the layers of model files to another's."""
     options = parsed(asked.set)
     for line in convert(asked.source, asked.target, layer=asked.layer, options=options, force=asked.force):
         print(line)
-    print(f"{printable(asked.target)}: written, and walked beside {printable(asked.source)}")
+    sources = " and ".join(printable(source) for source in asked.source)
+    print(f"{printable(asked.target)}: written, and walked beside {sources}")
     return 0
 
 
@@ -92,9 +93,9 @@ def parser() -> argparse.ArgumentParser:
     change = commands.add_parser(
         "convert", help="move them to another framework's file, which is left only if it computes the same"
     )
-    change.add_argument("source", type=Path, help=f"one of {FILES}")
+    change.add_argument("source", type=Path, nargs="+", help=f"one of {FILES}; of several, all layers")
     change.add_argument("target", type=Path, help=f"one of {', '.join(WRITABLE)}")
-    change.add_argument("--layer", metavar="NAME", help="this one only")
+    change.add_argument("--layer", metavar="NAME", action="append", help="this one only; repeatable")
     change.add_argument("--force", action="store_true", help="replace the target where it exists")
     add_set(change, "what the source does not tell")
     change.set_defaults(run=run_convert)

@@ -1,6 +1,6 @@
 """The layouts of weights by framework, as data, and the conversion there and back.
 
-Checked against torch 2.13, keras 3.15, onnx 1.23 and flax 0.12.
+Checked against torch 2.13, keras 3.15, onnx 1.23, flax 0.12, haiku 0.0.17 and tensorflow 2.21's older cells.
 """
 
 from dataclasses import dataclass, field
@@ -45,6 +45,8 @@ LAYOUTS = {
         sides={"simple_rnn": ("h", ""), "gru": ("rzn", ""), "lstm": ("", "ifgo")},
         states="ch",
     ),
+    "haiku": Layout({"gru": "zrn", "lstm": "igfo"}, columns=True, two_biases=False),
+    "tensorflow1": Layout({"gru": "rzn", "lstm": "igfo"}, columns=True, two_biases=False),
 }
 
 
@@ -80,7 +82,8 @@ def unpack(weights: Weights, cell: str, framework: str) -> Weights:
     order = _order(layout.gates.get(cell, CELLS[cell].gates), CELLS[cell].gates)
     if layout.columns:
         weights = weights._replace(W=weights.W.T, U=weights.U.T)
-    found = {name: _reordered(w, order) for name, w in weights._asdict().items() if w is not None}
+    of_gates = weights._replace(projection=None)._asdict()
+    found = {name: _reordered(w, order) for name, w in of_gates.items() if w is not None}
     return Weights(**{**found, "projection": weights.projection})
 
 

@@ -4,9 +4,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from rnn_lockstep.adapters.models.recurrent_layer import OPTIONS, InvalidModel, RecurrentLayer
+from rnn_lockstep.adapters.models.recurrent_layer import (
+    OPTIONS,
+    InvalidModel,
+    RecurrentLayer,
+    with_forget_bias,
+)
 
-SETTABLE = (*OPTIONS, "outputs_reversed")
+ADDED = "forget_bias"  # changes the weights, and is no option of a case
+SETTABLE = (*OPTIONS, "outputs_reversed", ADDED)
 WORDS = {"true": True, "false": False, "none": None}
 
 
@@ -42,7 +48,7 @@ def settled(
 
 def as_told_by(layer: RecurrentLayer, other: RecurrentLayer) -> RecurrentLayer:
     """The layer with the options that it assumes as another knows them, if they fit."""
-    told = {name: getattr(other, name) for name in SETTABLE if name not in other.assumed}
+    told = {name: getattr(other, name) for name in SETTABLE if name not in {*other.assumed, ADDED}}
     try:
         return with_options(layer, told)
     except InvalidModel:
@@ -54,13 +60,20 @@ def with_options(layer: RecurrentLayer, options: Mapping[str, Any]) -> Recurrent
     mine = {name: value for name, value in options.items() if name in layer.assumed}
     try:
         rest = tuple(name for name in layer.assumed if name not in mine)
+        if ADDED in mine:
+            mine[ADDED] = float(mine[ADDED])
+            mine["cells"] = tuple(with_forget_bias(weights, mine[ADDED]) for weights in layer.cells)
         return replace(layer, **mine, assumed=rest)
     except ValueError as error:
         raise InvalidModel(f"{layer.name}: {error}") from None
 
 
 def assumptions(layer: RecurrentLayer, end: str) -> list[str]:
-    """A note of the options that a layer still assumes; none where it assumes nothing."""
+    """Notes of the options that a layer still assumes, and of what a program adds to its weights."""
     names = [name for name in layer.assumed if name in SETTABLE and name != "return_sequences"]
     said = ", ".join(f"{name}={getattr(layer, name)}" for name in names)
-    return [f"the {end} does not tell, so this is assumed: {said}"] if said else []
+    notes = [f"the {end} does not tell, so this is assumed: {said}"] if said else []
+    if layer.forget_bias is not None:
+        told = f"recurrent_b of the {end} is what its program adds to the forget gate: {layer.forget_bias:g}"
+        notes.append(told)
+    return notes

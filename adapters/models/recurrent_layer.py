@@ -8,7 +8,7 @@ import numpy as np
 
 from rnn_lockstep.adapters.one_line import in_one_line, printable
 from rnn_lockstep.reference import Case, Weights
-from rnn_lockstep.reference.oracle.cells import CELLS, Cell
+from rnn_lockstep.reference.oracle.cells import CELLS, GATES, Cell
 from rnn_lockstep.reference.oracle.validation import Array
 
 OPTIONS = (
@@ -32,6 +32,8 @@ class RecurrentLayer:
     cell ... return_sequences: as in `reference.Case`.
     outputs_reversed: whether a reverse layer's outputs are in the order of its steps, the last input
     first, as Keras's go_backwards and flax's reverse leave them.
+    forget_bias: what a program adds to an LSTM's forget gate at run time, which is in recurrent_b; None
+    where the weights are all that there is.
     stateful: whether it keeps its state from call to call, as Keras's stateful layers do.
     assumed: the fields that the file does not tell, so that they have the usual values.
     Raises ValueError when they do not fit together.
@@ -47,6 +49,7 @@ class RecurrentLayer:
     merge_mode: str | None = None
     return_sequences: bool = True
     outputs_reversed: bool = False
+    forget_bias: float | None = None
     stateful: bool = False
     assumed: tuple[str, ...] = ()
 
@@ -153,6 +156,13 @@ def readable(found: Sequence[Found], where: str = "") -> list[RecurrentLayer]:
 def unread(found: Sequence[Found]) -> list[UnreadLayer]:
     """The layers that could not be read."""
     return [layer for layer in found if isinstance(layer, UnreadLayer)]
+
+
+def with_forget_bias(weights: Weights, value: float) -> Weights:
+    """An LSTM's weights with what a program adds to its forget gate at run time, in recurrent_b."""
+    size = len(weights.U) // 4
+    added = [value if gate == "f" else 0.0 for gate in GATES["lstm"]]
+    return weights._replace(recurrent_b=np.repeat(np.array(added, weights.U.dtype), size))
 
 
 def only(layers: Sequence[Found], name: str | None, where: str) -> RecurrentLayer:

@@ -1,6 +1,7 @@
 """Recurrent layers moved from one model file to another framework's, which is kept only where it is right."""
 
 import os
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,10 +18,10 @@ from rnn_lockstep.adapters.port.weights import weights_diff
 
 
 def convert(
-    source: Path,
+    source: Path | Sequence[Path],
     target: Path,
     *,
-    layer: str | None = None,
+    layer: str | Sequence[str] | None = None,
     options: Mapping[str, Any] | None = None,
     force: bool = False,
 ) -> list[str]:
@@ -28,7 +29,8 @@ def convert(
 
     The new file is read back, loaded by the framework itself and checked as a port of the source's layers;
     only then does it get its name.
-    layer: the name of the only one to write.  options: those that the source does not tell.
+    source: a file, or several whose layers are put together; those of one name get their file's before it.
+    layer: the name of the only one to write, or several.  options: those that the source does not tell.
     force: replace a file that is there.
     Raises InvalidModel, with one line, and leaves everything as it was.
     """
@@ -38,25 +40,57 @@ def convert(
     write = written.write if written else None
     if write is None:
         raise InvalidModel(f"{printable(str(target))}: cannot be written; there are {', '.join(WRITABLE)}")
-    end = of_file(source)
-    layers = layers_to_write(end, layer, options or {})
+    ends = [of_file(path) for path in ([source] if isinstance(source, Path) else source)]
+    names = [layer] if isinstance(layer, str) else [*(layer or ())]
+    layers = layers_to_write(ends, names, options or {})
     data = write(layers)
     try:
         with safe_files.replacing(target) as new:  # of the target's name, whose suffix tells the format
             new.write_bytes(data)
             proved = [line for each in prove(new, layers) for line in each]
-            return [*proved, *([] if layer else end.left_out())]
+            return [*proved, *([] if names else [line for end in ends for line in end.left_out()])]
     except OSError as error:
         raise InvalidModel(f"{printable(str(target))}: {in_one_line(error)}") from None
 
 
-def layers_to_write(source: Endpoint, layer: str | None, options: Mapping[str, Any]) -> list[RecurrentLayer]:
-    """The layers to write, with the options that they assumed. Raises InvalidModel."""
-    found = readable(source.found, source.name) if layer is None else [source.layer(layer)]
+def layers_to_write(
+    sources: Sequence[Endpoint], names: Sequence[str], options: Mapping[str, Any]
+) -> list[RecurrentLayer]:
+    """The layers of those names, or all, with the options that they assumed. Raises InvalidModel."""
+    found = [named(sources, name) for name in names]
+    found = found or [(end, layer) for end in sources for layer in readable(end.found, end.name)]
     for name in options:
-        if not any(name in each.assumed for each in found):
-            raise InvalidModel(f"option {name}: {printable(source.name)} itself tells it")
-    return [with_options(each, options) for each in found]
+        if not any(name in each.assumed for _, each in found):
+            told = ", ".join(dict.fromkeys(end.name for end, _ in found))
+            raise InvalidModel(f"option {name}: {printable(told)} itself tells it")
+    count = Counter(layer.name for _, layer in found) if len(sources) > 1 else Counter[str]()
+    return [
+        with_options(replace(layer, name=f"{stem(end)}.{layer.name}"), options)
+        if count[layer.name] > 1
+        else with_options(layer, options)
+        for end, layer in found
+    ]
+
+
+def named(sources: Sequence[Endpoint], name: str) -> tuple[Endpoint, RecurrentLayer]:
+    """The layer of that name with the source that has it. Raises InvalidModel where not exactly one has."""
+    found, errors = [], []
+    for end in sources:
+        try:
+            found.append((end, end.layer(name)))
+        except InvalidModel as error:
+            errors.append(error)
+    if not found:
+        raise errors[0]
+    if len(found) > 1:
+        told = " and ".join(end.name for end, _ in found)
+        raise InvalidModel(printable(f"{told} have a layer {name} each: convert them one at a time"))
+    return found[0]
+
+
+def stem(end: Endpoint) -> str:
+    """What goes before a suffix in the name of a source."""
+    return end.name.partition(".")[0]
 
 
 def prove(path: Path, layers: Sequence[RecurrentLayer]) -> Iterator[list[str]]:

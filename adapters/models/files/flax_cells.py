@@ -1,20 +1,18 @@
 """A cell of flax, as dictionaries of arrays: linen's, a dictionary a gate, or nnx's, all gates in one."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from rnn_lockstep.adapters.backends.weight_layouts import LAYOUTS, pack, unpack
-from rnn_lockstep.adapters.models.files.flax_tree import Leaf, array_of
+from rnn_lockstep.adapters.models.files.cell import Cell
+from rnn_lockstep.adapters.models.files.tree import Leaf, Tree
 from rnn_lockstep.reference import Weights
 from rnn_lockstep.reference.oracle.cells import GATES
 
-Tree = Mapping[str, Any]
 
-
-def cell_in(tree: Tree, where: str) -> tuple[str, Weights] | None:
-    """A cell and its weights in the reference layout; None where the tree is no cell.
+def cell_in(tree: Tree, where: str) -> Cell | None:
+    """The cell that a tree is; None where it is none.
 
     Names tell which it is, or the size where all gates are in one. Raises ValueError, naming where.
     """
@@ -46,9 +44,9 @@ def _joined(branches: Tree, names: dict[str, str], biased: str, where: str) -> t
     kernels, biases = [], {}
     for gate, name in names.items():
         dense = branches[name]
-        kernels.append(array_of(dense["kernel"], f"{where}.{name}.kernel"))
+        kernels.append(dense["kernel"].read(f"{where}.{name}.kernel"))
         if isinstance(dense.get("bias"), Leaf):
-            biases[gate] = array_of(dense["bias"], f"{where}.{name}.bias")
+            biases[gate] = dense["bias"].read(f"{where}.{name}.bias")
     if biases and set(biases) != set(biased):
         raise ValueError(f"{where} has biases of {', '.join(biases)}, needs those of {', '.join(biased)}")
     if len({k.shape for k in kernels}) > 1 or kernels[0].ndim != 2 or len({k.dtype for k in kernels}) > 1:
@@ -58,10 +56,10 @@ def _joined(branches: Tree, names: dict[str, str], biased: str, where: str) -> t
     return np.concatenate(kernels, 1), np.concatenate([biases[g] for g in biased]) if biases else None
 
 
-def _fused(branches: Tree, where: str) -> tuple[str, Weights]:
-    """A cell of nnx with all gates in one, and its weights. Raises ValueError, naming where."""
+def _fused(branches: Tree, where: str) -> Cell:
+    """A cell of nnx with all gates in one. Raises ValueError, naming where."""
     W, U, b, recurrent_b = (
-        array_of(branches[name][part], f"{where}.{name}.{part}")
+        branches[name][part].read(f"{where}.{name}.{part}")
         if isinstance(branches[name].get(part), Leaf)
         else None
         for part in ("kernel", "bias")
@@ -79,10 +77,10 @@ def _fused(branches: Tree, where: str) -> tuple[str, Weights]:
     raise ValueError(f"{where} has dense_h of shape {U.shape}, that of no cell in the reference")
 
 
-def _found(packed: Weights, cell: str, layout: str, where: str) -> tuple[str, Weights]:
-    """A cell and its weights in the reference layout. Raises ValueError, naming where."""
+def _found(packed: Weights, cell: str, layout: str, where: str) -> Cell:
+    """A cell of packed weights. Raises ValueError, naming where."""
     try:
-        return cell, unpack(packed, cell, layout)
+        return Cell(cell, unpack(packed, cell, layout))
     except ValueError as error:
         raise ValueError(f"{where}: {error}") from None
 

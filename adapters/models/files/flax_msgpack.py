@@ -10,129 +10,22 @@ of a `Sequential` that has nothing else. Activations and directions are in the p
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from rnn_lockstep.adapters.models.files import flax_modules, reading
-from rnn_lockstep.adapters.models.files.flax_cells import Tree, cell_in, dictionaries
+from rnn_lockstep.adapters.models.files.flax_cells import dictionaries
 from rnn_lockstep.adapters.models.files.flax_tree import packed_tree, tree_of
 from rnn_lockstep.adapters.models.files.format import Format
-from rnn_lockstep.adapters.models.recurrent_layer import (
-    InvalidModel,
-    RecurrentLayer,
-    UnreadLayer,
-    read_or_reason,
-)
-from rnn_lockstep.reference import Weights
+from rnn_lockstep.adapters.models.files.tree_layers import layers_or_names
+from rnn_lockstep.adapters.models.recurrent_layer import Found, InvalidModel, RecurrentLayer
 
 DIRECTIONS = ("forward_rnn", "backward_rnn")
-SEQUENCES = ("layers_{}", "{}")  # the names in a Sequential, of linen and nnx
-WRAPPERS = ("cell", "layers")  # keys that no one chose
-UNTOLD = (
-    *("activation", "recurrent_activation", "reverse", "merge_mode"),
-    *("return_sequences", "outputs_reversed"),
-)
-Place = tuple[str, ...]  # the keys that lead to a part of a tree
 
 
-class Found(NamedTuple):
-    """Cells of one kind, layer by layer, forward before backward where there are two directions."""
-
-    cell: str
-    weights: list[Weights]
-    directions: int
-
-
-def read(path: Path) -> list[RecurrentLayer | UnreadLayer]:
+def read(path: Path) -> list[Found]:
     """The recurrent layers in a file of parameters. Raises InvalidModel."""
     with reading.refusing(path):
-        tree = tree_of(reading.contents(path))
-        while isinstance(tree.get("params"), dict):  # beside an optimizer's state, which is alike
-            tree = tree["params"]
-        found = _all(tree, ())
-        names = reading.unique([_name(place) or getattr(layer, "cell", "") for place, layer in found])
-        return [
-            read_or_reason(name, _read, name, layer) for name, (_, layer) in zip(names, found, strict=True)
-        ]
-
-
-def _read(name: str, layer: "Found | ValueError") -> RecurrentLayer:
-    """The layer of cells. Raises ValueError, where that was found instead."""
-    if isinstance(layer, ValueError):
-        raise layer
-    return reading.layer(
-        name,
-        layer.weights,
-        cell=layer.cell,
-        merge_mode="concat" if layer.directions == 2 else None,
-        assumed=UNTOLD,
-    )
-
-
-def _name(place: Place) -> str:
-    """The name of the layer at a place."""
-    return ".".join(place[:-1] if place and place[-1] in WRAPPERS else place)
-
-
-def _all(tree: Tree, place: Place) -> list[tuple[Place, Found | ValueError]]:
-    """The layers in the tree at a place, each with its own place, or the error why it is none."""
-    found: Found | ValueError | None
-    try:
-        found = _stack(tree, place)
-    except ValueError:  # of one of its layers, which are looked at one by one
-        found = None
-    try:
-        found = found or _directions(tree, place) or _cell(tree, place)
-    except ValueError as error:
-        found = error
-    if found:
-        return [(place, found)]
-    return [
-        layer
-        for key, branch in tree.items()
-        if isinstance(branch, dict) and isinstance(key, str)
-        for layer in _all(branch, (*place, key))
-    ]
-
-
-def _stack(tree: Tree, place: Place) -> Found | None:
-    """Two layers or more of one cell and size on top of each other; None where there is anything else."""
-    for pattern in SEQUENCES:
-        keys = [pattern.format(k) for k in range(len(tree))]
-        if len(keys) > 1 and all(isinstance(tree.get(key), dict) for key in keys):
-            layers = [_layer(tree[key], (*place, key)) for key in keys]
-            found = [layer for layer in layers if layer]
-            sizes = {(f.cell, f.directions, f.weights[0].U.shape) for f in found}
-            if len(found) == len(keys) and len(sizes) == 1:
-                features = found[0].weights[0].U.shape[1] * found[0].directions
-                if all(f.weights[0].W.shape[1] == features for f in found[1:]):
-                    return found[0]._replace(weights=[w for f in found for w in f.weights])
-    return None
-
-
-def _layer(tree: Tree, place: Place) -> Found | None:
-    """The cells of a cell, of an RNN or of a Bidirectional; None where the tree is none of these."""
-    inside = tree.get("cell")
-    found = _directions(tree, place) or _cell(tree, place)
-    return found or (_cell(inside, (*place, "cell")) if isinstance(inside, dict) else None)
-
-
-def _directions(tree: Tree, place: Place) -> Found | None:
-    """The cells of a Bidirectional; None where the tree is none."""
-    branches = [tree.get(key) for key in DIRECTIONS]
-    if not all(isinstance(branch, dict) for branch in branches):
-        return None
-    forward, backward = (_layer(b, (*place, key)) for b, key in zip(branches, DIRECTIONS, strict=True) if b)
-    if not forward or not backward:
-        return None
-    if forward.cell != backward.cell:
-        raise ValueError(f"layer {_name(place)}: its directions are a {forward.cell} and a {backward.cell}")
-    return Found(forward.cell, [*forward.weights, *backward.weights], 2)
-
-
-def _cell(tree: Tree, place: Place) -> Found | None:
-    """The one cell that a tree is; None where it is none."""
-    found = cell_in(tree, ".".join(place) or "the model")
-    return Found(found[0], [found[1]], 1) if found else None
+        return layers_or_names(tree_of(reading.contents(path)))
 
 
 def write(layers: Sequence[RecurrentLayer]) -> bytes:

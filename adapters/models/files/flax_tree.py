@@ -4,20 +4,16 @@ An array is an extension of type 1: in msgpack again, its shape, its dtype's nam
 Source: `flax.serialization.msgpack_serialize`, flax 0.12.
 """
 
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any
 
 from rnn_lockstep.adapters.models.files import reading
+from rnn_lockstep.adapters.models.files.tree import Leaf, unwrapped
 from rnn_lockstep.reference.oracle.validation import Array
 
 NDARRAY = 1
 CHUNKS = "__msgpack_chunked_array__"  # the key of an array of more than a gigabyte
 MOST_BRANCHES = 2**18
-
-
-class Leaf(NamedTuple):
-    """An array that is not yet looked at."""
-
-    data: bytes
 
 
 def tree_of(data: bytes) -> dict[str, Any]:
@@ -37,12 +33,10 @@ def tree_of(data: bytes) -> dict[str, Any]:
             raise ValueError(f"it has more than {MOST_BRANCHES} dictionaries or lists")
         if isinstance(value, dict) and CHUNKS in value:
             raise ValueError("it has an array of more than a gigabyte, in chunks, which are not read")
-        if isinstance(value, dict) and value.keys() == {"value"} and isinstance(value["value"], Leaf):
-            return value["value"]
-        return value
+        return unwrapped(value)
 
     def extension(code: int, content: bytes) -> Any:
-        return Leaf(content) if code == NDARRAY else None
+        return Leaf(partial(array_of, content)) if code == NDARRAY else None
 
     try:
         tree = msgpack.unpackb(
@@ -60,13 +54,13 @@ def tree_of(data: bytes) -> dict[str, Any]:
     return tree
 
 
-def array_of(leaf: Leaf, name: str) -> Array:
-    """The array of a leaf, which is called `name` in the ValueError for one that is damaged."""
+def array_of(content: bytes, name: str) -> Array:
+    """The array of an extension, which is called `name` in the ValueError for one that is damaged."""
     reading.need_package("msgpack")
     import msgpack
 
     try:
-        shape, dtype, data = msgpack.unpackb(leaf.data, raw=True, max_array_len=64, max_map_len=0)
+        shape, dtype, data = msgpack.unpackb(content, raw=True, max_array_len=64, max_map_len=0)
         dtype = dtype.decode("ascii", "replace")
     except (ValueError, TypeError, AttributeError, msgpack.UnpackException):
         raise ValueError(f"{name} is no array of flax's") from None

@@ -4,18 +4,10 @@ One flipped bit can make the HDF5 library crash, loop for ever or ask for all me
 reads is read by `adapters/models/files/hdf5_reader.py`, which is ended when it takes too long or too much.
 """
 
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from safetensors import SafetensorError, deserialize
-
-from rnn_lockstep.adapters.models.files import reading
-from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel
-from rnn_lockstep.adapters.saved_cases.saved_case import array_of
+from rnn_lockstep.adapters.models.files import apart, reading
 from rnn_lockstep.reference.oracle.validation import Array
 
 READER = Path(__file__).with_name("hdf5_reader.py")
@@ -54,24 +46,6 @@ class Contents(NamedTuple):
 def contents(data: bytes) -> Contents:
     """The contents of a file's bytes, without an optimizer's. Raises InvalidModel, whatever the bytes are."""
     reading.need_package("h5py")
-    try:
-        done = subprocess.run(
-            [sys.executable, "-P", str(READER)],
-            input=data,
-            capture_output=True,
-            timeout=SECONDS + SECONDS_A_BYTE * len(data),
-            env={**os.environ, **ENVIRONMENT},
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise InvalidModel("the HDF5 library does not come to an end with it: it is damaged") from None
-    if done.returncode:
-        told = done.stderr.decode(errors="replace").strip().splitlines()
-        raise InvalidModel(told[-1] if told else "the HDF5 library crashes on it: it is damaged")
-    try:
-        size = int.from_bytes(done.stdout[:8], "little")
-        attributes = json.loads(json.loads(done.stdout[8 : 8 + size])["__metadata__"]["attributes"])
-        tensors: list[tuple[str, Any]] = deserialize(done.stdout)  # type: ignore[no-untyped-call]
-        return Contents({name: array_of(name, tensor) for name, tensor in tensors}, attributes)
-    except (ValueError, KeyError, TypeError, RecursionError, SafetensorError) as error:
-        raise InvalidModel(f"what the HDF5 library reads in it makes no sense: {error}") from None
+    library = apart.Library("the HDF5 library", READER, ENVIRONMENT)
+    seconds = SECONDS + SECONDS_A_BYTE * len(data)
+    return Contents(*apart.read(library, data=data, seconds=seconds))

@@ -112,7 +112,7 @@ def main() -> None:
                 if array is not None:
                     left -= array.nbytes
                     arrays[path] = array
-    sys.stdout.buffer.write(save(arrays, {"attributes": json.dumps(attributes)}))
+    sys.stdout.buffer.write(save(arrays, {"told": json.dumps(attributes)}))
 
 
 if __name__ == "__main__":

@@ -53,7 +53,8 @@ def layers_of(model: Any, metadata: Any, weights: bytes) -> list[Found]:
     classes: Classes = {}
     keras2 = str(metadata.get("keras_version", "")).startswith("2")
     found = list(layer_configs(model, keras2, classes))
-    return keras_variables.with_weights(found, hdf5.contents(weights), classes)
+    file = hdf5.contents(weights)
+    return reading.need_layers(keras_variables.with_weights(found, file, classes), file.arrays)
 
 
 def write(layers: Sequence[RecurrentLayer]) -> bytes:

@@ -42,8 +42,11 @@ def read(path: Path) -> list[Found]:
     with reading.refusing(path):
         file = hdf5.contents(reading.contents(path))
         if model := file.text("", "model_config"):
-            return whole_model(file, model)
-        return weights_only(file) if file.texts("", "layer_names") else keras_variables.by_shapes(file)
+            found = whole_model(file, model)
+        else:
+            by_name = file.texts("", "layer_names")
+            found = weights_only(file) if by_name else keras_variables.by_shapes(file)
+        return reading.need_layers(found, file.arrays)
 
 
 def whole_model(file: hdf5.Contents, model: str) -> list[Found]:

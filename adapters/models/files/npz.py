@@ -5,7 +5,7 @@ Arrays of a layer, by name; in a file with a single layer the name may be missin
                                                             of the first cell, in the reference layout
     encoder.more_weights[0].W, ...                          of the others, as in `reference.Case`
     encoder.options                                         a text, JSON: the fields of RecurrentLayer
-Where there are no options they are what is usual. Names in torch's style are read too.
+Where there are no options they are what is usual. Names of other kinds are read too: see array_names.
 """
 
 import json
@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from rnn_lockstep.adapters.models.files import reading, torch_keys
+from rnn_lockstep.adapters.models.files import array_names, reading
 from rnn_lockstep.adapters.models.files.archive import Archive
 from rnn_lockstep.adapters.models.files.format import Format
 from rnn_lockstep.adapters.models.recurrent_layer import OPTIONS, Found, RecurrentLayer, read_or_reason
@@ -41,15 +41,20 @@ def read(path: Path) -> list[Found]:
     with reading.refusing(path):
         archive = Archive(reading.contents(path), compressed=True)
         names = [name.removesuffix(".npy") for name in archive.names if name.endswith(".npy")]
-        arrays = {
-            name: reading.or_error(_member, archive, name)
-            for name in names
-            if KEY.fullmatch(name) or torch_keys.is_recurrent(name)
-        }
-        own = {name: array for name, array in arrays.items() if KEY.fullmatch(name)}
-        others = {name: arrays.get(name) for name in names if name not in own}
-        found = layers_of(own) + torch_keys.layers_of(torch_keys.unwrapped(others))
-        return reading.need_layers(found, names)
+
+        def read_array(name: str) -> Array | ValueError:
+            return reading.or_error(_member, archive, name)
+
+        own = {name: read_array(name) for name in names if KEY.fullmatch(name)}
+        others = [name for name in names if name not in own]
+        found = layers_of(own) + array_names.layers_of(others, read_array)
+        return found or reading.need_layers([], _first(archive, names))
+
+
+def _first(archive: Archive, names: Sequence[str]) -> dict[str, Any]:
+    """The first arrays by name, which tell what an archive without layers is; all others by name only."""
+    shapes = {name: reading.or_error(_member, archive, name) for name in names[: reading.FEW]}
+    return {**dict.fromkeys(names), **shapes}
 
 
 def _member(archive: Archive, name: str) -> Array:
@@ -151,6 +156,7 @@ def write(layers: Sequence[RecurrentLayer]) -> bytes:
             cell = f"{layer.name}.more_weights[{k - 1}]" if k else layer.name
             arrays |= {f"{cell}.{part}": w for part, w in weights._asdict().items() if w is not None}
         options = {field: getattr(layer, field) for field in FIELDS} | {"dtype": layer.dtype.name}
+        options["assumed"] = [field for field in layer.assumed if field in FIELDS]
         arrays[f"{layer.name}.options"] = np.array(json.dumps(options))
     buffer = BytesIO()
     np.savez(buffer, allow_pickle=False, **arrays)

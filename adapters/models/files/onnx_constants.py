@@ -1,7 +1,7 @@
-"""The constant arrays of an ONNX graph: those that are stored, and those made of them by moving numbers.
+"""The constant arrays of an ONNX graph: those that are stored, and those that a few nodes make of them.
 
-Exporters that do not fold constants leave the nodes that put a layer's weights together; of these the ones
-in MOVES are followed, which compute nothing.
+Exporters that do not fold constants leave the nodes that put a layer's weights together, and quantizers those
+that make floats of whole numbers; of these the ones in MADE are followed.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,9 +16,11 @@ from rnn_lockstep.adapters.one_line import in_one_line
 from rnn_lockstep.reference.oracle.validation import Array
 
 DEEPEST = 32
-# What moving numbers may make, in times of what is stored.
+# The dtypes of whole numbers that are read; only nodes and no weights are made of them.
+WHOLE = ("int64", "int32", "int8", "uint8", "int16", "uint16")
+# What nodes may be given, in times of what is stored.
 MOST_TIMES = 16
-Moved = Callable[[Sequence[Array], dict[str, Any]], Array]
+Made = Callable[[Sequence[Array], dict[str, Any]], Array]
 
 
 def attributes_of(node: Any) -> dict[str, Any]:
@@ -46,37 +48,78 @@ def _slice(arrays: Sequence[Array], attributes: dict[str, Any]) -> Array:
     return arrays[0][tuple(cut)]
 
 
-MOVES: dict[str, Moved] = {
+def _dequantized(arrays: Sequence[Array], attributes: dict[str, Any]) -> Array:
+    """The floats that whole numbers stand for, which any runtime rounds once: (x - zero point)·scale."""
+    numbers, scale, *zero_point = arrays
+    if attributes.get("block_size", 0):
+        raise ValueError("it is quantized in blocks, which are not read")
+    if numbers.dtype.kind not in "iu" or scale.dtype != np.float32:
+        raise ValueError(f"it makes numbers of {numbers.dtype} with scales of {scale.dtype}")
+    along = [1] * numbers.ndim
+    if scale.size > 1:
+        along[int(attributes.get("axis", 1))] = -1
+    zeros = zero_point[0].astype(np.int32).reshape(along) if zero_point else np.int32(0)
+    return (numbers.astype(np.int32) - zeros).astype(np.float32) * scale.reshape(along)
+
+
+def _cast(arrays: Sequence[Array], attributes: dict[str, Any]) -> Array:
+    """An array in another dtype of floats."""
+    import onnx
+
+    dtype = np.dtype(onnx.helper.tensor_dtype_to_np_dtype(attributes["to"]))
+    if {dtype.name, arrays[0].dtype.name} - reading.FLOATS.keys():
+        raise ValueError(f"it makes {dtype} of {arrays[0].dtype}")
+    return arrays[0].astype(dtype)
+
+
+MADE: dict[str, Made] = {
     "Identity": lambda arrays, _: arrays[0],
     "Unsqueeze": lambda arrays, attributes: np.expand_dims(arrays[0], _axes(arrays, attributes)),
     "Squeeze": lambda arrays, attributes: np.squeeze(arrays[0], _axes(arrays, attributes)),
     "Transpose": lambda arrays, attributes: np.transpose(arrays[0], attributes.get("perm")),
     "Concat": lambda arrays, attributes: np.concatenate(arrays, int(attributes["axis"])),
     "Slice": _slice,
+    "DequantizeLinear": _dequantized,
+    "Cast": _cast,
 }
 
 
 class Constants:
-    """The constants of a graph in a file of `size` bytes, in whose folder tensors may lie in other files."""
+    """The constants of a graph in a file of `size` bytes, in whose folder tensors may lie in other files.
 
-    def __init__(self, graph: Any, folder: Path, size: int) -> None:
-        self.folder, self.left = folder, MOST_TIMES * size
+    outer: those of the graph around it, whose names are known in it too unless it has them itself.
+    """
+
+    def __init__(self, graph: Any, folder: Path, size: int, outer: "Constants | None" = None) -> None:
+        self.folder, self.outer = folder, outer
+        self.left: list[int] = outer.left if outer else [MOST_TIMES * size]  # for all graphs of the file
         self.stored = {tensor.name: tensor for tensor in graph.initializer}
         self.nodes = {output: node for node in graph.node for output in node.output if output}
+        self.given = {value.name for value in graph.input}
         self.arrays: dict[str, Array] = {}
 
     def array(self, name: str, depth: int = 0) -> Array:
         """The constant of that name. Raises ValueError where there is none."""
+        own = name in self.stored or name in self.nodes or name in self.given
+        if self.outer is not None and not own:
+            return self.outer.array(name, depth)
         if name not in self.arrays:
             self.arrays[name] = self._made(name, depth)
         return self.arrays[name]
+
+    def floats(self, name: str) -> Array:
+        """The constant of that name, which is of floats. Raises ValueError where there is none."""
+        array = self.array(name)
+        if array.dtype.name not in reading.FLOATS:
+            raise ValueError(f"{name} has dtype {array.dtype}, needs {', '.join(reading.FLOATS)}")
+        return array
 
     def _made(self, name: str, depth: int) -> Array:
         """The constant that is stored, or that nodes make of stored ones."""
         if name in self.stored:
             return self._stored(self.stored[name], name)
         node = self.nodes.get(name)
-        if node is None or depth > DEEPEST or node.op_type not in {"Constant", *MOVES}:
+        if node is None or depth > DEEPEST or node.op_type not in {"Constant", *MADE}:
             made_by = f"made by {node.op_type}" if node is not None else "given from outside"
             raise ValueError(f"{name} is {made_by}, needs a constant: export with constants folded")
         attributes = attributes_of(node)
@@ -86,11 +129,11 @@ class Constants:
                 raise ValueError(f"{name} is a Constant without a tensor")
             return self._stored(value, name)
         arrays = [self.array(given, depth + 1) for given in node.input if given]
-        self.left -= sum(array.nbytes for array in arrays)
-        if self.left < 0:
+        self.left[0] -= sum(array.nbytes for array in arrays)
+        if self.left[0] < 0:
             raise ValueError(f"{name} is put together of more numbers than the file should need")
         try:
-            return MOVES[node.op_type](arrays, attributes)
+            return MADE[node.op_type](arrays, attributes)
         except (IndexError, KeyError, TypeError) as error:
             raise ValueError(f"{name} is made by a damaged {node.op_type}: {error}") from None
 
@@ -102,7 +145,7 @@ class Constants:
             dtype = np.dtype(onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type))
         except KeyError:
             raise ValueError(f"{name} has the unknown dtype {tensor.data_type}") from None
-        if dtype.name not in {*reading.FLOATS, "int64", "int32"}:
+        if dtype.name not in {*reading.FLOATS, *WHOLE}:
             raise ValueError(f"{name} has dtype {dtype}, needs {', '.join(reading.FLOATS)}")
         if tensor.data_location == onnx.TensorProto.EXTERNAL:
             data = self._external({entry.key: entry.value for entry in tensor.external_data}, name)
@@ -132,5 +175,5 @@ class Constants:
             data = safe_files.read_part(path, offset, length)
         except (OSError, KeyError, ValueError) as error:
             raise ValueError(f"{name} lies in {location}: {in_one_line(error)}") from None
-        self.left += MOST_TIMES * length
+        self.left[0] += MOST_TIMES * length
         return data

@@ -11,9 +11,14 @@ import numpy as np
 from rnn_lockstep.adapters.backends.runtimes import ONNX_RUNTIME
 from rnn_lockstep.adapters.models.files import onnx_writer, reading
 from rnn_lockstep.adapters.models.files.format import Format
-from rnn_lockstep.adapters.models.files.onnx_reader import Graph
-from rnn_lockstep.adapters.models.recurrent_layer import Found, RecurrentLayer
+from rnn_lockstep.adapters.models.files.onnx_options import OPERATORS
+from rnn_lockstep.adapters.models.files.onnx_reader import STANDARD, Graph, name_of
+from rnn_lockstep.adapters.models.recurrent_layer import Found, RecurrentLayer, UnreadLayer
 from rnn_lockstep.reference.oracle.validation import Array
+
+# What to do about a graph of loops or single steps, and about functions.
+EXPORT = " (torch.onnx.export writes one with dynamo=False)"
+INLINE = "onnx.inliner.inline_local_functions puts it into the graph, where it can be read"
 
 
 def read(path: Path) -> list[Found]:
@@ -28,16 +33,29 @@ def read(path: Path) -> list[Found]:
     with reading.refusing(path):
         data = reading.contents(path)
         try:
-            graph = onnx.ModelProto.FromString(data).graph
+            model = onnx.ModelProto.FromString(data)
         except DecodeError:
             raise ValueError("it is no ONNX model, or damaged") from None
-        found = Graph(graph, path.parent, len(data))
-        if not found.nodes:
-            raise ValueError(
-                "it has no RNN, GRU or LSTM node; where an exporter wrote a loop or single steps instead, as "
-                "torch.onnx.export does of torch.nn.RNN, try dynamo=False"
-            )
-        return found.layers()
+        found = [*Graph(model.graph, path.parent, len(data)).layers(), *in_functions(model)]
+        return found or nothing_in(model.graph)
+
+
+def in_functions(model: Any) -> list[Found]:
+    """The recurrent nodes in a model's own functions, which are given their weights where they are called."""
+    return [
+        UnreadLayer(name_of(node), f"it lies in the function {function.name}: {INLINE}")
+        for function in model.functions
+        for node in function.node
+        if node.op_type in OPERATORS and node.domain in STANDARD
+    ]
+
+
+def nothing_in(graph: Any) -> list[Found]:
+    """No layers. Raises ValueError, telling what there is instead."""
+    kinds = list(dict.fromkeys(str(node.op_type)[: reading.LONGEST_NAME] for node in graph.node))
+    arrays = {tensor.name: reading.Unread(tuple(tensor.dims)) for tensor in graph.initializer}
+    told = f"it has no RNN, GRU or LSTM node{EXPORT} but {reading.some(kinds, 60) or 'none at all'}"
+    return reading.need_layers([], arrays, told)
 
 
 def write(layers: Sequence[RecurrentLayer]) -> bytes:

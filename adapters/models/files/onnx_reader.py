@@ -1,23 +1,32 @@
 """The recurrent layers in an ONNX graph, of its RNN, GRU and LSTM nodes and what lies between them.
 
+Those in the branches of an If, or in the body of a Loop or Scan, are named after it: `then_branch/lstm`.
+
 What the operators compute: https://onnx.ai/onnx/operators/onnx__LSTM.html and its likes.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from rnn_lockstep.adapters.models.files import reading
+from rnn_lockstep.adapters.models.files import onnx_foreign, reading
 from rnn_lockstep.adapters.models.files.onnx_constants import Constants, attributes_of
 from rnn_lockstep.adapters.models.files.onnx_options import MERGES, OPERATORS, options_of
-from rnn_lockstep.adapters.models.recurrent_layer import Found, RecurrentLayer, read_or_reason
+from rnn_lockstep.adapters.models.recurrent_layer import (
+    Found,
+    RecurrentLayer,
+    UnreadLayer,
+    read_or_reason,
+)
 from rnn_lockstep.reference import Weights
 
 # What lies between a layer's nodes without changing a number.
 PASSING = ("Transpose", "Reshape", "Squeeze", "Identity", *MERGES.values())
+STANDARD = ("", "ai.onnx")  # the domains of ONNX's own operators
 SUFFIX = re.compile(r"(.*)/(?:RNN|GRU|LSTM)(?:_\d+)?", re.S)
 
 
@@ -25,18 +34,39 @@ class Graph:
     """The nodes of a graph, with those that make and those that take each value.
 
     folder: where tensors may lie that the file leaves in another.  size: the file's, in bytes.
+    outer: the graph that it is a part of.
     """
 
-    def __init__(self, graph: Any, folder: Path, size: int) -> None:
-        self.constants = Constants(graph, folder, size)
-        self.nodes = [n for n in graph.node if n.op_type in OPERATORS and n.domain in ("", "ai.onnx")]
+    def __init__(self, graph: Any, folder: Path, size: int, outer: "Graph | None" = None) -> None:
+        self.constants: Constants = Constants(graph, folder, size, outer.constants if outer else None)
+        self.nodes = [n for n in graph.node if n.op_type in OPERATORS and n.domain in STANDARD]
+        self.foreign = [n for n in graph.node if n.domain not in STANDARD and onnx_foreign.is_recurrent(n)]
         self.makers = self.constants.nodes
         self.takers: dict[str, list[Any]] = {output.name: [] for output in graph.output}
         for node in graph.node:
             for name in filter(None, node.input):
                 self.takers.setdefault(name, []).append(node)
+        self.inner = [(n, Graph(g, folder, size, self)) for n, g in graphs_in(graph.node)]
+        for name in [name for _, part in self.inner for name in part.takers]:
+            self.takers.setdefault(name, [])
 
     def layers(self) -> list[Found]:
+        """The layers of this graph, then those of the graphs inside it, each with its own name."""
+        found = self._named_layers()
+        names = reading.unique([name for name, _ in found])
+        return [replace(layer, name=name) for name, (_, layer) in zip(names, found, strict=True)]
+
+    def _named_layers(self) -> list[tuple[str, Found]]:
+        """The layers by names that tell where they are; several may have one."""
+        foreign = [(name_of(node), onnx_foreign.reason(node, self.constants)) for node in self.foreign]
+        own = [*self._own_layers(), *(UnreadLayer(*told) for told in foreign)]
+        inside = [(place, layer) for place, part in self.inner for layer in part._named_layers()]
+        return [
+            *((each.name, each) for each in own),
+            *((f"{place}/{n}", each) for place, (n, each) in inside),
+        ]
+
+    def _own_layers(self) -> list[Found]:
         """The layers, one of each stack of nodes that have one name. Raises ValueError."""
         stacks: dict[str, list[Any]] = {}
         places: dict[str, str] = {}  # the stack whose last node makes a value
@@ -86,8 +116,8 @@ class Graph:
             raise ValueError("it has peepholes (P), which no other framework's LSTM has")
         if len(node.input) < 3:
             raise ValueError("it has no W or R")
-        W, R = (self.constants.array(name) for name in node.input[1:3])
-        B = self.constants.array(node.input[3]) if len(node.input) > 3 and node.input[3] else None
+        W, R = (self.constants.floats(name) for name in node.input[1:3])
+        B = self.constants.floats(node.input[3]) if len(node.input) > 3 and node.input[3] else None
         attributes = attributes_of(node)
         directions = 2 if attributes.get("direction") == b"bidirectional" else 1
         shapes = [W.shape[:1], R.shape[:1], *([] if B is None else [B.shape[:1]])]
@@ -117,6 +147,18 @@ class Graph:
         if len(node.input) > 1 and node.input[1]:
             return [int(n) for n in self.constants.array(node.input[1]).ravel()]
         return list(attributes_of(node).get("axes", []))
+
+
+def graphs_in(nodes: Iterable[Any]) -> Iterator[tuple[str, Any]]:
+    """The graphs that nodes have as attributes, as an If has its branches, each with the attribute's name."""
+    import onnx
+
+    for node in nodes:
+        for attribute in node.attribute:
+            if attribute.type == onnx.AttributeProto.GRAPH:
+                yield attribute.name, attribute.g
+            for graph in attribute.graphs:
+                yield attribute.name, graph
 
 
 def _output(node: Any, k: int) -> str:

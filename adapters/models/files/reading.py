@@ -1,11 +1,11 @@
 """Tools that the formats of model files share: a file's bytes, checked arrays, refusals in one line."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import ml_dtypes
 import numpy as np
@@ -20,7 +20,9 @@ from rnn_lockstep.reference.oracle.validation import Array, need_weights
 
 LARGEST_FILE = 2**32
 BEGINNING = 256  # bytes, which tell the format where the suffix does not
-FEW = 6  # names that are listed
+FEW = 6  # files that are listed
+LONGEST_LIST, LONGEST_NAME = 150, 60  # characters, of which a line with the rest has room
+NO_LAYERS = "it has no recurrent layers that can be read"
 LFS = b"version https://git-lfs.github.com/spec/"
 FLOATS: dict[str, Any] = {
     **{name: np.dtype(name) for name in ("float64", "float32", "float16")},
@@ -60,15 +62,38 @@ def beginning(path: Path) -> bytes:
         return b""
 
 
-def need_layers(found: Sequence[Found], names: Iterable[str]) -> list[Found]:
-    """The layers that were found. Raises ValueError where there are none, with the names of what there is."""
-    if found:
-        return [*found]
-    names = [*names]
-    more = f" and {len(names) - FEW} more" if len(names) > FEW else ""
-    there = ", ".join(name[:40] for name in names[:FEW])
-    told = f"; it has {there}{more}" if names else "; it has no arrays"
-    raise ValueError(f"it has no recurrent layers that can be read{told}")
+def need_layers(found: Sequence[Found], arrays: Mapping[str, Any], what: str = NO_LAYERS) -> list[Found]:
+    """The layers that were found. Raises ValueError where there are none, with the arrays that there are.
+
+    arrays: by name; of those that have a shape it is told.  what: says that there are none.
+    """
+    if not found:
+        raise ValueError(f"{what}; it has {listed(arrays)}")
+    return [*found]
+
+
+class Unread(NamedTuple):
+    """An array that is not read, of which only the shape is known."""
+
+    shape: tuple[int, ...]
+
+
+def listed(arrays: Mapping[str, Any]) -> str:
+    """The names and shapes of arrays, of many the first."""
+    told = [f"{name[:LONGEST_NAME]} {getattr(a, 'shape', '')}".rstrip() for name, a in arrays.items()]
+    return some(told) or "no arrays"
+
+
+def some(names: Sequence[str], room: int = LONGEST_LIST) -> str:
+    """Names in a line of that many characters, or the first of them, and how many more there are."""
+    shown = list[str]()
+    for name in names:
+        room -= len(name) + 2
+        if shown and room < 0:
+            break
+        shown.append(name)
+    more = len(names) - len(shown)
+    return f"{', '.join(shown)}{f' and {more} more' if more else ''}"
 
 
 def need_package(name: str) -> None:

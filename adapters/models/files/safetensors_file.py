@@ -29,8 +29,12 @@ def tensors(path: Path) -> dict[str, Any]:
         found = dict(sorted(deserialize(reading.contents(path))))  # type: ignore[no-untyped-call]
     except SafetensorError as error:
         raise ValueError(str(error)) from None
-    recurrent = filter(torch_keys.is_recurrent, found)
-    return {**dict.fromkeys(found), **{key: reading.or_error(array_of, key, found[key]) for key in recurrent}}
+    return {
+        key: reading.or_error(array_of, key, tensor)
+        if torch_keys.is_recurrent(key)
+        else reading.Unread(tuple(tensor["shape"]))
+        for key, tensor in found.items()
+    }
 
 
 def array_of(key: str, tensor: dict[str, Any]) -> Array:

@@ -11,9 +11,12 @@ from rnn_lockstep.adapters.models.files import (
     keras_weights,
     npz,
     onnx_file,
+    orbax_folder,
     reading,
     safetensors_file,
     shards,
+    tensorflow_checkpoint,
+    tflite,
     torch_file,
 )
 from rnn_lockstep.adapters.models.files.format import Format
@@ -31,6 +34,9 @@ EVERY = (
     onnx_file.FORMAT,
     shards.FORMAT,
     flax_msgpack.FORMAT,
+    tensorflow_checkpoint.FORMAT,
+    tflite.FORMAT,
+    orbax_folder.FORMAT,
 )
 FORMATS: dict[str, Format] = {suffix: each for each in EVERY for suffix in each.suffixes}
 WRITABLE = tuple(suffix for suffix, each in FORMATS.items() if each.write)
@@ -69,7 +75,9 @@ def of_suffix(path: Path) -> Format | None:
 def file_of(path: Path) -> Path:
     """The file that holds a model: the one given, or that in a folder. Raises InvalidModel."""
     if not os.path.isdir(path):  # which tells of any name, however long
-        return path
+        return tensorflow_checkpoint.index_of(path) or path
+    if index := tensorflow_checkpoint.index_in(path) or orbax_folder.metadata_in(path):
+        return index
     inside = sorted(path.iterdir())
     usual = [path / name for name in IN_FOLDERS if path / name in inside]
     models = usual[:1] or [each for each in inside if of_suffix(each) and each.is_file()]

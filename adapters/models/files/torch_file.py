@@ -50,7 +50,7 @@ def tensors(path: Path) -> dict[str, Any]:
     arrays = {key: reading.or_error(array_of, key, t, storage) for key, t in recurrent.items()}
     if sum(getattr(array, "nbytes", 0) for array in arrays.values()) > MOST_SHARED * len(data):
         raise ValueError("its tensors share too few numbers to be so large")
-    return {**dict.fromkeys(found), **arrays}
+    return {**found, **arrays}
 
 
 def _zipped(data: bytes) -> tuple[Any, Callable[[Storage], Array]]:

@@ -59,9 +59,15 @@ def layers_of(tensors: Mapping[str, Any]) -> list[Found]:
             cells = modules.setdefault(prefix or "", {})
             cells.setdefault((int(number or 0), reverse is not None), {})[parameter] = tensor
     return [
-        read_or_reason(name or "the module", _layer, plain_name(name), cells)
+        read_or_reason(name or "the module", _layer, plain_name(name), cells, beside(name, tensors))
         for name, cells in modules.items()
     ]
+
+
+def beside(name: str, tensors: Mapping[str, Any]) -> str:
+    """The key of a bias beside a cell's weight_hh, as no cell of torch has one; empty where there is none."""
+    prefix = f"{name}." if name else ""
+    return f"{prefix}bias" if {f"{prefix}bias", f"{prefix}weight_hh"} <= tensors.keys() else ""
 
 
 def plain_name(name: str) -> str:
@@ -69,8 +75,12 @@ def plain_name(name: str) -> str:
     return ".".join(part for part in name.split(".") if part != "_orig_mod")
 
 
-def _layer(name: str, cells: Cells) -> RecurrentLayer:
+def _layer(name: str, cells: Cells, beside: str) -> RecurrentLayer:
     where = name or "the module"
+    if beside:
+        raise ValueError(
+            f"{beside} is beside weight_hh, as in no cell of torch: what it computes is not told"
+        )
     directions = 2 if any(reverse for _, reverse in cells) else 1
     expected = [(k, bool(d)) for k in range(len(cells) // directions) for d in range(directions)]
     if sorted(cells) != expected:

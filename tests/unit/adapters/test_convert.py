@@ -223,3 +223,33 @@ def test_a_format_that_is_only_read_is_no_target(source, tmp_path, monkeypatch):
     monkeypatch.setitem(FORMATS, ".pt", replace(FORMATS[".pt"], write=None))
     with pytest.raises(InvalidModel, match=r"target\.pt: cannot be written; there are"):
         convert(source, tmp_path / "target.pt")
+
+
+def test_several_layers_are_written_in_the_order_of_their_names(source, tmp_path):
+    given = ["convert", str(source), str(tmp_path / "new.npz"), "--layer", "decoder", "--layer", "encoder"]
+    assert main(given) == 0
+    assert [layer.name for layer in read_model(tmp_path / "new.npz")] == ["decoder", "encoder"]
+    with pytest.raises(InvalidModel, match="has no recurrent layer nope; it has: encoder, decoder"):
+        convert(source, tmp_path / "other.npz", layer=["encoder", "nope"])
+
+
+def test_layers_of_several_files_are_put_together(source, tmp_path, capsys):
+    other = tmp_path / "other.pt"
+    convert(source, other, layer="encoder")
+    target = tmp_path / "new.safetensors"
+    assert main(["convert", str(source), str(other), str(target)]) == 0
+    told = capsys.readouterr().out
+    assert f"{target}: written, and walked beside {source} and {other}" in told
+    layers = {layer.name: layer for layer in read_model(target)}
+    assert sorted(layers) == ["decoder", "other.encoder", "source.encoder"]
+    np.testing.assert_array_equal(layers["other.encoder"].cells[0].U, LAYERS[0].cells[0].U)
+
+
+def test_a_name_in_several_files_must_be_of_one(source, tmp_path):
+    other = tmp_path / "other.pt"
+    convert(source, other, layer="encoder")
+    target = tmp_path / "new.npz"
+    with pytest.raises(InvalidModel, match=r"source\.npz and other\.pt have a layer encoder each"):
+        convert([source, other], target, layer="encoder")
+    convert([source, other], target, layer=["decoder"])
+    assert [layer.name for layer in read_model(target)] == ["decoder"]

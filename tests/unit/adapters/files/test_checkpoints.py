@@ -153,20 +153,6 @@ def test_a_wrong_suffix_does_not_matter(each, tmp_path):
     assert layer.name == "encoder"
 
 
-@pytest.mark.parametrize("kind", ["pt", "safetensors", "npz"])
-def test_where_there_are_none_the_arrays_are_listed(kind, tmp_path):
-    arrays = {f"gate.U_{letter}": torch.ones(2, 2) for letter in "abcdefgh"}
-    path = tmp_path / f"it.{kind}"
-    {
-        "pt": lambda: torch.save({"net": arrays}, path),
-        "safetensors": lambda: save_file(arrays, path),
-        "npz": lambda: np.savez(path, **{key: t.numpy() for key, t in arrays.items()}),
-    }[kind]()
-    told = r"no recurrent layers that can be read; it has (net\.)?gate\.U_a, .*U_f and 2 more"
-    with pytest.raises(InvalidModel, match=told):
-        read_model(path)
-
-
 def test_what_lies_in_itself_comes_to_an_end(tmp_path):
     inside = {"a": 1}
     inside["again"] = inside
