@@ -84,16 +84,18 @@ def answered(model: WholeModel, example: Example, name: str) -> Run:
 
 def asked_all(target: WholeModel, examples: Sequence[Example]) -> tuple[list[Run], str]:
     """The answers of the target, and what is wrong where it answers some only. Raises CannotAsk."""
-    answers: list[Run] = []
+    answers: list[tuple[str, Run]] = []
     failed = ""
     for example in examples:
         try:
-            answers.append(target.run(example))
+            answers.append((example.size, target.run(example)))
         except Exception as error:  # the model's, whatever it is
             failed = failed or f"given inputs {example.size}, it raised {with_type(error)}"
     if failed and not answers:
         raise CannotAsk(failed)
-    return answers, failed
+    if failed and (sizes := ", ".join(dict.fromkeys(size for size, _ in answers))):
+        failed = f"{failed}; it answered {sizes}"
+    return [answer for _, answer in answers], failed
 
 
 def asked_twice(target: WholeModel, example: Example) -> str:

@@ -3,6 +3,7 @@
 What a recurrent node gets and gives is seen between the parts, and replaced there.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from importlib import import_module
@@ -24,6 +25,10 @@ from rnn_lockstep.reference.oracle.validation import Array
 FLOAT = 1  # ONNX's number of float32, which ONNX Runtime's recurrent nodes compute in
 Values = dict[str, Array]
 Part = Callable[[Values], Values]
+
+
+# What ONNX Runtime tells before what is wrong: the place in its own code, and what failed there.
+PREAMBLE = re.compile(r".*running (\w+) node\. Name:'(.*?)' Status Message: (?:.* was false\. )?", re.S)
 
 
 class OnnxModel:
@@ -64,7 +69,7 @@ class OnnxModel:
             values |= self.part(len(self.nodes))(values)
             outputs = [values[output.name] for output in self.graph.output]
         else:
-            outputs = self.session.run(None, given)
+            outputs = told_shortly(self.session.run, given)
         return Run(tuple(map(np.asarray, outputs)), tuple(calls))
 
     @cached_property
@@ -105,7 +110,7 @@ class OnnxModel:
         names = [value.name.removesuffix(onnx_graph.SHOWN) for value in model.graph.output]
 
         def run(values: Values) -> Values:
-            found = session.run(None, {name: values[name] for name in needed})
+            found = told_shortly(session.run, {name: values[name] for name in needed})
             return dict(zip(names, map(np.asarray, found), strict=True))
 
         return run
@@ -148,3 +153,12 @@ class OnnxModel:
     def facts(self) -> Facts:
         """The declared errors of ONNX Runtime."""
         return ONNX_RUNTIME
+
+
+def told_shortly(run: Callable[..., Any], given: Values) -> Any:
+    """The outputs that a session gives. Raises what that raises, with a message that begins with the node."""
+    try:
+        return run(None, given)
+    except Exception as error:  # ONNX Runtime's, whatever it is
+        told = PREAMBLE.sub(r"\1 \2: ", str(error), count=1)
+        raise type(error)(told.replace("[ONNXRuntimeError] : ", "")) from None

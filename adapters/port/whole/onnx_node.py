@@ -13,6 +13,7 @@ from rnn_lockstep.adapters.models.files.onnx_reader import Graph
 from rnn_lockstep.adapters.models.recurrent_layer import Found, InvalidModel, RecurrentLayer, in_dtype
 from rnn_lockstep.adapters.one_line import printable
 from rnn_lockstep.adapters.port.whole.model import Call
+from rnn_lockstep.reference import Weights
 from rnn_lockstep.reference.diagnosis.mistakes.mistake import with_states
 from rnn_lockstep.reference.oracle.layer import MERGE_MODES
 from rnn_lockstep.reference.oracle.validation import Array
@@ -132,6 +133,13 @@ def nodes_of(graph: Any, path: Path) -> list[Node]:
     return [made(*each) for each in zip(reader.nodes, reader.each(), strict=True)]
 
 
+def with_biases(weights: Weights) -> Weights:
+    """Weights with both biases, zeros where a node is given none: so nodes on top of each other are alike."""
+    zeros = np.zeros(len(weights.W), weights.W.dtype)
+    biases = (zeros if bias is None else bias for bias in weights.biases)
+    return weights._replace(**dict(zip(("b", "recurrent_b"), biases, strict=True)))
+
+
 def made(node: Any, found: Found) -> Node:
     """A node, its layer being read or not; missing outputs are added to it."""
     count = len(OPERATORS[node.op_type].outputs)
@@ -142,6 +150,7 @@ def made(node: Any, found: Found) -> Node:
     inputs = [*node.input, *[""] * 7]
     layer = None
     if isinstance(found, RecurrentLayer):
-        layer = replace(found, assumed=tuple(dict.fromkeys((*found.assumed, *AROUND))))
+        assumed = tuple(dict.fromkeys((*found.assumed, *AROUND)))
+        layer = replace(found, cells=tuple(map(with_biases, found.cells)), assumed=assumed)
     states = tuple(inputs[STATES][: count - 1])
     return Node(found.name, layer, inputs[SEQUENCE], inputs[LENGTHS], states, tuple(node.output))
