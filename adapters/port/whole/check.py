@@ -8,12 +8,12 @@ import numpy as np
 
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel
 from rnn_lockstep.adapters.one_line import with_type
-from rnn_lockstep.adapters.port.weights import weights_diff
-from rnn_lockstep.adapters.port.whole.allowance import Found, compared
+from rnn_lockstep.adapters.port.whole.allowance import Beside, Found, compared
 from rnn_lockstep.adapters.port.whole.causes import cause_of
-from rnn_lockstep.adapters.port.whole.inputs import Example, Input, examples_of
-from rnn_lockstep.adapters.port.whole.layers import layer_found
+from rnn_lockstep.adapters.port.whole.inputs import Example, Input, examples_of, not_given
+from rnn_lockstep.adapters.port.whole.layers import instead_of, layer_found, missing_layers, weights_cause
 from rnn_lockstep.adapters.port.whole.model import Run, WholeModel
+from rnn_lockstep.adapters.port.whole.padding import padding_notes
 from rnn_lockstep.adapters.port.whole.pairing import Place, layer_of, places
 from rnn_lockstep.adapters.port.whole.verdict import Line, WholeVerdict
 from rnn_lockstep.adapters.port.whole.walk import Walk
@@ -69,6 +69,7 @@ class WholePair:
         found, unseen = seen_places(self.source, self.target, own, answers)
         walk = Walk(narrow, wide, examples, answers, own, found)
         notes += [f"{UNSEEN}{unseen}"] if unseen else []
+        notes += [] if self.brought else not_given(self.inputs, examples)
         if (more := len(answers[0].outputs) - len(own[0].outputs)) > 0:
             notes.append(f"the last {more} of the target's outputs were not compared: the source has none")
         return concluded(self, walk, replace(told, notes=tuple(notes)))
@@ -176,7 +177,9 @@ def seen_places(
 
 def concluded(pair: WholePair, walk: Walk, told: WholeVerdict) -> WholeVerdict:
     """The verdict, by what is found at each place in order."""
-    whole = whole_line(walk)
+    outputs = whole_outputs(walk)
+    whole = whole_line(outputs)
+    told = replace(told, notes=(*told.notes, *padding_notes(outputs)))
     try:
         lines = list(lines_of(pair, walk)) if walk.places else []
     except Exception as error:  # of a model that cannot be made to emit another's numbers
@@ -236,6 +239,8 @@ def layer_line(pair: WholePair, walk: Walk, number: int) -> Line:
         for k in range(len(walk.examples))
     ]
     found = layer_found(place, layers, calls, pair.target, pair.options)
+    if found.status == "mismatch" and (other := instead_of(*layers, pair.source)):
+        return Line(name, found.status, f"its weights are those of the source's {other}")
     return Line(name, found.status, str(found))
 
 
@@ -257,11 +262,15 @@ def told_with(cause: str, text: str) -> str:
     return f"{cause} ({text})" if cause else text
 
 
-def whole_line(walk: Walk) -> Line:
-    """The finding on the outputs of the two models, each running by itself."""
+def whole_outputs(walk: Walk) -> list[list[Beside]]:
+    """The outputs of the two models, each running by itself, by question."""
     wide = walk.wide
     exact = [None if wide is None else wide.run(each) for each in walk.examples]
-    tensors = [walk.outputs(k, *runs) for k, runs in enumerate(zip(walk.own, exact, strict=True))]
+    return [walk.outputs(k, *runs) for k, runs in enumerate(zip(walk.own, exact, strict=True))]
+
+
+def whole_line(tensors: Sequence[Sequence[Beside]]) -> Line:
+    """The finding on outputs, by question."""
     if not all(tensors):
         return Line("the whole model", "mismatch", "it returns no outputs")
     return Line("the whole model", *summed_up(by_tensor(tensors, varies=True)))
@@ -269,23 +278,12 @@ def whole_line(walk: Walk) -> Line:
 
 def whole_cause(pair: WholePair, walk: Walk) -> str:
     """The likely cause where only the outputs can be compared: by the weights, or by a mistake before."""
-    if cause := weights_cause(pair):
+    if cause := missing_layers(walk, pair.source, pair.target) or weights_cause(pair.source, pair.target):
         return cause
     alone = replace(walk, places=())
     tensors = [alone.outputs(k, run, None) for k, run in enumerate(alone.own)]
     cause = cause_of(alone, 0, tensors, pair.inputs)
-    return told_with(cause, whole_line(alone).text) if cause else ""
-
-
-def weights_cause(pair: WholePair) -> str:
-    """The first recurrent layer whose weights are not the source's, and how; empty where there is none."""
-    mine, its = list(pair.source.layers.values()), list(pair.target.layers.values())
-    if len(mine) != len(its):
-        return ""
-    for ours, theirs in zip(mine, its, strict=True):
-        if (diff := weights_diff(ours, theirs)).cause:
-            return f"{theirs.name} itself: {diff.cause}"
-    return ""
+    return told_with(cause, whole_line(whole_outputs(alone)).text) if cause else ""
 
 
 def in_words(inputs: Sequence[Input], examples: Sequence[Example]) -> str:

@@ -30,7 +30,10 @@ class TorchModel:
     def __init__(self, module: Any, default: Any = None) -> None:
         self.module, self.default = module, default
         self.watched = getattr(module, "_orig_mod", module)
-        found = readable(torch_module.recurrent(self.watched), torch_module.read)
+        found = readable(
+            torch_module.recurrent(self.watched),
+            lambda name, m: torch_module.read(name, m, torch_module.wrapper_of(self.watched, m)),
+        )
         if not found:  # of a scripted module, the names of its weights tell
             with suppress(InvalidModel):
                 found = {layer.name: layer for layer in readable_ones(torch_module.layers(self.watched))}
