@@ -1,7 +1,5 @@
 """A tagger of four layers in torch, and the same as an ONNX graph, written rightly or with a mistake."""
 
-from collections.abc import Callable
-
 import numpy as np
 import onnx
 import torch
@@ -128,15 +126,8 @@ def value_of(name, dtype, shape):
     return helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(np.dtype(dtype)), shape)
 
 
-Mistake = Callable[[Graph], None]
-
-
 def shifted(graph):
     graph.arrays["embedding"] = np.roll(graph.arrays["embedding"], 1, axis=0)
-
-
-def larger_head(graph):
-    graph.arrays["W"] = graph.arrays["W"] * np.float32(1.0001)
 
 
 def cell_handed_on(graph):
@@ -173,6 +164,35 @@ def late(graph):
 
 
 def reset_before(graph):
-    graph.maker("decoder.Y").attribute.remove(
-        next(a for a in graph.maker("decoder.Y").attribute if a.name == "linear_before_reset")
-    )
+    node = graph.maker("decoder.Y")
+    node.attribute.remove(next(a for a in node.attribute if a.name == "linear_before_reset"))
+
+
+def lengths_of_tokens(graph):
+    """Not a mistake: rows end where zeros begin, and the recurrent nodes are told."""
+    graph.arrays["none"] = np.array(0)
+    graph.nodes[:0] = [
+        helper.make_node("Equal", ["tokens", "none"], ["padding"]),
+        helper.make_node("Not", ["padding"], ["valid"]),
+        helper.make_node("Cast", ["valid"], ["ones"], to=onnx.TensorProto.INT32),
+        helper.make_node("ReduceSum", ["ones", "axis"], ["lengths"], keepdims=0),
+    ]
+    lengths_told(graph)
+
+
+def lengths_given(graph):
+    """Not a mistake: the lengths of rows are an input."""
+    graph.inputs["lengths"] = (np.int32, ["batch"])
+    lengths_told(graph)
+
+
+def lengths_told(graph):
+    for value in ("low.Y", "high.Y", "decoder.Y"):
+        node = graph.maker(value)
+        node.input.extend([""] * (5 - len(node.input)))
+        node.input[4] = "lengths"
+
+
+def erf_after(graph):
+    """Not a mistake: an operator that ONNX Runtime has in float32 only."""
+    graph.apply("Erf", "product")
