@@ -12,6 +12,7 @@ from rnn_lockstep.adapters.port.whole.plain_causes import FUNCTIONS, Function, i
 from rnn_lockstep.adapters.port.whole.walk import Change, Walk
 from rnn_lockstep.reference.oracle.validation import Array
 
+QUICK = 2_000  # numbers that a question gives at most, where mistakes are planted
 ROWS = 5  # of an embedding, that are told
 
 
@@ -114,9 +115,15 @@ def cause_of(walk: Walk, segment: int, tensors: Sequence[Sequence[Beside]], inpu
         return rows
     if added := next(added_by(walk, segment, [each[0] for each in tensors]), ""):
         return added
-    telling = sorted(range(len(tensors)), key=lambda k: -tensors[k][0].target.size)[:3]
-    found = [words for words, runs in planted(walk, segment, inputs) if all(map(runs, telling))]
+    found = [words for words, runs in planted(walk, segment, inputs) if all(map(runs, telling(walk)))]
     return found[0] if found else ""
+
+
+def telling(walk: Walk) -> list[int]:
+    """The numbers of the questions that tell most: the largest of those that are quickly asked."""
+    sizes = {k: example.arrays[0].size for k, example in enumerate(walk.examples)}
+    quick = [k for k, size in sizes.items() if size <= QUICK] or list(sizes)
+    return sorted(quick, key=lambda k: -sizes[k])[:3]
 
 
 def wrong_rows(walk: Walk, tensors: Sequence[Beside]) -> str:

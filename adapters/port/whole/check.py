@@ -9,7 +9,7 @@ import numpy as np
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel
 from rnn_lockstep.adapters.one_line import with_type
 from rnn_lockstep.adapters.port.whole.allowance import Beside, Found, compared
-from rnn_lockstep.adapters.port.whole.causes import cause_of
+from rnn_lockstep.adapters.port.whole.causes import cause_of, telling
 from rnn_lockstep.adapters.port.whole.inputs import Example, Input, examples_of, not_given
 from rnn_lockstep.adapters.port.whole.layers import (
     NOT_TOLD,
@@ -21,6 +21,8 @@ from rnn_lockstep.adapters.port.whole.layers import (
 from rnn_lockstep.adapters.port.whole.model import Run, WholeModel
 from rnn_lockstep.adapters.port.whole.padding import padding_notes
 from rnn_lockstep.adapters.port.whole.pairing import Place, layer_of, places
+from rnn_lockstep.adapters.port.whole.parameters import not_found
+from rnn_lockstep.adapters.port.whole.parting import parting
 from rnn_lockstep.adapters.port.whole.verdict import Line, WholeVerdict
 from rnn_lockstep.adapters.port.whole.walk import Walk
 from rnn_lockstep.reference.oracle.validation import Array
@@ -216,18 +218,19 @@ def left_out(walk: Walk) -> str:
 def lines_of(pair: WholePair, walk: Walk) -> Iterator[Line]:
     """The finding at each place, in the order in which a model gets there, up to what a mistake reaches."""
     for segment, name in enumerate(walk.segments()[: walk.fitting + 1]):
-        yield segment_line(walk, segment, name, pair.inputs)
+        yield segment_line(pair, walk, segment, name)
         if segment < walk.fitting:
             yield layer_line(pair, walk, segment)
 
 
-def segment_line(walk: Walk, segment: int, name: str, inputs: Sequence[Input]) -> Line:
+def segment_line(pair: WholePair, walk: Walk, segment: int, name: str) -> Line:
     """The finding on a segment, over all questions."""
     tensors = [walk.tensors(segment, k, *runs) for k, runs in enumerate(walk.forced)]
     found = by_tensor(tensors, varies=False)
     status, text = summed_up(found)
     if status == "mismatch":
-        text = told_with(cause_of(walk, segment, tensors, inputs), text)
+        cause = cause_of(walk, segment, tensors, pair.inputs)
+        text = told_with(cause or parted(pair, walk, segment), text)
     return Line(name, status, text)
 
 
@@ -290,8 +293,19 @@ def whole_cause(pair: WholePair, walk: Walk) -> str:
         return cause
     alone = replace(walk, places=())
     tensors = [alone.outputs(k, run, None) for k, run in enumerate(alone.own)]
-    cause = cause_of(alone, 0, tensors, pair.inputs)
+    cause = cause_of(alone, 0, tensors, pair.inputs) or lost_arrays(pair)
     return told_with(cause, whole_line(whole_outputs(alone)).text) if cause else ""
+
+
+def parted(pair: WholePair, walk: Walk, segment: int) -> str:
+    """Which arrays the target has not, and where within a segment the models part, in words; or empty."""
+    k = telling(walk)[0]
+    return "; ".join(filter(None, [lost_arrays(pair), parting(walk, pair.target, segment, k)]))
+
+
+def lost_arrays(pair: WholePair) -> str:
+    """The source's arrays that the target has not, in words; empty where that tells nothing."""
+    return not_found(pair.source.parameters(), pair.target.parameters())
 
 
 def in_words(inputs: Sequence[Input], examples: Sequence[Example]) -> str:

@@ -193,3 +193,15 @@ class Scaled(Tagger):
 class Logarithms(Tagger):
     def forward(self, tokens):
         return super().forward(tokens).log_softmax(-1)
+
+
+class HeadReversed(Tagger):
+    def __init__(self):
+        super().__init__()
+        self.head.weight.data = self.head.weight.data.flip(0)
+
+
+class HeadOfAnother(Tagger):
+    def __init__(self):
+        super().__init__()
+        self.head.weight.data = self.head.weight.data.sin()

@@ -68,6 +68,11 @@ def test_right_ports_match_at_every_place(port):
         ),
         (models.Scaled, "before encoder: each feature is scaled and shifted by numbers of its own"),
         (models.Logarithms, "after decoder: the source has nothing, the port applies log_softmax"),
+        (
+            models.HeadReversed,
+            "after decoder: head.weight has the numbers of the source's head.weight (3, 6) in",
+        ),
+        (models.HeadOfAnother, "after decoder: the port has no array like the source's head.weight (3, 6)"),
         (models.Dropping, "asked twice, it answers otherwise: dropout is left on"),
         (models.Keeping, "asked twice, it answers otherwise: encoder begins with a state that is kept"),
         (models.TokensOnly, "given inputs 3 x 5, it raised ValueError: at most two"),
