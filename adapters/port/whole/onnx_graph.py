@@ -5,6 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from rnn_lockstep.adapters.models.files.onnx_constants import attributes_of
+from rnn_lockstep.adapters.models.files.onnx_options import OPERATORS
+
 # The attributes that name a dtype.
 DTYPES = ("to", "dtype", "output_dtype")
 SHOWN = "/shown"
@@ -79,6 +82,31 @@ def part(model: Any, given: Mapping[str, int], wanted: Sequence[str], wide: bool
     if wide:
         widen(made.graph)
     return made
+
+
+def made_for(graph: Any, wanted: Sequence[str], given: Iterable[str]) -> list[str]:
+    """All values that nodes make on the way from given values to wanted ones, in the graph's order."""
+    known = set(given)
+    needed = behind(graph, wanted, known) - known
+    return [name for node in graph.node for name in node.output if name in needed]
+
+
+def parameters(graph: Any) -> dict[str, Any]:
+    """The constant arrays of floats that no recurrent node takes; a product's (in, out) are named kernels."""
+    import onnx
+
+    tensors = {tensor.name: tensor for tensor in graph.initializer}
+    taken_by = [name for node in graph.node if node.op_type in OPERATORS for name in node.input]
+    kernels = [
+        node.input[1]
+        for node in graph.node
+        if node.op_type == "MatMul" or (node.op_type == "Gemm" and not attributes_of(node).get("transB", 0))
+    ]
+    return {
+        f"{name}.kernel" if name in kernels else name: onnx.numpy_helper.to_array(tensor)
+        for name, tensor in tensors.items()
+        if is_float(tensor.data_type) and len(tensor.dims) and name not in taken_by
+    }
 
 
 def widen(graph: Any) -> None:

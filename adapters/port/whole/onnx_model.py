@@ -4,7 +4,7 @@ What a recurrent node gets and gives is seen between the parts, and replaced the
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
@@ -18,7 +18,7 @@ from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, Recurrent
 from rnn_lockstep.adapters.one_line import printable
 from rnn_lockstep.adapters.port.whole import onnx_graph, onnx_inputs
 from rnn_lockstep.adapters.port.whole.inputs import Example, Input
-from rnn_lockstep.adapters.port.whole.model import Emitted, Run
+from rnn_lockstep.adapters.port.whole.model import Call, Emitted, Inner, Run
 from rnn_lockstep.adapters.port.whole.onnx_node import nodes_of
 from rnn_lockstep.reference.oracle.validation import Array
 
@@ -47,7 +47,7 @@ class OnnxModel:
         self.layers: Mapping[str, RecurrentLayer] = {n.name: n.layer for n in self.nodes if n.layer}
         self.given = {value.name: value for value in onnx_inputs.given(self.graph)}
         self.padded = onnx_inputs.padded_by(self.graph, [node.lengths for node in self.nodes])
-        self.parts: dict[int, Part] = {}
+        self.parts: dict[tuple[int, bool], Part] = {}
 
     @cached_property
     def inputs(self) -> tuple[Input, ...]:
@@ -57,20 +57,42 @@ class OnnxModel:
     def run(self, example: Example, emitted: Emitted | None = None) -> Run:
         """The answer to an example: of the file as it is, unless recurrent nodes emit something else."""
         given = self.values_of(example)
-        values, calls = dict(given), []
-        for k, node in enumerate(self.nodes):
-            values |= self.part(k)(values)
-            if self.wide:
-                values |= node.answered(node.given(values))
-            calls.append(node.call(values))
-            if (instead := (emitted or {}).get(k)) is not None:
-                values |= node.emitting(values, instead)
+        values = dict(given)
+        calls = self.called(values, emitted or {})
         if self.wide or emitted:
             values |= self.part(len(self.nodes))(values)
             outputs = [values[output.name] for output in self.graph.output]
         else:
             outputs = told_shortly(self.session.run, given)
-        return Run(tuple(map(np.asarray, outputs)), tuple(calls))
+        return Run(tuple(map(np.asarray, outputs)), calls)
+
+    def called(self, values: Values, emitted: Emitted) -> tuple[Call, ...]:
+        """The calls of the recurrent nodes; what they take and give is added to the values."""
+        calls = []
+        for k, node in enumerate(self.nodes):
+            values |= self.part(k)(values)
+            if self.wide:
+                values |= node.answered(node.given(values))
+            calls.append(node.call(values))
+            if (instead := emitted.get(k)) is not None:
+                values |= node.emitting(values, instead)
+        return tuple(calls)
+
+    def inner(self, example: Example, emitted: Emitted | None = None) -> Sequence[Inner]:
+        """The answers of the nodes that are not recurrent, by the node's name or its operator."""
+        values = dict(self.values_of(example))
+        self.called(values, emitted or {})
+        names = {value: node.name or node.op_type for node in self.graph.node for value in node.output}
+        found: dict[str, Inner] = {}
+        for k in range(len(self.nodes) + 1):
+            for value, array in self.part(k, every=True)(values).items():
+                if array.dtype.kind == "f" and value not in values:
+                    found.setdefault(value, Inner(names[value], array, k))
+        return list(found.values())
+
+    def parameters(self) -> Mapping[str, Array]:
+        """The constants of floats that no recurrent node takes, those that are (in, out) named kernels."""
+        return onnx_graph.parameters(self.graph)
 
     @cached_property
     def session(self) -> Any:
@@ -83,20 +105,23 @@ class OnnxModel:
         options.log_severity_level = 4  # errors are raised, and need not be printed
         return self.runtime.InferenceSession(model, options, ["CPUExecutionProvider"])
 
-    def part(self, k: int) -> Part:
+    def part(self, k: int, every: bool = False) -> Part:
         """The function that makes of what is known by then what node k takes and, but in float64, gives.
 
-        After the last node: the outputs of the graph.
+        After the last node: the outputs of the graph.  every: all that is made on the way, in place of these.
         """
-        if k not in self.parts:
+        if (k, every) not in self.parts:
             kinds = {name: value.type.tensor_type.elem_type for name, value in self.given.items()}
             kinds |= {name: FLOAT for node in self.nodes[:k] for name in node.outputs}
             wanted = [output.name for output in self.graph.output]
             if k < len(self.nodes):
                 node = self.nodes[k]
                 wanted = [*node.inputs, *(() if self.wide else node.outputs)]
-            self.parts[k] = self.made(onnx_graph.part(self.model, kinds, [*dict.fromkeys(wanted)], self.wide))
-        return self.parts[k]
+            if every:
+                wanted = onnx_graph.made_for(self.graph, wanted, kinds)
+            model = onnx_graph.part(self.model, kinds, [*dict.fromkeys(wanted)], self.wide)
+            self.parts[k, every] = self.made(model)
+        return self.parts[k, every]
 
     def made(self, model: Any) -> Part:
         """A model as a function, run by ONNX Runtime, or by onnx itself where that lacks it in float64."""

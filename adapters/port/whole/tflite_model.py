@@ -1,6 +1,6 @@
 """Whole TFLite models, run by an interpreter end to end: what is inside is not seen."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,7 +14,7 @@ from rnn_lockstep.adapters.models.files import reading
 from rnn_lockstep.adapters.models.live.foreign import foreign_code
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer
 from rnn_lockstep.adapters.port.whole.inputs import Example, Input
-from rnn_lockstep.adapters.port.whole.model import Emitted, Run
+from rnn_lockstep.adapters.port.whole.model import Emitted, Inner, Run
 from rnn_lockstep.reference.oracle.validation import Array
 
 MARK = b"TFL3"  # after the place of its contents
@@ -71,6 +71,14 @@ class TfliteModel:
     def in_float(self, bits: int) -> "TfliteModel":
         """Raise InvalidModel: TFLite computes in float32."""
         raise InvalidModel("TFLite computes in float32")
+
+    def inner(self, example: Example, emitted: Emitted | None = None) -> Sequence[Inner]:
+        """None: what is inside is not seen."""
+        return ()
+
+    def parameters(self) -> Mapping[str, Array]:
+        """None: what is inside is not seen."""
+        return {}
 
     def alone(self, layer: str) -> Any:
         """Raise InvalidModel: the layers of a TFLite file are not seen."""
