@@ -11,12 +11,7 @@ from rnn_lockstep.adapters.backends.contract import Facts
 from rnn_lockstep.adapters.models.live import keras_model
 from rnn_lockstep.adapters.models.live.calling import as_numpy
 from rnn_lockstep.adapters.models.live.foreign import foreign_code
-from rnn_lockstep.adapters.models.recurrent_layer import (
-    InvalidModel,
-    RecurrentLayer,
-    UnreadLayer,
-    read_or_reason,
-)
+from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer
 from rnn_lockstep.adapters.port.whole.inputs import Example, Input
 from rnn_lockstep.adapters.port.whole.model import (
     Call,
@@ -124,8 +119,12 @@ def takes(layer: Any, tensor: Any) -> bool:
 
 @contextmanager
 def watched(model: Any, recorder: Recorder, inner: bool = False) -> Iterator[None]:
-    """Watch the recurrent layers of a model: each has a call of its own meanwhile. inner: the others too."""
-    recurrent = list(keras_model.recurrent(model).values())
+    """Watch the recurrent layers of a model that can be read: each has a call of its own meanwhile.
+
+    inner: watch the others too.
+    """
+    readable = {layer.name for layer in keras_model.layers(model) if isinstance(layer, RecurrentLayer)}
+    recurrent = [layer for name, layer in keras_model.recurrent(model).items() if name in readable]
     others = others_in(model, recurrent) if inner else []
     for layer in recurrent:  # in __dict__, as Keras's own __setattr__ would track it
         layer.__dict__["call"] = partial(called, layer, layer.call, recorder)
@@ -166,9 +165,6 @@ def called(
     """The answer of a layer's call, kept and perhaps replaced."""
     answer = call(sequences, initial_state=initial_state, mask=mask, **more)
     parts = list(arrays_in(answer))
-    if isinstance(read_or_reason(layer.name, keras_model.read, layer), UnreadLayer):
-        recorder.add(Call(layer.name, as_numpy(sequences)))
-        return answer
     kept = call_of(layer, sequences, initial_state, mask, [as_numpy(part) for part in parts])
     instead = recorder.add(kept)
     if instead is None:
