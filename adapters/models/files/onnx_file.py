@@ -58,7 +58,7 @@ def model_in(path: Path) -> Any:
 
     with reading.refusing(path):
         try:
-            return onnx.load(path, load_external_data=False)
+            return onnx.load(path, format="protobuf", load_external_data=False)
         except DecodeError:
             raise ValueError("it is no ONNX model, or damaged") from None
 

@@ -1,5 +1,6 @@
 """The ends of a pair of whole models, from whatever they are given as; none where one is no such model."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,7 @@ def live(given: Any) -> Any:
     path = Path(given)
     if not path.name.endswith(tuple(FORMATS)) and ":" in str(given):
         return imported(str(given))
-    return model_in(path) if path.exists() else None
+    return model_in(path) if os.path.exists(path) else None
 
 
 def named(given: Any) -> str:

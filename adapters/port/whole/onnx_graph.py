@@ -18,7 +18,7 @@ def loaded(path: Any) -> Any:
     import onnx
     import onnx.inliner
 
-    model = onnx.load(path)
+    model = onnx.load(path, format="protobuf")
     return onnx.inliner.inline_local_functions(model) if model.functions else model
 
 

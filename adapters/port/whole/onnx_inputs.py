@@ -71,13 +71,14 @@ def sizes(dims: Sequence[Any]) -> Iterator[str | int]:
 
     Where the first is fixed, or is named like the time and the second is not, it is the other way round.
     """
-    names = list(dict.fromkeys(dim.dim_param for dim in dims if not dim.dim_value))
+    named = [dim.dim_param or f"axis {k}" for k, dim in enumerate(dims)]
+    names = list(dict.fromkeys(n for n, dim in zip(named, dims, strict=True) if not dim.dim_value))
     known = ["batch", "time"]
     if names and (dims[0].dim_value or (TIMES.match(names[0]) and not all(map(TIMES.match, names[:2])))):
         known.reverse()
     told = dict(zip(names, known, strict=False))
-    for dim in dims:
-        yield int(dim.dim_value) or told.get(dim.dim_param, dim.dim_param)
+    for name, dim in zip(named, dims, strict=True):
+        yield int(dim.dim_value) or told.get(name, name)
 
 
 def range_of(graph: Any, name: str) -> tuple[int, int] | None:

@@ -193,3 +193,20 @@ def test_what_the_runtime_raises_begins_with_the_node(tmp_path):
     assert "InvalidArgument: " in verdict.reason or "Fail: " in verdict.reason
     assert "onnxruntime_src" not in verdict.reason
     assert "; it answered 1 x 1" in verdict.reason
+
+
+@pytest.mark.parametrize(
+    ("sizes", "says"),
+    [
+        (["n", "t"], "(batch,time)"),
+        ([None, None], "(batch,time)"),
+        (["seq", "batch"], "(time,batch)"),
+        ([4, "t"], "(4,time)"),
+        (["n", 3], "(batch,3)"),
+    ],
+)
+def test_free_sizes_are_of_batch_and_time(sizes, says, tmp_path):
+    graph = Graph()
+    graph.inputs["tokens"] = (np.int64, sizes)
+    path = graph.save(tmp_path / "graph.onnx")
+    assert f"tokens:int(0..19) {says}: " in checked(path, path, examples=1).asked

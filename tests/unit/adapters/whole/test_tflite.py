@@ -67,5 +67,5 @@ def test_an_interpreter_that_is_not_installed_is_told(tmp_path, monkeypatch):
     path = tmp_path / "model.tflite"
     path.write_bytes(b"\x1c\0\0\0TFL3")
     monkeypatch.setattr(tflite_model, "INTERPRETERS", ())
-    with pytest.raises(InvalidModel, match="model.tflite: .*is not installed: pip install ai-edge-litert"):
+    with pytest.raises(InvalidModel, match=r"model\.tflite: .*is not installed: pip install ai-edge-litert"):
         lockstep_check(path, len, inputs="x:float (2,5)")
