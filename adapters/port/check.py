@@ -106,7 +106,7 @@ def compared_only(pair: "Pair", live: LiveLayer, verdicts: Sequence[Verdict]) ->
 
     verdicts: on the sequences, of which some were asked in a wider dtype too where too little was known.
     """
-    if live.way.part:
+    if live.way.part or pair.target.around:
         return f"layer {pair.name} alone; the model around it was not run"
     if live.before and INITIAL_STATE not in live.way.takes:
         return "from zeros alone; what it does with an initial state could not be compared"

@@ -37,12 +37,14 @@ class Endpoint:
     name: what it was given as.  found: its recurrent layers, with a reason for each that cannot be read.
     model: the live model; None for a file.
     backends: those that run the layers of a file, the first that can.
+    around: whether a file has more than these layers, which is not run.
     """
 
     name: str
     found: tuple[Found, ...]
     model: Any = None
     backends: tuple[str, ...] = ("numpy",)
+    around: bool = False
 
     def layer(self, name: str | None) -> RecurrentLayer:
         """The layer of that name, of a+b the layers a and on top of it b, or the only one.
@@ -95,8 +97,11 @@ def endpoint(given: Any) -> Endpoint:
 
 def of_file(path: Path) -> Endpoint:
     """A model file, whose layers its format's backend runs, and NumPy's what that cannot."""
-    backends = tuple(dict.fromkeys((format_of(file_of(path)).backend, "numpy")))
-    return Endpoint(printable(path.name), tuple(found_in(path)), backends=backends)
+    file = file_of(path)
+    kind, found = format_of(file), tuple(found_in(path))
+    backends = tuple(dict.fromkeys((kind.backend, "numpy")))
+    around = kind.around is not None and kind.around(file)
+    return Endpoint(printable(path.name), found, backends=backends, around=around)
 
 
 def of_model(model: Any, name: str) -> Endpoint:

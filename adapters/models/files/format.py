@@ -20,6 +20,8 @@ class Format:
     One that cannot be read is given with the reason. Raises InvalidModel with one line for the file itself.
     write: makes a file's bytes of layers. Raises InvalidModel for layers that the format cannot hold. None
     for a format that is only read.
+    around: tells whether a model file has more than its recurrent layers, which `read` leaves out. Raises
+    InvalidModel. None for formats of weights alone.
     backend: runs the layers of a file; "numpy" where the format is no framework's own.
     framework: the module that `load` needs.
     load: loads a file of these layers as its framework does, and gives a live model of each, to prove what
@@ -30,6 +32,7 @@ class Format:
     read: Callable[[Path], Sequence[Found]]
     write: Callable[[Sequence[RecurrentLayer]], bytes] | None = None
     begins: re.Pattern[bytes] | None = None
+    around: Callable[[Path], bool] | None = None
     backend: str = "numpy"
     framework: str = ""
     load: Callable[[Path, Sequence[RecurrentLayer]], list[Any]] | None = None

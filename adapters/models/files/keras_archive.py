@@ -11,7 +11,12 @@ from typing import Any
 from rnn_lockstep.adapters.models.files import hdf5, keras_models, keras_variables, reading
 from rnn_lockstep.adapters.models.files.archive import Archive
 from rnn_lockstep.adapters.models.files.format import Format
-from rnn_lockstep.adapters.models.files.keras_config import Classes, class_and_config, layer_configs
+from rnn_lockstep.adapters.models.files.keras_config import (
+    Classes,
+    class_and_config,
+    has_others,
+    layer_configs,
+)
 from rnn_lockstep.adapters.models.files.keras_export import (
     KERAS_VERSION,
     keras_layers,
@@ -32,6 +37,12 @@ def read(path: Path) -> list[Found]:
             if name not in archive.names:
                 raise ValueError(f"it has no {name}, so it is no model that Keras saved as one file")
         return layers_of(json_in(archive, CONFIG), json_in(archive, METADATA), archive.read(WEIGHTS))
+
+
+def around(path: Path) -> bool:
+    """Tell whether a model has layers beside its recurrent ones. Raises InvalidModel."""
+    with reading.refusing(path):
+        return has_others(json_in(Archive(reading.contents(path), compressed=True), CONFIG))
 
 
 def json_in(archive: Archive, name: str) -> Any:
@@ -76,6 +87,7 @@ FORMAT = Format(
     read,
     write,
     begins=re.compile(rb"PK\x03\x04.{26}(metadata|config)\.json", re.S),
+    around=around,
     backend="keras",
     framework="keras",
     load=keras_models.load,

@@ -92,6 +92,13 @@ def weights_of(variables: Sequence[Array], cell: str, cudnn: bool) -> Weights:
     return Weights(*(None if w is None else np.ascontiguousarray(w) for w in weights))
 
 
+def has_others(model: Any) -> bool:
+    """Tell whether a configuration has layers beside recurrent ones and inputs. Raises InvalidModel."""
+    children = class_and_config(model)[1].get("layers", [])
+    usual = (*CLASSES, "RNN", "Bidirectional", "InputLayer")
+    return any(class_and_config(child)[0] not in usual for child in children)
+
+
 def layer_configs(
     model: Any, keras2: bool, classes: Classes | None = None, once: bool = True
 ) -> Iterator[LayerConfig | UnreadLayer]:

@@ -13,7 +13,12 @@ from pathlib import Path
 
 from rnn_lockstep.adapters.models.files import hdf5, keras_models, keras_variables, reading
 from rnn_lockstep.adapters.models.files.format import Format
-from rnn_lockstep.adapters.models.files.keras_config import LayerConfig, class_and_config, layer_configs
+from rnn_lockstep.adapters.models.files.keras_config import (
+    LayerConfig,
+    class_and_config,
+    has_others,
+    layer_configs,
+)
 from rnn_lockstep.adapters.models.files.keras_export import (
     KERAS_VERSION,
     in_keras_order,
@@ -47,6 +52,19 @@ def read(path: Path) -> list[Found]:
             by_name = file.texts("", "layer_names")
             found = weights_only(file) if by_name else keras_variables.by_shapes(file)
         return reading.need_layers(found, file.arrays)
+
+
+def config_in(path: Path) -> str:
+    """The text of the configuration in a file; empty where it is of weights alone. Raises InvalidModel."""
+    with reading.refusing(path):
+        return hdf5.contents(reading.contents(path)).text("", "model_config")
+
+
+def around(path: Path) -> bool:
+    """Tell whether a file has a model with layers beside its recurrent ones. Raises InvalidModel."""
+    config = config_in(path)
+    with reading.refusing(path):
+        return bool(config) and has_others(json.loads(config))
 
 
 def whole_model(file: hdf5.Contents, model: str) -> list[Found]:
@@ -213,6 +231,7 @@ FORMAT = Format(
     read,
     write,
     begins=re.compile(rb"\x89HDF\r\n\x1a\n"),
+    around=around,
     backend="keras",
     framework="keras",
     load=keras_models.load,

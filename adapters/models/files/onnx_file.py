@@ -58,6 +58,29 @@ def nothing_in(graph: Any) -> list[Found]:
     return reading.need_layers([], arrays, told)
 
 
+def is_ours(path: Path) -> bool:
+    """Tell whether a file is one that `write` makes, with layers side by side. Raises InvalidModel."""
+    return str(model_in(path).producer_name) == onnx_writer.PRODUCER
+
+
+def around(path: Path) -> bool:
+    """Tell whether a model has more than its recurrent nodes. Raises InvalidModel."""
+    return not is_ours(path) and not Graph(model_in(path).graph, path.parent, path.stat().st_size).is_bare()
+
+
+def model_in(path: Path) -> Any:
+    """The model in a file, without tensors in other files. Raises InvalidModel."""
+    reading.need_package("onnx")
+    import onnx
+    from google.protobuf.message import DecodeError
+
+    with reading.refusing(path):
+        try:
+            return onnx.load(path, format="protobuf", load_external_data=False)
+        except DecodeError:
+            raise ValueError("it is no ONNX model, or damaged") from None
+
+
 def write(layers: Sequence[RecurrentLayer]) -> bytes:
     """A model of which each layer is a part of its own: see `onnx_writer`. Raises InvalidModel."""
     reading.need_package("onnx")
@@ -89,5 +112,11 @@ def load(path: Path, layers: Sequence[RecurrentLayer]) -> list[Any]:
 
 # A model begins with the version of its format, and then, mostly, the name of what made it.
 FORMAT = Format(
-    (".onnx",), read, write, begins=re.compile(rb"\x08[\x03-\x1f]\x12"), framework="onnxruntime", load=load
+    (".onnx",),
+    read,
+    write,
+    begins=re.compile(rb"\x08[\x03-\x1f]\x12"),
+    around=around,
+    framework="onnxruntime",
+    load=load,
 )

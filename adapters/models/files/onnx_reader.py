@@ -27,6 +27,7 @@ from rnn_lockstep.reference import Weights
 # What lies between a layer's nodes without changing a number.
 PASSING = ("Transpose", "Reshape", "Squeeze", "Identity", *MERGES.values())
 STANDARD = ("", "ai.onnx")  # the domains of ONNX's own operators
+PICKING = ("Slice", "Gather", "Concat", "Split", "Unsqueeze")  # outputs, or directions, of a node's
 SUFFIX = re.compile(r"(.*)/(?:RNN|GRU|LSTM)(?:_\d+)?", re.S)
 
 
@@ -38,6 +39,7 @@ class Graph:
     """
 
     def __init__(self, graph: Any, folder: Path, size: int, outer: "Graph | None" = None) -> None:
+        self.graph = graph
         self.constants: Constants = Constants(graph, folder, size, outer.constants if outer else None)
         self.nodes = [n for n in graph.node if n.op_type in OPERATORS and n.domain in STANDARD]
         self.foreign = [n for n in graph.node if n.domain not in STANDARD and onnx_foreign.is_recurrent(n)]
@@ -83,10 +85,27 @@ class Graph:
         pairs = zip(names, stacks.values(), strict=True)
         return [read_or_reason(name, self._layer, name, nodes) for name, nodes in pairs]
 
+    def each(self) -> list[Found]:
+        """A layer for each of the nodes, in their order, those of one name numbered. Raises ValueError."""
+        names = reading.unique([name_of(node) for node in self.nodes])
+        pairs = zip(names, self.nodes, strict=True)
+        return [read_or_reason(name, self._layer, name, [node]) for name, node in pairs]
+
+    def is_bare(self) -> bool:
+        """Tell whether the graph does nothing before, between and after its recurrent nodes."""
+        made = {name for node in self.nodes for name in node.output}
+        given = {value.name for value in self.graph.input}
+        ends = (self._behind(output.name, (*PASSING, *PICKING)) for output in self.graph.output)
+        return all(end in made for end in ends) and all(self._below(n) in made | given for n in self.nodes)
+
     def _below(self, node: Any) -> str:
         """The value that becomes a node's inputs, before it is turned and reshaped."""
-        value, seen = node.input[0] if node.input else "", set()
-        while value not in seen and value in self.makers and self.makers[value].op_type in PASSING:
+        return self._behind(node.input[0] if node.input else "", PASSING)
+
+    def _behind(self, value: str, passing: Sequence[str]) -> str:
+        """The value that becomes another by some kinds of nodes."""
+        seen: set[str] = set()
+        while value not in seen and value in self.makers and self.makers[value].op_type in passing:
             seen.add(value)
             inputs = self.makers[value].input
             value = inputs[0] if inputs else ""

@@ -18,6 +18,7 @@ from rnn_lockstep.adapters.models.files.onnx_options import MERGES, OF_CELL, OPE
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer
 from rnn_lockstep.reference.oracle.validation import Array
 
+PRODUCER = "rnn-lockstep"
 # Of the operators and of the file format; only newer ones have bfloat16.
 USUAL_VERSIONS = (18, 8)
 VERSIONS = {"bfloat16": (22, 10)}
@@ -37,7 +38,7 @@ def model_of(layers: Sequence[RecurrentLayer]) -> bytes:
     model = onnx.helper.make_model(
         onnx.helper.make_graph(nodes, "layers", inputs, outputs, constants),
         opset_imports=[onnx.helper.make_opsetid("", opset)],
-        producer_name="rnn-lockstep",
+        producer_name=PRODUCER,
     )
     model.ir_version = version
     try:

@@ -11,7 +11,13 @@ from rnn_lockstep.adapters.one_line import with_type
 from rnn_lockstep.adapters.port.whole.allowance import Beside, Found, compared
 from rnn_lockstep.adapters.port.whole.causes import cause_of, telling
 from rnn_lockstep.adapters.port.whole.inputs import Example, Input, examples_of, not_given
-from rnn_lockstep.adapters.port.whole.layers import instead_of, layer_found, missing_layers, weights_cause
+from rnn_lockstep.adapters.port.whole.layers import (
+    NOT_TOLD,
+    instead_of,
+    layer_found,
+    missing_layers,
+    weights_cause,
+)
 from rnn_lockstep.adapters.port.whole.model import Run, WholeModel
 from rnn_lockstep.adapters.port.whole.padding import padding_notes
 from rnn_lockstep.adapters.port.whole.pairing import Place, layer_of, places
@@ -87,16 +93,18 @@ def answered(model: WholeModel, example: Example, name: str) -> Run:
 
 def asked_all(target: WholeModel, examples: Sequence[Example]) -> tuple[list[Run], str]:
     """The answers of the target, and what is wrong where it answers some only. Raises CannotAsk."""
-    answers: list[Run] = []
+    answers: list[tuple[str, Run]] = []
     failed = ""
     for example in examples:
         try:
-            answers.append(target.run(example))
+            answers.append((example.size, target.run(example)))
         except Exception as error:  # the model's, whatever it is
             failed = failed or f"given inputs {example.size}, it raised {with_type(error)}"
     if failed and not answers:
         raise CannotAsk(failed)
-    return answers, failed
+    if failed and (sizes := ", ".join(dict.fromkeys(size for size, _ in answers))):
+        failed = f"{failed}; it answered {sizes}"
+    return [answer for _, answer in answers], failed
 
 
 def in_both(
@@ -144,6 +152,8 @@ def concluded(pair: WholePair, walk: Walk, told: WholeVerdict) -> WholeVerdict:
     if wrong := next((line for line in lines if line.status == "mismatch"), None):
         return replace(told, reason=f"{wrong.place}: {wrong.text}", lines=(*lines, whole))
     if whole.status == "mismatch" and lines and all(line.status == "match" for line in lines):
+        if name := walk.untold:  # what only its final state tells
+            return replace(told, reason=f"{name} itself: {NOT_TOLD}", lines=(*lines, whole))
         why = "every place matches, yet the outputs are further off than the source's rounding explains"
         return replace(told, status="inconclusive", reason=why, lines=(*lines, whole))
     if whole.status == "mismatch":

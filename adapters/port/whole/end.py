@@ -1,32 +1,32 @@
 """The ends of a pair of whole models, from whatever they are given as; none where one is no such model."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from rnn_lockstep.adapters.models.files import onnx_file
 from rnn_lockstep.adapters.models.files.table import FORMATS
 from rnn_lockstep.adapters.models.live import framework_of, is_live, keras_model, torch_module
-from rnn_lockstep.adapters.models.live.foreign import foreign_code
-from rnn_lockstep.adapters.models.recurrent_layer import RecurrentLayer
-from rnn_lockstep.adapters.one_line import printable, with_type
+from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer
+from rnn_lockstep.adapters.one_line import printable
 from rnn_lockstep.adapters.port.endpoint import imported, name_of
 from rnn_lockstep.adapters.port.whole.check import WholePair
+from rnn_lockstep.adapters.port.whole.files import NotLoaded, model_in
 from rnn_lockstep.adapters.port.whole.function import FunctionModel
-from rnn_lockstep.adapters.port.whole.inputs import brought, parsed_inputs
+from rnn_lockstep.adapters.port.whole.inputs import Input, brought, fixed, lacking, parsed_inputs
 from rnn_lockstep.adapters.port.whole.keras_model import KerasModel
 from rnn_lockstep.adapters.port.whole.model import WholeModel
+from rnn_lockstep.adapters.port.whole.onnx_model import OnnxModel
+from rnn_lockstep.adapters.port.whole.tflite_model import TfliteModel
 from rnn_lockstep.adapters.port.whole.torch_model import TorchModel
 
 NEEDS_INPUTS = "the source has no input specification; --inputs tells what it takes"
-KERAS_FILES = (".keras", ".h5", ".hdf5")
-
-
-class NotLoaded(Exception):
-    """A file of a whole model that its framework does not load. The message is one line."""
+ONLY_WEIGHTS = "has weights only, and no model that could be run"
 
 
 def live(given: Any) -> Any:
-    """The live model that an end is given as, which Keras loads of its own files; None for any other file.
+    """The live model that an end is given as, or that its file has; None for a file of weights.
 
     Raises InvalidModel where package.module:name is none, and NotLoaded.
     """
@@ -35,15 +35,7 @@ def live(given: Any) -> Any:
     path = Path(given)
     if not path.name.endswith(tuple(FORMATS)) and ":" in str(given):
         return imported(str(given))
-    if not path.name.endswith(KERAS_FILES) or path.name.endswith(".weights.h5") or not path.exists():
-        return None
-    try:
-        with foreign_code():
-            import keras
-
-            return keras.saving.load_model(path, compile=False)
-    except Exception as error:  # Keras's, whatever it is
-        raise NotLoaded(f"Keras cannot load {printable(path.name)}: {with_type(error)}") from None
+    return model_in(path) if os.path.exists(path) else None
 
 
 def named(given: Any) -> str:
@@ -53,16 +45,23 @@ def named(given: Any) -> str:
     return printable(given if ":" in str(given) else Path(given).name)
 
 
-def whole_model(model: Any) -> WholeModel | None:
-    """A live model as a whole one; None for a recurrent layer, which is asked as such, and for no model."""
+def whole_model(model: Any, layers: bool) -> WholeModel | None:
+    """A live model as a whole one; None for no model, and for a recurrent layer, which is asked as such.
+
+    layers: whether a layer is taken as a whole model too.
+    """
+    if isinstance(model, TfliteModel):
+        return model
+    if isinstance(model, OnnxModel):
+        return model if layers or onnx_file.around(model.path) else None
     if model is None or isinstance(model, RecurrentLayer) or not is_live(model):
         return None
     framework = framework_of(model)
-    if framework is keras_model:
-        return None if is_layer(model, keras_model.recurrent(model)) else KerasModel(model)
-    if framework is torch_module:
-        return None if is_layer(model, torch_module.recurrent(model)) else TorchModel(model)
-    return FunctionModel(model)
+    if framework not in (keras_model, torch_module):
+        return FunctionModel(model)
+    if not layers and is_layer(model, framework.recurrent(model)):
+        return None
+    return KerasModel(model) if framework is keras_model else TorchModel(model)
 
 
 def is_layer(model: Any, recurrent: dict[str, Any]) -> bool:
@@ -88,15 +87,30 @@ def whole_pair(
         models = [live(end) for end in (source, target)]
     except NotLoaded as error:
         return str(error)
-    mine, its = map(whole_model, models)
+    runtimes = (OnnxModel, TfliteModel)  # which run a layer within a model as well
+    layers = any(isinstance(model, runtimes) for model in models) and None not in models
+    mine, its = (whole_model(model, layers) for model in models)
     if mine is None or its is None:
-        return ""
-    specified, own = mine.inputs, None
-    if inputs is not None and str(inputs).endswith(".npz"):
-        own = brought(Path(inputs))
-    elif inputs is not None:
-        specified = parsed_inputs(str(inputs))
-    if own is None and not specified:
-        return NEEDS_INPUTS
+        only_weights = mine is not None and models[1] is None
+        return f"{named(target)} {ONLY_WEIGHTS}" if only_weights else ""
     names = (named(source), named(target))
-    return WholePair(names, mine, its, () if own else specified, own, batch, time, options)
+    if inputs is not None and str(inputs).endswith(".npz"):
+        return WholePair(names, mine, its, (), brought(Path(inputs)), batch, time, options)
+    specified = specification(mine, its) if inputs is None else parsed_inputs(str(inputs))
+    if not specified:
+        return NEEDS_INPUTS
+    batch = batch or fixed("batch", specified, mine.inputs, its.inputs)
+    time = time or fixed("time", specified, mine.inputs, its.inputs)
+    return WholePair(names, mine, its, specified, None, batch, time, options)
+
+
+def specification(source: WholeModel, target: WholeModel) -> tuple[Input, ...]:
+    """The source's input specification, or the target's where only that tells all; none where there is none.
+
+    Raises InvalidModel where a specification tells too little.
+    """
+    given = [inputs for inputs in (source.inputs, target.inputs) if inputs]
+    told = [inputs for inputs in given if not lacking(inputs)]
+    if given and not told:
+        raise InvalidModel(lacking(given[0]))
+    return told[0] if told else ()

@@ -29,9 +29,10 @@ INPUT = re.compile(
 class Input:
     """One input of a model.
 
-    shape: "batch", "time" and sizes.  whole: the lowest and the highest integer; None for floats.
+    shape: "batch", "time" and sizes; another name is of a size that is not known.
+    whole: the lowest and the highest integer; None for floats, and for integers of an unknown range.
     padded: whether zeros at a row's end are padding, and are no other value.
-    dtype: of floats; integers are int64, which every framework takes.
+    dtype: of floats; integers of a known range are int64, which every framework takes.
     """
 
     name: str
@@ -80,6 +81,27 @@ class Example:
     def size(self) -> str:
         """The shape of the first input, in words."""
         return " x ".join(map(str, self.arrays[0].shape))
+
+
+def lacking(inputs: Sequence[Input]) -> str:
+    """What a specification leaves open so that nothing can be drawn, in words; empty where it tells all."""
+    for each in inputs:
+        name = printable(each.name)
+        if each.whole is None and np.dtype(each.dtype).kind in "iub":
+            return f"input {name} is of {each.dtype}, and its range is not known: needs --inputs"
+        if free := [s for s in each.shape if isinstance(s, str) and s not in ("batch", "time")]:
+            return f"input {name} has the free size {printable(free[0])} too: needs --inputs"
+    return ""
+
+
+def fixed(size: str, inputs: Sequence[Input], *others: Sequence[Input]) -> int | None:
+    """The number that another specification has where this one has "batch" or "time"; None where none has."""
+    for theirs in others:
+        for mine, its in zip(inputs, theirs, strict=False):
+            for one, other in zip(mine.shape, its.shape, strict=False):
+                if one == size and isinstance(other, int):
+                    return other
+    return None
 
 
 def parsed_inputs(text: str) -> tuple[Input, ...]:

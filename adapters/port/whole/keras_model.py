@@ -95,10 +95,7 @@ def in_dtype(config: Any, dtype: str) -> Any:
 
 
 def inputs_of(model: Any) -> tuple[Input, ...]:
-    """The input specification of a model; none where it is not known, as of a subclass of Model.
-
-    Raises InvalidModel where an input is of integers and nothing tells how large they may be.
-    """
+    """The input specification of a model; none where it is not known, as of a subclass of Model."""
     import keras
 
     tensors = getattr(model, "inputs", None) or ()
@@ -109,15 +106,9 @@ def inputs_of(model: Any) -> tuple[Input, ...]:
     for tensor in tensors:
         behind = [e for e in embeddings if takes(e, tensor)] or (embeddings if len(tensors) == 1 else [])
         sizes = [size or ("time" if k else "batch") for k, size in enumerate(tensor.shape)]
-        dtype = str(tensor.dtype)
-        is_float = dtype.startswith(("float", "bfloat"))
-        if not behind and not is_float:
-            raise InvalidModel(
-                f"input {tensor.name} is of {dtype}, and its range is not known: needs --inputs"
-            )
         whole = (0, min(e.input_dim for e in behind) - 1) if behind else None
         padded = any(e.mask_zero for e in behind) if behind else masked
-        found.append(Input(tensor.name, tuple(sizes), whole, padded, dtype))
+        found.append(Input(tensor.name, tuple(sizes), whole, padded, str(tensor.dtype)))
     return tuple(found)
 
 

@@ -18,6 +18,7 @@ from rnn_lockstep.adapters.port.whole.walk import Walk
 from rnn_lockstep.reference import Trace, Verdict
 from rnn_lockstep.reference.diagnosis.mistakes.mistake import with_states
 
+NOT_TOLD = "the lengths of rows are not told to it, so it runs on over the padding"
 FEW = 8  # sequences, to explain a layer that is wrong
 
 
@@ -76,8 +77,18 @@ def layer_found(
     verdicts = tuple(judged(mine, call, source.lengths, target.facts()) for call, source in calls)
     found = LayerFound(place, verdicts, lines, diff.cause)
     if found.status == "mismatch" and not found.cause:
-        return replace(found, cause=cause_alone(mine, place, target))
+        cause = not_told(mine, calls, target.facts()) or cause_alone(mine, place, target)
+        return replace(found, cause=cause)
     return found
+
+
+def not_told(layer: RecurrentLayer, calls: Sequence[tuple[Call, Call]], facts: Facts) -> str:
+    """The cause where a layer is right but for the lengths of rows, which only the source's is told."""
+    if all(source.lengths is None or call.lengths is not None for call, source in calls):
+        return ""
+    if any(judged(layer, call, None, facts).status in ("mismatch", "drift") for call, _ in calls):
+        return ""
+    return NOT_TOLD
 
 
 def judged(layer: RecurrentLayer, call: Call, lengths: np.ndarray[Any, Any] | None, facts: Facts) -> Verdict:

@@ -60,11 +60,14 @@ Emitted = Mapping[int, Call]
 class WholeModel(Protocol):
     """A model that can be asked as a whole.
 
-    inputs: its input specification; empty where it has none.  layers: the recurrent ones that can be read.
+    layers: the recurrent ones that can be read.
     """
 
-    inputs: tuple[Input, ...]
     layers: Mapping[str, RecurrentLayer]
+
+    @property
+    def inputs(self) -> tuple[Input, ...]:
+        """Its input specification; empty where it has none."""
 
     def run(self, example: Example, emitted: Emitted | None = None) -> Run:
         """The answer to an example; the recurrent layers emit what `emitted` says, where it says so."""

@@ -82,6 +82,16 @@ class Walk:
                     return number
         return len(self.places)
 
+    @property
+    def untold(self) -> str:
+        """The first layer that is not told the lengths of rows, as the source's is; empty for none."""
+        for number, place in enumerate(self.places):
+            ours = [self.source_call(run, number).lengths for run in self.own]
+            theirs = [self.target_call(k, number).lengths for k in range(len(self.answers))]
+            if any(one is not None and other is None for one, other in zip(ours, theirs, strict=True)):
+                return place.name
+        return ""
+
     def target_call(self, k: int, place: int) -> Call:
         """The target's call at a place, on an example."""
         return as_one(self.answers[k].calls, self.places[place].target)
@@ -109,11 +119,15 @@ class Walk:
         if valid is not None and theirs.lengths is not None:  # packed rows end with the longest
             shortest = min(array.shape[1] for array in arrays)
             arrays, valid = [array[:, :shortest] for array in arrays], valid[:, :shortest]
-        found = [beside("what it is given", arrays, wide is not None, valid)]
+        found = [beside("what it is given", arrays, valid, is_wide=wide is not None)]
+        if theirs.lengths is not None:  # a layer that is not told them is judged as such
+            full = np.full(len(ours.inputs), ours.inputs.shape[1])
+            told = [theirs.lengths, *[full if ours.lengths is None else ours.lengths] * 2]
+            found.append(beside("the lengths of rows", told, is_wide=wide is not None))
         ends = [theirs, ours, exact]
         states = zip(*(or_zeros(call.initial, ends) for call in ends), strict=True)
         pairs = zip(STATES, states, strict=False)
-        return [*found, *(beside(name, given, wide is not None) for name, given in pairs)]
+        return [*found, *(beside(name, given, is_wide=wide is not None) for name, given in pairs)]
 
     def outputs(self, k: int, narrow: Run, wide: Run | None) -> list[Beside]:
         """The outputs of both models on one example; those that the target has not are left out."""
@@ -121,15 +135,24 @@ class Walk:
         exact = narrow if wide is None else wide
         every = list(zip(self.answers[k].outputs, narrow.outputs, exact.outputs, strict=False))
         for number, arrays in enumerate(every):
-            valid, name = None, "the output" if len(every) == 1 else f"output {number}"
-            size = arrays[1].shape[:2]
-            if example.lengths is not None and size == example.arrays[0].shape[:2] and arrays[1].ndim > 2:
-                valid = steps_before(example.lengths, size[1])
-            found.append(beside(name, arrays, wide is not None, valid))
+            name = "the output" if len(every) == 1 else f"output {number}"
+            found.append(beside(name, *that_count(arrays, example), is_wide=wide is not None))
         return found
 
 
-def beside(name: str, arrays: Sequence[Array], is_wide: bool, valid: Array | None = None) -> Beside:
+def that_count(arrays: Sequence[Array], example: Example) -> tuple[Sequence[Array], Array | None]:
+    """Outputs up to the longest row where one of them ends there, and the steps that count; None for all."""
+    if example.lengths is None:
+        return arrays, None
+    rows, steps = example.arrays[0].shape[:2]
+    fitting = [(rows, steps), (rows, int(example.lengths.max()))]  # packed rows end with the longest
+    if any(array.ndim < 3 or array.shape[:2] not in fitting for array in arrays):
+        return arrays, None
+    shortest = min(array.shape[1] for array in arrays)
+    return [array[:, :shortest] for array in arrays], steps_before(example.lengths, shortest)
+
+
+def beside(name: str, arrays: Sequence[Array], valid: Array | None = None, *, is_wide: bool) -> Beside:
     """A tensor of the target's beside the source's two. Where shapes differ, padding does not matter."""
     target, narrow, wide = arrays
     told = valid if target.shape == narrow.shape else None

@@ -218,6 +218,13 @@ def test_a_file_is_loaded_and_its_fixed_sizes_are_kept(keras, tmp_path):
     assert "2 examples of 2 x 5 x 3\n" in str(verdict)
 
 
+@pytest.mark.filterwarnings("default")  # Keras's own, of saving
+def test_a_layer_of_a_file_is_only_a_part(classifier, tmp_path):
+    classifier.save(tmp_path / "model.keras")
+    verdict = lockstep_check(classifier, tmp_path / "model.keras", layer="encoder", examples=3)
+    assert verdict.only == "layer encoder alone; the model around it was not run"
+
+
 def test_a_port_of_the_layer_alone_is_only_a_part(classifier):
     layer = Classifier(classifier).encoder
     assert lockstep_check(classifier, layer, examples=4)
