@@ -10,6 +10,7 @@ from rnn_lockstep.adapters.port.sequences import many_rows, sequences, telling
 from rnn_lockstep.reference import Case, Trace, Verdict, check
 from rnn_lockstep.reference.check.drift import Drift, judged_by_rounding
 from rnn_lockstep.reference.diagnosis.diagnose import Answer, diagnose
+from rnn_lockstep.reference.diagnosis.mistakes.padding import ZEROS_BEYOND
 
 ENOUGH = 3  # sequences in a row that prove nothing
 
@@ -100,7 +101,8 @@ def likely_cause(live: LiveLayer, wrong: Verdict, seed: int) -> str:
     if not answers:
         return wrong.reason
     diagnosis = diagnose(answers, live.facts.arithmetic(live.layer.dtype))
-    return str(diagnosis) if diagnosis.explanations else f"{wrong.reason} ({diagnosis})"
+    told = str(diagnosis).replace(ZEROS_BEYOND, "")  # only steps that count are looked at here
+    return told if diagnosis.explanations else f"{wrong.reason} ({told})"
 
 
 def wrong_answers(live: LiveLayer, cases: Sequence[Case]) -> Iterator[Answer]:
