@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
+from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -16,7 +17,7 @@ from rnn_lockstep.adapters.models.files import reading, torch_derived, torch_key
 from rnn_lockstep.adapters.models.live.calling import Call, as_numpy
 from rnn_lockstep.adapters.models.live.foreign import foreign_code
 from rnn_lockstep.adapters.models.live.signature import signature_of
-from rnn_lockstep.adapters.models.live.way import INITIAL_STATE, LENGTHS, Way
+from rnn_lockstep.adapters.models.live.way import INITIAL_STATE, LENGTHS, Way, reset
 from rnn_lockstep.adapters.models.recurrent_layer import Found, InvalidModel, RecurrentLayer, read_or_reason
 from rnn_lockstep.reference import Case, Weights
 from rnn_lockstep.reference.oracle.validation import Array
@@ -135,7 +136,8 @@ def forward(module: Any) -> Iterator[Way]:
         forms.append({"stateless": True})
     for form in forms:
         call = Call(module, signature, place, **form)
-        yield Way(name, quietly(module, call), lambda: facts_of(module), call.takes)
+        forget = partial(reset, module)
+        yield Way(name, quietly(module, call), lambda: facts_of(module), call.takes, reset=forget)
 
 
 def quietly(module: Any, call: Callable[[Case], list[Array]]) -> Callable[[Case], list[Array]]:

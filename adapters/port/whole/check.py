@@ -9,11 +9,12 @@ import numpy as np
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel
 from rnn_lockstep.adapters.one_line import with_type
 from rnn_lockstep.adapters.port.weights import weights_diff
-from rnn_lockstep.adapters.port.whole.allowance import Found, compared
+from rnn_lockstep.adapters.port.whole.allowance import Beside, Found, compared
 from rnn_lockstep.adapters.port.whole.causes import cause_of
 from rnn_lockstep.adapters.port.whole.inputs import Example, Input, examples_of
 from rnn_lockstep.adapters.port.whole.layers import layer_found
 from rnn_lockstep.adapters.port.whole.model import Run, WholeModel
+from rnn_lockstep.adapters.port.whole.padding import padding_notes
 from rnn_lockstep.adapters.port.whole.pairing import Place, layer_of, places
 from rnn_lockstep.adapters.port.whole.verdict import Line, WholeVerdict
 from rnn_lockstep.adapters.port.whole.walk import Walk
@@ -174,7 +175,9 @@ def seen_places(
 
 def concluded(pair: WholePair, walk: Walk, told: WholeVerdict) -> WholeVerdict:
     """The verdict, by what is found at each place in order."""
-    whole = whole_line(walk)
+    outputs = whole_outputs(walk)
+    whole = whole_line(outputs)
+    told = replace(told, notes=(*told.notes, *padding_notes(outputs)))
     try:
         lines = list(lines_of(pair, walk)) if walk.places else []
     except Exception as error:  # of a model that cannot be made to emit another's numbers
@@ -255,11 +258,15 @@ def told_with(cause: str, text: str) -> str:
     return f"{cause} ({text})" if cause else text
 
 
-def whole_line(walk: Walk) -> Line:
-    """The finding on the outputs of the two models, each running by itself."""
+def whole_outputs(walk: Walk) -> list[list[Beside]]:
+    """The outputs of the two models, each running by itself, by question."""
     wide = walk.wide
     exact = [None if wide is None else wide.run(each) for each in walk.examples]
-    tensors = [walk.outputs(k, *runs) for k, runs in enumerate(zip(walk.own, exact, strict=True))]
+    return [walk.outputs(k, *runs) for k, runs in enumerate(zip(walk.own, exact, strict=True))]
+
+
+def whole_line(tensors: Sequence[Sequence[Beside]]) -> Line:
+    """The finding on outputs, by question."""
     if not all(tensors):
         return Line("the whole model", "mismatch", "it returns no outputs")
     return Line("the whole model", *summed_up(by_tensor(tensors, varies=True)))
@@ -272,7 +279,7 @@ def whole_cause(pair: WholePair, walk: Walk) -> str:
     alone = replace(walk, places=())
     tensors = [alone.outputs(k, run, None) for k, run in enumerate(alone.own)]
     cause = cause_of(alone, 0, tensors, pair.inputs)
-    return told_with(cause, whole_line(alone).text) if cause else ""
+    return told_with(cause, whole_line(whole_outputs(alone)).text) if cause else ""
 
 
 def weights_cause(pair: WholePair) -> str:

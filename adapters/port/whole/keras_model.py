@@ -21,7 +21,6 @@ from rnn_lockstep.adapters.port.whole.model import (
     arrays_in,
     by_kind,
     readable,
-    reset,
 )
 from rnn_lockstep.reference.oracle.validation import Array
 
@@ -38,7 +37,7 @@ class KerasModel:
 
     def run(self, example: Example, emitted: Emitted | None = None) -> Run:
         """The answer to an example, as in inference."""
-        reset(self.model)
+        keras_model.reset(self.model)
         recorder = Recorder(emitted or {})
         arrays = [keras_model.tensor(array) for array in example.arrays]
         with watched(self.model, recorder), foreign_code():

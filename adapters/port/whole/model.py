@@ -96,15 +96,6 @@ def arrays_in(answer: Any) -> Iterator[Any]:
         yield answer
 
 
-def reset(model: Any) -> None:
-    """Forget the state that a model keeps between calls, where it has a method for that."""
-    for name in ("reset_states", "reset_state", "reset"):
-        method: Callable[[], None] | None = getattr(model, name, None)
-        if callable(method):
-            method()
-            return
-
-
 def readable(
     layers: Mapping[str, Any], read: Callable[[str, Any], RecurrentLayer]
 ) -> dict[str, RecurrentLayer]:

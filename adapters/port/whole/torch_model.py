@@ -11,10 +11,11 @@ from rnn_lockstep.adapters.backends.contract import Facts
 from rnn_lockstep.adapters.models.live import torch_module
 from rnn_lockstep.adapters.models.live.calling import as_numpy
 from rnn_lockstep.adapters.models.live.signature import signature_of
+from rnn_lockstep.adapters.models.live.way import reset
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer
 from rnn_lockstep.adapters.models.recurrent_layer import readable as readable_ones
 from rnn_lockstep.adapters.port.whole.inputs import Example, Input
-from rnn_lockstep.adapters.port.whole.model import Call, Emitted, Recorder, Run, arrays_in, readable, reset
+from rnn_lockstep.adapters.port.whole.model import Call, Emitted, Recorder, Run, arrays_in, readable
 from rnn_lockstep.reference.oracle.validation import Array
 
 
