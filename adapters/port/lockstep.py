@@ -9,6 +9,7 @@ from typing import Any
 
 from rnn_lockstep.adapters.models.live import WrongForm, connect
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel
+from rnn_lockstep.adapters.port.asked import AskedPair, answers_as, asked_pair
 from rnn_lockstep.adapters.port.check import EXAMPLES, Pair, check_pair, pair_of
 from rnn_lockstep.adapters.port.verdict import PortVerdict
 from rnn_lockstep.adapters.port.weights import WeightsDiff
@@ -77,10 +78,25 @@ class Question:
         return found
 
     @cached_property
-    def pair(self) -> Pair:
-        """One layer of each end. Raises InvalidModel."""
+    def pair(self) -> Pair | AskedPair:
+        """One layer of each end, of which a live source need not be read. Raises InvalidModel."""
         names = {name: getattr(self, name) for name in ("layer", "source_layer", "target_layer")}
-        return pair_of(self.source, self.target, options=self.options, **names)
+        try:
+            return pair_of(self.source, self.target, options=self.options, **names)
+        except InvalidModel as error:
+            asked = (
+                None
+                if self.names_source
+                else asked_pair(self.source, self.target, str(error), self.target_layer)
+            )
+            if asked is None:
+                raise
+            return asked
+
+    @property
+    def names_source(self) -> bool:
+        """Whether a part of the source is asked for by name."""
+        return bool(self.layer or self.source_layer)
 
     @property
     def diff(self) -> WeightsDiff | None:
@@ -89,16 +105,6 @@ class Question:
         Raises InvalidModel.
         """
         return None if isinstance(self.whole, WholePair) else self.pair.diff
-
-    @property
-    def is_layer(self) -> bool:
-        """Whether all of the source answers as a layer does, so that the layer is the whole of it."""
-        if self.pair.source.model is None:
-            return False
-        try:
-            return not connect(self.pair.source.ways(None, None), self.pair.source_layer).way.part
-        except (WrongForm, InvalidModel):
-            return False
 
     def verdict(self, examples: int | None = None, seed: int = 0) -> PortVerdict | WholeVerdict:
         """The verdict on the target. Raises InvalidModel where source or target cannot be read or asked.
@@ -112,13 +118,41 @@ class Question:
         except CannotAsk as error:
             return self.layer_verdict(examples, seed, str(error))
 
-    def layer_verdict(self, examples: int | None, seed: int, why: str) -> PortVerdict:
+    def layer_verdict(self, examples: int | None, seed: int, why: str) -> PortVerdict | WholeVerdict:
         """The verdict on one layer. why: the whole models are not compared; empty where none are asked."""
+        pair = self.pair
+        if isinstance(pair, Pair) and not self.names_source and (otherwise := computes_otherwise(pair, seed)):
+            pair = AskedPair(pair.source, pair.target, pair.target_layer, otherwise)
         try:
-            verdict = check_pair(self.pair, examples or EXAMPLES, seed)
+            if isinstance(pair, AskedPair):
+                return pair.verdict(examples or EXAMPLES, seed)
+            verdict = check_pair(pair, examples or EXAMPLES, seed)
         except InvalidModel as error:
             raise InvalidModel(f"{error}; as a whole model: {why}" if why else str(error)) from None
-        if not why or self.is_layer:
+        if not why or is_layer(pair):
             return verdict
-        only = verdict.only or f"layer {self.pair.name}; the model around it was not run"
+        only = verdict.only or f"layer {pair.name}; the model around it was not run"
         return replace(verdict, only=only, notes=(*verdict.notes, f"not compared as whole models: {why}"))
+
+
+def is_layer(pair: Pair) -> bool:
+    """Tell whether all of a live source answers as a layer does, so that the layer is the whole of it."""
+    if pair.source.model is None:
+        return False
+    try:
+        return not connect(pair.source.ways(None, None), pair.source_layer).way.part
+    except (WrongForm, InvalidModel):
+        return False
+
+
+def computes_otherwise(pair: Pair, seed: int) -> str:
+    """Why a live source as a whole does not compute what its layer's weights say; empty where it does.
+
+    Nor is anything told where it does not answer as a layer does.
+    """
+    if pair.source.model is None:
+        return ""
+    verdicts = answers_as(pair.source, pair.source_layer, seed)
+    if not verdicts or verdicts[-1].status != "mismatch":
+        return ""
+    return f"the source itself computes something else than they say: {verdicts[-1].reason}"

@@ -122,7 +122,7 @@ class Suspect:
         return bool(compared) and is_spread(compared[0]) and has_either_sign(compared[0])
 
     def mistaken_answer(self, *mistakes: Mistake) -> bytes:
-        """The mistaken answer in the case's dtype, of what is shown; nothing where the mistaken case is none."""
+        """What the mistaken answer shows, in the case's dtype; nothing where the mistaken case is none."""
         need_time()
         try:
             with np.errstate(all="ignore"):

@@ -1,0 +1,240 @@
+"""Two live models asked the same, where the source's weights cannot be read: no oracle is used.
+
+How far the target may be off follows from the source's own rounding: `whole.allowance`.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from rnn_lockstep.adapters.models.live import LiveLayer
+from rnn_lockstep.adapters.models.live.way import INITIAL_STATE
+from rnn_lockstep.adapters.models.recurrent_layer import in_dtype
+from rnn_lockstep.adapters.one_line import with_type
+from rnn_lockstep.adapters.port.answers import takes
+from rnn_lockstep.adapters.port.sequences import sequences
+from rnn_lockstep.adapters.port.whole.allowance import Beside, Found, compared
+from rnn_lockstep.adapters.port.whole.causes import is_near, plain_causes
+from rnn_lockstep.adapters.port.whole.verdict import Line, WholeVerdict
+from rnn_lockstep.reference import Case, Trace
+from rnn_lockstep.reference.diagnosis.mistakes import possible
+from rnn_lockstep.reference.diagnosis.mistakes.mistake import Mistake, with_states
+
+SHORT = 3  # steps: in longer sequences errors may have grown, so those have an allowance of their own
+STEPPED = 4  # questions that are asked step by step
+TELLING = 3  # questions that a cause has to explain
+UNUSED = "compared with the source itself, as its weights cannot be read; the oracle was not used"
+ARRAYS = {"outputs": "outputs", "final_state": "final state", "final_cell_state": "final cell state"}
+
+
+@dataclass(frozen=True, eq=False)
+class Question:
+    """One case, and the answers to it: the source's in float32 and, where that can be, in float64."""
+
+    case: Case
+    target: Trace
+    narrow: Trace
+    wide: Trace | None
+
+    def tensors(self) -> Iterator[Beside]:
+        """The arrays that both ends show, beside each other."""
+        for name, words in ARRAYS.items():
+            theirs, ours = getattr(self.target, name), getattr(self.narrow, name)
+            if theirs is None or ours is None:
+                continue
+            exact = None if self.wide is None else getattr(self.wide, name)
+            yield Beside(words, theirs, ours, exact)
+
+
+@dataclass(frozen=True, eq=False)
+class TwoLive:
+    """A source and a target that both answer in the form of a layer's answers.
+
+    wide: the source in float64; None where it cannot be run in it.
+    """
+
+    source: LiveLayer
+    wide: LiveLayer | None
+    target: LiveLayer
+
+    @cached_property
+    def both_take(self) -> dict[str, bool]:
+        """What may be given to both: initial states, and lengths."""
+        mine, its = takes(self.source), takes(self.target)
+        return {name: mine[name] and its[name] for name in mine}
+
+    @property
+    def hands_over(self) -> bool:
+        """Whether the source is given states and returns them, and the target is given them."""
+        one_direction = self.source.layer.directions == 1
+        return self.both_take[INITIAL_STATE] and not self.source.unobserved and one_direction
+
+    def cases(self, count: int, seed: int) -> list[Case]:
+        """The questions, the smallest first."""
+        return sequences(self.source.layer, count, seed, **self.both_take)
+
+    def asked(self, case: Case) -> Question:
+        """One case asked of all. Raises TargetFailed, and whatever the source raises."""
+        narrow = self.source.run(case)
+        wide = None if self.wide is None else self.wide.run(self.in_float64(case))
+        return Question(case, answer_of(self.target, case), narrow, wide)
+
+    def in_float64(self, case: Case) -> Case:
+        """The same question in float64."""
+        layer = in_dtype(self.source.layer, np.dtype(np.float64))
+        wide = layer.case(case.inputs.astype(np.float64), lengths=case.lengths)
+        if case.initial_state is None:
+            return wide
+        return with_states(wide, *(state.astype(np.float64) for state in case.start))
+
+    def steps(self, case: Case) -> Iterator[Question]:
+        """Each step of a case by itself, begun from the state that the source had there."""
+        states = case.start
+        for t in range(case.time):
+            step = replace(case, inputs=case.inputs[:, t : t + 1], lengths=None)
+            asked = self.asked(with_states(step, *states))
+            yield asked
+            states = tuple(s.reshape(b.shape) for s, b in zip(asked.narrow.states, case.start, strict=True))
+
+    def in_two_calls(self, asked: Question) -> Question:
+        """A question that the target is asked in two calls, the state handed over."""
+        case, half = asked.case, asked.case.time // 2
+        first, second = (replace(case, inputs=part) for part in np.split(case.inputs, [half], axis=1))
+        begun = answer_of(self.target, first)
+        handed = (s.reshape(b.shape) for s, b in zip(begun.states, case.start, strict=True))
+        ended = answer_of(self.target, with_states(second, *handed))
+        outputs = ended.outputs
+        if ended.outputs.ndim == 3:
+            outputs = np.concatenate([begun.outputs, ended.outputs], axis=1)
+        return replace(asked, target=replace(ended, outputs=outputs))
+
+
+class TargetFailed(Exception):
+    """The target raised an error where the source answered. The message is one line."""
+
+
+def answer_of(target: LiveLayer, case: Case) -> Trace:
+    """The target's answer. Raises TargetFailed."""
+    try:
+        return target.run(case)
+    except Exception as error:  # the model's, whatever it is
+        size = " x ".join(map(str, case.inputs.shape))
+        raise TargetFailed(f"given inputs {size}, it raised {with_type(error)}") from None
+
+
+def beside(two: TwoLive, told: WholeVerdict, examples: int, seed: int) -> WholeVerdict:
+    """The verdict on a target, by the source's own answers.
+
+    told: what is known of both.  Raises whatever the source raises.
+    """
+    layer, cases = two.source.layer, two.cases(examples, seed)
+    sizes = f"up to {max(c.batch for c in cases)} rows and {max(c.time for c in cases)} steps"
+    given = f"{len(cases)} sequences of {layer.input_size} features, {sizes}"
+    told = replace(told, asked=given, notes=(*told.notes, UNUSED, *two.target.notes()))
+    try:
+        groups = dict(grouped(two, cases))
+    except TargetFailed as failed:
+        return replace(told, status="mismatch", reason=str(failed))
+    lines = [line_of(place, asked) for place, asked in groups.items() if asked]
+    if wrong := next((line for line in lines if line.status == "mismatch"), None):
+        cause = cause_of(two, [q for asked in list(groups.values())[1:] for q in asked])
+        place = f"{wrong.place}: {wrong.text}"
+        reason = f"{cause} ({place})" if cause else place
+        return replace(told, status="mismatch", reason=reason, lines=tuple(lines))
+    if unclear := next((line for line in lines if line.status == "inconclusive"), None):
+        return replace(
+            told, status="inconclusive", reason=f"{unclear.place}: {unclear.text}", lines=tuple(lines)
+        )
+    before = two.target.before and INITIAL_STATE not in two.target.way.takes
+    only = "from zeros alone; what it does with an initial state could not be compared" if before else ""
+    return replace(told, status="match", lines=tuple(lines), only=only)
+
+
+def grouped(two: TwoLive, cases: Sequence[Case]) -> Iterator[tuple[str, list[Question]]]:
+    """The questions in groups, each with an allowance of its own, the sharpest first. Raises TargetFailed."""
+    stepped = [case for case in cases if not case.padded][-STEPPED:] if two.hands_over else []
+    yield "each step from the source's own state", [step for case in stepped for step in two.steps(case)]
+    asked = [two.asked(case) for case in cases]
+    yield "short sequences", [each for each in asked if each.case.time <= SHORT]
+    longer = [each for each in asked if each.case.time > SHORT]
+    yield "longer sequences", longer
+    if two.hands_over and not two.target.unobserved:
+        whole = [each for each in asked if each.case.time > 1 and not each.case.padded]
+        yield "in two calls, the state handed over", [two.in_two_calls(each) for each in whole]
+
+
+def line_of(place: str, asked: Sequence[Question]) -> Line:
+    """The finding on a group of questions."""
+    every = [list(each.tensors()) for each in asked]
+    found = [(compared(tensors), tensors) for tensors in zip(*every, strict=True)]
+    for status in ("mismatch", "inconclusive"):
+        for each, tensors in found:
+            if each.status == status:
+                where = first_wrong(each, tensors)
+                return Line(place, status, f"{each}{where}")
+    return Line(place, "match", "; ".join(str(each) for each, _ in found))
+
+
+def first_wrong(found: Found, tensors: Sequence[Beside]) -> str:
+    """The first wrong element of a tensor, in words; empty where that is not known."""
+    for each in tensors:
+        if each.wrong_shape or found.status != "mismatch":
+            return ""
+        outside = np.argwhere(each.deviation > found.allowed).tolist()
+        if not outside:
+            continue
+        names, place = ["batch", "unit"], min(outside)
+        if len(place) == 3 and each.name == "outputs":
+            names, place = ["batch", "time", "unit"], min(outside, key=lambda at: (at[1], at))
+        elif len(place) == 3:
+            names = ["cell", *names]
+        where = ", ".join(f"{name} {k}" for name, k in zip(names, place, strict=False))
+        numbers = (float(array[tuple(place)]) for array in (each.target, each.expected))
+        observed, expected = (f"{number:.9g}" for number in numbers)
+        return f"; first wrong at {where}: observed {observed}, expected {expected}"
+    return ""
+
+
+def cause_of(two: TwoLive, asked: Sequence[Question]) -> str:
+    """The known mistake that makes the target's answers of the source's, in words; empty where none does."""
+    wrong = [each for each in asked if not same(each.case, each.target, each.narrow)]
+    telling = sorted(wrong, key=lambda each: -each.case.inputs.size)[:TELLING]
+    if not telling:
+        return ""
+    first = [next(each.tensors()) for each in telling]
+    for mistake in possible(telling[0].case):
+        if is_around(mistake) and all(explains(two.source.run, mistake, each) for each in telling):
+            return mistake.description
+    return next(plain_causes(first), "")
+
+
+def is_around(mistake: Mistake) -> bool:
+    """Tell whether a mistake is made around a layer, so that whoever runs that can be made to make it."""
+    return not (mistake.change_weights or mistake.step or mistake.run_direction)
+
+
+def explains(run: Callable[[Case], Trace], mistake: Mistake, asked: Question) -> bool:
+    """Tell whether the source, asked as the mistake has it, answers as the target does."""
+    case = asked.case
+    try:
+        trace = run(mistake.mistaken_case(case))
+        if mistake.final_states_of:
+            other = run(mistake.final_states_of(case))
+            trace = replace(trace, final_state=other.final_state, final_cell_state=other.final_cell_state)
+        if mistake.change_trace:
+            trace = mistake.change_trace(case, trace)
+    except Exception:  # the mistake cannot be made with this model
+        return False
+    return same(case, asked.target, trace)
+
+
+def same(case: Case, one: Trace, other: Trace) -> bool:
+    """Tell whether two answers are the same but for rounding, in all that both show."""
+    pairs = [(getattr(one, name), getattr(other, name)) for name in ARRAYS]
+    return all(
+        np.shape(a) == np.shape(b) and is_near(np.asarray(a, np.float64), np.asarray(b, np.float64))
+        for a, b in pairs
+        if a is not None and b is not None
+    )
