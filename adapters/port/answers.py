@@ -1,10 +1,11 @@
 """The answers of a live model to sequences: the verdict on each, and what explains wrong ones."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from rnn_lockstep.adapters.backends.contract import Facts
-from rnn_lockstep.adapters.models.live import LiveLayer
+from rnn_lockstep.adapters.models.live import LiveLayer, Way, WrongForm, connect
 from rnn_lockstep.adapters.models.live.way import INITIAL_STATE, LENGTHS
+from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer
 from rnn_lockstep.adapters.one_line import with_type
 from rnn_lockstep.adapters.port.sequences import many_rows, sequences, telling
 from rnn_lockstep.reference import Case, Trace, Verdict, check
@@ -31,6 +32,20 @@ def check_sequences(live: LiveLayer, count: int, seed: int) -> list[Verdict]:
             verdicts += [check_answer(live, case) for case in cases[k + 1 :][-1:]]
             break
     return verdicts
+
+
+def answers_as(ways: Iterable[Way], layer: RecurrentLayer, count: int, seed: int) -> list[Verdict] | None:
+    """The verdicts on all of a live model, as if it was a layer; None where it does not answer so."""
+    try:
+        live = connect([way for way in ways if not way.part], layer)
+    except (WrongForm, InvalidModel):
+        return None
+    return check_sequences(live, count, seed)
+
+
+def are_all_right(verdicts: Sequence[Verdict] | None) -> bool:
+    """Tell whether there are verdicts, and all are matches."""
+    return bool(verdicts) and all(verdict.status == "match" for verdict in verdicts or ())
 
 
 def is_wrong(verdict: Verdict) -> bool:

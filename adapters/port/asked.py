@@ -12,7 +12,7 @@ from rnn_lockstep.adapters.models.live import LiveLayer, Way, WrongForm, connect
 from rnn_lockstep.adapters.models.live.way import INITIAL_STATE
 from rnn_lockstep.adapters.models.recurrent_layer import OPTIONS, InvalidModel, RecurrentLayer, stacked
 from rnn_lockstep.adapters.one_line import with_type
-from rnn_lockstep.adapters.port.answers import check_sequences, is_wrong, takes, wrong_answers
+from rnn_lockstep.adapters.port.answers import answers_as, are_all_right, is_wrong, takes, wrong_answers
 from rnn_lockstep.adapters.port.beside import TwoLive, beside
 from rnn_lockstep.adapters.port.check import FEW, Pair, check_pair
 from rnn_lockstep.adapters.port.copies import likely_sizes, ways_in_float
@@ -73,7 +73,7 @@ class AskedPair:
                     return stack, OWN, ""
         if self.target_layer is None:
             return None, "", ""
-        verdicts = answers_as(self.source, self.target_layer, seed)
+        verdicts = answers_as(self.source.ways(None, None), self.target_layer, FEW, seed)
         if are_all_right(verdicts):
             return self.target_layer, TARGETS, ""
         if verdicts is None or not is_wrong(verdicts[-1]):
@@ -189,23 +189,9 @@ def in_float64(source: LiveLayer, model: Any) -> LiveLayer | None:
     return wide if wide.layer.dtype == np.float64 else None
 
 
-def answers_as(end: Endpoint, layer: RecurrentLayer, seed: int) -> list[Verdict] | None:
-    """The oracle's verdicts on all of a live model, as if it was a layer; None where that cannot be."""
-    try:
-        live = connect([way for way in end.ways(None, None) if not way.part], layer)
-    except (WrongForm, InvalidModel):
-        return None
-    return check_sequences(live, FEW, seed)
-
-
-def are_all_right(verdicts: list[Verdict] | None) -> bool:
-    """Tell whether there are verdicts, and all are matches."""
-    return bool(verdicts) and all(verdict.status == "match" for verdict in verdicts or ())
-
-
 def confirmed(end: Endpoint, layer: RecurrentLayer, seed: int) -> bool:
     """Tell whether a live model's own answers are those of a layer."""
-    return are_all_right(answers_as(end, layer, seed))
+    return are_all_right(answers_as(end.ways(None, None), layer, FEW, seed))
 
 
 def recovered(

@@ -19,14 +19,45 @@ from rnn_lockstep.adapters.port.whole.allowance import Beside, Found, compared
 from rnn_lockstep.adapters.port.whole.causes import is_near, plain_causes
 from rnn_lockstep.adapters.port.whole.verdict import Line, WholeVerdict
 from rnn_lockstep.reference import Case, Trace
-from rnn_lockstep.reference.diagnosis.mistakes import possible
+from rnn_lockstep.reference.diagnosis.mistakes import FAMILIES, MISTAKES
 from rnn_lockstep.reference.diagnosis.mistakes.mistake import Mistake, with_states
 
 SHORT = 3  # steps: in longer sequences errors may have grown, so those have an allowance of their own
 STEPPED = 4  # questions that are asked step by step
 TELLING = 3  # questions that a cause has to explain
 UNUSED = "compared with the source itself, as its weights cannot be read; the oracle was not used"
+SHORTER, LONGER = "short sequences", "longer sequences"
+IN_TWO_CALLS = "in two calls, the state handed over"
 ARRAYS = {"outputs": "outputs", "final_state": "final state", "final_cell_state": "final cell state"}
+
+
+def late(case: Case, trace: Trace) -> Trace:
+    """The outputs one step late, the first of them the initial state."""
+    if case.more_weights or not case.return_sequences:
+        return trace
+    return replace(trace, outputs=np.concatenate([case.h0[:, None], trace.outputs[:, :-1]], axis=1))
+
+
+def one_step_for_all(step: int) -> Callable[[Case, Trace], Trace]:
+    """Make the change by which one step's output is shown at all."""
+    return lambda case, trace: replace(
+        trace,
+        outputs=np.repeat(trace.outputs[:, step, None], case.time, axis=1)
+        if case.return_sequences
+        else trace.outputs,
+    )
+
+
+# Mistakes that are made around a layer, so that the source can be made to make them.
+AROUND = [
+    *(mistake for name in ("sequence", "inputs", "padding") for mistake in FAMILIES[name].values()),
+    MISTAKES["lstm_initial_states_swapped"],
+    MISTAKES["lstm_final_states_swapped"],
+    Mistake("the outputs are one step late", change_trace=late),
+    Mistake("the first step's output is taken for all", change_trace=one_step_for_all(0)),
+    Mistake("the last step's output is taken for all", change_trace=one_step_for_all(-1)),
+]
+AROUND = [each for each in AROUND if not (each.change_weights or each.step or each.run_direction)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +134,7 @@ class TwoLive:
         case, half = asked.case, asked.case.time // 2
         first, second = (replace(case, inputs=part) for part in np.split(case.inputs, [half], axis=1))
         begun = answer_of(self.target, first)
-        handed = (s.reshape(b.shape) for s, b in zip(begun.states, case.start, strict=True))
+        handed = (s.reshape(b.shape).astype(b.dtype) for s, b in zip(begun.states, case.start, strict=True))
         ended = answer_of(self.target, with_states(second, *handed))
         outputs = ended.outputs
         if ended.outputs.ndim == 3:
@@ -139,7 +170,7 @@ def beside(two: TwoLive, told: WholeVerdict, examples: int, seed: int) -> WholeV
         return replace(told, status="mismatch", reason=str(failed))
     lines = [line_of(place, asked) for place, asked in groups.items() if asked]
     if wrong := next((line for line in lines if line.status == "mismatch"), None):
-        cause = cause_of(two, [q for asked in list(groups.values())[1:] for q in asked])
+        cause = cause_of(two, groups[LONGER] or groups[SHORTER])
         place = f"{wrong.place}: {wrong.text}"
         reason = f"{cause} ({place})" if cause else place
         return replace(told, status="mismatch", reason=reason, lines=tuple(lines))
@@ -157,12 +188,12 @@ def grouped(two: TwoLive, cases: Sequence[Case]) -> Iterator[tuple[str, list[Que
     stepped = [case for case in cases if not case.padded][-STEPPED:] if two.hands_over else []
     yield "each step from the source's own state", [step for case in stepped for step in two.steps(case)]
     asked = [two.asked(case) for case in cases]
-    yield "short sequences", [each for each in asked if each.case.time <= SHORT]
+    yield SHORTER, [each for each in asked if each.case.time <= SHORT]
     longer = [each for each in asked if each.case.time > SHORT]
-    yield "longer sequences", longer
+    yield LONGER, longer
     if two.hands_over and not two.target.unobserved:
-        whole = [each for each in asked if each.case.time > 1 and not each.case.padded]
-        yield "in two calls, the state handed over", [two.in_two_calls(each) for each in whole]
+        whole = [each for each in asked if each.case.time > 1 and not each.case.padded][:STEPPED]
+        yield IN_TWO_CALLS, [two.in_two_calls(each) for each in whole]
 
 
 def line_of(place: str, asked: Sequence[Question]) -> Line:
@@ -200,19 +231,14 @@ def first_wrong(found: Found, tensors: Sequence[Beside]) -> str:
 def cause_of(two: TwoLive, asked: Sequence[Question]) -> str:
     """The known mistake that makes the target's answers of the source's, in words; empty where none does."""
     wrong = [each for each in asked if not same(each.case, each.target, each.narrow)]
-    telling = sorted(wrong, key=lambda each: -each.case.inputs.size)[:TELLING]
+    telling = sorted(wrong, key=lambda each: each.case.inputs.size)[-TELLING:]
     if not telling:
         return ""
     first = [next(each.tensors()) for each in telling]
-    for mistake in possible(telling[0].case):
-        if is_around(mistake) and all(explains(two.source.run, mistake, each) for each in telling):
+    for mistake in AROUND:
+        if all(explains(two.source.run, mistake, each) for each in telling):
             return mistake.description
     return next(plain_causes(first), "")
-
-
-def is_around(mistake: Mistake) -> bool:
-    """Tell whether a mistake is made around a layer, so that whoever runs that can be made to make it."""
-    return not (mistake.change_weights or mistake.step or mistake.run_direction)
 
 
 def explains(run: Callable[[Case], Trace], mistake: Mistake, asked: Question) -> bool:

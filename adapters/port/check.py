@@ -16,6 +16,7 @@ from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, Recurrent
 from rnn_lockstep.adapters.one_line import printable
 from rnn_lockstep.adapters.port.again import carried_on, unsteady
 from rnn_lockstep.adapters.port.answers import (
+    answers_as,
     check_many_rows,
     check_sequences,
     is_unproven,
@@ -194,11 +195,26 @@ def pair_of(
     name = target_layer or (layer if layer in theirs.names else None)
     several = len(theirs.layers) != 1 and theirs.model is not None  # which may be a port all the same
     its = None if several and name is None else theirs.layer(name)
+    if its is not None and theirs.by_names and computes_otherwise(theirs, its):
+        its, name = None, None
     mine, its, notes = settled(mine, its, options or {})
     notes += [] if source_layer or layer else ours.left_out()
     notes += [] if its is None or name else theirs.left_out()
     diff = None if its is None else weights_diff(mine, its)
     return Pair(ours, theirs, mine, its, name, diff, tuple(notes))
+
+
+def computes_otherwise(end: Endpoint, layer: RecurrentLayer) -> str:
+    """Why a live model as a whole does not compute what its layer's weights say; empty where it does.
+
+    Nor is anything told where it does not answer as a layer does.
+    """
+    if end.model is None:
+        return ""
+    verdicts = answers_as(end.ways(None, None), layer, FEW, seed=0)
+    if not verdicts or verdicts[-1].status != "mismatch":
+        return ""
+    return f"the model itself computes something else than they say: {verdicts[-1].reason}"
 
 
 def source_notes(pair: Pair, examples: int, seed: int) -> list[str]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from rnn_lockstep.adapters.backends.registry import UnknownBackend, load
 from rnn_lockstep.adapters.models.files.table import FORMATS, file_of, format_of, found_in
-from rnn_lockstep.adapters.models.live import Way, found_live, is_live, ways
+from rnn_lockstep.adapters.models.live import Way, found_live, framework_of, is_live, torch_module, ways
 from rnn_lockstep.adapters.models.live.foreign import foreign_code
 from rnn_lockstep.adapters.models.live.signature import required
 from rnn_lockstep.adapters.models.live.way import INITIAL_STATE, LENGTHS
@@ -66,6 +66,12 @@ class Endpoint:
     def names(self) -> list[str]:
         """The names of all its layers."""
         return [layer.name for layer in self.found]
+
+    @property
+    def by_names(self) -> bool:
+        """Whether the names of a live model's weights alone tell what its layers are."""
+        is_torch = self.model is not None and framework_of(self.model) is torch_module
+        return is_torch and not torch_module.recurrent(self.model)
 
     def left_out(self) -> list[str]:
         """A note on each layer that cannot be read."""

@@ -9,8 +9,8 @@ from typing import Any
 
 from rnn_lockstep.adapters.models.live import WrongForm, connect
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel
-from rnn_lockstep.adapters.port.asked import AskedPair, answers_as, asked_pair
-from rnn_lockstep.adapters.port.check import EXAMPLES, Pair, check_pair, pair_of
+from rnn_lockstep.adapters.port.asked import AskedPair, asked_pair
+from rnn_lockstep.adapters.port.check import EXAMPLES, Pair, check_pair, computes_otherwise, pair_of
 from rnn_lockstep.adapters.port.verdict import PortVerdict
 from rnn_lockstep.adapters.port.weights import WeightsDiff
 from rnn_lockstep.adapters.port.whole.check import EXAMPLES as WHOLE_EXAMPLES
@@ -121,7 +121,11 @@ class Question:
     def layer_verdict(self, examples: int | None, seed: int, why: str) -> PortVerdict | WholeVerdict:
         """The verdict on one layer. why: the whole models are not compared; empty where none are asked."""
         pair = self.pair
-        if isinstance(pair, Pair) and not self.names_source and (otherwise := computes_otherwise(pair, seed)):
+        if (
+            isinstance(pair, Pair)
+            and not self.names_source
+            and (otherwise := computes_otherwise(pair.source, pair.source_layer))
+        ):
             pair = AskedPair(pair.source, pair.target, pair.target_layer, otherwise)
         try:
             if isinstance(pair, AskedPair):
@@ -143,16 +147,3 @@ def is_layer(pair: Pair) -> bool:
         return not connect(pair.source.ways(None, None), pair.source_layer).way.part
     except (WrongForm, InvalidModel):
         return False
-
-
-def computes_otherwise(pair: Pair, seed: int) -> str:
-    """Why a live source as a whole does not compute what its layer's weights say; empty where it does.
-
-    Nor is anything told where it does not answer as a layer does.
-    """
-    if pair.source.model is None:
-        return ""
-    verdicts = answers_as(pair.source, pair.source_layer, seed)
-    if not verdicts or verdicts[-1].status != "mismatch":
-        return ""
-    return f"the source itself computes something else than they say: {verdicts[-1].reason}"

@@ -34,12 +34,11 @@ MODES = {
 def layers(module: Any) -> list[Found]:
     """The recurrent layers in a module, or the module itself, with a reason for each that cannot be read.
 
-    Of a scripted or traced module, which is of no class of torch.nn, the names of its weights tell them.
+    Where none is of torch's own recurrent classes, the names of its weights tell them: of a scripted or
+    traced module, and of one that runs `torch.nn.LSTMCell` in a loop.
     """
-    import torch
-
-    if not isinstance(module, torch.jit.ScriptModule):
-        return [read_or_reason(name, read, name, found) for name, found in recurrent(module).items()]
+    if inner := recurrent(module):
+        return [read_or_reason(name, read, name, found) for name, found in inner.items()]
     return torch_keys.layers_of({key: as_numpy(t).copy() for key, t in module.state_dict().items()})
 
 
