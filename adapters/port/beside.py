@@ -16,7 +16,7 @@ from rnn_lockstep.adapters.one_line import with_type
 from rnn_lockstep.adapters.port.answers import takes
 from rnn_lockstep.adapters.port.sequences import sequences
 from rnn_lockstep.adapters.port.whole.allowance import Beside, Found, compared
-from rnn_lockstep.adapters.port.whole.causes import is_near, plain_causes
+from rnn_lockstep.adapters.port.whole.plain_causes import is_near, plain_causes
 from rnn_lockstep.adapters.port.whole.verdict import Line, WholeVerdict
 from rnn_lockstep.reference import Case, Trace
 from rnn_lockstep.reference.diagnosis.mistakes import FAMILIES, MISTAKES

@@ -84,9 +84,9 @@ def check_pair(pair: "Pair", examples: int = EXAMPLES, seed: int = 0) -> PortVer
     pair = pair.with_notes(
         *live.notes(), *source_notes(pair, examples, seed), *padding_notes(pair, live, seed)
     )
-    if verdicts[-1].status == "mismatch" and not live.way.bare:
-        pair = pair.with_notes(*layer_notes(pair, seed))
-    cause = cause_of(pair, live, verdicts[-1], seed)
+    alone = alone_matches(pair, seed) if verdicts[-1].status == "mismatch" and not live.way.bare else ""
+    pair = pair.with_notes(*filter(None, [alone]))
+    cause = cause_of(pair, live, verdicts[-1], seed, alone)
     if pair.target.model is not None and verdicts[-1].status == "match" and not cause:
         cause, note = carried_on(live, pair.source_layer.stateful, seed)
         pair = pair.with_notes(*filter(None, [note]))
@@ -250,16 +250,16 @@ def padding_notes(pair: Pair, target: LiveLayer, seed: int) -> list[str]:
     return convention_notes(target, of_source, seed)
 
 
-def layer_notes(pair: Pair, seed: int) -> list[str]:
-    """A note where a model that is wrong has a layer that is right: then the mistake is around it."""
+def alone_matches(pair: Pair, seed: int) -> str:
+    """A line where a model that is wrong has a layer that is right: then the mistake is around it."""
     ways = pair.target.ways(pair.target_layer, pair.target_name)
     try:
         alone = connect([way for way in ways if way.bare], pair.source_layer)
     except (InvalidModel, WrongForm):
-        return []
+        return ""
     if check_sequences(alone, FEW, seed)[-1].status != "match":
-        return []
-    return [f"layer {pair.name} alone matches: what is wrong is what the model does before or after it"]
+        return ""
+    return f"layer {pair.name} alone matches: what is wrong is what the model does before or after it"
 
 
 def deciding(verdicts: Sequence[Verdict]) -> Verdict:
@@ -267,14 +267,17 @@ def deciding(verdicts: Sequence[Verdict]) -> Verdict:
     return next((v for v in reversed(verdicts) if v.status != "inconclusive"), verdicts[-1])
 
 
-def cause_of(pair: Pair, live: LiveLayer, last: Verdict, seed: int) -> str:
-    """The likely cause of a mismatch, in words; empty where there is none."""
+def cause_of(pair: Pair, live: LiveLayer, last: Verdict, seed: int, alone: str = "") -> str:
+    """The likely cause of a mismatch, in words; empty where there is none.
+
+    alone: a line where the layer alone is right.
+    """
     wrong = last.status == "mismatch"
     if wrong and pair.target.model is not None and (why := unsteady(live, seed)):
         return why
     if pair.diff and pair.diff.cause and (wrong or live.way.bare):
         return pair.diff.cause
-    return likely_cause(live, last, seed) if wrong else ""
+    return likely_cause(live, last, seed, alone) if wrong else ""
 
 
 def in_words(layer: RecurrentLayer) -> str:

@@ -8,14 +8,14 @@ import numpy as np
 
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel
 from rnn_lockstep.adapters.one_line import with_type
-from rnn_lockstep.adapters.port.weights import weights_diff
 from rnn_lockstep.adapters.port.whole.allowance import Beside, Found, compared
 from rnn_lockstep.adapters.port.whole.causes import cause_of
-from rnn_lockstep.adapters.port.whole.inputs import Example, Input, examples_of
-from rnn_lockstep.adapters.port.whole.layers import layer_found
+from rnn_lockstep.adapters.port.whole.inputs import Example, Input, examples_of, not_given
+from rnn_lockstep.adapters.port.whole.layers import instead_of, layer_found, missing_layers, weights_cause
 from rnn_lockstep.adapters.port.whole.model import Run, WholeModel
 from rnn_lockstep.adapters.port.whole.padding import padding_notes
 from rnn_lockstep.adapters.port.whole.pairing import Place, layer_of, places
+from rnn_lockstep.adapters.port.whole.parameters import not_found
 from rnn_lockstep.adapters.port.whole.verdict import Line, WholeVerdict
 from rnn_lockstep.adapters.port.whole.walk import Walk
 from rnn_lockstep.reference.oracle.validation import Array
@@ -70,6 +70,7 @@ class WholePair:
         found, unseen = seen_places(self.source, self.target, own, answers)
         walk = Walk(narrow, wide, examples, answers, own, found)
         notes += [f"{UNSEEN}{unseen}"] if unseen else []
+        notes += [] if self.brought else not_given(self.inputs, examples)
         if (more := len(answers[0].outputs) - len(own[0].outputs)) > 0:
             notes.append(f"the last {more} of the target's outputs were not compared: the source has none")
         return concluded(self, walk, replace(told, notes=tuple(notes)))
@@ -206,18 +207,18 @@ def left_out(walk: Walk) -> str:
 def lines_of(pair: WholePair, walk: Walk) -> Iterator[Line]:
     """The finding at each place, in the order in which a model gets there, up to what a mistake reaches."""
     for segment, name in enumerate(walk.segments()[: walk.fitting + 1]):
-        yield segment_line(walk, segment, name, pair.inputs)
+        yield segment_line(pair, walk, segment, name)
         if segment < walk.fitting:
             yield layer_line(pair, walk, segment)
 
 
-def segment_line(walk: Walk, segment: int, name: str, inputs: Sequence[Input]) -> Line:
+def segment_line(pair: WholePair, walk: Walk, segment: int, name: str) -> Line:
     """The finding on a segment, over all questions."""
     tensors = [walk.tensors(segment, k, *runs) for k, runs in enumerate(walk.forced)]
     found = by_tensor(tensors, varies=False)
     status, text = summed_up(found)
     if status == "mismatch":
-        text = told_with(cause_of(walk, segment, tensors, inputs), text)
+        text = told_with(cause_of(walk, segment, tensors, pair.inputs) or lost_arrays(pair), text)
     return Line(name, status, text)
 
 
@@ -237,6 +238,8 @@ def layer_line(pair: WholePair, walk: Walk, number: int) -> Line:
         for k in range(len(walk.examples))
     ]
     found = layer_found(place, layers, calls, pair.target, pair.options)
+    if found.status == "mismatch" and (other := instead_of(*layers, pair.source)):
+        return Line(name, found.status, f"its weights are those of the source's {other}")
     return Line(name, found.status, str(found))
 
 
@@ -274,23 +277,17 @@ def whole_line(tensors: Sequence[Sequence[Beside]]) -> Line:
 
 def whole_cause(pair: WholePair, walk: Walk) -> str:
     """The likely cause where only the outputs can be compared: by the weights, or by a mistake before."""
-    if cause := weights_cause(pair):
+    if cause := missing_layers(walk, pair.source, pair.target) or weights_cause(pair.source, pair.target):
         return cause
     alone = replace(walk, places=())
     tensors = [alone.outputs(k, run, None) for k, run in enumerate(alone.own)]
-    cause = cause_of(alone, 0, tensors, pair.inputs)
+    cause = cause_of(alone, 0, tensors, pair.inputs) or lost_arrays(pair)
     return told_with(cause, whole_line(whole_outputs(alone)).text) if cause else ""
 
 
-def weights_cause(pair: WholePair) -> str:
-    """The first recurrent layer whose weights are not the source's, and how; empty where there is none."""
-    mine, its = list(pair.source.layers.values()), list(pair.target.layers.values())
-    if len(mine) != len(its):
-        return ""
-    for ours, theirs in zip(mine, its, strict=True):
-        if (diff := weights_diff(ours, theirs)).cause:
-            return f"{theirs.name} itself: {diff.cause}"
-    return ""
+def lost_arrays(pair: WholePair) -> str:
+    """The source's arrays that the target has not, in words; empty where that tells nothing."""
+    return not_found(pair.source.parameters(), pair.target.parameters())
 
 
 def in_words(inputs: Sequence[Input], examples: Sequence[Example]) -> str:

@@ -67,6 +67,10 @@ class FunctionModel:
             raise InvalidModel("a function cannot be run in another dtype")
         return FunctionModel(self.function, wide=True)
 
+    def parameters(self) -> Mapping[str, Array]:
+        """None: what is inside of a function is not seen."""
+        return {}
+
     def alone(self, layer: str) -> Any:
         """Raise InvalidModel: the layers of a function are not seen."""
         raise InvalidModel(f"a function has no layer {layer} that can be asked")

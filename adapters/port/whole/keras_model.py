@@ -52,6 +52,12 @@ class KerasModel:
             made.set_weights(self.model.get_weights())
         return KerasModel(made)
 
+    def parameters(self) -> Mapping[str, Array]:
+        """The weights of the layers that are not recurrent."""
+        recurrent = keras_model.recurrent(self.model).values()
+        theirs = {id(weight) for layer in recurrent for weight in layer.weights}
+        return {w.path: as_numpy(w.value) for w in self.model.weights if id(w) not in theirs}
+
     def alone(self, layer: str) -> Any:
         """One of its recurrent layers."""
         return keras_model.recurrent(self.model)[layer]

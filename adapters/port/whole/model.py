@@ -60,6 +60,9 @@ class WholeModel(Protocol):
     def in_float(self, bits: int) -> "WholeModel":
         """The same model in float32 or float64. Raises what it raises where that cannot be made."""
 
+    def parameters(self) -> Mapping[str, Array]:
+        """The arrays beside those of its recurrent layers, by name; none where they are not seen."""
+
     def alone(self, layer: str) -> Any:
         """One of its recurrent layers, as a live model of its own."""
 

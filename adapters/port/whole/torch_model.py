@@ -30,7 +30,10 @@ class TorchModel:
     def __init__(self, module: Any, default: Any = None) -> None:
         self.module, self.default = module, default
         self.watched = getattr(module, "_orig_mod", module)
-        found = readable(torch_module.recurrent(self.watched), torch_module.read)
+        found = readable(
+            torch_module.recurrent(self.watched),
+            lambda name, m: torch_module.read(name, m, torch_module.wrapper_of(self.watched, m)),
+        )
         if not found:  # of a scripted module, the names of its weights tell
             with suppress(InvalidModel):
                 found = {layer.name: layer for layer in readable_ones(torch_module.layers(self.watched))}
@@ -71,6 +74,18 @@ class TorchModel:
 
         dtype = {32: torch.float32, 64: torch.float64}[bits]
         return TorchModel(deepcopy(self.watched).to(dtype), dtype)
+
+    def parameters(self) -> Mapping[str, Array]:
+        """The parameters and buffers of the modules that are not recurrent."""
+        recurrent = list(torch_module.recurrent(self.watched).values())
+        modules = self.watched.named_modules()
+        parts = {name: module for name, module in modules if not any(module is m for m in recurrent)}
+        found = {n: torch_module.tensors_in(m) for n, m in parts.items()}
+        return {
+            f"{name}.{key}".lstrip("."): as_numpy(tensor)
+            for name, tensors in found.items()
+            for key, tensor in tensors.items()
+        }
 
     def alone(self, layer: str) -> Any:
         """One of its recurrent modules."""
