@@ -14,7 +14,7 @@ from rnn_lockstep.adapters.models.recurrent_layer import OPTIONS, InvalidModel, 
 from rnn_lockstep.adapters.one_line import with_type
 from rnn_lockstep.adapters.port.answers import answers_as, are_all_right, is_wrong, takes, wrong_answers
 from rnn_lockstep.adapters.port.beside import TwoLive, beside
-from rnn_lockstep.adapters.port.check import FEW, Pair, check_pair
+from rnn_lockstep.adapters.port.check import EXAMPLES, Pair, check_pair
 from rnn_lockstep.adapters.port.copies import likely_sizes, ways_in_float
 from rnn_lockstep.adapters.port.endpoint import Endpoint, endpoint, imported, name_of
 from rnn_lockstep.adapters.port.form import asked_form
@@ -73,7 +73,7 @@ class AskedPair:
                     return stack, OWN, ""
         if self.target_layer is None:
             return None, "", ""
-        verdicts = answers_as(self.source.ways(None, None), self.target_layer, FEW, seed)
+        verdicts = answers_as(self.source.ways(None, None), self.target_layer, EXAMPLES, seed)
         if are_all_right(verdicts):
             return self.target_layer, TARGETS, ""
         if verdicts is None or not is_wrong(verdicts[-1]):
@@ -191,7 +191,7 @@ def in_float64(source: LiveLayer, model: Any) -> LiveLayer | None:
 
 def confirmed(end: Endpoint, layer: RecurrentLayer, seed: int) -> bool:
     """Tell whether a live model's own answers are those of a layer."""
-    return are_all_right(answers_as(end.ways(None, None), layer, FEW, seed))
+    return are_all_right(answers_as(end.ways(None, None), layer, EXAMPLES, seed))
 
 
 def recovered(

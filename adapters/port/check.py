@@ -28,9 +28,11 @@ from rnn_lockstep.adapters.port.endpoint import Endpoint, endpoint
 from rnn_lockstep.adapters.port.padding import OF_BACKENDS, convention_notes, shown_by
 from rnn_lockstep.adapters.port.verdict import PortVerdict
 from rnn_lockstep.adapters.port.weights import WeightsDiff, weights_diff
-from rnn_lockstep.reference import Verdict
+from rnn_lockstep.reference import Case, Verdict
+from rnn_lockstep.reference.diagnosis.mistakes.mistake import with_states
 
 EXAMPLES = 24
+IGNORED = "it takes an initial state and ignores it, and returns none to go on from"
 FEW = 8  # of a live source, whose own answers are judged too
 
 
@@ -70,6 +72,10 @@ def check_pair(pair: "Pair", examples: int = EXAMPLES, seed: int = 0) -> PortVer
     except (WrongForm, InvalidModel) as error:
         return not_asked(pair, error)
     verdicts = check_sequences(live, examples, seed)
+    if is_wrong(verdicts[-1]) and ignores_states(live, verdicts[-1].case):
+        from_zeros = replace(live, way=replace(live.way, takes=live.way.takes - {INITIAL_STATE}))
+        if not is_wrong((again := check_sequences(from_zeros, examples, seed))[-1]):
+            live, verdicts = replace(from_zeros, before=(IGNORED,)), again
     asked = summary(live, verdicts)
     unclear = any(map(is_unproven, verdicts))
     if not unclear and not is_wrong(verdicts[-1]):
@@ -93,6 +99,17 @@ def check_pair(pair: "Pair", examples: int = EXAMPLES, seed: int = 0) -> PortVer
     return pair.verdict(deciding(verdicts), cause, asked, compared_only(pair, live, verdicts))
 
 
+def ignores_states(live: LiveLayer, case: Case) -> bool:
+    """Tell whether a model that returns no final state answers as if it was given no initial state."""
+    if INITIAL_STATE not in live.way.takes or len(live.unobserved) < len(case.start):
+        return False
+    try:
+        given, none = (live.run(each) for each in (case, with_states(case, None, None)))
+    except Exception:  # told where it is asked
+        return False
+    return case.initial_state is not None and np.array_equal(given.outputs, none.outputs)
+
+
 def compared_only(pair: "Pair", live: LiveLayer, verdicts: Sequence[Verdict]) -> str:
     """What of the target was compared, in words, where that is not all; empty where it is.
 
@@ -100,6 +117,8 @@ def compared_only(pair: "Pair", live: LiveLayer, verdicts: Sequence[Verdict]) ->
     """
     if live.way.part:
         return f"layer {pair.name} alone; the model around it was not run"
+    if IGNORED in live.before:
+        return f"from zeros alone; {IGNORED}"
     if live.before and INITIAL_STATE not in live.way.takes:
         return "from zeros alone; what it does with an initial state could not be compared"
     nothing = sum(verdict.status == "inconclusive" for verdict in verdicts)
@@ -204,14 +223,14 @@ def pair_of(
     return Pair(ours, theirs, mine, its, name, diff, tuple(notes))
 
 
-def computes_otherwise(end: Endpoint, layer: RecurrentLayer) -> str:
+def computes_otherwise(end: Endpoint, layer: RecurrentLayer, examples: int = EXAMPLES) -> str:
     """Why a live model as a whole does not compute what its layer's weights say; empty where it does.
 
     Nor is anything told where it does not answer as a layer does.
     """
     if end.model is None:
         return ""
-    verdicts = answers_as(end.ways(None, None), layer, FEW, seed=0)
+    verdicts = answers_as(end.ways(None, None), layer, examples, seed=0)
     if not verdicts or verdicts[-1].status != "mismatch":
         return ""
     return f"the model itself computes something else than they say: {verdicts[-1].reason}"
