@@ -14,13 +14,13 @@ from rnn_lockstep.adapters.models.recurrent_layer import OPTIONS, InvalidModel, 
 from rnn_lockstep.adapters.one_line import with_type
 from rnn_lockstep.adapters.port.answers import answers_as, are_all_right, is_wrong, takes, wrong_answers
 from rnn_lockstep.adapters.port.beside import TwoLive, beside
-from rnn_lockstep.adapters.port.check import EXAMPLES, Pair, check_pair
+from rnn_lockstep.adapters.port.check import EXAMPLES, SOME, Pair, check_pair
 from rnn_lockstep.adapters.port.copies import likely_sizes, ways_in_float
 from rnn_lockstep.adapters.port.endpoint import Endpoint, endpoint, imported, name_of
 from rnn_lockstep.adapters.port.form import asked_form
 from rnn_lockstep.adapters.port.sequences import telling
 from rnn_lockstep.adapters.port.verdict import PortVerdict
-from rnn_lockstep.adapters.port.weights import weights_diff
+from rnn_lockstep.adapters.port.weights import UNRELATED, weights_diff
 from rnn_lockstep.adapters.port.whole.check import CannotAsk, WholePair
 from rnn_lockstep.adapters.port.whole.end import whole_model
 from rnn_lockstep.adapters.port.whole.inputs import Input
@@ -30,7 +30,8 @@ from rnn_lockstep.reference.diagnosis.diagnose import diagnose
 from rnn_lockstep.reference.diagnosis.mistakes.mistake import Mistake
 
 PROVEN = "the source was asked, as its weights cannot be taken: by the oracle it computes with {}"
-TARGETS, RECOVERED = "the target's", "those that are beside the target's here"
+TARGETS, RECOVERED = "the target's", "the target's but for this"
+VAGUE = ("is wrong in", UNRELATED)
 OWN = "those that its names tell, one layer on top of another"
 
 
@@ -48,20 +49,23 @@ class AskedPair:
     why: str
     diff: None = None
 
-    def verdict(self, examples: int, seed: int) -> PortVerdict | WholeVerdict:
+    def verdict(self, examples: int | None, seed: int) -> PortVerdict | WholeVerdict:
         """The verdict on the target. Raises InvalidModel where one of the two cannot be asked."""
         layer, whose, difference = self.computed(seed)
         if layer is None:
-            return self.beside(examples, seed, difference)
+            return self.beside(examples or SOME, seed, difference)
         its = self.target_layer
         diff = None if its is None else weights_diff(layer, its)
-        pair = Pair(self.source, self.target, layer, its, None, diff, (PROVEN.format(whose),))
-        return check_pair(pair, examples, seed)
+        if diff is not None and difference and any(vague in diff.cause for vague in VAGUE):
+            diff = replace(diff, cause=f"in the source {difference}, and not in the port")
+        told = PROVEN.format(f"{whose}: {difference}" if difference else whose)
+        pair = Pair(self.source, self.target, layer, its, None, diff, (told,))
+        return check_pair(pair, examples or EXAMPLES, seed)
 
     def computed(self, seed: int) -> tuple[RecurrentLayer | None, str, str]:
         """The layer that the source computes, by its answers, and whose weights those are.
 
-        The layer is None where none is found; then, last, how it differs from the target's, if that is known.
+        The layer is None where none is found. Last, how it differs from the target's, where that is known.
         """
         if len(self.source.layers) > 1:
             try:
@@ -73,7 +77,7 @@ class AskedPair:
                     return stack, OWN, ""
         if self.target_layer is None:
             return None, "", ""
-        verdicts = answers_as(self.source.ways(None, None), self.target_layer, EXAMPLES, seed)
+        verdicts = answers_as(self.source.ways(None, None), self.target_layer, SOME, seed)
         if are_all_right(verdicts):
             return self.target_layer, TARGETS, ""
         if verdicts is None or not is_wrong(verdicts[-1]):
@@ -158,17 +162,18 @@ def own_ways(model: Any, bits: int) -> list[Way]:
 
 def two_live(source: LiveLayer, model: Any, target: Endpoint, its: RecurrentLayer | None) -> TwoLive:
     """Both ends, the target asked in the source's form. Raises WrongForm and InvalidModel of the target."""
-    wide = None
-    if source.layer.dtype == np.float32:
-        wide = in_float64(source, model)
-    elif target.model is not None:  # what computes in float64 only is compared in it
-        with suppress(InvalidModel, WrongForm):
-            return TwoLive(source, source, connected(own_ways(target.model, 64), source))
-    return TwoLive(source, wide, connected([w for w in target.ways(its, None) if not w.part], source))
+    in_64 = None if target.model is None else in_float64(source, target.model)
+    if source.layer.dtype != np.float32 and in_64 is not None:  # what cannot be in float32 is not compared so
+        return TwoLive(source, in_64, source)
+    asked = connected([way for way in target.ways(its, None) if not way.part], source)
+    wide = in_float64(source, model) if source.layer.dtype == np.float32 else None
+    if wide is not None or in_64 is None or in_64.way.takes != asked.way.takes:
+        return TwoLive(source, asked, wide)
+    return TwoLive(source, asked, in_64, by_target=True)
 
 
 def connected(given: Sequence[Way], source: LiveLayer) -> LiveLayer:
-    """The target asked in the source's form, without initial states where it cannot be given those.
+    """A model asked in the source's form, without initial states where it cannot be given those.
 
     Raises WrongForm and InvalidModel.
     """
@@ -180,10 +185,9 @@ def connected(given: Sequence[Way], source: LiveLayer) -> LiveLayer:
 
 
 def in_float64(source: LiveLayer, model: Any) -> LiveLayer | None:
-    """The source in float64, asked in the same way; None where it cannot be."""
-    same = (way for way in own_ways(model, 64) if way.takes == source.way.takes)
+    """The source or the target in float64, asked in the source's form; None where it cannot be."""
     try:
-        wide = connect(same, source.layer)
+        wide = connected(own_ways(model, 64), source)
     except (WrongForm, InvalidModel):
         return None
     return wide if wide.layer.dtype == np.float64 else None
@@ -191,7 +195,7 @@ def in_float64(source: LiveLayer, model: Any) -> LiveLayer | None:
 
 def confirmed(end: Endpoint, layer: RecurrentLayer, seed: int) -> bool:
     """Tell whether a live model's own answers are those of a layer."""
-    return are_all_right(answers_as(end.ways(None, None), layer, EXAMPLES, seed))
+    return are_all_right(answers_as(end.ways(None, None), layer, SOME, seed))
 
 
 def recovered(
@@ -209,7 +213,7 @@ def recovered(
     for explanation in diagnosis.explanations:
         other = with_weights_of(layer, explanation.mistakes)
         if other is not None and confirmed(source, other, seed):
-            return other, ""
+            return other, explanation.says
     return None, str(diagnosis) if diagnosis.explanations else ""
 
 

@@ -26,6 +26,7 @@ SHORT = 3  # steps: in longer sequences errors may have grown, so those have an 
 STEPPED = 4  # questions that are asked step by step
 TELLING = 3  # questions that a cause has to explain
 UNUSED = "compared with the source itself, as its weights cannot be read; the oracle was not used"
+BY_TARGET = "the source cannot be run in float64: how far the two may be apart is by the port's rounding"
 SHORTER, LONGER = "short sequences", "longer sequences"
 IN_TWO_CALLS = "in two calls, the state handed over"
 ARRAYS = {"outputs": "outputs", "final_state": "final state", "final_cell_state": "final cell state"}
@@ -54,6 +55,11 @@ AROUND = [
     MISTAKES["lstm_initial_states_swapped"],
     MISTAKES["lstm_final_states_swapped"],
     Mistake("the outputs are one step late", change_trace=late),
+    replace(
+        MISTAKES["inputs_reversed"],
+        description="the sequence is run backward, and the outputs put back in order",
+        change_trace=MISTAKES["outputs_reversed"].change_trace,
+    ),
     Mistake("the first step's output is taken for all", change_trace=one_step_for_all(0)),
     Mistake("the last step's output is taken for all", change_trace=one_step_for_all(-1)),
 ]
@@ -62,33 +68,40 @@ AROUND = [each for each in AROUND if not (each.change_weights or each.step or ea
 
 @dataclass(frozen=True, eq=False)
 class Question:
-    """One case, and the answers to it: the source's in float32 and, where that can be, in float64."""
+    """One case, and the answers to it.
+
+    wide: the answer in float64 of the source or, where that cannot be run in it, of the target; None where
+    neither can.  by_target: whether it is the target's.
+    """
 
     case: Case
     target: Trace
-    narrow: Trace
+    source: Trace
     wide: Trace | None
+    by_target: bool = False
 
     def tensors(self) -> Iterator[Beside]:
-        """The arrays that both ends show, beside each other."""
+        """The arrays that both ends show, one beside the other that has an answer in float64 too."""
         for name, words in ARRAYS.items():
-            theirs, ours = getattr(self.target, name), getattr(self.narrow, name)
-            if theirs is None or ours is None:
+            ends = [getattr(trace, name) for trace in (self.target, self.source)]
+            if any(array is None for array in ends):
                 continue
-            exact = None if self.wide is None else getattr(self.wide, name)
-            yield Beside(words, theirs, ours, exact)
+            one, other = reversed(ends) if self.by_target else ends
+            yield Beside(words, one, other, None if self.wide is None else getattr(self.wide, name))
 
 
 @dataclass(frozen=True, eq=False)
 class TwoLive:
     """A source and a target that both answer in the form of a layer's answers.
 
-    wide: the source in float64; None where it cannot be run in it.
+    wide: the source in float64, or else the target; None where neither can be run in it.
+    by_target: whether it is the target.
     """
 
     source: LiveLayer
-    wide: LiveLayer | None
     target: LiveLayer
+    wide: LiveLayer | None
+    by_target: bool = False
 
     @cached_property
     def both_take(self) -> dict[str, bool]:
@@ -108,9 +121,9 @@ class TwoLive:
 
     def asked(self, case: Case) -> Question:
         """One case asked of all. Raises TargetFailed, and whatever the source raises."""
-        narrow = self.source.run(case)
+        source, target = self.source.run(case), answer_of(self.target, case)
         wide = None if self.wide is None else self.wide.run(self.in_float64(case))
-        return Question(case, answer_of(self.target, case), narrow, wide)
+        return Question(case, target, source, wide, self.by_target)
 
     def in_float64(self, case: Case) -> Case:
         """The same question in float64."""
@@ -127,7 +140,7 @@ class TwoLive:
             step = replace(case, inputs=case.inputs[:, t : t + 1], lengths=None)
             asked = self.asked(with_states(step, *states))
             yield asked
-            states = tuple(s.reshape(b.shape) for s, b in zip(asked.narrow.states, case.start, strict=True))
+            states = tuple(s.reshape(b.shape) for s, b in zip(asked.source.states, case.start, strict=True))
 
     def in_two_calls(self, asked: Question) -> Question:
         """A question that the target is asked in two calls, the state handed over."""
@@ -163,7 +176,8 @@ def beside(two: TwoLive, told: WholeVerdict, examples: int, seed: int) -> WholeV
     layer, cases = two.source.layer, two.cases(examples, seed)
     sizes = f"up to {max(c.batch for c in cases)} rows and {max(c.time for c in cases)} steps"
     given = f"{len(cases)} sequences of {layer.input_size} features, {sizes}"
-    told = replace(told, asked=given, notes=(*told.notes, UNUSED, *two.target.notes()))
+    notes = [UNUSED, *([BY_TARGET] if two.by_target else []), *two.target.notes()]
+    told = replace(told, asked=given, notes=(*told.notes, *notes))
     try:
         groups = dict(grouped(two, cases))
     except TargetFailed as failed:
@@ -203,13 +217,16 @@ def line_of(place: str, asked: Sequence[Question]) -> Line:
     for status in ("mismatch", "inconclusive"):
         for each, tensors in found:
             if each.status == status:
-                where = first_wrong(each, tensors)
+                where = first_wrong(each, tensors, asked[0].by_target)
                 return Line(place, status, f"{each}{where}")
     return Line(place, "match", "; ".join(str(each) for each, _ in found))
 
 
-def first_wrong(found: Found, tensors: Sequence[Beside]) -> str:
-    """The first wrong element of a tensor, in words; empty where that is not known."""
+def first_wrong(found: Found, tensors: Sequence[Beside], by_target: bool) -> str:
+    """The first wrong element of a tensor, in words; empty where that is not known.
+
+    by_target: whether the source's is beside the target's, and not the other way round.
+    """
     for each in tensors:
         if each.wrong_shape or found.status != "mismatch":
             return ""
@@ -222,15 +239,15 @@ def first_wrong(found: Found, tensors: Sequence[Beside]) -> str:
         elif len(place) == 3:
             names = ["cell", *names]
         where = ", ".join(f"{name} {k}" for name, k in zip(names, place, strict=False))
-        numbers = (float(array[tuple(place)]) for array in (each.target, each.expected))
-        observed, expected = (f"{number:.9g}" for number in numbers)
+        numbers = [f"{array[tuple(place)]:.9g}" for array in (each.target, each.expected)]
+        observed, expected = reversed(numbers) if by_target else numbers
         return f"; first wrong at {where}: observed {observed}, expected {expected}"
     return ""
 
 
 def cause_of(two: TwoLive, asked: Sequence[Question]) -> str:
     """The known mistake that makes the target's answers of the source's, in words; empty where none does."""
-    wrong = [each for each in asked if not same(each.case, each.target, each.narrow)]
+    wrong = [each for each in asked if not same(each.target, each.source)]
     telling = sorted(wrong, key=lambda each: each.case.inputs.size)[-TELLING:]
     if not telling:
         return ""
@@ -253,10 +270,10 @@ def explains(run: Callable[[Case], Trace], mistake: Mistake, asked: Question) ->
             trace = mistake.change_trace(case, trace)
     except Exception:  # the mistake cannot be made with this model
         return False
-    return same(case, asked.target, trace)
+    return same(asked.target, trace)
 
 
-def same(case: Case, one: Trace, other: Trace) -> bool:
+def same(one: Trace, other: Trace) -> bool:
     """Tell whether two answers are the same but for rounding, in all that both show."""
     pairs = [(getattr(one, name), getattr(other, name)) for name in ARRAYS]
     return all(

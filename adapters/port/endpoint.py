@@ -21,7 +21,6 @@ from rnn_lockstep.adapters.models.recurrent_layer import (
     RecurrentLayer,
     in_dtype,
     only,
-    readable,
     stacked,
     unread,
 )
@@ -112,9 +111,7 @@ def of_model(model: Any, name: str) -> Endpoint:
     if not is_live(model):
         needs = "a file, a torch.nn.Module, a Keras layer or model, or a function"
         raise InvalidModel(f"{name} is a {name_of(type(model))}, needs {needs}")
-    found = found_live(model)
-    readable(found)
-    return Endpoint(name, tuple(found), model)
+    return Endpoint(name, tuple(found_live(model)), model)
 
 
 def imported(name: str) -> Any:

@@ -129,7 +129,7 @@ class Question:
             pair = AskedPair(pair.source, pair.target, pair.target_layer, otherwise)
         try:
             if isinstance(pair, AskedPair):
-                return pair.verdict(examples or EXAMPLES, seed)
+                return pair.verdict(examples, seed)
             verdict = check_pair(pair, examples or EXAMPLES, seed)
         except InvalidModel as error:
             raise InvalidModel(f"{error}; as a whole model: {why}" if why else str(error)) from None
