@@ -18,6 +18,7 @@ from rnn_lockstep.adapters.port.whole.rows import (
 from rnn_lockstep.adapters.port.whole.walk import Change, Walk
 from rnn_lockstep.reference.oracle.validation import Array
 
+QUICK = 2_000  # numbers that a question gives at most, where mistakes are planted
 ROWS = 5  # of an embedding, that are told
 
 
@@ -125,9 +126,19 @@ def cause_of(walk: Walk, segment: int, tensors: Sequence[Sequence[Beside]], inpu
     if added := next(added_by(walk, segment, [each[0] for each in tensors]), ""):
         return added
     wrong = [k for k, each in enumerate(tensors) if not are_same(each)]  # of right ones, anything explains
-    telling = sorted(wrong or range(len(tensors)), key=lambda k: -tensors[k][0].target.size)[:3]
-    found = [words for words, runs in planted(walk, segment, inputs) if all(map(runs, telling))]
+    asked = telling(walk, wrong)
+    found = [words for words, runs in planted(walk, segment, inputs) if all(map(runs, asked))]
     return found[0] if found else ""
+
+
+def telling(walk: Walk, among: Sequence[int] = ()) -> list[int]:
+    """The numbers of the questions that tell most: the largest of those that are quickly asked.
+
+    among: those that may be; all where there are none.
+    """
+    sizes = {k: walk.examples[k].arrays[0].size for k in among or range(len(walk.examples))}
+    quick = [k for k, size in sizes.items() if size <= QUICK] or list(sizes)
+    return sorted(quick, key=lambda k: -sizes[k])[:3]
 
 
 def wrong_rows(walk: Walk, tensors: Sequence[Beside]) -> str:

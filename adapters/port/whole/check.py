@@ -9,13 +9,14 @@ import numpy as np
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel
 from rnn_lockstep.adapters.one_line import with_type
 from rnn_lockstep.adapters.port.whole.allowance import Beside, Found, compared
-from rnn_lockstep.adapters.port.whole.causes import cause_of
+from rnn_lockstep.adapters.port.whole.causes import cause_of, telling
 from rnn_lockstep.adapters.port.whole.inputs import Example, Input, examples_of, not_given
 from rnn_lockstep.adapters.port.whole.layers import instead_of, layer_found, missing_layers, weights_cause
 from rnn_lockstep.adapters.port.whole.model import Run, WholeModel
 from rnn_lockstep.adapters.port.whole.padding import padding_notes
 from rnn_lockstep.adapters.port.whole.pairing import Place, layer_of, places
 from rnn_lockstep.adapters.port.whole.parameters import not_found
+from rnn_lockstep.adapters.port.whole.parting import parting
 from rnn_lockstep.adapters.port.whole.verdict import Line, WholeVerdict
 from rnn_lockstep.adapters.port.whole.walk import Walk
 from rnn_lockstep.reference.oracle.validation import Array
@@ -218,7 +219,8 @@ def segment_line(pair: WholePair, walk: Walk, segment: int, name: str) -> Line:
     found = by_tensor(tensors, varies=False)
     status, text = summed_up(found)
     if status == "mismatch":
-        text = told_with(cause_of(walk, segment, tensors, pair.inputs) or lost_arrays(pair), text)
+        cause = cause_of(walk, segment, tensors, pair.inputs)
+        text = told_with(cause or parted(pair, walk, segment), text)
     return Line(name, status, text)
 
 
@@ -283,6 +285,12 @@ def whole_cause(pair: WholePair, walk: Walk) -> str:
     tensors = [alone.outputs(k, run, None) for k, run in enumerate(alone.own)]
     cause = cause_of(alone, 0, tensors, pair.inputs) or lost_arrays(pair)
     return told_with(cause, whole_line(whole_outputs(alone)).text) if cause else ""
+
+
+def parted(pair: WholePair, walk: Walk, segment: int) -> str:
+    """Which arrays the target has not, and where within a segment the models part, in words; or empty."""
+    k = telling(walk)[0]
+    return "; ".join(filter(None, [lost_arrays(pair), parting(walk, pair.target, segment, k)]))
 
 
 def lost_arrays(pair: WholePair) -> str:

@@ -1,8 +1,9 @@
 """Whole torch modules: asked by their forward, their recurrent layers watched by hooks."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from copy import deepcopy
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from rnn_lockstep.adapters.models.live.way import reset
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer
 from rnn_lockstep.adapters.models.recurrent_layer import readable as readable_ones
 from rnn_lockstep.adapters.port.whole.inputs import Example, Input
-from rnn_lockstep.adapters.port.whole.model import Call, Emitted, Recorder, Run, arrays_in, readable
+from rnn_lockstep.adapters.port.whole.model import Call, Emitted, Inner, Recorder, Run, arrays_in, readable
 from rnn_lockstep.reference.oracle.validation import Array
 
 
@@ -51,7 +52,7 @@ class TorchModel:
     def watched_run(self, example: Example, emitted: Emitted) -> Run:
         """The answer of the module that hooks can watch."""
         recorder = Recorder(emitted)
-        with hooked(self.watched, recorder):
+        with hooked(self.watched, self.layers, recorder):
             outputs = self.asked(self.watched, example)
         return Run(outputs, tuple(recorder.calls))
 
@@ -74,6 +75,14 @@ class TorchModel:
 
         dtype = {32: torch.float32, 64: torch.float64}[bits]
         return TorchModel(deepcopy(self.watched).to(dtype), dtype)
+
+    def inner(self, example: Example, emitted: Emitted | None = None) -> Sequence[Inner]:
+        """The answers of the modules that are neither recurrent nor made of others."""
+        reset(self.watched)
+        recorder = Recorder(emitted or {})
+        with hooked(self.watched, self.layers, recorder, inner=True):
+            self.asked(self.watched, example)
+        return recorder.inner
 
     def parameters(self) -> Mapping[str, Array]:
         """The parameters and buffers of the modules that are not recurrent."""
@@ -110,10 +119,17 @@ def default_of(dtype: Any) -> Iterator[None]:
 
 
 @contextmanager
-def hooked(module: Any, recorder: Recorder) -> Iterator[None]:
-    """Watch the recurrent modules in a module."""
-    found = torch_module.recurrent(module).items()
+def hooked(module: Any, readable: Container[str], recorder: Recorder, inner: bool = False) -> Iterator[None]:
+    """Watch the recurrent modules in a module that can be read, by their names.
+
+    inner: watch the others too, but for those that are made of any.
+    """
+    found = [(name, m) for name, m in torch_module.recurrent(module).items() if name in readable]
     hooks = [m.register_forward_hook(hook_of(name, recorder), with_kwargs=True) for name, m in found]
+    for name, each in module.named_modules() if inner else ():
+        if not any(each is m for _, m in found) and not any(each.children()):
+            keep = partial(recorder.add_inner, name)
+            hooks.append(each.register_forward_hook(lambda m, given, answer, keep=keep: keep(answer)))
     try:
         yield
     finally:
