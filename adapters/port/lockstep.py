@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from rnn_lockstep.adapters.models.files.reading import NO_LAYERS
 from rnn_lockstep.adapters.models.live import WrongForm, connect
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel
 from rnn_lockstep.adapters.port.asked import AskedPair, asked_pair
@@ -18,6 +19,7 @@ from rnn_lockstep.adapters.port.whole.check import CannotAsk, WholePair
 from rnn_lockstep.adapters.port.whole.end import whole_pair
 from rnn_lockstep.adapters.port.whole.verdict import WholeVerdict
 
+ASK_IT = "name what builds the model, as package.module:name: it can be asked where it cannot be read"
 NEEDS_WHOLE = "inputs are for two whole models, asked without a layer's name"
 
 
@@ -84,14 +86,16 @@ class Question:
         try:
             return pair_of(self.source, self.target, options=self.options, **names)
         except InvalidModel as error:
-            asked = (
+            if NO_LAYERS in str(error) and any(is_file(end) for end in (self.source, self.target)):
+                raise InvalidModel(f"{error}; {ASK_IT}") from None
+            found = (
                 None
                 if self.names_source
                 else asked_pair(self.source, self.target, str(error), self.target_layer)
             )
-            if asked is None:
+            if found is None:
                 raise
-            return asked
+            return found
 
     @property
     def names_source(self) -> bool:
@@ -137,6 +141,11 @@ class Question:
             return verdict
         only = verdict.only or f"layer {pair.name}; the model around it was not run"
         return replace(verdict, only=only, notes=(*verdict.notes, f"not compared as whole models: {why}"))
+
+
+def is_file(end: Any) -> bool:
+    """Tell whether an end was given as a file's path."""
+    return isinstance(end, (str, Path)) and Path(end).exists()
 
 
 def is_layer(pair: Pair) -> bool:

@@ -20,6 +20,7 @@ from rnn_lockstep.reference.oracle.validation import Array, need_weights
 
 LARGEST_FILE = 2**32
 BEGINNING = 256  # bytes, which tell the format where the suffix does not
+NO_LAYERS = "it has no recurrent layers that can be read"
 FEW = 6  # names that are listed
 LFS = b"version https://git-lfs.github.com/spec/"
 FLOATS: dict[str, Any] = {
@@ -68,7 +69,7 @@ def need_layers(found: Sequence[Found], names: Iterable[str]) -> list[Found]:
     more = f" and {len(names) - FEW} more" if len(names) > FEW else ""
     there = ", ".join(name[:40] for name in names[:FEW])
     told = f"; it has {there}{more}" if names else "; it has no arrays"
-    raise ValueError(f"it has no recurrent layers that can be read{told}")
+    raise ValueError(f"{NO_LAYERS}{told}")
 
 
 def need_package(name: str) -> None:
