@@ -100,6 +100,8 @@ class AskedPair:
             return self.as_whole(told, sizes, seed, str(error))
         try:
             return beside(two, told, examples, seed)
+        except InvalidModel:
+            raise
         except Exception as error:  # the source's, whatever it is
             raise InvalidModel(f"{self.source.name}: asked, it raised {with_type(error)}") from error
 

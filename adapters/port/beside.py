@@ -11,8 +11,9 @@ import numpy as np
 
 from rnn_lockstep.adapters.models.live import LiveLayer
 from rnn_lockstep.adapters.models.live.way import INITIAL_STATE
-from rnn_lockstep.adapters.models.recurrent_layer import in_dtype
+from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, in_dtype
 from rnn_lockstep.adapters.one_line import with_type
+from rnn_lockstep.adapters.port.again import EITHER, unsteady
 from rnn_lockstep.adapters.port.answers import takes
 from rnn_lockstep.adapters.port.sequences import sequences
 from rnn_lockstep.adapters.port.whole.allowance import Beside, Found, compared
@@ -21,6 +22,7 @@ from rnn_lockstep.adapters.port.whole.verdict import Line, WholeVerdict
 from rnn_lockstep.reference import Case, Trace
 from rnn_lockstep.reference.diagnosis.mistakes import FAMILIES, MISTAKES
 from rnn_lockstep.reference.diagnosis.mistakes.mistake import Mistake, with_states
+from rnn_lockstep.reference.diagnosis.mistakes.padding import ZEROS_BEYOND
 
 SHORT = 3  # steps: in longer sequences errors may have grown, so those have an allowance of their own
 STEPPED = 4  # questions that are asked step by step
@@ -171,17 +173,23 @@ def answer_of(target: LiveLayer, case: Case) -> Trace:
 def beside(two: TwoLive, told: WholeVerdict, examples: int, seed: int) -> WholeVerdict:
     """The verdict on a target, by the source's own answers.
 
-    told: what is known of both.  Raises whatever the source raises.
+    told: what is known of both.  Raises InvalidModel where the source does not answer the same twice, and
+    whatever it raises itself.
     """
     layer, cases = two.source.layer, two.cases(examples, seed)
     sizes = f"up to {max(c.batch for c in cases)} rows and {max(c.time for c in cases)} steps"
     given = f"{len(cases)} sequences of {layer.input_size} features, {sizes}"
     notes = [UNUSED, *([BY_TARGET] if two.by_target else []), *two.target.notes()]
     told = replace(told, asked=given, notes=(*told.notes, *notes))
+    largest = max(cases, key=lambda each: each.inputs.size)
+    if different := answers_otherwise(two.source, largest, seed):
+        raise InvalidModel(f"{told.names[0]}: the source, {different}")
     try:
         groups = dict(grouped(two, cases))
     except TargetFailed as failed:
         return replace(told, status="mismatch", reason=str(failed))
+    if different := answers_otherwise(two.target, largest, seed):
+        return replace(told, status="mismatch", reason=different)
     lines = [line_of(place, asked) for place, asked in groups.items() if asked]
     if wrong := next((line for line in lines if line.status == "mismatch"), None):
         cause = cause_of(two, groups[LONGER] or groups[SHORTER])
@@ -195,6 +203,13 @@ def beside(two: TwoLive, told: WholeVerdict, examples: int, seed: int) -> WholeV
     before = two.target.before and INITIAL_STATE not in two.target.way.takes
     only = "from zeros alone; what it does with an initial state could not be compared" if before else ""
     return replace(told, status="match", lines=tuple(lines), only=only)
+
+
+def answers_otherwise(live: LiveLayer, case: Case, seed: int) -> str:
+    """How a model's second answer to a question differs from its first, in words; empty where it does not."""
+    if same(live.run(case), live.run(case)):
+        return ""
+    return unsteady(live, seed) or EITHER
 
 
 def grouped(two: TwoLive, cases: Sequence[Case]) -> Iterator[tuple[str, list[Question]]]:
@@ -213,7 +228,7 @@ def grouped(two: TwoLive, cases: Sequence[Case]) -> Iterator[tuple[str, list[Que
 def line_of(place: str, asked: Sequence[Question]) -> Line:
     """The finding on a group of questions."""
     every = [list(each.tensors()) for each in asked]
-    found = [(compared(tensors), tensors) for tensors in zip(*every, strict=True)]
+    found = [(compared(tensors, varies=True), tensors) for tensors in zip(*every, strict=True)]
     for status in ("mismatch", "inconclusive"):
         for each, tensors in found:
             if each.status == status:
@@ -254,7 +269,7 @@ def cause_of(two: TwoLive, asked: Sequence[Question]) -> str:
     first = [next(each.tensors()) for each in telling]
     for mistake in AROUND:
         if all(explains(two.source.run, mistake, each) for each in telling):
-            return mistake.description
+            return mistake.description.replace(ZEROS_BEYOND, "")  # only steps that count are looked at here
     return next(plain_causes(first), "")
 
 

@@ -69,9 +69,9 @@ def rows_not_put_back(case: Case, trace: Trace) -> Trace:
     if case.lengths is None:
         return trace
     order = np.argsort(-case.lengths, kind="stable")
-    states: list[Any] = [state[..., order, :] for state in trace.states]
-    outputs: Any = trace.outputs[order]
-    return Trace(outputs, *states)
+    ends = trace.final_state, trace.final_cell_state
+    final, cell = (None if state is None else state[..., order, :] for state in ends)
+    return replace(trace, outputs=trace.outputs[order], final_state=final, final_cell_state=cell)
 
 
 def outputs_not_put_back(case: Case, trace: Trace) -> Trace:

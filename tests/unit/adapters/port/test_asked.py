@@ -97,6 +97,40 @@ def test_a_port_without_states_is_compared_from_zeros():
     assert exit_code(lockstep_check(Normed(), lambda x: 1.0001 * port(x))) == 1
 
 
+class Dropped(Normed):
+    def forward(self, x, state=None):
+        outputs, final = super().forward(x, state)
+        return nn.functional.dropout(outputs, 0.3), final
+
+
+def test_what_is_random_is_told_of_either_end():
+    says = "asked the same twice, it answers otherwise: dropout is left on, or something else is random"
+    assert headline(lockstep_check(Normed(), Dropped())) == f"mismatch: {says}"
+    with pytest.raises(InvalidModel, match=f"Dropped: the source, {says}"):
+        lockstep_check(Dropped(), Normed())
+
+
+class Padded(Normed):
+    """Takes lengths; `sorts` its rows by them, and does not put these back."""
+
+    def __init__(self, sorts=False):
+        super().__init__()
+        self.sorts = sorts
+
+    def forward(self, x, lengths):
+        if self.sorts:
+            lengths, order = torch.sort(lengths, descending=True)
+            x = x[order]
+        counts = torch.arange(x.shape[1]) < lengths[:, None]
+        return super().forward(x)[0] * counts[..., None]
+
+
+def test_rows_in_the_order_of_their_lengths_are_named():
+    assert lockstep_check(Padded(), Padded())
+    says = "mismatch: the rows are in the order of their lengths: sorted by length, and not put back ("
+    assert headline(lockstep_check(Padded(), Padded(sorts=True))).startswith(says)
+
+
 def test_where_only_the_port_runs_in_float64_its_rounding_tells():
     def source(inputs):
         return torch.from_numpy(normed_in_numpy()(inputs.numpy())[0]).float()
