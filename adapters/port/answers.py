@@ -7,12 +7,14 @@ from rnn_lockstep.adapters.models.live import LiveLayer, Way, WrongForm, connect
 from rnn_lockstep.adapters.models.live.way import INITIAL_STATE, LENGTHS
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer
 from rnn_lockstep.adapters.one_line import with_type
+from rnn_lockstep.adapters.port.endpoint import Endpoint
 from rnn_lockstep.adapters.port.sequences import many_rows, sequences, telling
 from rnn_lockstep.reference import Case, Trace, Verdict, check
 from rnn_lockstep.reference.check.drift import Drift, judged_by_rounding
 from rnn_lockstep.reference.diagnosis.diagnose import Answer, diagnose
 from rnn_lockstep.reference.diagnosis.mistakes.padding import ZEROS_BEYOND
 
+SOME = 12  # of which some are long, of a live source that may compute something else than its weights say
 ENOUGH = 3  # sequences in a row that prove nothing
 
 
@@ -41,6 +43,19 @@ def answers_as(ways: Iterable[Way], layer: RecurrentLayer, count: int, seed: int
     except (WrongForm, InvalidModel):
         return None
     return check_sequences(live, count, seed)
+
+
+def computes_otherwise(end: Endpoint, layer: RecurrentLayer, examples: int = SOME) -> str:
+    """Why a live model as a whole does not compute what its layer's weights say; empty where it does.
+
+    Nor is anything told where it does not answer as a layer does.
+    """
+    if end.model is None:
+        return ""
+    verdicts = answers_as(end.ways(None, None), layer, examples, seed=0)
+    if not verdicts or verdicts[-1].status != "mismatch":
+        return ""
+    return f"the model itself computes something else than they say: {verdicts[-1].reason}"
 
 
 def are_all_right(verdicts: Sequence[Verdict] | None) -> bool:

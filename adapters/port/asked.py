@@ -12,9 +12,9 @@ from rnn_lockstep.adapters.models.live import LiveLayer, Way, WrongForm, connect
 from rnn_lockstep.adapters.models.live.way import INITIAL_STATE
 from rnn_lockstep.adapters.models.recurrent_layer import OPTIONS, InvalidModel, RecurrentLayer, stacked
 from rnn_lockstep.adapters.one_line import with_type
-from rnn_lockstep.adapters.port.answers import answers_as, are_all_right, is_wrong, takes, wrong_answers
+from rnn_lockstep.adapters.port.answers import SOME, answers_as, are_all_right, is_wrong, takes, wrong_answers
 from rnn_lockstep.adapters.port.beside import TwoLive, beside
-from rnn_lockstep.adapters.port.check import EXAMPLES, SOME, Pair, check_pair
+from rnn_lockstep.adapters.port.check import EXAMPLES, Pair, check_pair
 from rnn_lockstep.adapters.port.copies import likely_sizes, ways_in_float
 from rnn_lockstep.adapters.port.endpoint import Endpoint, endpoint, imported, name_of
 from rnn_lockstep.adapters.port.form import asked_form

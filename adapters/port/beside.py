@@ -233,8 +233,9 @@ def line_of(place: str, asked: Sequence[Question]) -> Line:
         for each, tensors in found:
             if each.status == status:
                 where = first_wrong(each, tensors, asked[0].by_target)
-                return Line(place, status, f"{each}{where}")
-    return Line(place, "match", "; ".join(str(each) for each, _ in found))
+                return Line(place, status, f"{each}{where}", each.ratio)
+    ratio = max((each.ratio or 0.0 for each, _ in found), default=None)
+    return Line(place, "match", "; ".join(str(each) for each, _ in found), ratio)
 
 
 def first_wrong(found: Found, tensors: Sequence[Beside], by_target: bool) -> str:

@@ -14,11 +14,11 @@ from rnn_lockstep.adapters.models.live.way import INITIAL_STATE
 from rnn_lockstep.adapters.models.options import settled
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer
 from rnn_lockstep.adapters.one_line import printable
-from rnn_lockstep.adapters.port.again import carried_on, unsteady
+from rnn_lockstep.adapters.port.again import IGNORED, carried_on, ignores_states, unsteady
 from rnn_lockstep.adapters.port.answers import (
-    answers_as,
     check_many_rows,
     check_sequences,
+    computes_otherwise,
     is_unproven,
     is_wrong,
     likely_cause,
@@ -29,12 +29,9 @@ from rnn_lockstep.adapters.port.padding import OF_BACKENDS, convention_notes, sh
 from rnn_lockstep.adapters.port.verdict import PortVerdict
 from rnn_lockstep.adapters.port.weights import WeightsDiff, weights_diff
 from rnn_lockstep.adapters.port.whole.verdict import Line
-from rnn_lockstep.reference import Case, Verdict
-from rnn_lockstep.reference.diagnosis.mistakes.mistake import with_states
+from rnn_lockstep.reference import Verdict
 
 EXAMPLES = 24
-IGNORED = "it takes an initial state and ignores it, and returns none to go on from"
-SOME = 12  # of which some are long, of a live source that may compute something else than its weights say
 FEW = 8  # of a live source, whose own answers are judged too
 
 
@@ -107,17 +104,6 @@ def line_of(verdict: Verdict) -> Line:
     rows, steps, _ = verdict.case.inputs.shape
     ratio = verdict.ratio if verdict.comparisons else None
     return Line(f"{verdict.case.dtype}, {rows} x {steps}", verdict.status, verdict.reason, ratio)
-
-
-def ignores_states(live: LiveLayer, case: Case) -> bool:
-    """Tell whether a model that returns no final state answers as if it was given no initial state."""
-    if INITIAL_STATE not in live.way.takes or len(live.unobserved) < len(case.start):
-        return False
-    try:
-        given, none = (live.run(each) for each in (case, with_states(case, None, None)))
-    except Exception:  # told where it is asked
-        return False
-    return case.initial_state is not None and np.array_equal(given.outputs, none.outputs)
 
 
 def compared_only(pair: "Pair", live: LiveLayer, verdicts: Sequence[Verdict]) -> str:
@@ -231,19 +217,6 @@ def pair_of(
     notes += [] if its is None or name else theirs.left_out()
     diff = None if its is None else weights_diff(mine, its)
     return Pair(ours, theirs, mine, its, name, diff, tuple(notes))
-
-
-def computes_otherwise(end: Endpoint, layer: RecurrentLayer, examples: int = SOME) -> str:
-    """Why a live model as a whole does not compute what its layer's weights say; empty where it does.
-
-    Nor is anything told where it does not answer as a layer does.
-    """
-    if end.model is None:
-        return ""
-    verdicts = answers_as(end.ways(None, None), layer, examples, seed=0)
-    if not verdicts or verdicts[-1].status != "mismatch":
-        return ""
-    return f"the model itself computes something else than they say: {verdicts[-1].reason}"
 
 
 def source_notes(pair: Pair, examples: int, seed: int) -> list[str]:

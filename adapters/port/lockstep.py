@@ -10,8 +10,9 @@ from typing import Any
 from rnn_lockstep.adapters.models.files.reading import NO_LAYERS
 from rnn_lockstep.adapters.models.live import WrongForm, connect
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel
+from rnn_lockstep.adapters.port.answers import computes_otherwise
 from rnn_lockstep.adapters.port.asked import AskedPair, asked_pair
-from rnn_lockstep.adapters.port.check import EXAMPLES, Pair, check_pair, computes_otherwise, pair_of
+from rnn_lockstep.adapters.port.check import EXAMPLES, Pair, check_pair, pair_of
 from rnn_lockstep.adapters.port.verdict import PortVerdict
 from rnn_lockstep.adapters.port.weights import WeightsDiff
 from rnn_lockstep.adapters.port.whole.check import EXAMPLES as WHOLE_EXAMPLES
