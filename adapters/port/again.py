@@ -13,6 +13,7 @@ from rnn_lockstep.adapters.models.live.way import INITIAL_STATE
 from rnn_lockstep.adapters.port.answers import check_trace
 from rnn_lockstep.adapters.port.sequences import many_rows
 from rnn_lockstep.reference import Case, Trace
+from rnn_lockstep.reference.diagnosis.mistakes.mistake import with_states
 
 OTHERWISE = "asked the same twice, it answers otherwise: "
 RANDOM = f"{OTHERWISE}dropout is left on, or something else is random"
@@ -20,6 +21,7 @@ KEPT = f"{OTHERWISE}it keeps its state from call to call, and has no reset"
 EITHER = f"{RANDOM} or kept from call to call"
 KEEPS = "it keeps its state from call to call until it is reset"
 FORGETS = "the source is stateful, it keeps its state from call to call; the port begins every call at zeros"
+IGNORED = "it takes an initial state and ignores it, and returns none to go on from"
 HANDED = "the source is stateful; the port keeps its state only where a caller hands that over: not compared"
 NEITHER = "called again without a reset, it begins neither at zeros nor where the call before ended"
 
@@ -91,6 +93,17 @@ def carried_on(live: LiveLayer, stateful: bool, seed: int) -> tuple[str, str]:
     if keeps:
         return "", f"{KEEPS}; the source begins every call at zeros"
     return ("", HANDED) if handed else (FORGETS, "")
+
+
+def ignores_states(live: LiveLayer, case: Case) -> bool:
+    """Tell whether a model that returns no final state answers as if it was given no initial state."""
+    if INITIAL_STATE not in live.way.takes or len(live.unobserved) < len(case.start):
+        return False
+    try:
+        given, none = (live.run(each) for each in (case, with_states(case, None, None)))
+    except Exception:  # told where it is asked
+        return False
+    return case.initial_state is not None and np.array_equal(given.outputs, none.outputs)
 
 
 def kept_by(live: LiveLayer, seed: int) -> bool | None:

@@ -1,16 +1,20 @@
 """The answers of a live model to sequences: the verdict on each, and what explains wrong ones."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from rnn_lockstep.adapters.backends.contract import Facts
-from rnn_lockstep.adapters.models.live import LiveLayer
+from rnn_lockstep.adapters.models.live import LiveLayer, Way, WrongForm, connect
 from rnn_lockstep.adapters.models.live.way import INITIAL_STATE, LENGTHS
+from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer
 from rnn_lockstep.adapters.one_line import with_type
+from rnn_lockstep.adapters.port.endpoint import Endpoint
 from rnn_lockstep.adapters.port.sequences import many_rows, sequences, telling
 from rnn_lockstep.reference import Case, Trace, Verdict, check
 from rnn_lockstep.reference.check.drift import Drift, judged_by_rounding
 from rnn_lockstep.reference.diagnosis.diagnose import Answer, diagnose
+from rnn_lockstep.reference.diagnosis.mistakes.padding import ZEROS_BEYOND
 
+SOME = 12  # of which some are long, of a live source that may compute something else than its weights say
 ENOUGH = 3  # sequences in a row that prove nothing
 
 
@@ -30,6 +34,33 @@ def check_sequences(live: LiveLayer, count: int, seed: int) -> list[Verdict]:
             verdicts += [check_answer(live, case) for case in cases[k + 1 :][-1:]]
             break
     return verdicts
+
+
+def answers_as(ways: Iterable[Way], layer: RecurrentLayer, count: int, seed: int) -> list[Verdict] | None:
+    """The verdicts on all of a live model, as if it was a layer; None where it does not answer so."""
+    try:
+        live = connect([way for way in ways if not way.part], layer)
+    except (WrongForm, InvalidModel):
+        return None
+    return check_sequences(live, count, seed)
+
+
+def computes_otherwise(end: Endpoint, layer: RecurrentLayer, examples: int = SOME) -> str:
+    """Why a live model as a whole does not compute what its layer's weights say; empty where it does.
+
+    Nor is anything told where it does not answer as a layer does.
+    """
+    if end.model is None:
+        return ""
+    verdicts = answers_as(end.ways(None, None), layer, examples, seed=0)
+    if not verdicts or verdicts[-1].status != "mismatch":
+        return ""
+    return f"the model itself computes something else than they say: {verdicts[-1].reason}"
+
+
+def are_all_right(verdicts: Sequence[Verdict] | None) -> bool:
+    """Tell whether there are verdicts, and all are matches."""
+    return bool(verdicts) and all(verdict.status == "match" for verdict in verdicts or ())
 
 
 def is_wrong(verdict: Verdict) -> bool:
@@ -103,7 +134,8 @@ def likely_cause(live: LiveLayer, wrong: Verdict, seed: int, unknown: str = "") 
     if not answers:
         return wrong.reason
     diagnosis = diagnose(answers, live.facts.arithmetic(live.layer.dtype))
-    return str(diagnosis) if diagnosis.explanations else f"{unknown or wrong.reason} ({diagnosis})"
+    told = str(diagnosis).replace(ZEROS_BEYOND, "")  # only steps that count are looked at here
+    return told if diagnosis.explanations else f"{unknown or wrong.reason} ({told})"
 
 
 def wrong_answers(live: LiveLayer, cases: Sequence[Case]) -> Iterator[Answer]:

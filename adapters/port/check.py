@@ -14,10 +14,11 @@ from rnn_lockstep.adapters.models.live.way import INITIAL_STATE
 from rnn_lockstep.adapters.models.options import settled
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer
 from rnn_lockstep.adapters.one_line import printable
-from rnn_lockstep.adapters.port.again import carried_on, unsteady
+from rnn_lockstep.adapters.port.again import IGNORED, carried_on, ignores_states, unsteady
 from rnn_lockstep.adapters.port.answers import (
     check_many_rows,
     check_sequences,
+    computes_otherwise,
     is_unproven,
     is_wrong,
     likely_cause,
@@ -70,6 +71,10 @@ def check_pair(pair: "Pair", examples: int = EXAMPLES, seed: int = 0) -> PortVer
     except (WrongForm, InvalidModel) as error:
         return not_asked(pair, error)
     verdicts = check_sequences(live, examples, seed)
+    if is_wrong(verdicts[-1]) and ignores_states(live, verdicts[-1].case):
+        from_zeros = replace(live, way=replace(live.way, takes=live.way.takes - {INITIAL_STATE}))
+        if not is_wrong((again := check_sequences(from_zeros, examples, seed))[-1]):
+            live, verdicts = replace(from_zeros, before=(IGNORED,)), again
     asked = summary(live, verdicts)
     unclear = any(map(is_unproven, verdicts))
     if not unclear and not is_wrong(verdicts[-1]):
@@ -108,6 +113,8 @@ def compared_only(pair: "Pair", live: LiveLayer, verdicts: Sequence[Verdict]) ->
     """
     if live.way.part or pair.target.around:
         return f"layer {pair.name} alone; the model around it was not run"
+    if IGNORED in live.before:
+        return f"from zeros alone; {IGNORED}"
     if live.before and INITIAL_STATE not in live.way.takes:
         return "from zeros alone; what it does with an initial state could not be compared"
     nothing = sum(verdict.status == "inconclusive" for verdict in verdicts)
@@ -203,6 +210,8 @@ def pair_of(
     name = target_layer or (layer if layer in theirs.names else None)
     several = len(theirs.layers) != 1 and theirs.model is not None  # which may be a port all the same
     its = None if several and name is None else theirs.layer(name)
+    if its is not None and theirs.by_names and computes_otherwise(theirs, its):
+        its, name = None, None
     mine, its, notes = settled(mine, its, options or {})
     notes += [] if source_layer or layer else ours.left_out()
     notes += [] if its is None or name else theirs.left_out()

@@ -11,7 +11,7 @@ import numpy as np
 
 from rnn_lockstep.adapters.backends.registry import UnknownBackend, load
 from rnn_lockstep.adapters.models.files.table import FORMATS, file_of, format_of, found_in
-from rnn_lockstep.adapters.models.live import Way, found_live, is_live, ways
+from rnn_lockstep.adapters.models.live import Way, found_live, framework_of, is_live, torch_module, ways
 from rnn_lockstep.adapters.models.live.foreign import foreign_code
 from rnn_lockstep.adapters.models.live.signature import required
 from rnn_lockstep.adapters.models.live.way import INITIAL_STATE, LENGTHS
@@ -21,7 +21,6 @@ from rnn_lockstep.adapters.models.recurrent_layer import (
     RecurrentLayer,
     in_dtype,
     only,
-    readable,
     stacked,
     unread,
 )
@@ -69,6 +68,12 @@ class Endpoint:
         """The names of all its layers."""
         return [layer.name for layer in self.found]
 
+    @property
+    def by_names(self) -> bool:
+        """Whether the names of a live model's weights alone tell what its layers are."""
+        is_torch = self.model is not None and framework_of(self.model) is torch_module
+        return is_torch and not torch_module.recurrent(self.model)
+
     def left_out(self) -> list[str]:
         """A note on each layer that cannot be read."""
         return [f"{self.name}: left out, {printable(layer.reason)}" for layer in unread(self.found)]
@@ -111,9 +116,7 @@ def of_model(model: Any, name: str) -> Endpoint:
     if not is_live(model):
         needs = "a file, a torch.nn.Module, a Keras layer or model, or a function"
         raise InvalidModel(f"{name} is a {name_of(type(model))}, needs {needs}")
-    found = found_live(model)
-    readable(found)
-    return Endpoint(name, tuple(found), model)
+    return Endpoint(name, tuple(found_live(model)), model)
 
 
 def imported(name: str) -> Any:

@@ -7,8 +7,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from rnn_lockstep.adapters.models.files.reading import NO_LAYERS
 from rnn_lockstep.adapters.models.live import WrongForm, connect
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel
+from rnn_lockstep.adapters.port.answers import computes_otherwise
+from rnn_lockstep.adapters.port.asked import AskedPair, asked_pair
 from rnn_lockstep.adapters.port.check import EXAMPLES, Pair, check_pair, pair_of
 from rnn_lockstep.adapters.port.verdict import PortVerdict
 from rnn_lockstep.adapters.port.weights import WeightsDiff
@@ -17,6 +20,7 @@ from rnn_lockstep.adapters.port.whole.check import CannotAsk, WholePair
 from rnn_lockstep.adapters.port.whole.end import whole_pair
 from rnn_lockstep.adapters.port.whole.verdict import WholeVerdict
 
+ASK_IT = "name what builds the model, as package.module:name: it can be asked where it cannot be read"
 NEEDS_WHOLE = "inputs are for two whole models, asked without a layer's name"
 
 
@@ -77,10 +81,27 @@ class Question:
         return found
 
     @cached_property
-    def pair(self) -> Pair:
-        """One layer of each end. Raises InvalidModel."""
+    def pair(self) -> Pair | AskedPair:
+        """One layer of each end, of which a live source need not be read. Raises InvalidModel."""
         names = {name: getattr(self, name) for name in ("layer", "source_layer", "target_layer")}
-        return pair_of(self.source, self.target, options=self.options, **names)
+        try:
+            return pair_of(self.source, self.target, options=self.options, **names)
+        except InvalidModel as error:
+            if NO_LAYERS in str(error) and any(is_file(end) for end in (self.source, self.target)):
+                raise InvalidModel(f"{error}; {ASK_IT}") from None
+            found = (
+                None
+                if self.names_source
+                else asked_pair(self.source, self.target, str(error), self.target_layer)
+            )
+            if found is None:
+                raise
+            return found
+
+    @property
+    def names_source(self) -> bool:
+        """Whether a part of the source is asked for by name."""
+        return bool(self.layer or self.source_layer)
 
     @property
     def diff(self) -> WeightsDiff | None:
@@ -89,16 +110,6 @@ class Question:
         Raises InvalidModel.
         """
         return None if isinstance(self.whole, WholePair) else self.pair.diff
-
-    @property
-    def is_layer(self) -> bool:
-        """Whether all of the source answers as a layer does, so that the layer is the whole of it."""
-        if self.pair.source.model is None:
-            return False
-        try:
-            return not connect(self.pair.source.ways(None, None), self.pair.source_layer).way.part
-        except (WrongForm, InvalidModel):
-            return False
 
     def verdict(self, examples: int | None = None, seed: int = 0) -> PortVerdict | WholeVerdict:
         """The verdict on the target. Raises InvalidModel where source or target cannot be read or asked.
@@ -112,13 +123,37 @@ class Question:
         except CannotAsk as error:
             return self.layer_verdict(examples, seed, str(error))
 
-    def layer_verdict(self, examples: int | None, seed: int, why: str) -> PortVerdict:
+    def layer_verdict(self, examples: int | None, seed: int, why: str) -> PortVerdict | WholeVerdict:
         """The verdict on one layer. why: the whole models are not compared; empty where none are asked."""
+        pair = self.pair
+        if (
+            isinstance(pair, Pair)
+            and not self.names_source
+            and (otherwise := computes_otherwise(pair.source, pair.source_layer))
+        ):
+            pair = AskedPair(pair.source, pair.target, pair.target_layer, otherwise)
         try:
-            verdict = check_pair(self.pair, examples or EXAMPLES, seed)
+            if isinstance(pair, AskedPair):
+                return pair.verdict(examples, seed)
+            verdict = check_pair(pair, examples or EXAMPLES, seed)
         except InvalidModel as error:
             raise InvalidModel(f"{error}; as a whole model: {why}" if why else str(error)) from None
-        if not why or self.is_layer:
+        if not why or is_layer(pair):
             return verdict
-        only = verdict.only or f"layer {self.pair.name}; the model around it was not run"
+        only = verdict.only or f"layer {pair.name}; the model around it was not run"
         return replace(verdict, only=only, notes=(*verdict.notes, f"not compared as whole models: {why}"))
+
+
+def is_file(end: Any) -> bool:
+    """Tell whether an end was given as a file's path."""
+    return isinstance(end, (str, Path)) and Path(end).exists()
+
+
+def is_layer(pair: Pair) -> bool:
+    """Tell whether all of a live source answers as a layer does, so that the layer is the whole of it."""
+    if pair.source.model is None:
+        return False
+    try:
+        return not connect(pair.source.ways(None, None), pair.source_layer).way.part
+    except (WrongForm, InvalidModel):
+        return False

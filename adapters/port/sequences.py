@@ -64,7 +64,7 @@ def drawn(
 def telling(layer: RecurrentLayer, seed: int, *, initial_state: bool, lengths: bool) -> list[Case]:
     """A few cases that tell mistakes apart: as many rows as steps and not, with a state and without."""
     rng = np.random.default_rng(seed)
-    sizes = [(3, 6), (4, 4), (2, 9)]
+    sizes = [(3, 6), (4, 4), (5, 9)]
     return [
         drawn(layer, rng, 0, batch, time, initial_state and k != 2, lengths and k == 2)
         for k, (batch, time) in enumerate(sizes)

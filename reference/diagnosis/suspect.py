@@ -122,14 +122,15 @@ class Suspect:
         return bool(compared) and is_spread(compared[0]) and has_either_sign(compared[0])
 
     def mistaken_answer(self, *mistakes: Mistake) -> bytes:
-        """The mistaken answer in the case's dtype; nothing where the mistaken case is none."""
+        """What the mistaken answer shows, in the case's dtype; nothing where the mistaken case is none."""
         need_time()
         try:
             with np.errstate(all="ignore"):
                 arrays = answer(mistakes, self.case, PLAIN).arrays()
         except ValueError:
             return b""
-        return b"".join(array.astype(self.case.dtype).tobytes() for array in arrays.values())
+        shown = [arrays[name] for name in self.trace.arrays() if name in arrays]
+        return b"".join(array.astype(self.case.dtype).tobytes() for array in shown)
 
     def unexplained(self, mistake: Mistake) -> int:
         """The number of elements that a mistake does not explain."""

@@ -106,9 +106,11 @@ def ways(model: Any, layer: str | None) -> Iterator[Way]:
         name = f"the model {model.name}"
         yield Way(name, lambda case: answered(model, tensor(case.inputs)), facts, reset=partial(reset, model))
     if chosen is None and len(inner) == 1:
-        [chosen] = inner.values()
+        [only] = inner.values()
+        chosen = only if only is model or is_readable(only) else None
     if chosen is not None:
-        read(chosen)  # what cannot be read cannot be compared
+        if chosen is not model:
+            read(chosen)  # what cannot be read cannot be compared by itself
         name = type(chosen).__name__ if chosen is model else f"its layer {chosen.name} alone"
         takes = frozenset({INITIAL_STATE, LENGTHS})
         yield Way(
@@ -127,6 +129,11 @@ def reset(model: Any) -> None:
     for layer in recurrent(model).values():
         if getattr(layer, "stateful", False):
             layer.reset_state()
+
+
+def is_readable(layer: Any) -> bool:
+    """Tell whether a layer can be read."""
+    return isinstance(read_or_reason(layer.name, read, layer), RecurrentLayer)
 
 
 def asked(layer: Any, case: Case) -> list[Array]:

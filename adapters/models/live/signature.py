@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 
 STATES = (
     *("initial_state", "initial_states", "state", "states", "h0", "hx", "h", "hidden", "hidden_state"),
-    *("carry", "init", "initial_h", "h_0"),
+    *("carry", "init", "initial_h", "h_0", "init_state", "init_states", "initial_carry", "init_carry"),
+    *("initial_hidden", "init_hidden", "hidden_states", "prev_state", "prev_states", "start_state"),
 )
 CELL_STATES = ("initial_cell_state", "cell_state", "c0", "cx", "c", "c_0")
 LENGTHS = (

@@ -34,15 +34,11 @@ MODES = {
 def layers(module: Any) -> list[Found]:
     """The recurrent layers in a module, or the module itself, with a reason for each that cannot be read.
 
-    Of a scripted or traced module, which is of no class of torch.nn, the names of its weights tell them.
+    Where none is of torch's own recurrent classes, the names of its weights tell them: of a scripted or
+    traced module, and of one that runs `torch.nn.LSTMCell` in a loop.
     """
-    import torch
-
-    if not isinstance(module, torch.jit.ScriptModule):
-        return [
-            read_or_reason(name, read, name, m, wrapper_of(module, m))
-            for name, m in recurrent(module).items()
-        ]
+    if inner := recurrent(module):
+        return [read_or_reason(name, read, name, m, wrapper_of(module, m)) for name, m in inner.items()]
     return torch_keys.layers_of({key: as_numpy(t).copy() for key, t in module.state_dict().items()})
 
 
@@ -110,11 +106,18 @@ def ways(module: Any, layer: str | None) -> Iterator[Way]:
     if chosen is None and not any(m is module for m in inner.values()):
         yield from forward(module)
     if chosen is None and len(inner) == 1:
-        [(layer, chosen)] = inner.items()
+        [(only, found)] = inner.items()
+        if found is module or is_readable(only, found, wrapper_of(module, found)):
+            layer, chosen = only, found
     if chosen is not None:
         name = f"torch.nn.{type(chosen).__name__}" if chosen is module else f"its layer {layer} alone"
         wrapper = wrapper_of(module, chosen)
         yield alone(name, str(layer), chosen, part=chosen is not module and can_run(module), wrapper=wrapper)
+
+
+def is_readable(name: str, module: Any, wrapper: Any) -> bool:
+    """Tell whether one of torch's recurrent modules can be read."""
+    return isinstance(read_or_reason(name, read, name, module, wrapper), RecurrentLayer)
 
 
 def can_run(module: Any) -> bool:

@@ -135,6 +135,7 @@ def compared(tensors: Sequence[Beside], varies: bool = False) -> Found:
 
 def variation(tensors: Sequence[Beside]) -> float:
     """By how much the numbers of a tensor vary over rows, steps and questions, at most."""
-    found = [t.expected.reshape(-1, t.narrow.shape[-1] if t.narrow.ndim > 1 else 1) for t in tensors]
-    every = np.concatenate(found)
+    widths = {t.narrow.shape[-1] if t.narrow.ndim > 1 else 1 for t in tensors}
+    width = widths.pop() if len(widths) == 1 else 1
+    every = np.concatenate([t.expected.reshape(-1, width) for t in tensors])
     return float(np.ptp(every, axis=0).max(initial=0)) if len(every) else 0.0

@@ -9,6 +9,12 @@ from rnn_lockstep.adapters.port.whole.allowance import Beside, allowance
 from rnn_lockstep.adapters.port.whole.inputs import Example, Input
 from rnn_lockstep.adapters.port.whole.model import Call
 from rnn_lockstep.adapters.port.whole.plain_causes import FUNCTIONS, Function, is_near, late, plain_causes
+from rnn_lockstep.adapters.port.whole.rows import (
+    sorted_example,
+    sorted_outputs,
+    sorted_rows,
+    sorted_states,
+)
 from rnn_lockstep.adapters.port.whole.walk import Change, Walk
 from rnn_lockstep.reference.oracle.validation import Array
 
@@ -81,8 +87,12 @@ EMITTED: dict[str, Change] = {
     "the outputs of {} are one step late": of_steps(late),
     "the directions of {} are exchanged": exchanged,
     "the outputs of {} are left out": of_outputs(np.zeros_like),
+    "the rows of {} are in the order of their lengths: sorted, and not put back": sorted_rows,
+    "the outputs of {} are in the order of the rows' lengths: sorted, and not put back": sorted_outputs,
+    "the final states of {} are in the order of the rows' lengths: sorted, and not put back": sorted_states,
 }
 
+SORTED = "the rows are in the order of their lengths: sorted, and not put back"
 SHIFTED = "the rows of the embedding are shifted by one: "
 # What a port may do with an input.
 GIVEN: dict[str, Callable[[Array, Input], Array | None]] = {
@@ -115,13 +125,18 @@ def cause_of(walk: Walk, segment: int, tensors: Sequence[Sequence[Beside]], inpu
         return rows
     if added := next(added_by(walk, segment, [each[0] for each in tensors]), ""):
         return added
-    found = [words for words, runs in planted(walk, segment, inputs) if all(map(runs, telling(walk)))]
+    wrong = [k for k, each in enumerate(tensors) if not are_same(each)]  # of right ones, anything explains
+    asked = telling(walk, wrong)
+    found = [words for words, runs in planted(walk, segment, inputs) if all(map(runs, asked))]
     return found[0] if found else ""
 
 
-def telling(walk: Walk) -> list[int]:
-    """The numbers of the questions that tell most: the largest of those that are quickly asked."""
-    sizes = {k: example.arrays[0].size for k, example in enumerate(walk.examples)}
+def telling(walk: Walk, among: Sequence[int] = ()) -> list[int]:
+    """The numbers of the questions that tell most: the largest of those that are quickly asked.
+
+    among: those that may be; all where there are none.
+    """
+    sizes = {k: walk.examples[k].arrays[0].size for k in among or range(len(walk.examples))}
     quick = [k for k, size in sizes.items() if size <= QUICK] or list(sizes)
     return sorted(quick, key=lambda k: -sizes[k])[:3]
 
@@ -178,6 +193,8 @@ def planted(walk: Walk, segment: int, inputs: Sequence[Input]) -> Iterator[tuple
         for words, change in EMITTED.items():
             told = words.format(walk.places[place].name)
             yield told, lambda k, p=place, c=change: explains(k, {p: c}, None)  # type: ignore[misc]
+    ordered = {k: sorted_example(example) for k, example in enumerate(walk.examples)}
+    yield SORTED, lambda k: ordered[k] is not None and explains(k, {}, ordered[k])
     for number, each in enumerate(inputs):
         for words, mistake in GIVEN.items():
 

@@ -14,6 +14,7 @@ from rnn_lockstep.adapters.port.whole.allowance import Beside
 from rnn_lockstep.adapters.port.whole.inputs import Example
 from rnn_lockstep.adapters.port.whole.model import Call, Emitted, Run, WholeModel
 from rnn_lockstep.adapters.port.whole.pairing import Place, as_one, emitted
+from rnn_lockstep.adapters.port.whole.rows import put_back
 from rnn_lockstep.reference.oracle.validation import Array
 
 STATES = ("the initial state h", "the initial state c")
@@ -93,8 +94,9 @@ class Walk:
         return ""
 
     def target_call(self, k: int, place: int) -> Call:
-        """The target's call at a place, on an example."""
-        return as_one(self.answers[k].calls, self.places[place].target)
+        """The target's call at a place, on an example, its rows in the example's order."""
+        call = as_one(self.answers[k].calls, self.places[place].target)
+        return put_back(call, self.examples[k].lengths)
 
     def source_call(self, run: Run, place: int) -> Call:
         """The source's call at a place, in one of its runs."""

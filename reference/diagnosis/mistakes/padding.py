@@ -65,6 +65,23 @@ def put_back_by_the_permutation(case: Case, trace: Trace) -> Trace:
     return Trace(*(array[order][order] for array in arrays))
 
 
+def rows_not_put_back(case: Case, trace: Trace) -> Trace:
+    if case.lengths is None:
+        return trace
+    order = np.argsort(-case.lengths, kind="stable")
+    ends = trace.final_state, trace.final_cell_state
+    final, cell = (None if state is None else state[..., order, :] for state in ends)
+    return replace(trace, outputs=trace.outputs[order], final_state=final, final_cell_state=cell)
+
+
+def outputs_not_put_back(case: Case, trace: Trace) -> Trace:
+    return replace(trace, outputs=rows_not_put_back(case, trace).outputs)
+
+
+def beyond_zeros(change: Any) -> Any:
+    return lambda case, trace: zeros_on_padding(case, change(case, trace))
+
+
 def outputs_put_back(case: Case, trace: Trace) -> Trace:
     if case.lengths is None:
         return trace
@@ -72,6 +89,11 @@ def outputs_put_back(case: Case, trace: Trace) -> Trace:
     return replace(trace, outputs=trace.outputs[back])
 
 
+NOT_PUT_BACK = "the rows are in the order of their lengths: sorted by length, and not put back"
+OUTPUTS_NOT_PUT_BACK = (
+    "the rows are sorted by length, and the outputs not put back in order, but the final states"
+)
+ZEROS_BEYOND = " (with zeros beyond each row's own length)"
 LENGTHS: dict[str, Mistake] = {
     "lengths_ignored": Mistake(
         "the padding is not known as such: every step counts", change_case=without_padding
@@ -121,6 +143,15 @@ LENGTHS: dict[str, Mistake] = {
                 mask=np.arange(case.time) >= case.time - case.lengths[:, None],
             )
         ),
+    ),
+    "lengths_rows_not_put_back": Mistake(NOT_PUT_BACK, change_trace=rows_not_put_back),
+    "lengths_outputs_not_put_back": Mistake(OUTPUTS_NOT_PUT_BACK, change_trace=outputs_not_put_back),
+    # As they are where only the steps that count are looked at.
+    "lengths_rows_not_put_back_zeros_beyond": Mistake(
+        f"{NOT_PUT_BACK}{ZEROS_BEYOND}", change_trace=beyond_zeros(rows_not_put_back)
+    ),
+    "lengths_outputs_not_put_back_zeros_beyond": Mistake(
+        f"{OUTPUTS_NOT_PUT_BACK}{ZEROS_BEYOND}", change_trace=beyond_zeros(outputs_not_put_back)
     ),
     "lengths_states_not_put_back": Mistake(
         "the rows are sorted by length, and the final states not put back in order",

@@ -146,7 +146,11 @@ def test_a_forward_that_must_be_given_lengths_is_run(packs):
     right = check_port(source, packs(source))
     assert right, right
     assert headline(right) == "match"
-    assert exit_code(check_port(source, packs(source, back=False))) == 1
+    wrong = check_port(source, packs(source, back=False))
+    assert exit_code(wrong) == 1
+    assert headline(wrong) == (
+        "mismatch: the rows are in the order of their lengths: sorted by length, and not put back"
+    )
 
 
 class RaisesOnStates(nn.Module):

@@ -96,6 +96,23 @@ class Classifier(nn.Module):
         return torch.cat([h[0], h[1]], dim=-1)
 
 
+class Sorting(Classifier):
+    """Sorts rows by their lengths before it packs them, and puts back what `back` says."""
+
+    back = True
+
+    def forward(self, tokens):
+        lengths, order = torch.sort((tokens != 0).sum(dim=1), descending=True)
+        packed = nn.utils.rnn.pack_padded_sequence(self.embedding(tokens[order]), lengths, batch_first=True)
+        _, (h, _) = self.encoder(packed)
+        last = torch.cat([h[0], h[1]], dim=-1)
+        return torch.softmax(self.head(last[torch.argsort(order)] if self.back else last), dim=-1)
+
+
+class SortedOnly(Sorting):
+    back = False
+
+
 class LengthsIgnored(Classifier):
     def forward(self, tokens):
         _, (h, _) = self.encoder(self.embedding(tokens))
@@ -135,6 +152,14 @@ def test_a_right_port_of_a_translator_matches(translator):
 def test_a_wrong_hand_over_is_named(translator, change, says):
     verdict = lockstep_check(translator, Translator(translator, change), examples=5)
     assert str(verdict).startswith(f"mismatch: between encoder and decoder: {says}")
+
+
+def test_rows_that_are_sorted_by_length_are_put_back_or_named(classifier):
+    verdict = lockstep_check(classifier, Sorting(classifier))
+    assert verdict, verdict
+    wrong = lockstep_check(classifier, SortedOnly(classifier))
+    says = "mismatch: after encoder: the rows of encoder are in the order of their lengths"
+    assert str(wrong).startswith(says), wrong
 
 
 def test_a_right_port_of_padded_tokens_matches(classifier):
