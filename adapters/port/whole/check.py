@@ -69,6 +69,11 @@ class WholePair:
         found, unseen = seen_places(self.source, self.target, own, answers)
         walk = Walk(narrow, wide, examples, answers, own, found)
         notes += [f"{UNSEEN}{unseen}"] if unseen else []
+        notes += [
+            f"the {end}: {each}"
+            for end, model in (("source", self.source), ("target", self.target))
+            for each in getattr(model, "remarks", ())
+        ]
         if (more := len(answers[0].outputs) - len(own[0].outputs)) > 0:
             notes.append(f"the last {more} of the target's outputs were not compared: the source has none")
         return concluded(self, walk, replace(told, notes=tuple(notes)))
@@ -163,7 +168,8 @@ def seen_places(
         for end, called, model in zip(("source", "target"), names, (source, target), strict=True):
             if not called:
                 return [], f"no recurrent layers of the {end} can be watched"
-            if unknown := [name for name in called if name not in model.layers]:
+            calls = [call for call in (run if end == "source" else answer).calls if end == "source" or not call.unnamed]
+            if unknown := [call.layer for call in calls if call.layer not in model.layers]:
                 return [], f"{unknown[0]} of the {end} cannot be read"
         these = places(run.calls, answer.calls, source.layers, target.layers)
         if these is None or (found is not None and these != found):
@@ -223,17 +229,16 @@ def layer_line(pair: WholePair, walk: Walk, number: int) -> Line:
     place = walk.places[number]
     name = f"{place.name} itself"
     try:
-        layers = (
-            layer_of(walk.own[0].calls, place.source, pair.source.layers),
-            layer_of(walk.answers[0].calls, place.target, pair.target.layers),
-        )
+        mine = layer_of(walk.own[0].calls, place.source, pair.source.layers)
+        its = layer_of(walk.answers[0].calls, place.target, pair.target.layers)
     except ValueError as error:
         return Line(name, "inconclusive", f"cannot be judged: {error}")
     calls = [
         (walk.target_call(k, number), walk.source_call(walk.own[k], number))
         for k in range(len(walk.examples))
     ]
-    found = layer_found(place, layers, calls, pair.target, pair.options)
+    assert mine is not None  # of the source, only what can be read has a place
+    found = layer_found(place, (mine, its), calls, pair.target, pair.options)
     return Line(name, found.status, str(found))
 
 

@@ -14,6 +14,7 @@ from rnn_lockstep.adapters.port.endpoint import imported, name_of
 from rnn_lockstep.adapters.port.whole.check import WholePair
 from rnn_lockstep.adapters.port.whole.function import FunctionModel
 from rnn_lockstep.adapters.port.whole.inputs import brought, parsed_inputs
+from rnn_lockstep.adapters.port.whole.jax_model import JaxModel
 from rnn_lockstep.adapters.port.whole.keras_model import KerasModel
 from rnn_lockstep.adapters.port.whole.model import WholeModel
 from rnn_lockstep.adapters.port.whole.torch_model import TorchModel
@@ -63,7 +64,7 @@ def whole_model(model: Any) -> WholeModel | None:
         return None if is_layer(model, keras_model.recurrent(model)) else KerasModel(model)
     if framework is torch_module:
         return None if is_layer(model, torch_module.recurrent(model)) else TorchModel(model)
-    return FunctionModel(model)
+    return JaxModel(model) if "jax" in sys.modules else FunctionModel(model)
 
 
 def is_layer(model: Any, recurrent: dict[str, Any]) -> bool:

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from rnn_lockstep.adapters.backends.contract import Facts
 from rnn_lockstep.adapters.models.options import settled
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer, in_dtype
 from rnn_lockstep.adapters.port.answers import judge
@@ -14,10 +13,14 @@ from rnn_lockstep.adapters.port.check import check_port
 from rnn_lockstep.adapters.port.weights import weights_diff
 from rnn_lockstep.adapters.port.whole.model import Call, WholeModel
 from rnn_lockstep.adapters.port.whole.pairing import Place
-from rnn_lockstep.reference import Trace, Verdict
+from rnn_lockstep.reference import Case, Trace, Verdict
+from rnn_lockstep.reference.diagnosis.diagnose import Answer, diagnose
 from rnn_lockstep.reference.diagnosis.mistakes.mistake import with_states
+from rnn_lockstep.reference.oracle.time_limit import time_limit
 
 FEW = 8  # sequences, to explain a layer that is wrong
+MOST = 4  # calls within a model that a cause has to explain
+LONGEST = 20.0  # seconds for that
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,35 +54,47 @@ class LayerFound:
 
 def layer_found(
     place: Place,
-    layers: tuple[RecurrentLayer, RecurrentLayer],
+    layers: tuple[RecurrentLayer, RecurrentLayer | None],
     calls: Sequence[tuple[Call, Call]],
     target: WholeModel,
     options: Mapping[str, Any],
 ) -> LayerFound:
     """The verdict on a layer of the target's.
 
-    layers: the source's and the target's.  calls: those of the target and the source, one for each question.
+    layers: the source's and the target's, which is None where it cannot be read.
+    calls: those of the target and the source, one for each question.
     Raises InvalidModel for options that do not fit.
     """
     mine, its, _ = settled(*layers, options)
-    assert its is not None
-    diff = weights_diff(mine, its)
-    lines = tuple(diff.lines())
-    if not diff.arrays:
-        return LayerFound(place, (), lines, diff.cause)
-    verdicts = tuple(judged(mine, call, source.lengths, target.facts()) for call, source in calls)
-    found = LayerFound(place, verdicts, lines, diff.cause)
-    if found.status == "mismatch" and not found.cause:
-        return replace(found, cause=cause_alone(mine, place, target))
-    return found
+    lines, cause = [], ""
+    if its is not None:
+        diff = weights_diff(mine, its)
+        lines, cause = list(diff.lines()), diff.cause
+        if not diff.arrays:
+            return LayerFound(place, (), tuple(lines), cause)
+    shown = [shown_by(mine, call, source.lengths) for call, source in calls]
+    verdicts = tuple(judge(target.facts(), each.case, each.trace, each.unobserved) for each in shown)
+    found = LayerFound(place, verdicts, tuple(lines), cause)
+    if found.status != "mismatch" or cause:
+        return found
+    return replace(found, cause=cause_alone(mine, place, target) or cause_within(shown, verdicts, target))
 
 
-def judged(layer: RecurrentLayer, call: Call, lengths: np.ndarray[Any, Any] | None, facts: Facts) -> Verdict:
-    """The oracle's verdict on one call. lengths: those that the source's layer was told."""
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """What a layer showed in one call: the case that it was asked, the trace, and what is not in it."""
+
+    case: Case
+    trace: Trace
+    unobserved: tuple[str, ...]
+
+
+def shown_by(layer: RecurrentLayer, call: Call, lengths: np.ndarray[Any, Any] | None) -> Shown:
+    """What a layer showed in a call. lengths: those that the source's layer was told."""
     given = call.outputs if call.outputs is not None else call.last
     assert given is not None
     told = call.lengths is not None
-    if told or call.outputs is None:
+    if told or (call.outputs is None and not call.unnamed):
         lengths = call.lengths
     layer = in_dtype(replace(layer, return_sequences=call.outputs is not None), given.dtype)
     more = {} if lengths is None else {"lengths": np.asarray(lengths)}
@@ -94,8 +109,22 @@ def judged(layer: RecurrentLayer, call: Call, lengths: np.ndarray[Any, Any] | No
         final = [s.reshape(shape) for s, shape in zip(call.final, case.state_shapes, strict=True)] + [None]
     names = ("final_state", "final_cell_state")
     kinds = len(case.state_shapes)
-    unobserved = [name for name, state in zip(names[:kinds], final, strict=False) if state is None]
-    return judge(facts, case, Trace(given, final[0], final[1]), unobserved)
+    unobserved = (name for name, state in zip(names[:kinds], final, strict=False) if state is None)
+    return Shown(case, Trace(given, final[0], final[1]), tuple(unobserved))
+
+
+def cause_within(shown: Sequence[Shown], verdicts: Sequence[Verdict], target: WholeModel) -> str:
+    """The likely cause, from what a layer showed within its model; empty where none is found."""
+    wrong = [
+        Answer(each.case, each.trace)
+        for each, verdict in zip(shown, verdicts, strict=True)
+        if verdict.status == "mismatch" and verdict.comparisons and not each.unobserved
+    ]
+    if not wrong:
+        return ""
+    with time_limit(LONGEST):
+        diagnosis = diagnose(wrong[:MOST], target.facts().arithmetic(wrong[0].case.dtype))
+    return str(diagnosis) if diagnosis.explanations else ""
 
 
 def cause_alone(layer: RecurrentLayer, place: Place, target: WholeModel) -> str:

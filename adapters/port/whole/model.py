@@ -22,6 +22,7 @@ class Call:
     was given or gave none.
     outputs (batch, time, H): None where it gave only `last`, (batch, H).
     lengths (batch,): of padded rows, where the layer was told.
+    unnamed: whether it is a layer, of one direction or two, that is seen and has perhaps no name and no weights.
     """
 
     layer: str
@@ -31,6 +32,7 @@ class Call:
     last: Array | None = None
     final: tuple[Array, ...] = ()
     lengths: Array | None = None
+    unnamed: bool = False
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,147 @@
+"""Whole models that are callables of JAX: functions, and modules of Flax, Equinox and Haiku.
+
+They are asked by calling them. What is inside is seen in the program that JAX traces of them.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from copy import copy
+from typing import Any
+
+import numpy as np
+
+from rnn_lockstep.adapters.backends.contract import Facts
+from rnn_lockstep.adapters.backends.registry import load
+from rnn_lockstep.adapters.backends.runtimes import UNKNOWN, stated
+from rnn_lockstep.adapters.models.live.foreign import foreign_code
+from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer
+from rnn_lockstep.adapters.port.whole.function import FunctionModel
+from rnn_lockstep.adapters.port.whole.inputs import Example, Input
+from rnn_lockstep.adapters.port.whole.jax_forms import Form, forms_of
+from rnn_lockstep.adapters.port.whole.jax_layers import Structure, Watcher
+from rnn_lockstep.adapters.port.whole.jax_program import Cast, Program
+from rnn_lockstep.adapters.port.whole.model import Emitted, Recorder, Run, arrays_in
+from rnn_lockstep.reference.oracle.validation import Array
+
+SAME = 1e-5  # of the largest magnitude: what a program that is run by equations may be off
+
+
+class Traced:
+    """The programs of a function, by the sizes of what it is given, and the structure that all of them have."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+        self.programs: dict[Any, Program] = {}
+        self.structure: Structure | None = None
+        self.names: list[str] = []
+
+    def run(self, arrays: Sequence[Array], named: Mapping[str, Array], lengths: Array | None, emitted: Emitted, cast: Cast) -> Run:
+        """The answer to arrays, by its equations. Raises what it raises where they cannot be traced or run."""
+        import jax
+
+        given, more = ([jax.numpy.asarray(a) for a in each] for each in (arrays, named.values()))
+        key = tuple((a.shape, str(a.dtype)) for a in (*given, *more))
+        with foreign_code():
+            if key not in self.programs:
+                listed = lambda *a, **n: list(arrays_in(self.function(*a, **n)))  # noqa: E731
+                self.programs[key] = Program(listed, given, dict(zip(named, more, strict=True)))
+            watcher = Watcher(self.structure, self.names, Recorder(emitted), lengths)
+            outputs = self.programs[key].run([*given, *more], watcher, cast)
+        calls = watcher.calls()
+        if any(call.inputs.shape[1] > 1 for call in calls):  # else directions cannot be told apart
+            self.structure = watcher.structure
+        return Run(tuple(outputs), tuple(calls))
+
+
+class JaxModel:
+    """A callable of JAX as a whole model. What is none, or cannot be traced, is asked and not looked into.
+
+    The first example is asked of the callable itself, as often as it comes; where the program that is traced
+    of it answers the same, that is asked the others.
+    """
+
+    inputs: tuple[Input, ...] = ()
+
+    def __init__(self, model: Any) -> None:
+        self.forms, self.own_facts = forms_of(model), stated(model)
+        self.form: Form | None = None
+        self.asked: FunctionModel | None = None
+        self.traced: Traced | None = None
+        self.first: Example | None = None
+        self.cast = Cast()
+
+    @property
+    def layers(self) -> Mapping[str, RecurrentLayer]:
+        """Those of the layers seen so far that can be read."""
+        return {}
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What is to be known of how it is asked."""
+        return (self.form.remark,) if self.form is not None and self.form.remark else ()
+
+    def run(self, example: Example, emitted: Emitted | None = None) -> Run:
+        """The answer to an example. Raises InvalidModel where it answers in no way."""
+        if self.traced is not None and (self.cast.changes or emitted or self.first is not example):
+            return self.run_traced(self.traced, example, emitted or {})
+        own, self.first = self.run_asked(example), example
+        if self.traced is None:
+            return own
+        try:
+            seen = self.run_traced(self.traced, example, {})
+        except Exception:  # of what cannot be traced, anything
+            self.traced = None
+            return own
+        if not is_same(own.outputs, seen.outputs):
+            self.traced = None
+            return own
+        return seen
+
+    def run_asked(self, example: Example) -> Run:
+        """Its answer as it is called by everyone, in the first way that it takes."""
+        if self.asked is not None:
+            return self.asked.run(example)
+        failed: InvalidModel | None = None
+        for form in self.forms:
+            model = FunctionModel(form.function)
+            try:
+                run = model.run(example)
+            except InvalidModel as error:
+                failed = failed or error
+                continue
+            self.form, self.asked = form, model
+            self.traced = Traced(form.traced) if model.framework in ("jax", "jaxlib") else None
+            return run
+        assert failed is not None
+        raise failed
+
+    def run_traced(self, traced: Traced, example: Example, emitted: Emitted) -> Run:
+        """Its answer by the equations of its program."""
+        assert self.asked is not None
+        named = self.asked.named(example)
+        return traced.run(example.arrays, named, example.lengths, emitted, self.cast)
+
+    def in_float(self, bits: int) -> "JaxModel | FunctionModel":
+        """The same program in float32 or float64. Raises InvalidModel where there is none."""
+        if self.asked is None or self.traced is None:
+            return (self.asked or FunctionModel(self.forms[0].function)).in_float(bits)
+        made = copy(self)
+        made.cast = Cast(*(("float32", "float64") if bits == 64 else ("float64", "float32")))
+        return made
+
+    def alone(self, layer: str) -> Any:
+        """Raise InvalidModel: a layer of a program is no model of its own."""
+        raise InvalidModel(f"layer {layer} of a program cannot be asked alone")
+
+    def facts(self) -> Facts:
+        """The facts that it states, or JAX's, or what is known of any arithmetic."""
+        if self.own_facts is not None:
+            return self.own_facts
+        return UNKNOWN if self.traced is None else load("jax").facts
+
+
+def is_same(one: Sequence[Array], other: Sequence[Array]) -> bool:
+    """Tell whether two answers are the same but for rounding."""
+    return len(one) == len(other) and all(
+        a.shape == b.shape and np.abs(a - b).max(initial=0) <= SAME * np.abs(b).max(initial=0)
+        for a, b in zip(one, other, strict=True)
+    )
