@@ -45,14 +45,17 @@ class Found(NamedTuple):
 def read(path: Path) -> list[RecurrentLayer | UnreadLayer]:
     """The recurrent layers in a file of parameters. Raises InvalidModel."""
     with reading.refusing(path):
-        tree = tree_of(reading.contents(path))
-        while isinstance(tree.get("params"), dict):  # beside an optimizer's state, which is alike
-            tree = tree["params"]
-        found = _all(tree, ())
-        names = reading.unique([_name(place) or getattr(layer, "cell", "") for place, layer in found])
-        return [
-            read_or_reason(name, _read, name, layer) for name, (_, layer) in zip(names, found, strict=True)
-        ]
+        return layers_in(reading.contents(path))
+
+
+def layers_in(data: bytes) -> list[RecurrentLayer | UnreadLayer]:
+    """The recurrent layers in bytes as flax writes them. Raises ValueError where they are none."""
+    tree = tree_of(data)
+    while isinstance(tree.get("params"), dict):  # beside an optimizer's state, which is alike
+        tree = tree["params"]
+    found = _all(tree, ())
+    names = reading.unique([_name(place) or getattr(layer, "cell", "") for place, layer in found])
+    return [read_or_reason(name, _read, name, layer) for name, (_, layer) in zip(names, found, strict=True)]
 
 
 def _read(name: str, layer: "Found | ValueError") -> RecurrentLayer:

@@ -14,6 +14,7 @@ from rnn_lockstep.adapters.port.whole.causes import cause_of
 from rnn_lockstep.adapters.port.whole.inputs import Example, Input, examples_of
 from rnn_lockstep.adapters.port.whole.layers import layer_found
 from rnn_lockstep.adapters.port.whole.model import Run, WholeModel
+from rnn_lockstep.adapters.port.whole.outputs_alone import place_and_cause
 from rnn_lockstep.adapters.port.whole.pairing import Place, layer_of, places
 from rnn_lockstep.adapters.port.whole.verdict import Line, WholeVerdict
 from rnn_lockstep.adapters.port.whole.walk import Walk
@@ -168,7 +169,11 @@ def seen_places(
         for end, called, model in zip(("source", "target"), names, (source, target), strict=True):
             if not called:
                 return [], f"no recurrent layers of the {end} can be watched"
-            calls = [call for call in (run if end == "source" else answer).calls if end == "source" or not call.unnamed]
+            calls = [
+                call
+                for call in (run if end == "source" else answer).calls
+                if end == "source" or not call.unnamed
+            ]
             if unknown := [call.layer for call in calls if call.layer not in model.layers]:
                 return [], f"{unknown[0]} of the {end} cannot be read"
         these = places(run.calls, answer.calls, source.layers, target.layers)
@@ -192,8 +197,8 @@ def concluded(pair: WholePair, walk: Walk, told: WholeVerdict) -> WholeVerdict:
         why = "every place matches, yet the outputs are further off than the source's rounding explains"
         return replace(told, status="inconclusive", reason=why, lines=(*lines, whole))
     if whole.status == "mismatch":
-        cause = whole_cause(pair, walk) or whole.text
-        return replace(told, reason=f"{whole.place}: {cause}", lines=(*lines, whole))
+        reason = whole_cause(pair, walk) or f"{whole.place}: {whole.text}"
+        return replace(told, reason=reason, lines=(*lines, whole))
     if unclear := next((line for line in (*lines, whole) if line.status != "match"), None):
         reason = f"{unclear.place}: {unclear.text}"
         return replace(told, status="inconclusive", reason=reason, lines=(*lines, whole))
@@ -271,12 +276,14 @@ def whole_line(walk: Walk) -> Line:
 
 
 def whole_cause(pair: WholePair, walk: Walk) -> str:
-    """The likely cause where only the outputs can be compared: by the weights, or by a mistake before."""
+    """The place and the likely cause where only the outputs can be compared; empty where none is found.
+
+    By the weights, or by a mistake that makes the same of the source's outputs.
+    """
     if cause := weights_cause(pair):
         return cause
     alone = replace(walk, places=())
-    tensors = [alone.outputs(k, run, None) for k, run in enumerate(alone.own)]
-    cause = cause_of(alone, 0, tensors, pair.inputs)
+    cause = place_and_cause(alone, pair.source.layers, pair.inputs)
     return told_with(cause, whole_line(alone).text) if cause else ""
 
 

@@ -73,7 +73,9 @@ def order_between(one: Array, other: Array, lengths: Array | None) -> Array | No
     for ends in ([] if lengths is None else [np.asarray(lengths)[:, None]]) + [np.full((rows, 1), time)]:
         steps = np.arange(time)[None]
         order = np.where(steps < ends, ends - 1 - steps, steps)
-        if np.array_equal(in_order(one, order)[steps < ends], other[np.broadcast_to(steps < ends, (rows, time))]):
+        if np.array_equal(
+            in_order(one, order)[steps < ends], other[np.broadcast_to(steps < ends, (rows, time))]
+        ):
             return order
     return None
 
@@ -89,8 +91,8 @@ class Watcher:
     structure: None where it is to be found by this run.
     """
 
-    def __init__(self, structure: Structure | None, names: Sequence[str], recorder: Recorder, lengths: Array | None) -> None:
-        self.structure, self.names, self.recorder, self.lengths = structure, names, recorder, lengths
+    def __init__(self, structure: Structure | None, recorder: Recorder, lengths: Array | None) -> None:
+        self.structure, self.recorder, self.lengths = structure, recorder, lengths
         self.scans: list[Scan] = []
         places = [] if structure is None else structure.layers
         self.places = {n: (k, d) for k, layer in enumerate(places) for d, n in enumerate(layer.scans)}
@@ -129,20 +131,23 @@ class Watcher:
             raise ValueError("the directions of a layer are not given the same inputs")
         return order
 
-    def calls(self) -> list[Call]:
-        """The calls of all layers. Raises ValueError where the program has not the structure that it had."""
+    def calls(self, names: Sequence[str] = ()) -> list[Call]:
+        """The calls of all layers, by their names where these are known. Raises ValueError where the program has not the structure that it had."""
         if self.structure is None:
             self.structure = structure_of(self.scans, self.lengths)
         if self.structure.count != len(self.scans):
             raise ValueError("it has another number of scans than with other inputs")
-        return [self.call(k, layer) for k, layer in enumerate(self.structure.layers)]
+        layers = self.structure.layers
+        names = names or [f"scan {k + 1}" for k in range(len(layers))]
+        return [self.call(*each) for each in zip(names, layers, strict=True)]
 
-    def call(self, number: int, layer: Layer) -> Call:
+    def call(self, name: str, layer: Layer) -> Call:
         """The call of one layer."""
         assert self.structure is not None
-        name = self.names[number] if number < len(self.names) else f"scan {number + 1}"
         parts = [call_of(self.scans[n], self.structure.roles[n], name) for n in layer.scans]
-        found = parts[0] if len(parts) == 1 else joined(*parts, self.order_of(layer) if layer.turned else None)
+        found = (
+            parts[0] if len(parts) == 1 else joined(*parts, self.order_of(layer) if layer.turned else None)
+        )
         if self.lengths is not None and found.lengths is None:  # then it ends after the padding
             found = replace(found, final=())
         return found

@@ -19,6 +19,7 @@ from rnn_lockstep.adapters.port.whole.inputs import Example, Input
 from rnn_lockstep.adapters.port.whole.jax_forms import Form, forms_of
 from rnn_lockstep.adapters.port.whole.jax_layers import Structure, Watcher
 from rnn_lockstep.adapters.port.whole.jax_program import Cast, Program
+from rnn_lockstep.adapters.port.whole.jax_weights import named_layers
 from rnn_lockstep.adapters.port.whole.model import Emitted, Recorder, Run, arrays_in
 from rnn_lockstep.reference.oracle.validation import Array
 
@@ -26,15 +27,27 @@ SAME = 1e-5  # of the largest magnitude: what a program that is run by equations
 
 
 class Traced:
-    """The programs of a function, by the sizes of what it is given, and the structure that all of them have."""
+    """The programs of a function, by the sizes of what it is given, and the structure that all of them have.
 
-    def __init__(self, function: Callable[..., Any]) -> None:
-        self.function = function
+    model: what the function is made of.
+    names: of the recurrent layers that are called.  layers: those of them that can be read.
+    """
+
+    def __init__(self, function: Callable[..., Any], model: Any) -> None:
+        self.function, self.model = function, model
         self.programs: dict[Any, Program] = {}
         self.structure: Structure | None = None
         self.names: list[str] = []
+        self.layers: dict[str, RecurrentLayer] = {}
 
-    def run(self, arrays: Sequence[Array], named: Mapping[str, Array], lengths: Array | None, emitted: Emitted, cast: Cast) -> Run:
+    def run(
+        self,
+        arrays: Sequence[Array],
+        named: Mapping[str, Array],
+        lengths: Array | None,
+        emitted: Emitted,
+        cast: Cast,
+    ) -> Run:
         """The answer to arrays, by its equations. Raises what it raises where they cannot be traced or run."""
         import jax
 
@@ -44,11 +57,14 @@ class Traced:
             if key not in self.programs:
                 listed = lambda *a, **n: list(arrays_in(self.function(*a, **n)))  # noqa: E731
                 self.programs[key] = Program(listed, given, dict(zip(named, more, strict=True)))
-            watcher = Watcher(self.structure, self.names, Recorder(emitted), lengths)
+            watcher = Watcher(self.structure, Recorder(emitted), lengths)
             outputs = self.programs[key].run([*given, *more], watcher, cast)
-        calls = watcher.calls()
-        if any(call.inputs.shape[1] > 1 for call in calls):  # else directions cannot be told apart
+        calls = watcher.calls(self.names)
+        told_apart = any(call.inputs.shape[1] > 1 for call in calls)  # the directions of a layer
+        if self.structure is None and watcher.structure is not None and told_apart:
             self.structure = watcher.structure
+            self.names, self.layers = named_layers(self.model, self.structure, watcher.scans, calls)
+            calls = watcher.calls(self.names)
         return Run(tuple(outputs), tuple(calls))
 
 
@@ -62,7 +78,7 @@ class JaxModel:
     inputs: tuple[Input, ...] = ()
 
     def __init__(self, model: Any) -> None:
-        self.forms, self.own_facts = forms_of(model), stated(model)
+        self.model, self.forms, self.own_facts = model, forms_of(model), stated(model)
         self.form: Form | None = None
         self.asked: FunctionModel | None = None
         self.traced: Traced | None = None
@@ -72,7 +88,7 @@ class JaxModel:
     @property
     def layers(self) -> Mapping[str, RecurrentLayer]:
         """Those of the layers seen so far that can be read."""
-        return {}
+        return {} if self.traced is None else self.traced.layers
 
     @property
     def remarks(self) -> tuple[str, ...]:
@@ -109,7 +125,7 @@ class JaxModel:
                 failed = failed or error
                 continue
             self.form, self.asked = form, model
-            self.traced = Traced(form.traced) if model.framework in ("jax", "jaxlib") else None
+            self.traced = Traced(form.traced, self.model) if model.framework in ("jax", "jaxlib") else None
             return run
         assert failed is not None
         raise failed

@@ -17,7 +17,16 @@ from rnn_lockstep.reference.oracle.validation import Array
 DTYPES = ("dtype", "new_dtype", "preferred_element_type")
 # Parameters of an equation that does nothing but call another program.
 CALLED = ("jaxpr", "call_jaxpr", "fun_jaxpr")
-CALLS = ("jit", "pjit", "closed_call", "core_call", "remat2", "checkpoint", "custom_jvp_call", "custom_vjp_call")
+CALLS = (
+    "jit",
+    "pjit",
+    "closed_call",
+    "core_call",
+    "remat2",
+    "checkpoint",
+    "custom_jvp_call",
+    "custom_vjp_call",
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +51,9 @@ class Program:
     function: from arrays to a list of arrays.
     """
 
-    def __init__(self, function: Callable[..., list[Any]], arrays: Sequence[Any], more: Mapping[str, Any]) -> None:
+    def __init__(
+        self, function: Callable[..., list[Any]], arrays: Sequence[Any], more: Mapping[str, Any]
+    ) -> None:
         import jax
 
         self.traced = jax.make_jaxpr(function)(*arrays, **more)

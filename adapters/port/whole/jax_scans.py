@@ -74,7 +74,9 @@ def outputs_of(scan: Scan, state: int) -> int | None:
     every = [k for k, array in enumerate(scan.given) if is_float(array, 3)]
     last = 0 if scan.equation.params["reverse"] else -1
     end = np.asarray(scan.end[state])
-    same = [k for k in every if scan.given[k].shape[0] and np.array_equal(np.asarray(scan.given[k])[last], end)]
+    same = [
+        k for k in every if scan.given[k].shape[0] and np.array_equal(np.asarray(scan.given[k])[last], end)
+    ]
     found = same or (every if len(every) == 1 else [])
     return found[0] if found else None
 
@@ -103,10 +105,10 @@ def call_of(scan: Scan, roles: Roles, name: str) -> Call:
     """The call of a cell that a scan is."""
 
     def states(carries: Sequence[Any]) -> tuple[Array, ...]:
-        return tuple(np.asarray(carries[k])[None] for k in roles.states)
+        return tuple(np.array(carries[k])[None] for k in roles.states)
 
     outputs = None if roles.outputs is None else by_row(scan.given[roles.outputs])
-    last = np.asarray(scan.end[roles.states[0]]) if outputs is None else None
+    last = np.array(scan.end[roles.states[0]]) if outputs is None else None
     lengths = None if roles.mask is None else lengths_of(scan.steps[roles.mask])
     inputs = by_row(scan.steps[roles.inputs])
     return Call(name, inputs, states(scan.begin), outputs, last, states(scan.end), lengths, unnamed=True)
@@ -114,7 +116,7 @@ def call_of(scan: Scan, roles: Roles, name: str) -> Call:
 
 def by_row(steps: Any) -> Array:
     """Steps (time, batch, size) as (batch, time, size), and back."""
-    return np.asarray(steps).swapaxes(0, 1)
+    return np.array(steps).swapaxes(0, 1)
 
 
 def lengths_of(mask: Any) -> Array | None:

@@ -37,7 +37,11 @@ def places(
             if not rest:
                 return None
             behind.append(rest.pop(0))
-        if any(target[k].unnamed and not fits(target[k], source_layers[source[n].layer]) for k in theirs for n in ours):
+        if any(
+            target[k].unnamed and not fits(target[k], source_layers[source[n].layer])
+            for k in theirs
+            for n in ours
+        ):
             return None
         of = target if all(target[k].layer in target_layers for k in theirs) else source
         name = "+".join(of[k].layer for k in (theirs if of is target else ours))
