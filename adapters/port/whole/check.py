@@ -166,15 +166,11 @@ def seen_places(
     found: list[Place] | None = None
     for run, answer in zip(own, answers, strict=True):
         names = [[call.layer for call in each.calls] for each in (run, answer)]
-        for end, called, model in zip(("source", "target"), names, (source, target), strict=True):
-            if not called:
+        for end, called, model in zip(("source", "target"), (run, answer), (source, target), strict=True):
+            if not called.calls:
                 return [], f"no recurrent layers of the {end} can be watched"
-            calls = [
-                call
-                for call in (run if end == "source" else answer).calls
-                if end == "source" or not call.unnamed
-            ]
-            if unknown := [call.layer for call in calls if call.layer not in model.layers]:
+            needed = [c.layer for c in called.calls if end == "source" or not c.unnamed]
+            if unknown := [name for name in needed if name not in model.layers]:
                 return [], f"{unknown[0]} of the {end} cannot be read"
         these = places(run.calls, answer.calls, source.layers, target.layers)
         if these is None or (found is not None and these != found):

@@ -64,7 +64,9 @@ def whole_model(model: Any) -> WholeModel | None:
         return None if is_layer(model, keras_model.recurrent(model)) else KerasModel(model)
     if framework is torch_module:
         return None if is_layer(model, torch_module.recurrent(model)) else TorchModel(model)
-    return JaxModel(model) if "jax" in sys.modules else FunctionModel(model)
+    if "jax" in sys.modules:
+        return JaxModel(model)
+    return FunctionModel(model)
 
 
 def is_layer(model: Any, recurrent: dict[str, Any]) -> bool:

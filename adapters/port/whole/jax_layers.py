@@ -132,7 +132,10 @@ class Watcher:
         return order
 
     def calls(self, names: Sequence[str] = ()) -> list[Call]:
-        """The calls of all layers, by their names where these are known. Raises ValueError where the program has not the structure that it had."""
+        """The calls of all layers, by their names where these are known.
+
+        Raises ValueError where the program has not the structure that it had.
+        """
         if self.structure is None:
             self.structure = structure_of(self.scans, self.lengths)
         if self.structure.count != len(self.scans):
@@ -145,16 +148,19 @@ class Watcher:
         """The call of one layer."""
         assert self.structure is not None
         parts = [call_of(self.scans[n], self.structure.roles[n], name) for n in layer.scans]
-        found = (
-            parts[0] if len(parts) == 1 else joined(*parts, self.order_of(layer) if layer.turned else None)
-        )
+        found = parts[0]
+        if len(parts) == 2:
+            found = joined(parts[0], parts[1], self.order_of(layer) if layer.turned else None)
         if self.lengths is not None and found.lengths is None:  # then it ends after the padding
             found = replace(found, final=())
         return found
 
 
 def joined(forward: Call, backward: Call, order: Array | None) -> Call:
-    """The calls of two directions as one. order: of the steps that the backward one has, where it is another."""
+    """The calls of two directions as one.
+
+    order: of the steps that the backward one has, where it is another.
+    """
     outputs = last = None
     if forward.outputs is not None and backward.outputs is not None:
         its = backward.outputs if order is None else in_order(backward.outputs, order)

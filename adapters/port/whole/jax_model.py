@@ -48,7 +48,7 @@ class Traced:
         emitted: Emitted,
         cast: Cast,
     ) -> Run:
-        """The answer to arrays, by its equations. Raises what it raises where they cannot be traced or run."""
+        """The answer to arrays, by equations. Raises what it raises where it cannot be traced or run."""
         import jax
 
         given, more = ([jax.numpy.asarray(a) for a in each] for each in (arrays, named.values()))
@@ -76,6 +76,7 @@ class JaxModel:
     """
 
     inputs: tuple[Input, ...] = ()
+    layers: Mapping[str, RecurrentLayer] = {}
 
     def __init__(self, model: Any) -> None:
         self.model, self.forms, self.own_facts = model, forms_of(model), stated(model)
@@ -84,11 +85,6 @@ class JaxModel:
         self.traced: Traced | None = None
         self.first: Example | None = None
         self.cast = Cast()
-
-    @property
-    def layers(self) -> Mapping[str, RecurrentLayer]:
-        """Those of the layers seen so far that can be read."""
-        return {} if self.traced is None else self.traced.layers
 
     @property
     def remarks(self) -> tuple[str, ...]:
@@ -134,7 +130,9 @@ class JaxModel:
         """Its answer by the equations of its program."""
         assert self.asked is not None
         named = self.asked.named(example)
-        return traced.run(example.arrays, named, example.lengths, emitted, self.cast)
+        run = traced.run(example.arrays, named, example.lengths, emitted, self.cast)
+        self.layers = traced.layers
+        return run
 
     def in_float(self, bits: int) -> "JaxModel | FunctionModel":
         """The same program in float32 or float64. Raises InvalidModel where there is none."""

@@ -41,7 +41,7 @@ class Scan:
     given: Sequence[Any]
 
 
-# Is told of a scan, and says what is to come out of it instead: the final carries and outputs; None for its own.
+# Is told of a scan, and says which final carries and outputs are to come out of it; None for its own.
 Watch = Callable[[Scan], tuple[Sequence[Any], Sequence[Any]] | None]
 
 
@@ -57,13 +57,24 @@ class Program:
         import jax
 
         self.traced = jax.make_jaxpr(function)(*arrays, **more)
+        self.others: dict[Cast, Any] = {}
 
     def run(self, arrays: Sequence[Any], watch: Watch, cast: "Cast") -> list[Array]:
         """The outputs for arrays of those shapes, those that were given by name last."""
         with cast.enabled():
-            constants, inputs = ([cast.array(a) for a in given] for given in (self.traced.consts, arrays))
-            found = evaluated(self.traced.jaxpr, constants, inputs, cast, watch)
-            return [np.asarray(array) for array in found]
+            inputs = [cast.array(array) for array in arrays]
+            traced = self.traced_in(cast, inputs)
+            return [np.asarray(a) for a in evaluated(traced.jaxpr, traced.consts, inputs, Cast(), watch)]
+
+    def traced_in(self, cast: "Cast", inputs: Sequence[Any]) -> Any:
+        """The program in another float."""
+        import jax
+
+        if not cast.changes:
+            return self.traced
+        if cast not in self.others:
+            self.others[cast] = jax.make_jaxpr(function_of(self.traced, cast))(*inputs)
+        return self.others[cast]
 
 
 @dataclass(frozen=True)

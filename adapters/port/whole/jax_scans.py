@@ -82,7 +82,10 @@ def outputs_of(scan: Scan, state: int) -> int | None:
 
 
 def origins(program: Any, given: Sequence[frozenset[int]], multiplied: set[int]) -> list[frozenset[int]]:
-    """Which inputs each output is made of by moving numbers alone. multiplied: takes up what a product takes."""
+    """Which inputs each output is made of, by moving numbers alone.
+
+    multiplied: takes up those of which a product is made.
+    """
     found: dict[Any, frozenset[int]] = dict(zip(program.invars, given, strict=True))
 
     def of(variable: Any) -> frozenset[int]:

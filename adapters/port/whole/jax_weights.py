@@ -49,7 +49,7 @@ def named_layers(
 
 
 def name_in(arrays: Sequence[tuple[str, Array]], layer: RecurrentLayer) -> str:
-    """The name under which a layer's recurrent kernel is kept, without its last part; empty where it is not."""
+    """The name under which a layer's U is kept, without its last part; empty where it is not."""
     U = layer.cells[0].U
     some = set(U[0].tolist())  # whatever the order of gates is
     for name, array in arrays:

@@ -22,7 +22,7 @@ class Call:
     was given or gave none.
     outputs (batch, time, H): None where it gave only `last`, (batch, H).
     lengths (batch,): of padded rows, where the layer was told.
-    unnamed: whether it is a layer, of one direction or two, that is seen and has perhaps no name and no weights.
+    unnamed: whether it is one layer, of one direction or two, that may have no name and no weights to read.
     """
 
     layer: str

@@ -58,7 +58,7 @@ def place_and_cause(walk: Walk, layers: Mapping[str, RecurrentLayer], inputs: Se
 
 
 def mistakes(walk: Walk, layers: Mapping[str, RecurrentLayer]) -> Iterator[Planted]:
-    """Mistakes with what the layers emit, then those that the layers themselves may make, the common first."""
+    """Mistakes with what the layers emit, then those of the layers themselves, the common ones first."""
     names = [call.layer for call in walk.own[0].calls]
     for number, name in enumerate(names):
         after = f"between {name} and {names[number + 1]}" if number + 1 < len(names) else f"after {name}"
