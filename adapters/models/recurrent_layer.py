@@ -32,6 +32,7 @@ class RecurrentLayer:
     cell ... return_sequences: as in `reference.Case`.
     outputs_reversed: whether a reverse layer's outputs are in the order of its steps, the last input
     first, as Keras's go_backwards and flax's reverse leave them.
+    stateful: whether it keeps its state from call to call, as Keras's stateful layers do.
     assumed: the fields that the file does not tell, so that they have the usual values.
     Raises ValueError when they do not fit together.
     """
@@ -46,6 +47,7 @@ class RecurrentLayer:
     merge_mode: str | None = None
     return_sequences: bool = True
     outputs_reversed: bool = False
+    stateful: bool = False
     assumed: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

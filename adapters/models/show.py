@@ -48,6 +48,7 @@ def conventions(layer: RecurrentLayer) -> list[str]:
         "merge_mode": f"bidirectional, {layer.merge_mode}" if layer.merge_mode else "",
         "reverse": "backwards" if layer.reverse else "",
         "outputs_reversed": "outputs in the order of the steps" if layer.outputs_reversed else "",
+        "stateful": "keeps its state from call to call" if layer.stateful else "",
         "return_sequences": "all outputs" if layer.return_sequences else "last output only",
     }
     return [f"{words}{'?' * (name in layer.assumed)}" for name, words in said.items() if words]

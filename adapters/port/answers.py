@@ -93,14 +93,17 @@ def check_many_rows(live: LiveLayer, seed: int) -> tuple[list[Verdict], str]:
     return verdicts, f"drift: {whole.reason}" if whole.reason else ""
 
 
-def likely_cause(live: LiveLayer, wrong: Verdict, seed: int) -> str:
-    """The explanation of a wrong answer together with others to the same weights; else its reason."""
+def likely_cause(live: LiveLayer, wrong: Verdict, seed: int, unknown: str = "") -> str:
+    """The explanation of a wrong answer together with others to the same weights.
+
+    unknown: what is told where nothing explains it, in place of the verdict's reason.
+    """
     cases = [wrong.case, *telling(live.layer, seed, **takes(live))]
     answers = list(wrong_answers(live, cases))
     if not answers:
         return wrong.reason
     diagnosis = diagnose(answers, live.facts.arithmetic(live.layer.dtype))
-    return str(diagnosis) if diagnosis.explanations else f"{wrong.reason} ({diagnosis})"
+    return str(diagnosis) if diagnosis.explanations else f"{unknown or wrong.reason} ({diagnosis})"
 
 
 def wrong_answers(live: LiveLayer, cases: Sequence[Case]) -> Iterator[Answer]:

@@ -14,6 +14,7 @@ from rnn_lockstep.adapters.models.live.way import INITIAL_STATE
 from rnn_lockstep.adapters.models.options import settled
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer
 from rnn_lockstep.adapters.one_line import printable
+from rnn_lockstep.adapters.port.again import carried_on, unsteady
 from rnn_lockstep.adapters.port.answers import (
     check_many_rows,
     check_sequences,
@@ -23,6 +24,7 @@ from rnn_lockstep.adapters.port.answers import (
     summary,
 )
 from rnn_lockstep.adapters.port.endpoint import Endpoint, endpoint
+from rnn_lockstep.adapters.port.padding import OF_BACKENDS, convention_notes, shown_by
 from rnn_lockstep.adapters.port.verdict import PortVerdict
 from rnn_lockstep.adapters.port.weights import WeightsDiff, weights_diff
 from rnn_lockstep.reference import Verdict
@@ -78,10 +80,15 @@ def check_pair(pair: "Pair", examples: int = EXAMPLES, seed: int = 0) -> PortVer
         more = check_sequences(live, examples, seed)
         asked = f"{asked}\n  sequences: {summary(live, more)}"
         verdicts += more
-    pair = pair.with_notes(*live.notes(), *source_notes(pair, examples, seed))
-    if verdicts[-1].status == "mismatch" and not live.way.bare:
-        pair = pair.with_notes(*layer_notes(pair, seed))
-    cause = cause_of(pair, live, verdicts[-1], seed)
+    pair = pair.with_notes(
+        *live.notes(), *source_notes(pair, examples, seed), *padding_notes(pair, live, seed)
+    )
+    alone = alone_matches(pair, seed) if verdicts[-1].status == "mismatch" and not live.way.bare else ""
+    pair = pair.with_notes(*filter(None, [alone]))
+    cause = cause_of(pair, live, verdicts[-1], seed, alone)
+    if pair.target.model is not None and verdicts[-1].status == "match" and not cause:
+        cause, note = carried_on(live, pair.source_layer.stateful, seed)
+        pair = pair.with_notes(*filter(None, [note]))
     return pair.verdict(deciding(verdicts), cause, asked, compared_only(pair, live, verdicts))
 
 
@@ -198,9 +205,8 @@ def source_notes(pair: Pair, examples: int, seed: int) -> list[str]:
     """A note where a live source does not compute itself what its weights say, or cannot be asked."""
     if pair.source.model is None:
         return []
-    layer = pair.source_layer
     try:
-        live = connect(pair.source.ways(layer, layer.name), layer)
+        live = source_asked(pair)
     except (InvalidModel, WrongForm) as error:
         return [f"the source was not asked itself: {error}"]
     last = check_sequences(live, min(examples, FEW), seed)[-1]
@@ -209,16 +215,35 @@ def source_notes(pair: Pair, examples: int, seed: int) -> list[str]:
     return [f"the source itself does not compute what its weights say: {likely_cause(live, last, seed)}"]
 
 
-def layer_notes(pair: Pair, seed: int) -> list[str]:
-    """A note where a model that is wrong has a layer that is right: then the mistake is around it."""
+def source_asked(pair: Pair) -> LiveLayer:
+    """The source's own model, to be asked. Raises InvalidModel and WrongForm."""
+    layer = pair.source_layer
+    return connect(pair.source.ways(layer, layer.name), layer)
+
+
+def padding_notes(pair: Pair, target: LiveLayer, seed: int) -> list[str]:
+    """A note where a live target leaves something else on padding than the source does."""
+    if pair.target.model is None:
+        return []
+    of_source = OF_BACKENDS.get(pair.source.backends[0], "")
+    if pair.source.model is not None:
+        try:
+            of_source = shown_by(source_asked(pair), seed)
+        except (InvalidModel, WrongForm):  # told already
+            return []
+    return convention_notes(target, of_source, seed)
+
+
+def alone_matches(pair: Pair, seed: int) -> str:
+    """A line where a model that is wrong has a layer that is right: then the mistake is around it."""
     ways = pair.target.ways(pair.target_layer, pair.target_name)
     try:
         alone = connect([way for way in ways if way.bare], pair.source_layer)
     except (InvalidModel, WrongForm):
-        return []
+        return ""
     if check_sequences(alone, FEW, seed)[-1].status != "match":
-        return []
-    return [f"layer {pair.name} alone matches: what is wrong is what the model does before or after it"]
+        return ""
+    return f"layer {pair.name} alone matches: what is wrong is what the model does before or after it"
 
 
 def deciding(verdicts: Sequence[Verdict]) -> Verdict:
@@ -226,12 +251,17 @@ def deciding(verdicts: Sequence[Verdict]) -> Verdict:
     return next((v for v in reversed(verdicts) if v.status != "inconclusive"), verdicts[-1])
 
 
-def cause_of(pair: Pair, live: LiveLayer, last: Verdict, seed: int) -> str:
-    """The likely cause of a mismatch, in words; empty where there is none."""
+def cause_of(pair: Pair, live: LiveLayer, last: Verdict, seed: int, alone: str = "") -> str:
+    """The likely cause of a mismatch, in words; empty where there is none.
+
+    alone: a line where the layer alone is right.
+    """
     wrong = last.status == "mismatch"
+    if wrong and pair.target.model is not None and (why := unsteady(live, seed)):
+        return why
     if pair.diff and pair.diff.cause and (wrong or live.way.bare):
         return pair.diff.cause
-    return likely_cause(live, last, seed) if wrong else ""
+    return likely_cause(live, last, seed, alone) if wrong else ""
 
 
 def in_words(layer: RecurrentLayer) -> str:

@@ -3,7 +3,7 @@
 Found are SimpleRNN, GRU and LSTM, RNN of their cells or of several stacked ones, CuDNNGRU and CuDNNLSTM of
 Keras 2, and Bidirectional ones of all these, in Sequential and functional models, nested and in wrappers
 as TimeDistributed. Not part of what is compared, as it does not change the answer: dropout, which is for
-training, `stateful`, `unroll`, `implementation`, `time_major`, and a policy's dtype to compute in.
+training, `unroll`, `implementation`, `time_major`, and a policy's dtype to compute in.
 """
 
 import re
@@ -182,6 +182,7 @@ class _Walk:
             "reverse": backwards,
             "return_sequences": sequences,
             "outputs_reversed": backwards and sequences,
+            "stateful": flag(config, "stateful", False, name),
         }
         found = [
             LayerConfig(

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from rnn_lockstep.adapters.backends.runtimes import UNKNOWN, stated
 from rnn_lockstep.adapters.backends.torch_adapter import as_array, as_tensor
 from rnn_lockstep.adapters.models.live.foreign import foreign_code
 from rnn_lockstep.adapters.models.live.signature import Signature
-from rnn_lockstep.adapters.models.live.way import INITIAL_STATE, LENGTHS, Way, WrongForm
+from rnn_lockstep.adapters.models.live.way import INITIAL_STATE, LENGTHS, Way, WrongForm, reset
 from rnn_lockstep.reference import Case
 from rnn_lockstep.reference.oracle.validation import Array
 
@@ -121,4 +122,5 @@ def ways(function: Callable[..., Any], signature: Signature, name: str) -> Itera
     for form in forms:
         for what, convert in conversions():
             call = Call(function, signature, convert, **form)
-            yield Way(f"{name}, called with {what}", call, call.facts, call.takes)
+            forget = partial(reset, function)
+            yield Way(f"{name}, called with {what}", call, call.facts, call.takes, reset=forget)

@@ -36,11 +36,16 @@ class LiveLayer:
     before: tuple[str, ...] = ()
 
     def run(self, case: Case) -> Trace:
-        """The answer to a case of the layer, with zeros on padding, whatever the model left there.
+        """The answer to a case of the layer, the model having forgotten all others.
 
-        The case's initial state and lengths are given where the model takes them, and final states are
-        None where it does not return them.
+        There are zeros on padding, whatever the model left there. The case's initial state and lengths are
+        given where the model takes them, and final states are None where it does not return them.
         """
+        self.way.reset()
+        return self.run_next(case)
+
+    def run_next(self, case: Case) -> Trace:
+        """The same, but the model may remember the call before."""
         with np.errstate(all="ignore"):
             outputs, *states = self.way.call(case)
         if case.return_sequences and outputs.ndim == 3:
@@ -98,6 +103,7 @@ def connect(ways: Iterable[Way], layer: RecurrentLayer) -> LiveLayer:
 def connect_by(way: Way, layer: RecurrentLayer) -> LiveLayer:
     """The model as its first answer shows it. Raises WrongForm, and whatever the model raises."""
     case = first_question(way, layer)
+    way.reset()
     answer = way.call(case)
     if not answer:
         raise WrongForm("it returned nothing")

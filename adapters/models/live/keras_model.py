@@ -1,6 +1,7 @@
 """Live Keras layers and models: `SimpleRNN`, `GRU`, `LSTM`, `RNN` of one of their cells, `Bidirectional`."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from rnn_lockstep.adapters.backends.contract import Facts
@@ -46,8 +47,6 @@ def read(layer: Any) -> RecurrentLayer:
     if both and layer.merge_mode is None:
         raise InvalidModel(f"{layer.name}: has merge_mode=None, two outputs; needs concat, sum, mul or ave")
     parts = [layer.forward_layer, layer.backward_layer] if both else [layer]
-    if any(getattr(part, "stateful", False) for part in parts):
-        raise InvalidModel(f"{layer.name}: is stateful: what it answers depends on what it was asked before")
     cell = parts[0].cell
     kind = CLASSES.get(type(cell).__name__)
     if kind is None or any(type(part.cell) is not type(cell) for part in parts):
@@ -62,6 +61,7 @@ def read(layer: Any) -> RecurrentLayer:
             merge_mode=layer.merge_mode if both else None,
             return_sequences=bool(layer.return_sequences),
             outputs_reversed=not both and bool(layer.go_backwards and layer.return_sequences),
+            stateful=any(bool(getattr(part, "stateful", False)) for part in parts),
         )
     except ValueError as error:
         raise InvalidModel(f"{layer.name}: {error}") from None
@@ -94,7 +94,7 @@ def ways(model: Any, layer: str | None) -> Iterator[Way]:
     chosen = inner.get(layer) if layer is not None else None
     if chosen is None and not any(found is model for found in inner.values()):
         name = f"the model {model.name}"
-        yield Way(name, lambda case: answered(model, tensor(case.inputs)), facts)
+        yield Way(name, lambda case: answered(model, tensor(case.inputs)), facts, reset=partial(reset, model))
     if chosen is None and len(inner) == 1:
         [chosen] = inner.values()
     if chosen is not None:
@@ -108,7 +108,15 @@ def ways(model: Any, layer: str | None) -> Iterator[Way]:
             takes,
             bare=True,
             part=chosen is not model,
+            reset=partial(reset, chosen),
         )
+
+
+def reset(model: Any) -> None:
+    """Let the recurrent layers of a model forget the state that they keep from call to call."""
+    for layer in recurrent(model).values():
+        if getattr(layer, "stateful", False):
+            layer.reset_state()
 
 
 def asked(layer: Any, case: Case) -> list[Array]:

@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
+from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -16,7 +17,7 @@ from rnn_lockstep.adapters.models.files import reading, torch_derived, torch_key
 from rnn_lockstep.adapters.models.live.calling import Call, as_numpy
 from rnn_lockstep.adapters.models.live.foreign import foreign_code
 from rnn_lockstep.adapters.models.live.signature import signature_of
-from rnn_lockstep.adapters.models.live.way import INITIAL_STATE, LENGTHS, Way
+from rnn_lockstep.adapters.models.live.way import INITIAL_STATE, LENGTHS, Way, reset
 from rnn_lockstep.adapters.models.recurrent_layer import Found, InvalidModel, RecurrentLayer, read_or_reason
 from rnn_lockstep.reference import Case, Weights
 from rnn_lockstep.reference.oracle.validation import Array
@@ -38,7 +39,10 @@ def layers(module: Any) -> list[Found]:
     import torch
 
     if not isinstance(module, torch.jit.ScriptModule):
-        return [read_or_reason(name, read, name, found) for name, found in recurrent(module).items()]
+        return [
+            read_or_reason(name, read, name, m, wrapper_of(module, m))
+            for name, m in recurrent(module).items()
+        ]
     return torch_keys.layers_of({key: as_numpy(t).copy() for key, t in module.state_dict().items()})
 
 
@@ -50,12 +54,32 @@ def recurrent(module: Any) -> dict[str, Any]:
     return {torch_keys.plain_name(name) or MODES[m.mode][0]: m for name, m in found.items()}
 
 
-def read(name: str, module: Any) -> RecurrentLayer:
-    """A RecurrentLayer of one of torch's modules, which cannot tell whether only its last output is used."""
+def wrapper_of(model: Any, module: Any) -> Any:
+    """The module around a recurrent one that has its weights and gives it them when called; or None.
+
+    As `WeightDrop` of AWD-LSTM and fastai: it has weight_hh_l0_raw, and drops out of that in training.
+    """
+    around = (m for m in model.modules() if any(child is module for child in m.children()))
+    return next((m for m in around if any(map(torch_derived.is_part, tensors_in(m)))), None)
+
+
+def tensors_in(module: Any) -> dict[str, Any]:
+    """The parameters and buffers of a module itself, by name."""
+    return dict(chain(module.named_parameters(recurse=False), module.named_buffers(recurse=False)))
+
+
+def read(name: str, module: Any, wrapper: Any = None) -> RecurrentLayer:
+    """A RecurrentLayer of one of torch's modules, which cannot tell whether only its last output is used.
+
+    wrapper: the module around it that gives it weights, if any: then its own are those of the last call.
+    """
     cell, activation = MODES[module.mode]
-    own = chain(module.named_parameters(recurse=False), module.named_buffers(recurse=False))
+    own = tensors_in(module)
+    if wrapper is not None:
+        given = tensors_in(wrapper)
+        own = {key: own[key] for key in own if f"{key}_raw" not in given} | given
     try:  # where a hook makes weights of others, the attribute is what it made last
-        made = torch_derived.resolved({name: as_numpy(tensor) for name, tensor in own})
+        made = torch_derived.resolved({name: as_numpy(tensor) for name, tensor in own.items()})
         reading.need_arrays(made.values())
     except ValueError as error:
         raise InvalidModel(f"{name}: {error}") from None
@@ -89,7 +113,8 @@ def ways(module: Any, layer: str | None) -> Iterator[Way]:
         [(layer, chosen)] = inner.items()
     if chosen is not None:
         name = f"torch.nn.{type(chosen).__name__}" if chosen is module else f"its layer {layer} alone"
-        yield alone(name, str(layer), chosen, part=chosen is not module and can_run(module))
+        wrapper = wrapper_of(module, chosen)
+        yield alone(name, str(layer), chosen, part=chosen is not module and can_run(module), wrapper=wrapper)
 
 
 def can_run(module: Any) -> bool:
@@ -100,22 +125,23 @@ def can_run(module: Any) -> bool:
     return getattr(forward, "__func__", forward) is not torch.nn.Module.forward
 
 
-def alone(name: str, layer: str, module: Any, part: bool = False) -> Way:
+def alone(name: str, layer: str, module: Any, part: bool = False, wrapper: Any = None) -> Way:
     """The way to ask one of torch's recurrent modules, called `layer` in its model. Raises InvalidModel.
 
     part: whether the model has a forward, which is not run.
+    wrapper: the module around it that gives it weights, and is called in its place.
     """
-    read(layer, module)  # what cannot be read cannot be compared
+    read(layer, module, wrapper)  # what cannot be read cannot be compared
 
     def wider() -> Way:
         with foreign_code():
-            wide = deepcopy(module).double()
-        return alone(f"{name} in float64", layer, wide, part)
+            inner, around = (m.double() if m is not None else m for m in deepcopy([module, wrapper]))
+        return alone(f"{name} in float64", layer, inner, part, around)
 
     time_first = f"{layer} has batch_first=False: whether the model gives it time first was not seen"
     return Way(
         name,
-        lambda case: asked(module, case),
+        lambda case: asked(module, case, wrapper or module),
         lambda: facts_of(module),
         frozenset({INITIAL_STATE, LENGTHS}),
         bare=True,
@@ -135,7 +161,8 @@ def forward(module: Any) -> Iterator[Way]:
         forms.append({"stateless": True})
     for form in forms:
         call = Call(module, signature, place, **form)
-        yield Way(name, quietly(module, call), lambda: facts_of(module), call.takes)
+        forget = partial(reset, module)
+        yield Way(name, quietly(module, call), lambda: facts_of(module), call.takes, reset=forget)
 
 
 def quietly(module: Any, call: Callable[[Case], list[Array]]) -> Callable[[Case], list[Array]]:
@@ -148,8 +175,11 @@ def quietly(module: Any, call: Callable[[Case], list[Array]]) -> Callable[[Case]
     return called
 
 
-def asked(module: Any, case: Case) -> list[Array]:
-    """The answer of one of torch's recurrent modules, to packed sequences where the case has lengths."""
+def asked(module: Any, case: Case, called: Any) -> list[Array]:
+    """The answer of one of torch's recurrent modules, to packed sequences where the case has lengths.
+
+    called: the module itself, or one around it that is called in its place.
+    """
     import torch
 
     rnn, tensor = torch.nn.utils.rnn, tensors_of(module)
@@ -157,17 +187,17 @@ def asked(module: Any, case: Case) -> list[Array]:
     if case.initial_state is not None:
         states = tuple(tensor(case.by_cell(state)) for state in case.start)
         state = states if len(states) > 1 else states[0]
-    with evaluated(module):
+    with evaluated(called):
         inputs = tensor(case.inputs)
         if case.padded:
             lengths = torch.from_numpy(case.valid.sum(axis=1))
             inputs = rnn.pack_padded_sequence(inputs, lengths, batch_first=True, enforce_sorted=False)
-            outputs, final = module(inputs, state)
+            outputs, final = called(inputs, state)
             outputs, _ = rnn.pad_packed_sequence(outputs, batch_first=True, total_length=case.time)
         elif module.batch_first:
-            outputs, final = module(inputs, state)
+            outputs, final = called(inputs, state)
         else:
-            outputs, final = module(inputs.transpose(0, 1), state)
+            outputs, final = called(inputs.transpose(0, 1), state)
             outputs = outputs.transpose(0, 1)
     return [as_numpy(array) for array in (outputs, *(final if isinstance(final, tuple) else (final,)))]
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -26,6 +27,7 @@ class Way:
     part: whether that is a part of a model, the rest of which is not run.
     remarks: lines to be known of what is asked.
     wider: makes a way to ask a copy in float64, or None where that cannot be done.
+    reset: lets the model forget what it keeps from call to call.
     """
 
     name: str
@@ -36,9 +38,19 @@ class Way:
     part: bool = False
     remarks: tuple[str, ...] = ()
     wider: Callable[[], "Way | None"] = lambda: None
+    reset: Callable[[], None] = lambda: None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "name", printable(self.name))
+
+
+def reset(model: Any) -> None:
+    """Forget the state that a model keeps from call to call, where it has a method for that."""
+    for name in ("reset_states", "reset_state", "reset"):
+        method: Callable[[], None] | None = getattr(model, name, None)
+        if callable(method):
+            method()
+            return
 
 
 class WrongForm(Exception):

@@ -5,30 +5,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from rnn_lockstep.adapters.port.whole.allowance import Beside
+from rnn_lockstep.adapters.port.whole.allowance import Beside, allowance
 from rnn_lockstep.adapters.port.whole.inputs import Example, Input
 from rnn_lockstep.adapters.port.whole.model import Call
+from rnn_lockstep.adapters.port.whole.plain_causes import FUNCTIONS, Function, is_near, late, plain_causes
 from rnn_lockstep.adapters.port.whole.walk import Change, Walk
 from rnn_lockstep.reference.oracle.validation import Array
 
-SAME = 2.0**-16  # of the largest magnitude: two tensors that are so near each other are explained
-FEWEST = 4  # numbers that have to be explained
-
-Function = Callable[[Array], Array]
-
-
-def softmax(x: Array) -> Array:
-    """The softmax over the last axis."""
-    e = np.exp(x - x.max(axis=-1, keepdims=True))
-    return np.asarray(e / e.sum(axis=-1, keepdims=True))
-
-
-ACTIVATIONS: dict[str, Function] = {
-    "relu": lambda x: np.maximum(x, 0),
-    "tanh": np.tanh,
-    "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
-    "softmax": softmax,
-}
+QUICK = 2_000  # numbers that a question gives at most, where mistakes are planted
+ROWS = 5  # of an embedding, that are told
 
 
 def of_outputs(function: Function) -> Change:
@@ -58,11 +43,6 @@ def last_is(step: int) -> Change:
     return change
 
 
-def late(steps: Array) -> Array:
-    """The steps one later, the first one zeros."""
-    return np.concatenate([np.zeros_like(steps[:, :1]), steps[:, :-1]], axis=1)
-
-
 def last_steps(call: Call) -> Array | None:
     """The outputs of each row's last step."""
     if call.outputs is None or call.lengths is None:
@@ -81,7 +61,7 @@ def exchanged(call: Call) -> Call:
 
 # What a port may do with what a layer emits, in words with the layer's name.
 EMITTED: dict[str, Change] = {
-    **{f"the port applies {n} to the outputs of {{}}": of_outputs(f) for n, f in ACTIVATIONS.items()},
+    **{f"the port applies {n} to the outputs of {{}}": of_outputs(f) for n, f in FUNCTIONS.items()},
     "(h, c) of {} is handed on as (c, h)": lambda call: replace(call, final=call.final[::-1]),
     "the final state of {} is not handed on: zeros are": lambda call: replace(
         call, final=tuple(np.zeros_like(state) for state in call.final)
@@ -131,9 +111,57 @@ def cause_of(walk: Walk, segment: int, tensors: Sequence[Sequence[Beside]], inpu
     first, *rest = zip(*tensors, strict=True)
     if not are_same(first) and all(map(are_same, rest)) and (direct := next(plain_causes(first), "")):
         return direct
-    telling = sorted(range(len(tensors)), key=lambda k: -tensors[k][0].target.size)[:3]
-    found = [words for words, runs in planted(walk, segment, inputs) if all(map(runs, telling))]
+    if segment == 0 and (rows := wrong_rows(walk, [each[0] for each in tensors])):
+        return rows
+    if added := next(added_by(walk, segment, [each[0] for each in tensors]), ""):
+        return added
+    found = [words for words, runs in planted(walk, segment, inputs) if all(map(runs, telling(walk)))]
     return found[0] if found else ""
+
+
+def telling(walk: Walk) -> list[int]:
+    """The numbers of the questions that tell most: the largest of those that are quickly asked."""
+    sizes = {k: example.arrays[0].size for k, example in enumerate(walk.examples)}
+    quick = [k for k, size in sizes.items() if size <= QUICK] or list(sizes)
+    return sorted(quick, key=lambda k: -sizes[k])[:3]
+
+
+def wrong_rows(walk: Walk, tensors: Sequence[Beside]) -> str:
+    """The integers whose rows of an embedding are not the source's; empty where these are not the cause.
+
+    tensors: what the first layer is given, by question.
+    """
+    allowed = allowance(tensors)
+    for number, first in enumerate(walk.examples[0].arrays):
+        if first.dtype.kind not in "iu":
+            continue
+        wrong, right = set[int](), set[int]()
+        for example, tensor in zip(walk.examples, tensors, strict=True):
+            tokens, here = example.arrays[number], np.ones(1, bool) if tensor.valid is None else tensor.valid
+            if tensor.wrong_shape or tensor.target.shape[:-1] != tokens.shape:
+                return ""
+            tokens = tokens[np.broadcast_to(here, tokens.shape)]
+            far = (tensor.deviation.reshape(len(tokens), -1) > allowed).any(axis=1)
+            wrong |= set(tokens[far].tolist())
+            right |= set(tokens[~far].tolist())
+        if wrong and not wrong & right and len(wrong) <= len(right):
+            some = ", ".join(map(str, sorted(wrong)[:ROWS])) + ", ..." * (len(wrong) > ROWS)
+            return f"the embedding: {len(wrong)} of {len(wrong | right)} rows are not the source's, {some}"
+    return ""
+
+
+def added_by(walk: Walk, segment: int, tensors: Sequence[Beside]) -> Iterator[str]:
+    """What of the layers before is added, or is not, to what comes out of a segment, by question."""
+    if any(each.wrong_shape for each in tensors):
+        return
+    more = [each.target.astype(np.float64) - each.narrow for each in tensors]
+    for place in reversed(range(segment)):
+        calls = [walk.target_call(k, place) for k in range(len(tensors))]
+        name = walk.places[place].name
+        for what, arrays in (("is given", [c.inputs for c in calls]), ("emits", [c.outputs for c in calls])):
+            for who, sign in (("the port adds", 1), ("the source adds, and the port does not,", -1)):
+                if all(a is not None and is_near(m, sign * a) for m, a in zip(more, arrays, strict=True)):
+                    yield f"{who} what {name} {what}, as a residual connection"
 
 
 def planted(walk: Walk, segment: int, inputs: Sequence[Input]) -> Iterator[tuple[str, Callable[[int], bool]]]:
@@ -167,42 +195,3 @@ def planted(walk: Walk, segment: int, inputs: Sequence[Input]) -> Iterator[tuple
 def are_same(tensors: Sequence[Beside]) -> bool:
     """Tell whether the target's tensors are the source's, to within what two roundings may be apart."""
     return all(not t.wrong_shape and is_near(t.part(t.target), t.expected) for t in tensors)
-
-
-def is_near(one: Array, other: Array) -> bool:
-    """Tell whether two arrays are the same but for rounding."""
-    if one.shape != other.shape:
-        return False
-    scale = float(np.abs(other).max(initial=0))
-    return bool(np.abs(one - other).max(initial=0) <= SAME * scale)
-
-
-def plain_causes(tensors: Sequence[Beside]) -> Iterator[str]:
-    """Causes that are seen by one tensor alone, in all questions: it is the source's, but for one change."""
-    pairs = [
-        (t.target.astype(np.float64), (t.narrow if t.wide is None else t.wide).astype(np.float64))
-        for t in tensors
-    ]
-    if sum(target.size for target, _ in pairs) < FEWEST:
-        return
-
-    def always(change: Callable[[Array, Array], bool]) -> bool:
-        return all(change(target, source) for target, source in pairs)
-
-    if always(lambda t, s: t.ndim > 1 and is_near(t.swapaxes(0, 1), s)):
-        yield "batch and time are exchanged: batch_first is missing, or is not what the code around it means"
-    for name, function in ACTIVATIONS.items():
-        if always(lambda t, s, f=function: is_near(t, f(s))):  # type: ignore[misc]
-            yield f"the source has nothing, the port applies {name}"
-        if always(lambda t, s, f=function: is_near(f(t), s)):  # type: ignore[misc]
-            yield f"the source applies {name}, the port does not"
-    if always(lambda t, s: t.ndim == 3 and is_near(t[:, ::-1], s)):
-        yield "it is in the other order of time"
-    if always(lambda t, s: t.ndim == 3 and is_near(t, late(s))):
-        yield "it is one step late"
-    same = [(t, s) for t, s in pairs if t.shape == s.shape]
-    if len(same) == len(pairs):
-        target, source = (np.concatenate([pair[k].ravel() for pair in same]) for k in (0, 1))
-        factor = float(target @ source) / (float(source @ source) or 1)
-        if not is_near(target, source) and is_near(target, factor * source):
-            yield f"it is {factor:.6g} times what the source has"

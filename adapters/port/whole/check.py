@@ -8,20 +8,23 @@ import numpy as np
 
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel
 from rnn_lockstep.adapters.one_line import with_type
-from rnn_lockstep.adapters.port.weights import weights_diff
-from rnn_lockstep.adapters.port.whole.allowance import Found, compared
-from rnn_lockstep.adapters.port.whole.causes import cause_of
-from rnn_lockstep.adapters.port.whole.inputs import Example, Input, examples_of
-from rnn_lockstep.adapters.port.whole.layers import layer_found
+from rnn_lockstep.adapters.port.whole.allowance import Beside, Found, compared
+from rnn_lockstep.adapters.port.whole.causes import cause_of, telling
+from rnn_lockstep.adapters.port.whole.inputs import Example, Input, examples_of, not_given
+from rnn_lockstep.adapters.port.whole.layers import instead_of, layer_found, missing_layers, weights_cause
 from rnn_lockstep.adapters.port.whole.model import Run, WholeModel
 from rnn_lockstep.adapters.port.whole.outputs_alone import place_and_cause
+from rnn_lockstep.adapters.port.whole.padding import padding_notes
 from rnn_lockstep.adapters.port.whole.pairing import Place, layer_of, places
+from rnn_lockstep.adapters.port.whole.parameters import not_found
+from rnn_lockstep.adapters.port.whole.parting import parting
 from rnn_lockstep.adapters.port.whole.verdict import Line, WholeVerdict
 from rnn_lockstep.adapters.port.whole.walk import Walk
 from rnn_lockstep.reference.oracle.validation import Array
 
 EXAMPLES = 8
 AGAIN = 1e-6  # of the largest magnitude: a second answer that is further off is another answer
+WHOLE = "the whole model"
 UNSEEN = "what is inside of it was not compared layer by layer: "
 
 
@@ -75,6 +78,7 @@ class WholePair:
             for end, model in (("source", self.source), ("target", self.target))
             for each in getattr(model, "remarks", ())
         ]
+        notes += [] if self.brought else not_given(self.inputs, examples)
         if (more := len(answers[0].outputs) - len(own[0].outputs)) > 0:
             notes.append(f"the last {more} of the target's outputs were not compared: the source has none")
         return concluded(self, walk, replace(told, notes=tuple(notes)))
@@ -181,7 +185,9 @@ def seen_places(
 
 def concluded(pair: WholePair, walk: Walk, told: WholeVerdict) -> WholeVerdict:
     """The verdict, by what is found at each place in order."""
-    whole = whole_line(walk)
+    outputs = whole_outputs(walk)
+    whole = whole_line(outputs)
+    told = replace(told, notes=(*told.notes, *padding_notes(outputs)))
     try:
         lines = list(lines_of(pair, walk)) if walk.places else []
     except Exception as error:  # of a model that cannot be made to emit another's numbers
@@ -210,18 +216,19 @@ def left_out(walk: Walk) -> str:
 def lines_of(pair: WholePair, walk: Walk) -> Iterator[Line]:
     """The finding at each place, in the order in which a model gets there, up to what a mistake reaches."""
     for segment, name in enumerate(walk.segments()[: walk.fitting + 1]):
-        yield segment_line(walk, segment, name, pair.inputs)
+        yield segment_line(pair, walk, segment, name)
         if segment < walk.fitting:
             yield layer_line(pair, walk, segment)
 
 
-def segment_line(walk: Walk, segment: int, name: str, inputs: Sequence[Input]) -> Line:
+def segment_line(pair: WholePair, walk: Walk, segment: int, name: str) -> Line:
     """The finding on a segment, over all questions."""
     tensors = [walk.tensors(segment, k, *runs) for k, runs in enumerate(walk.forced)]
     found = by_tensor(tensors, varies=False)
     status, text = summed_up(found)
     if status == "mismatch":
-        text = told_with(cause_of(walk, segment, tensors, inputs), text)
+        cause = cause_of(walk, segment, tensors, pair.inputs)
+        text = told_with(cause or parted(pair, walk, segment), text)
     return Line(name, status, text)
 
 
@@ -240,6 +247,8 @@ def layer_line(pair: WholePair, walk: Walk, number: int) -> Line:
     ]
     assert mine is not None  # of the source, only what can be read has a place
     found = layer_found(place, (mine, its), calls, pair.target, pair.options)
+    if found.status == "mismatch" and its and (other := instead_of(mine, its, pair.source)):
+        return Line(name, found.status, f"its weights are those of the source's {other}")
     return Line(name, found.status, str(found))
 
 
@@ -261,14 +270,18 @@ def told_with(cause: str, text: str) -> str:
     return f"{cause} ({text})" if cause else text
 
 
-def whole_line(walk: Walk) -> Line:
-    """The finding on the outputs of the two models, each running by itself."""
+def whole_outputs(walk: Walk) -> list[list[Beside]]:
+    """The outputs of the two models, each running by itself, by question."""
     wide = walk.wide
     exact = [None if wide is None else wide.run(each) for each in walk.examples]
-    tensors = [walk.outputs(k, *runs) for k, runs in enumerate(zip(walk.own, exact, strict=True))]
+    return [walk.outputs(k, *runs) for k, runs in enumerate(zip(walk.own, exact, strict=True))]
+
+
+def whole_line(tensors: Sequence[Sequence[Beside]]) -> Line:
+    """The finding on outputs, by question."""
     if not all(tensors):
-        return Line("the whole model", "mismatch", "it returns no outputs")
-    return Line("the whole model", *summed_up(by_tensor(tensors, varies=True)))
+        return Line(WHOLE, "mismatch", "it returns no outputs")
+    return Line(WHOLE, *summed_up(by_tensor(tensors, varies=True)))
 
 
 def whole_cause(pair: WholePair, walk: Walk) -> str:
@@ -276,22 +289,26 @@ def whole_cause(pair: WholePair, walk: Walk) -> str:
 
     By the weights, or by a mistake that makes the same of the source's outputs.
     """
-    if cause := weights_cause(pair):
+    if cause := missing_layers(walk, pair.source, pair.target):
+        return f"{WHOLE}: {cause}"
+    if cause := weights_cause(pair.source, pair.target):
         return cause
     alone = replace(walk, places=())
     cause = place_and_cause(alone, pair.source.layers, pair.inputs)
-    return told_with(cause, whole_line(alone).text) if cause else ""
+    if not cause and (lost := lost_arrays(pair)):
+        cause = f"{WHOLE}: {lost}"
+    return told_with(cause, whole_line(whole_outputs(alone)).text) if cause else ""
 
 
-def weights_cause(pair: WholePair) -> str:
-    """The first recurrent layer whose weights are not the source's, and how; empty where there is none."""
-    mine, its = list(pair.source.layers.values()), list(pair.target.layers.values())
-    if len(mine) != len(its):
-        return ""
-    for ours, theirs in zip(mine, its, strict=True):
-        if (diff := weights_diff(ours, theirs)).cause:
-            return f"{theirs.name} itself: {diff.cause}"
-    return ""
+def parted(pair: WholePair, walk: Walk, segment: int) -> str:
+    """Which arrays the target has not, and where within a segment the models part, in words; or empty."""
+    k = telling(walk)[0]
+    return "; ".join(filter(None, [lost_arrays(pair), parting(walk, pair.target, segment, k)]))
+
+
+def lost_arrays(pair: WholePair) -> str:
+    """The source's arrays that the target has not, in words; empty where that tells nothing."""
+    return not_found(pair.source.parameters(), pair.target.parameters())
 
 
 def in_words(inputs: Sequence[Input], examples: Sequence[Example]) -> str:

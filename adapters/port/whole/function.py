@@ -1,7 +1,7 @@
 """Whole models that are functions on arrays, of JAX or NumPy: what is inside is not seen."""
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
@@ -15,7 +15,7 @@ from rnn_lockstep.adapters.models.live.signature import signature_of
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer
 from rnn_lockstep.adapters.one_line import with_type
 from rnn_lockstep.adapters.port.whole.inputs import Example, Input
-from rnn_lockstep.adapters.port.whole.model import Emitted, Run, arrays_in
+from rnn_lockstep.adapters.port.whole.model import Emitted, Inner, Run, arrays_in
 from rnn_lockstep.reference.oracle.validation import Array
 
 
@@ -74,6 +74,14 @@ class FunctionModel:
         if bits != 64:
             raise InvalidModel("a function cannot be run in another dtype")
         return FunctionModel(self.function, wide=True)
+
+    def inner(self, example: Example, emitted: Emitted | None = None) -> Sequence[Inner]:
+        """None: what is inside of a function is not seen."""
+        return ()
+
+    def parameters(self) -> Mapping[str, Array]:
+        """None: what is inside of a function is not seen."""
+        return {}
 
     def alone(self, layer: str) -> Any:
         """Raise InvalidModel: the layers of a function are not seen."""

@@ -15,6 +15,9 @@ from rnn_lockstep.reference.oracle.validation import Array
 # Batch and time of the first examples, never the same where they tell something; later ones are drawn.
 SMALL = ((2, 3), (1, 1), (3, 5), (4, 2), (2, 9), (5, 4), (1, 7), (3, 14))
 MOST = (5, 20)
+# Batch and time of further ones, which give every integer that these do not, and how many there are at most.
+LARGE = (128, 32)
+LARGE_ONES = 64
 SYNTAX = '"tokens:int(0..999) (batch,time); x:float (batch,time,8)", or a file .npz with the arrays'
 INPUT = re.compile(
     r"(?:(?P<name>\w+)\s*:)?\s*(?P<kind>int|float)\s*(?:\((?P<low>-?\d+)\.\.(?P<high>-?\d+)\))?\s*"
@@ -41,14 +44,21 @@ class Input:
         kind = f"int({self.whole[0]}..{self.whole[1]})" if self.whole else "float"
         return f"{self.name}:{kind} ({','.join(map(str, self.shape))}){' padded by zeros' * self.padded}"
 
+    @property
+    def lowest(self) -> int:
+        """The lowest integer that is no padding; 0 of floats."""
+        low = self.whole[0] if self.whole else 0
+        return max(low, 1) if self.padded else low
+
     def drawn(self, rng: Any, sizes: dict[str, int], lengths: Array | None) -> Array:
         """An array of the input. sizes: of batch and time.  lengths: of its rows, where they are padded."""
         shape = tuple(size if isinstance(size, int) else sizes[size] for size in self.shape)
         if self.whole:
-            low, high = self.whole
-            low = max(low, 1) if self.padded else low
-            array = rng.integers(low, high + 1, shape)
-            array.flat[: min(2, array.size)] = [high, low][: array.size]  # where mistakes by one are seen
+            high = self.whole[1]
+            array = rng.integers(self.lowest, high + 1, shape)
+            array.flat[: min(2, array.size)] = [high, self.lowest][
+                : array.size
+            ]  # mistakes by one are seen there
         else:
             array = rng.normal(size=shape)
         if lengths is not None and self.padded and self.shape[:2] == ("batch", "time"):
@@ -108,6 +118,7 @@ def examples_of(
 ) -> list[Example]:
     """As many examples as `count`, every second of them with padding where an input has it.
 
+    After them some that give every integer which these do not: a single wrong row of an embedding is seen.
     batch, time: where these are fixed.
     """
     rng = np.random.default_rng(seed)
@@ -121,4 +132,42 @@ def examples_of(
             if k % 2 == 0:
                 lengths = rng.integers(1, sizes["time"] + 1, sizes["batch"])
         examples.append(Example(tuple(each.drawn(rng, sizes, lengths) for each in inputs), lengths))
-    return examples
+    large = {"batch": batch or LARGE[0], "time": time or LARGE[1]}
+    return [*examples, *covering(inputs, examples, large, rng)]
+
+
+def covering(
+    inputs: Sequence[Input], examples: Sequence[Example], sizes: dict[str, int], rng: Any
+) -> list[Example]:
+    """Examples that give the integers which others do not, without padding; LARGE_ONES at most."""
+    missing = [missing_of(n, each, examples) for n, each in enumerate(inputs)]
+    found: list[Example] = []
+    lengths = np.full(sizes["batch"], sizes["time"]) if any(each.padded for each in inputs) else None
+    while any(map(len, missing)) and len(found) < LARGE_ONES:
+        arrays = [each.drawn(rng, sizes, lengths) for each in inputs]
+        for n, array in enumerate(arrays):
+            now, missing[n] = missing[n][: array.size], missing[n][array.size :]
+            array.flat[: len(now)] = now
+        found.append(Example(tuple(arrays), lengths))
+    return found
+
+
+def missing_of(number: int, given: Input, examples: Sequence[Example]) -> Array:
+    """The integers of an input, by its number, that no example gives; none of floats, a million at most."""
+    if given.whole is None:
+        return np.arange(0)
+    every = np.arange(given.lowest, min(given.whole[1], given.lowest + 10**6) + 1)
+    return np.setdiff1d(every, np.concatenate([example.arrays[number].ravel() for example in examples]))
+
+
+def not_given(inputs: Sequence[Input], examples: Sequence[Example]) -> list[str]:
+    """A line on each input of which some integers are in no example."""
+    lines = []
+    for number, each in enumerate(inputs):
+        if each.whole and len(missing_of(number, each, examples)):
+            seen = len(np.unique(np.concatenate([example.arrays[number].ravel() for example in examples])))
+            count = each.whole[1] - each.lowest + 1
+            lines.append(
+                f"of the {count:,} integers of {each.name}, {seen:,} were given: others may be wrong"
+            )
+    return lines

@@ -46,6 +46,12 @@ def ready_of(model: Any) -> tuple[Callable[..., Any], Callable[..., Any]]:
     return model, model
 
 
+def is_module(model: Any) -> bool:
+    """Tell whether a callable is certainly one of JAX."""
+    modules = (("flax.nnx", "Module"), ("flax.linen", "Module"), ("equinox", "Module"))
+    return any(is_a(model, *each) for each in modules) or hasattr(model, "lower")  # that of jax.jit
+
+
 def of_nnx(model: Any) -> tuple[Callable[..., Any], Callable[..., Any]]:
     """A copy of a module in evaluation mode, and a function that makes one of it each time."""
     from flax import nnx

@@ -7,7 +7,7 @@ import numpy as np
 
 from rnn_lockstep.adapters.port.whole.jax_program import Scan
 from rnn_lockstep.adapters.port.whole.jax_scans import Roles, by_row, call_of, emitting, roles_of
-from rnn_lockstep.adapters.port.whole.model import Call, Recorder
+from rnn_lockstep.adapters.port.whole.model import SCAN, Call, Recorder
 from rnn_lockstep.reference.oracle.validation import Array
 
 
@@ -141,7 +141,7 @@ class Watcher:
         if self.structure.count != len(self.scans):
             raise ValueError("it has another number of scans than with other inputs")
         layers = self.structure.layers
-        names = names or [f"scan {k + 1}" for k in range(len(layers))]
+        names = names or [f"{SCAN}{k + 1}" for k in range(len(layers))]
         return [self.call(*each) for each in zip(names, layers, strict=True)]
 
     def call(self, name: str, layer: Layer) -> Call:

@@ -16,11 +16,12 @@ from rnn_lockstep.adapters.models.live.foreign import foreign_code
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer
 from rnn_lockstep.adapters.port.whole.function import FunctionModel
 from rnn_lockstep.adapters.port.whole.inputs import Example, Input
-from rnn_lockstep.adapters.port.whole.jax_forms import Form, forms_of
+from rnn_lockstep.adapters.port.whole.jax_forms import Form, forms_of, is_module
 from rnn_lockstep.adapters.port.whole.jax_layers import Structure, Watcher
 from rnn_lockstep.adapters.port.whole.jax_program import Cast, Program
+from rnn_lockstep.adapters.port.whole.jax_trees import named_arrays
 from rnn_lockstep.adapters.port.whole.jax_weights import named_layers
-from rnn_lockstep.adapters.port.whole.model import Emitted, Recorder, Run, arrays_in
+from rnn_lockstep.adapters.port.whole.model import Emitted, Inner, Recorder, Run, arrays_in
 from rnn_lockstep.reference.oracle.validation import Array
 
 SAME = 1e-5  # of the largest magnitude: what a program that is run by equations may be off
@@ -112,9 +113,13 @@ class JaxModel:
         """Its answer as it is called by everyone, in the first way that it takes."""
         if self.asked is not None:
             return self.asked.run(example)
+        import jax
+
         failed: InvalidModel | None = None
         for form in self.forms:
             model = FunctionModel(form.function)
+            if is_module(self.model):
+                model.convert = jax.numpy.asarray
             try:
                 run = model.run(example)
             except InvalidModel as error:
@@ -141,6 +146,16 @@ class JaxModel:
         made = copy(self)
         made.cast = Cast(*(("float32", "float64") if bits == 64 else ("float64", "float32")))
         return made
+
+    def inner(self, example: Example, emitted: Emitted | None = None) -> Sequence[Inner]:
+        """None: a program has no layers but those which are scans."""
+        return ()
+
+    def parameters(self) -> Mapping[str, Array]:
+        """The arrays that it holds beside those of its recurrent layers, by the way to them."""
+        found = dict(named_arrays(self.model))
+        own = tuple(f".{layer}{end}" for layer in self.layers for end in "./")
+        return {name: array for name, array in found.items() if not any(o in f".{name}" for o in own)}
 
     def alone(self, layer: str) -> Any:
         """Raise InvalidModel: a layer of a program is no model of its own."""

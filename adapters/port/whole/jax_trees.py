@@ -28,9 +28,9 @@ def trees_of(model: Any) -> list[Any]:
         return [model]
     if isinstance(model, partial):
         return [*model.args, *model.keywords.values(), *trees_of(model.func)]
-    cells = getattr(getattr(model, "__wrapped__", model), "__closure__", None) or ()
-    held = []
-    for cell in cells:
+    function = getattr(model, "__wrapped__", model)  # which jax.jit has made another of
+    held = list(getattr(function, "__dict__", {}).values())
+    for cell in getattr(function, "__closure__", None) or ():
         with suppress(ValueError):  # of a cell that is empty
             held.append(cell.cell_contents)
     return [

@@ -17,7 +17,7 @@ from rnn_lockstep.adapters.port.whole.jax_program import Scan
 from rnn_lockstep.adapters.port.whole.jax_scans import Roles, call_of
 from rnn_lockstep.adapters.port.whole.jax_trees import flax_layers, named_arrays
 from rnn_lockstep.adapters.port.whole.layers import shown_by
-from rnn_lockstep.adapters.port.whole.model import Call
+from rnn_lockstep.adapters.port.whole.model import SCAN, Call
 from rnn_lockstep.reference import Weights
 from rnn_lockstep.reference.diagnosis.mistakes.mistake import answer
 from rnn_lockstep.reference.oracle.cells import GATES
@@ -43,7 +43,7 @@ def named_layers(
     names = []
     for number, layer in enumerate(found):
         name = "" if layer is None else layer.name or name_in(arrays, layer)
-        names.append(name if name and name not in names else f"scan {number + 1}")
+        names.append(name if name and name not in names else f"{SCAN}{number + 1}")
     pairs = zip(names, found, strict=True)
     return names, {name: replace(layer, name=name) for name, layer in pairs if layer is not None}
 

@@ -1,6 +1,6 @@
 """Whole Keras models: asked by calling them, their recurrent layers watched by a wrapper of their calls."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -16,12 +16,12 @@ from rnn_lockstep.adapters.port.whole.inputs import Example, Input
 from rnn_lockstep.adapters.port.whole.model import (
     Call,
     Emitted,
+    Inner,
     Recorder,
     Run,
     arrays_in,
     by_kind,
     readable,
-    reset,
 )
 from rnn_lockstep.reference.oracle.validation import Array
 
@@ -38,12 +38,24 @@ class KerasModel:
 
     def run(self, example: Example, emitted: Emitted | None = None) -> Run:
         """The answer to an example, as in inference."""
-        reset(self.model)
         recorder = Recorder(emitted or {})
-        arrays = [keras_model.tensor(array) for array in example.arrays]
-        with watched(self.model, recorder), foreign_code():
-            answer = self.model(arrays[0] if len(arrays) == 1 else arrays, training=False)
+        with watched(self.model, recorder):
+            answer = self.asked(example)
         return Run(tuple(as_numpy(array) for array in arrays_in(answer)), tuple(recorder.calls))
+
+    def asked(self, example: Example) -> Any:
+        """The model's own answer."""
+        keras_model.reset(self.model)
+        arrays = [keras_model.tensor(array) for array in example.arrays]
+        with foreign_code():
+            return self.model(arrays[0] if len(arrays) == 1 else arrays, training=False)
+
+    def inner(self, example: Example, emitted: Emitted | None = None) -> Sequence[Inner]:
+        """The answers of the layers that are neither recurrent nor made of others."""
+        recorder = Recorder(emitted or {})
+        with watched(self.model, recorder, inner=True):
+            self.asked(example)
+        return recorder.inner
 
     def in_float(self, bits: int) -> "KerasModel":
         """A copy in float32 or float64. Raises where the model cannot be made again."""
@@ -52,6 +64,12 @@ class KerasModel:
             made = type(self.model).from_config(config)
             made.set_weights(self.model.get_weights())
         return KerasModel(made)
+
+    def parameters(self) -> Mapping[str, Array]:
+        """The weights of the layers that are not recurrent."""
+        recurrent = keras_model.recurrent(self.model).values()
+        theirs = {id(weight) for layer in recurrent for weight in layer.weights}
+        return {w.path: as_numpy(w.value) for w in self.model.weights if id(w) not in theirs}
 
     def alone(self, layer: str) -> Any:
         """One of its recurrent layers."""
@@ -109,16 +127,35 @@ def takes(layer: Any, tensor: Any) -> bool:
 
 
 @contextmanager
-def watched(model: Any, recorder: Recorder) -> Iterator[None]:
-    """Watch the recurrent layers of a model: each has a call of its own meanwhile."""
-    layers = list(keras_model.recurrent(model).values())
-    for layer in layers:  # in __dict__, as Keras's own __setattr__ would track it
+def watched(model: Any, recorder: Recorder, inner: bool = False) -> Iterator[None]:
+    """Watch the recurrent layers of a model: each has a call of its own meanwhile. inner: the others too."""
+    recurrent = list(keras_model.recurrent(model).values())
+    others = others_in(model, recurrent) if inner else []
+    for layer in recurrent:  # in __dict__, as Keras's own __setattr__ would track it
         layer.__dict__["call"] = partial(called, layer, layer.call, recorder)
+    for layer in others:
+        layer.__dict__["call"] = partial(kept, layer.name, layer.call, recorder)
     try:
         yield
     finally:
-        for layer in layers:
+        for layer in (*recurrent, *others):
             layer.__dict__.pop("call", None)
+
+
+def others_in(model: Any, recurrent: Sequence[Any]) -> list[Any]:
+    """The layers of a model that are neither recurrent, nor within these, nor made of others."""
+    within = {id(part) for layer in recurrent for part in layer._flatten_layers()}
+    found = [layer for layer in model._flatten_layers(include_self=False) if id(layer) not in within]
+    made = [layer for layer in found if len(list(layer._flatten_layers())) > 1]
+    others = [layer for layer in found if not any(layer is one for one in made)]
+    return [layer for layer in others if type(layer).__name__ != "InputLayer"]
+
+
+def kept(name: str, call: Callable[..., Any], recorder: Recorder, *given: Any, **named: Any) -> Any:
+    """The answer of a layer's call, kept."""
+    answer = call(*given, **named)
+    recorder.add_inner(name, answer)
+    return answer
 
 
 def called(

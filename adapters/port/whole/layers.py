@@ -1,6 +1,6 @@
 """A recurrent layer within a model, judged by the oracle from the inputs that it really got."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,6 +13,7 @@ from rnn_lockstep.adapters.port.check import check_port
 from rnn_lockstep.adapters.port.weights import weights_diff
 from rnn_lockstep.adapters.port.whole.model import Call, WholeModel
 from rnn_lockstep.adapters.port.whole.pairing import Place
+from rnn_lockstep.adapters.port.whole.walk import Walk
 from rnn_lockstep.reference import Case, Trace, Verdict
 from rnn_lockstep.reference.diagnosis.diagnose import Answer, diagnose
 from rnn_lockstep.reference.diagnosis.mistakes.mistake import with_states
@@ -136,3 +137,40 @@ def cause_alone(layer: RecurrentLayer, place: Place, target: WholeModel) -> str:
     if alone.status == "mismatch":
         return alone.cause
     return "alone, the layer matches; within the model it does not"
+
+
+def missing_layers(walk: Walk, source: WholeModel, target: WholeModel) -> str:
+    """The recurrent layers that one of the models runs and the other has not, in words; or empty."""
+    ran = [list(dict.fromkeys(call.layer for call in run.calls)) for run in (walk.own[0], walk.answers[0])]
+    models = (source, target)
+    if not all(ran) or any(
+        name not in m.layers for m, names in zip(models, ran, strict=True) for name in names
+    ):
+        return ""
+    mine, its = (sum(m.layers[name].layers for name in names) for m, names in zip(models, ran, strict=True))
+    if mine == its:
+        return ""
+    ours, theirs = map(", ".join, ran)
+    return f"the source has {mine} recurrent layers ({ours}), the port {its} ({theirs})"
+
+
+def weights_cause(source: WholeModel, target: WholeModel) -> str:
+    """The first recurrent layer whose weights are no layer's of the source, and how they differ; or empty."""
+    mine, its = list(source.layers.values()), list(target.layers.values())
+    if len(mine) != len(its):
+        return ""
+    left = [layer for layer in its if not layer_like(layer, mine)]
+    free = [layer for layer in mine if not layer_like(layer, its)]
+    for ours, theirs in zip(free, left, strict=False):
+        return f"{theirs.name} itself: {weights_diff(ours, theirs).cause}"
+    return ""
+
+
+def layer_like(layer: RecurrentLayer, others: Iterable[RecurrentLayer]) -> str:
+    """The name of the first of the others that has a layer's weights and options; empty where none has."""
+    return next((other.name for other in others if not weights_diff(other, layer).cause), "")
+
+
+def instead_of(ours: RecurrentLayer, theirs: RecurrentLayer, source: WholeModel) -> str:
+    """The name of the source's layer whose weights a layer has in place of the right one's; or empty."""
+    return layer_like(theirs, source.layers.values()) if weights_diff(ours, theirs).cause else ""

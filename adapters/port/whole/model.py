@@ -3,14 +3,17 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from rnn_lockstep.adapters.backends.contract import Facts
+from rnn_lockstep.adapters.models.live.calling import as_numpy
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer
 from rnn_lockstep.adapters.port.whole.inputs import Example, Input
 from rnn_lockstep.reference.oracle.validation import Array
+
+SCAN = "scan "  # begins the name of a layer that has none
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,7 +25,8 @@ class Call:
     was given or gave none.
     outputs (batch, time, H): None where it gave only `last`, (batch, H).
     lengths (batch,): of padded rows, where the layer was told.
-    unnamed: whether it is one layer, of one direction or two, that may have no name and no weights to read.
+    unnamed: whether it is one layer, of one direction or two, that may have no weights to read, nor a name
+    but SCAN and a number.
     """
 
     layer: str
@@ -41,6 +45,17 @@ class Run:
 
     outputs: tuple[Array, ...]
     calls: tuple[Call, ...] = ()
+
+
+class Inner(NamedTuple):
+    """The answer of a layer that is not recurrent.
+
+    name: the layer's.  array: its only one.  calls: the number of calls of recurrent layers before.
+    """
+
+    name: str
+    array: Array
+    calls: int
 
 
 # What a recurrent layer is made to emit instead of its own, by the number of the call.
@@ -62,6 +77,12 @@ class WholeModel(Protocol):
     def in_float(self, bits: int) -> "WholeModel":
         """The same model in float32 or float64. Raises what it raises where that cannot be made."""
 
+    def inner(self, example: Example, emitted: Emitted | None = None) -> Sequence[Inner]:
+        """The answers of the layers that are not recurrent, in their order; none where they are not seen."""
+
+    def parameters(self) -> Mapping[str, Array]:
+        """The arrays beside those of its recurrent layers, by name; none where they are not seen."""
+
     def alone(self, layer: str) -> Any:
         """One of its recurrent layers, as a live model of its own."""
 
@@ -75,11 +96,18 @@ class Recorder:
 
     emitted: Emitted
     calls: list[Call] = field(default_factory=list)
+    inner: list[Inner] = field(default_factory=list)
 
     def add(self, call: Call) -> Call | None:
         """Keep a call; returns what is to be emitted instead, None for the layer's own."""
         self.calls.append(call)
         return self.emitted.get(len(self.calls) - 1)
+
+    def add_inner(self, name: str, answer: Any) -> None:
+        """Keep the answer of a layer that is not recurrent, where it is one array."""
+        arrays = list(arrays_in(answer))
+        if len(arrays) == 1:
+            self.inner.append(Inner(name, as_numpy(arrays[0]).copy(), len(self.calls)))
 
 
 def by_kind(states: Sequence[Array], kinds: int) -> tuple[Array, ...]:
@@ -96,15 +124,6 @@ def arrays_in(answer: Any) -> Iterator[Any]:
             yield from arrays_in(part)
     elif answer is not None:
         yield answer
-
-
-def reset(model: Any) -> None:
-    """Forget the state that a model keeps between calls, where it has a method for that."""
-    for name in ("reset_states", "reset_state", "reset"):
-        method: Callable[[], None] | None = getattr(model, name, None)
-        if callable(method):
-            method()
-            return
 
 
 def readable(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rnn_lockstep.adapters.models.recurrent_layer import RecurrentLayer, stacked
-from rnn_lockstep.adapters.port.whole.model import Call, Emitted
+from rnn_lockstep.adapters.port.whole.model import SCAN, Call, Emitted
 from rnn_lockstep.reference.oracle.validation import Array
 
 
@@ -43,8 +43,10 @@ def places(
             for n in ours
         ):
             return None
-        of = target if all(target[k].layer in target_layers for k in theirs) else source
-        name = "+".join(of[k].layer for k in (theirs if of is target else ours))
+        names = [target[k].layer for k in theirs]
+        if any(name.startswith(SCAN) for name in names):
+            names = [source[k].layer for k in ours]
+        name = "+".join(names)
         found.append(Place(tuple(ours), tuple(theirs), name))
     return None if mine or its or not found else found
 

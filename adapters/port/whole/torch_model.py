@@ -1,8 +1,9 @@
 """Whole torch modules: asked by their forward, their recurrent layers watched by hooks."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from copy import deepcopy
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,11 @@ from rnn_lockstep.adapters.backends.contract import Facts
 from rnn_lockstep.adapters.models.live import torch_module
 from rnn_lockstep.adapters.models.live.calling import as_numpy
 from rnn_lockstep.adapters.models.live.signature import signature_of
+from rnn_lockstep.adapters.models.live.way import reset
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer
 from rnn_lockstep.adapters.models.recurrent_layer import readable as readable_ones
 from rnn_lockstep.adapters.port.whole.inputs import Example, Input
-from rnn_lockstep.adapters.port.whole.model import Call, Emitted, Recorder, Run, arrays_in, readable, reset
+from rnn_lockstep.adapters.port.whole.model import Call, Emitted, Inner, Recorder, Run, arrays_in, readable
 from rnn_lockstep.reference.oracle.validation import Array
 
 
@@ -29,7 +31,10 @@ class TorchModel:
     def __init__(self, module: Any, default: Any = None) -> None:
         self.module, self.default = module, default
         self.watched = getattr(module, "_orig_mod", module)
-        found = readable(torch_module.recurrent(self.watched), torch_module.read)
+        found = readable(
+            torch_module.recurrent(self.watched),
+            lambda name, m: torch_module.read(name, m, torch_module.wrapper_of(self.watched, m)),
+        )
         if not found:  # of a scripted module, the names of its weights tell
             with suppress(InvalidModel):
                 found = {layer.name: layer for layer in readable_ones(torch_module.layers(self.watched))}
@@ -71,6 +76,26 @@ class TorchModel:
         dtype = {32: torch.float32, 64: torch.float64}[bits]
         return TorchModel(deepcopy(self.watched).to(dtype), dtype)
 
+    def inner(self, example: Example, emitted: Emitted | None = None) -> Sequence[Inner]:
+        """The answers of the modules that are neither recurrent nor made of others."""
+        reset(self.watched)
+        recorder = Recorder(emitted or {})
+        with hooked(self.watched, recorder, inner=True):
+            self.asked(self.watched, example)
+        return recorder.inner
+
+    def parameters(self) -> Mapping[str, Array]:
+        """The parameters and buffers of the modules that are not recurrent."""
+        recurrent = list(torch_module.recurrent(self.watched).values())
+        modules = self.watched.named_modules()
+        parts = {name: module for name, module in modules if not any(module is m for m in recurrent)}
+        found = {n: torch_module.tensors_in(m) for n, m in parts.items()}
+        return {
+            f"{name}.{key}".lstrip("."): as_numpy(tensor)
+            for name, tensors in found.items()
+            for key, tensor in tensors.items()
+        }
+
     def alone(self, layer: str) -> Any:
         """One of its recurrent modules."""
         return torch_module.recurrent(self.watched)[layer]
@@ -94,10 +119,14 @@ def default_of(dtype: Any) -> Iterator[None]:
 
 
 @contextmanager
-def hooked(module: Any, recorder: Recorder) -> Iterator[None]:
-    """Watch the recurrent modules in a module."""
+def hooked(module: Any, recorder: Recorder, inner: bool = False) -> Iterator[None]:
+    """Watch the recurrent modules in a module. inner: the others too, but for those that are made of any."""
     found = torch_module.recurrent(module).items()
     hooks = [m.register_forward_hook(hook_of(name, recorder), with_kwargs=True) for name, m in found]
+    for name, each in module.named_modules() if inner else ():
+        if not any(each is m for _, m in found) and not any(each.children()):
+            keep = partial(recorder.add_inner, name)
+            hooks.append(each.register_forward_hook(lambda m, given, answer, keep=keep: keep(answer)))
     try:
         yield
     finally:

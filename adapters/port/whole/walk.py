@@ -12,7 +12,7 @@ import numpy as np
 
 from rnn_lockstep.adapters.port.whole.allowance import Beside
 from rnn_lockstep.adapters.port.whole.inputs import Example
-from rnn_lockstep.adapters.port.whole.model import Call, Run, WholeModel
+from rnn_lockstep.adapters.port.whole.model import Call, Emitted, Run, WholeModel
 from rnn_lockstep.adapters.port.whole.pairing import Place, as_one, emitted
 from rnn_lockstep.reference.oracle.validation import Array
 
@@ -56,13 +56,16 @@ class Walk:
 
         changes: by the number of the place.  inputs: others than the example's.
         """
+        return model.run(inputs or self.examples[k], self.emission(k, changes))
+
+    def emission(self, k: int, changes: dict[int, Change] | None = None) -> Emitted:
+        """What the source's layers are made to emit on an example: the target's, some of it changed."""
         calls = {n: self.target_call(k, n) for n in range(self.fitting)}
         for number, change in (changes or {}).items():
             calls[number] = change(calls[number])
         mine = self.own[k].calls
         cells = {name: len(layer.cells) for name, layer in self.narrow.layers.items()}
-        found = self.places[: self.fitting]
-        return model.run(inputs or self.examples[k], emitted(found, mine, calls, cells))
+        return emitted(self.places[: self.fitting], mine, calls, cells)
 
     @cached_property
     def fitting(self) -> int:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from rnn_lockstep.reference.diagnosis.mistakes.gates import change_gate_of
-from rnn_lockstep.reference.diagnosis.mistakes.mistake import Mistake, change_one_gate
+from rnn_lockstep.reference.diagnosis.mistakes.mistake import Change, Mistake, change_one_gate
 from rnn_lockstep.reference.oracle.activations import ACTIVATIONS, sigmoid
 from rnn_lockstep.reference.oracle.case import Case
 from rnn_lockstep.reference.oracle.cells import State, Weights, input_sum, recurrent_sum, split
@@ -26,6 +26,17 @@ def input_bias_inside(case: Case, w: Weights) -> Weights:
     none = np.zeros_like(w.b)
     inside = change_one_gate(case, none, "n", lambda part: part + w.b[-len(part) :])
     return w._replace(b=w.b - inside, recurrent_b=inside if w.recurrent_b is None else w.recurrent_b + inside)
+
+
+def times_in_gates(factor: int) -> Change:
+    """Multiply recurrent_b of the gates r and z."""
+
+    def change(case: Case, w: Weights) -> Weights:
+        for gate in ("r", "z"):
+            w = change_gate_of(gate, lambda b: (factor * b).astype(b.dtype), "recurrent_b")(case, w)
+        return w
+
+    return change
 
 
 def gru_pieces(case: Case, x_t: Any, h: Any, weights: Weights) -> tuple[Any, Any, Any, Any]:
@@ -79,6 +90,12 @@ GRU: dict[str, Mistake] = {
         change_gate_of("n", lambda b: 0 * b, "recurrent_b"),
         cells=CELL,
     ),
+    **{
+        f"gru_recurrent_bias_of_the_gates_{what}": Mistake(
+            f"recurrent_b of r and z is {what_in_words}", times_in_gates(factor), cells=CELL
+        )
+        for what, what_in_words, factor in (("dropped", "dropped", 0), ("doubled", "added twice", 2))
+    },
     "gru_update_gate_inverted": Mistake(
         "the update gate is inverted: h' = z∘n + (1 - z)∘h", cells=CELL, step=update_inverted
     ),

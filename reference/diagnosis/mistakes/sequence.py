@@ -11,6 +11,7 @@ from rnn_lockstep.reference.diagnosis.mistakes.mistake import (
     without_padding,
     zeros_in_padding,
 )
+from rnn_lockstep.reference.oracle.activations import ACTIVATIONS
 from rnn_lockstep.reference.oracle.case import Case
 from rnn_lockstep.reference.oracle.cells import State, Weights
 from rnn_lockstep.reference.oracle.trace import Trace
@@ -116,12 +117,34 @@ def opposite(case: Case, trace: Trace) -> Trace:
     return replace(trace, outputs=trace.outputs[:, ::-1]) if mistaken else trace
 
 
+def outputs_late(case: Case, trace: Trace) -> Trace:
+    """Show each step's outputs at the step after it, and zeros at the first."""
+    outputs: Any = trace.outputs
+    if not case.return_sequences or case.padded or not case.time:
+        return trace
+    return replace(trace, outputs=np.concatenate([0 * outputs[:, :1], outputs[:, :-1]], axis=1))
+
+
+def outputs_after(name: str) -> Any:
+    """Apply a function to the outputs that are shown, after the layer."""
+    return lambda case, trace: (
+        trace if case.padded else replace(trace, outputs=ACTIVATIONS[name](trace.outputs))
+    )
+
+
 TIME: dict[str, Mistake] = {
     "inputs_reversed": Mistake(
         "the sequence is run in the opposite direction",
         change_case=lambda case: replace(case, inputs=zeros_in_padding(case).inputs[:, ::-1]),
     ),
     "outputs_reversed": Mistake("the outputs are in the opposite order", change_trace=opposite),
+    "outputs_one_step_late": Mistake("the outputs are one step late", change_trace=outputs_late),
+    **{
+        f"{name}_of_the_outputs": Mistake(
+            f"{name} is applied to the outputs, after the layer", change_trace=outputs_after(name)
+        )
+        for name in ("relu", "tanh", "sigmoid")
+    },
     "inputs_one_step_late": Mistake("the inputs are one step late", change_case=inputs_moved(1)),
     "inputs_one_step_late_zeros_first": Mistake(
         "each step gets the input of the step before, and the first one zeros", change_case=zeros_first

@@ -56,6 +56,24 @@ def layers_in(order: Any) -> Any:
     return change
 
 
+def exchanged(case: Case) -> Case:
+    """Put the weights of all layers into the opposite order, where they fit."""
+    n, cells = case.directions, [case.weights, *case.more_weights]
+    if len({w.W.shape for w in cells}) > 1:
+        return case
+    return with_cells(case, [w for k in reversed(range(case.layers)) for w in cells[k * n : (k + 1) * n]])
+
+
+def missing_above(case: Case, run: Any, direction: Direction, inputs: Any) -> Result:
+    """Hand the outputs of the first layer on through the layers above it."""
+    above = direction.name.startswith("layer") and not direction.name.startswith("layer 0")
+    if not above or case.merge_mode not in (None, "concat"):
+        return run(direction, inputs)
+    size = case.features // case.directions
+    half = inputs[..., -size:] if direction.name.endswith("backward") else inputs[..., :size]
+    return half, direction.start
+
+
 def of_the_layer_below(*names: str) -> Any:
     """Give each layer above the first some weights of the layer below, where they fit."""
 
@@ -172,6 +190,10 @@ STACKS: dict[str, Mistake] = {
         "the weights of the layers above the first are in the opposite order",
         change_case=layers_in(lambda above: reversed(above)),
     ),
+    "stacks_layers_exchanged": Mistake(
+        "the weights of the layers are in the opposite order", change_case=exchanged
+    ),
+    "stacks_layers_missing": Mistake("the layers above the first are missing", run_direction=missing_above),
     "stacks_weights_of_the_second_layer_for_all_above": Mistake(
         "all layers above the first have the second's weights",
         change_case=layers_in(lambda above: [1] * len(above)),

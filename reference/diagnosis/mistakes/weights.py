@@ -33,6 +33,11 @@ def other_order(array: Array) -> Array:
     return array.T.reshape(array.shape)
 
 
+def read_as_keras(array: Array) -> Array:
+    """A matrix (H, D) as one reads it who takes its numbers for those of one (D, H)."""
+    return array.reshape(array.shape[::-1]).T
+
+
 def without_diagonal(array: Array) -> Array:
     return np.where(np.eye(len(array), dtype=bool), 0, array).astype(array.dtype)
 
@@ -70,6 +75,11 @@ WEIGHTS: dict[str, Mistake] = {
     "kernels_transposed": Mistake(
         "W and U are transposed",
         lambda case, w: gate_by_gate(if_square, "W")(case, gate_by_gate(np.transpose, "U")(case, w)),
+    ),
+    "kernels_of_cudnn": Mistake(
+        "cuDNN's kernels are read as Keras's: of each gate W is reshaped, and U transposed",
+        lambda case, w: gate_by_gate(read_as_keras, "W")(case, gate_by_gate(np.transpose, "U")(case, w)),
+        cells=GATED,
     ),
     "w_in_the_other_order": Mistake(
         "W is reshaped where it should be transposed", gate_by_gate(other_order, "W")

@@ -172,3 +172,23 @@ def test_states_that_could_not_be_given_are_told():
 def test_what_cannot_be_asked_and_whose_weights_cannot_be_read_is_unusable():
     with pytest.raises(InvalidModel):
         check_port(module(nn.LSTM), lambda inputs: 1 / 0)
+
+
+@pytest.mark.parametrize(
+    ("after", "says"),
+    [
+        (torch.relu, "relu is applied to the outputs, after the layer"),
+        (torch.tanh, "tanh is applied to the outputs, after the layer"),
+        (lambda y: torch.cat([0 * y[:, :1], y[:, :-1]], dim=1), "the outputs are one step late"),
+        (lambda y: y**3, "layer rnn alone matches: what is wrong is what the model does before or after it"),
+    ],
+)
+def test_what_is_applied_after_the_layer_is_named(after, says):
+    class After(OutputsOnly):
+        def forward(self, x):
+            return after(super().forward(x))
+
+    source = module(nn.GRU)
+    verdict = check_port(source, After(loaded(source)))
+    assert verdict.status == "mismatch"
+    assert verdict.cause.startswith(says)

@@ -1,4 +1,4 @@
-"""Ports of the tagger to JAX: a function, and modules of Flax, Equinox and Haiku; right ones and wrong ones."""
+"""Ports of the tagger to JAX, right ones and wrong: a function, modules of Flax, Equinox and Haiku."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -99,12 +99,13 @@ def linen_tagger(weights, gates="ifgo", bound=True):
     from flax import linen as nn
 
     class Module(nn.Module):
-        @nn.compact
+        def setup(self):
+            self.embedding, self.head = nn.Embed(20, 6), nn.Dense(3)
+            self.encoder, self.decoder = nn.RNN(nn.LSTMCell(6), return_carry=True), nn.RNN(nn.LSTMCell(6))
+
         def __call__(self, tokens):
-            x = nn.Embed(20, 6, name="embedding")(tokens)
-            carry, x = nn.RNN(nn.LSTMCell(6), return_carry=True, name="encoder")(x)
-            x = nn.RNN(nn.LSTMCell(6), name="decoder")(x, initial_carry=carry)
-            return nn.Dense(3, name="head")(x)
+            carry, x = self.encoder(self.embedding(tokens))
+            return self.head(self.decoder(x, initial_carry=carry))
 
     def parameters(name, order):
         parts = list(zip(*cell(weights, name), order, strict=True))

@@ -144,3 +144,64 @@ class TokensOnly(Tagger):
         if len(tokens) > 2:
             raise ValueError("at most two")
         return super().forward(tokens)
+
+
+class LayersExchanged(Tagger):
+    def __init__(self):
+        super().__init__()
+        self.encoder, self.decoder = self.decoder, self.encoder
+
+
+class DecoderMissing(Tagger):
+    def decoded(self, outputs, state):
+        return outputs
+
+
+class Residual(Tagger):
+    def forward(self, tokens):
+        embedded = self.embedding(tokens)
+        outputs, state = self.encoder(embedded)
+        return self.head(self.decoded(outputs + embedded, state))
+
+
+class HeadWithoutBias(Tagger):
+    def forward(self, tokens):
+        return super().forward(tokens) - self.head.bias
+
+
+class FeaturesReversed(Tagger):
+    def encoded(self, tokens):
+        return self.encoder(self.embedding(tokens).flip(-1))
+
+
+class FeaturesPermuted(Tagger):
+    def encoded(self, tokens):
+        return self.encoder(self.embedding(tokens)[..., [1, 0, 2, 5, 4, 3]])
+
+
+class NormBetween(Tagger):
+    def encoded(self, tokens):
+        outputs, state = super().encoded(tokens)
+        return nn.functional.layer_norm(outputs, outputs.shape[-1:]), state
+
+
+class Scaled(Tagger):
+    def encoded(self, tokens):
+        return self.encoder(self.embedding(tokens) * torch.arange(1, 7) + 1)
+
+
+class Logarithms(Tagger):
+    def forward(self, tokens):
+        return super().forward(tokens).log_softmax(-1)
+
+
+class HeadReversed(Tagger):
+    def __init__(self):
+        super().__init__()
+        self.head.weight.data = self.head.weight.data.flip(0)
+
+
+class HeadOfAnother(Tagger):
+    def __init__(self):
+        super().__init__()
+        self.head.weight.data = self.head.weight.data.sin()

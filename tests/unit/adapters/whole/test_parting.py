@@ -1,0 +1,90 @@
+"""Where within a wrong segment two models part is told, where no known mistake explains it."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from rnn_lockstep.adapters import lockstep_check
+
+FLOATS = "x:float (batch,time,4)"
+
+
+class Layered(nn.Module):
+    """Three linear layers, an LSTM and two more."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(1)
+        self.first, self.second, self.third = nn.Linear(4, 5), nn.Linear(5, 5), nn.Linear(5, 4)
+        self.rnn = nn.LSTM(4, 4, batch_first=True)
+        self.fourth, self.fifth = nn.Linear(4, 3), nn.Linear(3, 2)
+
+    def before(self, x):
+        return self.third(torch.tanh(self.second(torch.tanh(self.first(x)))))
+
+    def after(self, outputs):
+        return self.fifth(torch.tanh(self.fourth(outputs)))
+
+    def forward(self, x):
+        return self.after(self.rnn(self.before(x))[0])
+
+
+class OtherSecond(Layered):
+    def before(self, x):
+        return self.third(torch.tanh(torch.sin(self.second(torch.tanh(self.first(x))))))
+
+
+class OtherFourth(Layered):
+    def after(self, outputs):
+        return self.fifth(torch.tanh(self.fourth(outputs**3)))
+
+
+class NothingAfter(Layered):
+    def after(self, outputs):
+        return outputs[..., :2]
+
+
+@pytest.mark.parametrize(
+    ("port", "says"),
+    [
+        (OtherSecond, "before rnn: both still have what second gives; in the source there follows third"),
+        (
+            OtherFourth,
+            "after rnn: the source has fourth, fifth there, and the port no layer",
+        ),
+        (
+            NothingAfter,
+            "after rnn: the source has fourth, fifth there, and the port no layer",
+        ),
+    ],
+)
+def test_torch_models_part_after_a_layer(port, says):
+    verdict = lockstep_check(Layered(), port(), inputs=FLOATS)
+    assert verdict.status == "mismatch"
+    assert verdict.reason.startswith(says)
+
+
+def test_keras_models_part_after_a_layer():
+    keras = pytest.importorskip("keras")
+    layers = keras.layers
+
+    def made(axis):
+        inputs = layers.Input((None, 4))
+        found = layers.Dense(4, activation="tanh", name="dense")(inputs)
+        found = layers.LSTM(4, return_sequences=True, name="rnn")(found)
+        found = layers.Dense(4, activation="tanh", name="after")(found)
+        found = layers.Softmax(axis=axis, name="weights")(found)
+        return keras.Model(inputs, layers.Dense(2, name="head")(found))
+
+    source, port = made(axis=-1), made(axis=1)
+    rng = np.random.default_rng(0)
+    for model in (source, port):
+        rng = np.random.default_rng(0)
+        model.set_weights([rng.normal(size=w.shape) for w in model.get_weights()])
+    verdict = lockstep_check(source, port)
+    assert verdict.status == "mismatch"
+    assert verdict.reason.startswith(
+        "after rnn: both still have what after gives; in the source there follows weights, head"
+    )
+    assert lockstep_check(source, source)
