@@ -72,7 +72,7 @@ def reordered(*cell):
         ({"change": [("encoder", reordered)]}, "encoder itself: the gates are taken in the order i, g, f, o"),
         ({"change": [("decoder", lambda W, U, b: (W, U.swapaxes(1, 2), b))]}, "decoder itself: U is trans"),
         ({"change": [("decoder", lambda W, U, b: (W, U, 0 * b))]}, "decoder itself: the biases are dropped"),
-        ({"reverse": True}, "encoder itself: the layer runs in reverse; it must run forwards"),
+        ({"reverse": True}, "encoder itself: reverse is True, and False in the source"),
         ({"after": lambda x: x[:, ::-1]}, "after decoder: it is in the other order of time"),
         ({"after": lambda x: 1.0001 * x}, "after decoder: it is 1.0001 times what the source has"),
     ],
@@ -140,58 +140,57 @@ def test_a_function_that_is_not_always_the_same_is_told():
     assert first_line(port).startswith("mismatch: asked twice, it answers otherwise")
 
 
-class TestBothDirections:
-    """A classifier of padded tokens, by the last outputs of both directions, with a Keras source."""
+@pytest.fixture(scope="module")
+def classifier():
+    """Padded tokens to scores, by the last outputs of both directions, of Keras."""
+    from rnn_lockstep.adapters import load
 
-    @pytest.fixture(scope="class")
-    def source(self):
-        from rnn_lockstep.adapters import load
+    layers = (keras := load("keras").keras).layers
+    rng = np.random.default_rng(0)
+    model = keras.Sequential(
+        [
+            layers.Input((None,)),
+            layers.Embedding(20, 4, mask_zero=True, name="embedding"),
+            layers.Bidirectional(layers.GRU(5), name="encoder"),
+            layers.Dense(3, name="head"),
+        ]
+    )
+    model.set_weights([rng.normal(size=w.shape) / 2 for w in model.get_weights()])
+    return model
 
-        layers = (keras := load("keras").keras).layers
-        rng = np.random.default_rng(0)
-        model = keras.Sequential(
-            [
-                layers.Input((None,)),
-                layers.Embedding(20, 4, mask_zero=True, name="embedding"),
-                layers.Bidirectional(layers.GRU(5), name="encoder"),
-                layers.Dense(3, name="head"),
-            ]
-        )
-        model.set_weights([rng.normal(size=w.shape) / 2 for w in model.get_weights()])
-        return model
 
-    def port(self, source, masked=True, last=False):
-        embedding, *cells, kernel, bias = (np.asarray(w) for w in source.get_weights())
+def port_of(source, masked=True, last=False):
+    embedding, *cells, kernel, bias = (np.asarray(w) for w in source.get_weights())
 
-        def gru(W, U, b, x, mask):
-            def step(h, given):
-                x_t, m = given
-                (xz, xr, xn), (hz, hr, hn) = (
-                    jnp.split(z, 3, axis=-1) for z in (x_t @ W + b[0], h @ U + b[1])
-                )
-                z, r = jax.nn.sigmoid(xz + hz), jax.nn.sigmoid(xr + hr)
-                new = z * h + (1 - z) * jnp.tanh(xn + r * hn)
-                h = jnp.where(m[:, None], new, h) if masked else new
-                return h, h
+    def gru(W, U, b, x, mask):
+        def step(h, given):
+            x_t, m = given
+            (xz, xr, xn), (hz, hr, hn) = (jnp.split(z, 3, axis=-1) for z in (x_t @ W + b[0], h @ U + b[1]))
+            z, r = jax.nn.sigmoid(xz + hz), jax.nn.sigmoid(xr + hr)
+            new = z * h + (1 - z) * jnp.tanh(xn + r * hn)
+            h = jnp.where(m[:, None], new, h) if masked else new
+            return h, h
 
-            begin = jnp.zeros((len(x), len(U)))
-            h, outputs = jax.lax.scan(step, begin, (x.swapaxes(0, 1), mask.T))
-            return h, outputs.swapaxes(0, 1)
+        begin = jnp.zeros((len(x), len(U)))
+        h, outputs = jax.lax.scan(step, begin, (x.swapaxes(0, 1), mask.T))
+        return h, outputs.swapaxes(0, 1)
 
-        def classify(tokens):
-            x, mask = jnp.asarray(embedding)[tokens], tokens != 0
-            forward, _ = gru(*cells[:3], x, mask)
-            backward, outputs = gru(*cells[3:], x[:, ::-1], mask[:, ::-1])
-            backward = outputs[:, 0] if last else backward
-            return jnp.concatenate([forward, backward], axis=-1) @ kernel + bias
+    def classify(tokens):
+        x, mask = jnp.asarray(embedding)[tokens], tokens != 0
+        forward, _ = gru(*cells[:3], x, mask)
+        backward, outputs = gru(*cells[3:], x[:, ::-1], mask[:, ::-1])
+        backward = outputs[:, 0] if last else backward
+        return jnp.concatenate([forward, backward], axis=-1) @ kernel + bias
 
-        return classify
+    return classify
 
-    def test_a_right_port_matches(self, source):
-        verdict = lockstep_check(source, self.port(source), examples=5)
-        assert verdict, verdict
 
-    @pytest.mark.parametrize("wrong", [{"masked": False}, {"last": True}])
-    def test_a_wrong_port_does_not(self, source, wrong):
-        verdict = lockstep_check(source, self.port(source, **wrong), examples=5)
-        assert verdict.status == "mismatch", verdict
+def test_a_right_port_of_both_directions_matches(classifier):
+    verdict = lockstep_check(classifier, port_of(classifier), examples=5)
+    assert verdict, verdict
+
+
+@pytest.mark.parametrize("wrong", [{"masked": False}, {"last": True}])
+def test_a_wrong_port_of_both_directions_does_not(classifier, wrong):
+    verdict = lockstep_check(classifier, port_of(classifier, **wrong), examples=5)
+    assert verdict.status == "mismatch", verdict
