@@ -27,6 +27,7 @@ from rnn_lockstep.adapters.port.endpoint import Endpoint, endpoint
 from rnn_lockstep.adapters.port.padding import OF_BACKENDS, convention_notes, shown_by
 from rnn_lockstep.adapters.port.verdict import PortVerdict
 from rnn_lockstep.adapters.port.weights import WeightsDiff, weights_diff
+from rnn_lockstep.adapters.port.whole.verdict import Line
 from rnn_lockstep.reference import Verdict
 
 EXAMPLES = 24
@@ -89,7 +90,15 @@ def check_pair(pair: "Pair", examples: int = EXAMPLES, seed: int = 0) -> PortVer
     if pair.target.model is not None and verdicts[-1].status == "match" and not cause:
         cause, note = carried_on(live, pair.source_layer.stateful, seed)
         pair = pair.with_notes(*filter(None, [note]))
-    return pair.verdict(deciding(verdicts), cause, asked, compared_only(pair, live, verdicts))
+    found = pair.verdict(deciding(verdicts), cause, asked, compared_only(pair, live, verdicts))
+    return replace(found, lines=tuple(map(line_of, verdicts)))
+
+
+def line_of(verdict: Verdict) -> Line:
+    """The finding on one sequence, without its arrays."""
+    rows, steps, _ = verdict.case.inputs.shape
+    ratio = verdict.ratio if verdict.comparisons else None
+    return Line(f"{verdict.case.dtype}, {rows} x {steps}", verdict.status, verdict.reason, ratio)
 
 
 def compared_only(pair: "Pair", live: LiveLayer, verdicts: Sequence[Verdict]) -> str:

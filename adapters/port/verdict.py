@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from rnn_lockstep.adapters.port.whole.verdict import WholeVerdict
+from rnn_lockstep.adapters.port.whole.verdict import Line, WholeVerdict
 from rnn_lockstep.reference import Verdict
 
 # The exit codes of a check, under pytest too, whose own they are: of failed tests, of a wrong option and of
@@ -23,6 +23,7 @@ class PortVerdict(Verdict):
     reason: of a match, by what it is one, where that is not the proven bound.
     asked: a line that tells how many sequences were compared, and who ran them.
     notes: a line for each thing that was not compared, or is to be known beside.
+    lines: the finding on each sequence, in their order, for reports.
     """
 
     names: tuple[str, str] = ("source", "target")
@@ -32,6 +33,7 @@ class PortVerdict(Verdict):
     weights: tuple[str, ...] = ()
     asked: str = ""
     notes: tuple[str, ...] = ()
+    lines: tuple[Line, ...] = ()
 
     def __bool__(self) -> bool:
         return self.status == "match" and not self.only

@@ -88,7 +88,7 @@ def test_the_options_it_lists_for_a_port_are_all_there_are():
     listed = set(re.findall(r"`(--[a-z-]+)", section)) - {"--force", "--max-examples"}
     of_whole_models = {"--inputs", "--batch", "--time"}
     of_layers = {"--source", "--target", "--layer", "--source-layer", "--target-layer", "--set"}
-    assert listed == of_layers | of_whole_models
+    assert listed == of_layers | of_whole_models | {"--lockstep-report"}
     assert {suffix for suffix in FORMATS if f"`{suffix}`" in section} == FORMATS.keys() - {".hdf5"}
 
 

@@ -37,7 +37,7 @@ def pytest_configure(config: pytest.Config) -> None:
         anywhere.find_tests(config)
     config.pluginmanager.register(Interruption(config), "lockstep-interruption")
     if port_run.wanted(config):
-        config.pluginmanager.register(port_run.PortRun(config), "lockstep-port")
+        port_run.register(config)
         return
     try:
         config.stash[SESSION] = Session(config.getoption("--backend"), maker(config))

@@ -17,12 +17,14 @@ from rnn_lockstep.adapters.port.whole.inputs import SYNTAX
 
 FOLDER = Path(__file__).parents[1] / "port"
 QUESTION = pytest.StashKey[Question]()
-# The verdict's text and its exit code, as a test leaves them.
+# What a test leaves: the verdict's text and exit code, what reports tell of it, and how the weights differ.
 VERDICT = pytest.StashKey[str]()
 CODE = pytest.StashKey[int]()
+FINDING = pytest.StashKey[dict[str, Any]]()
+WEIGHTS = pytest.StashKey[str]()
 USAGE = "needs --source FILE and --target FILE (or package.module:function); see the README, 'Check a port'"
 
-OTHERS = ("--backend", "--replay", "--save-cases", "--lockstep-report", "--known-failures")
+OTHERS = ("--backend", "--replay", "--save-cases", "--known-failures")
 
 
 def add_options(group: pytest.OptionGroup) -> None:
@@ -82,6 +84,22 @@ def located(given: str, config: pytest.Config) -> str:
     return str(path) if os.path.exists(path) or ":" not in given else given
 
 
+def register(config: pytest.Config) -> None:
+    """Register what runs the check of a port, and what reports it. Raises pytest.UsageError."""
+    reports = None
+    if config.getoption("--lockstep-report"):
+        from rnn_lockstep.tests.harness.report.port.plugin import PortReports
+
+        reports = PortReports(config)
+        config.pluginmanager.register(reports, "lockstep-port-reports")
+    try:
+        config.pluginmanager.register(PortRun(config), "lockstep-port")
+    except pytest.UsageError as error:
+        if reports:
+            reports.unusable(error, UNUSABLE)
+        raise
+
+
 class PortRun:
     """A plugin that runs the tests of a port, and tells the verdict at the end, whichever it is."""
 
@@ -97,6 +115,8 @@ class PortRun:
         if report.when == "call":
             report.lockstep_verdict = item.stash.get(VERDICT, "")
             report.lockstep_code = item.stash.get(CODE, RIGHT)
+            report.lockstep_finding = item.stash.get(FINDING, None)
+            report.lockstep_weights = item.stash.get(WEIGHTS, "")
         return report
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:

@@ -37,6 +37,16 @@ def recurrent(model: Any) -> dict[str, Any]:
     return found
 
 
+def is_only_a_layer(model: Any) -> bool:
+    """Tell whether a model is nothing but a recurrent layer that can be read, of any batch and time."""
+    inner = [part for part in getattr(model, "layers", ()) if type(part).__name__ != "InputLayer"]
+    shapes = [tuple(tensor.shape) for tensor in getattr(model, "inputs", None) or ()]
+    if len(inner) != 1 or len(shapes) != 1 or shapes[0][:2] != (None, None):
+        return False
+    found = layers(model)
+    return len(found) == 1 and inner[0].name == found[0].name and isinstance(found[0], RecurrentLayer)
+
+
 def read(layer: Any) -> RecurrentLayer:
     """A RecurrentLayer of one of Keras's, which must be built. Raises InvalidModel."""
     import keras

@@ -52,7 +52,7 @@ class Found:
     """The comparison of a tensor over all questions.
 
     status: "match", "mismatch" or "inconclusive".  reason: of what is no match, one line.
-    far, allowed: the largest deviation, and the allowance.
+    far, allowed: the largest deviation, and the allowance, infinite where that is not known.
     """
 
     name: str
@@ -60,6 +60,13 @@ class Found:
     reason: str = ""
     far: float = 0.0
     allowed: float = 0.0
+
+    @property
+    def ratio(self) -> float | None:
+        """The largest deviation as a fraction of the allowance; None where that is not known."""
+        if self.far <= 0 or not self.allowed:
+            return 0.0 if self.far <= 0 else np.inf
+        return self.far / self.allowed if np.isfinite(self.allowed) else None
 
     def __str__(self) -> str:
         if self.reason:
@@ -104,7 +111,7 @@ def compared(tensors: Sequence[Beside], varies: bool = False) -> Found:
         if far <= allowed:  # which is ulps alone
             return Found(name, "match", far=far, allowed=allowed)
         told = f"is off by {far:.2g}, and the source cannot be run in float64 to tell how far it may be"
-        return Found(name, "inconclusive", told, far, allowed)
+        return Found(name, "inconclusive", told, far, np.inf)
     if not np.isfinite(allowed):
         return Found(name, "inconclusive", "is no number in the source's own runs", far, allowed)
     if far > allowed:

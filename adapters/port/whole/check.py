@@ -18,12 +18,11 @@ from rnn_lockstep.adapters.port.whole.padding import padding_notes
 from rnn_lockstep.adapters.port.whole.pairing import Place, layer_of, places
 from rnn_lockstep.adapters.port.whole.parameters import not_found
 from rnn_lockstep.adapters.port.whole.parting import parting
+from rnn_lockstep.adapters.port.whole.twice import rounding, source_asked_twice, target_asked_twice
 from rnn_lockstep.adapters.port.whole.verdict import Line, WholeVerdict
 from rnn_lockstep.adapters.port.whole.walk import Walk
-from rnn_lockstep.reference.oracle.validation import Array
 
 EXAMPLES = 8
-AGAIN = 1e-6  # of the largest magnitude: a second answer that is further off is another answer
 WHOLE = "the whole model"
 UNSEEN = "what is inside of it was not compared layer by layer: "
 
@@ -59,17 +58,18 @@ class WholePair:
         """The verdict on the target. Raises InvalidModel where the source cannot be asked, and CannotAsk."""
         examples = self.examples(count, seed)
         told = WholeVerdict("mismatch", "", self.names, in_words(self.inputs, examples))
-        own = [answered(self.source, each, "the source") for each in examples]
-        if different := second_answer(self.source, examples[0], own[0]):
+        first = answered(self.source, examples[0], "the source")
+        wide, narrow, notes = in_both(self.source, first, examples[0])
+        if different := source_asked_twice(self.source, wide, examples[0], first):
             raise InvalidModel(f"{self.names[0]}: the source asked twice: {different}")
-        if different := asked_twice(self.target, examples[0]):
+        name = "the source" if narrow is self.source else "the source in float32"
+        own = [answered(narrow, each, name) for each in examples]
+        allowed = rounding(own[0], None if wide is None else wide.run(examples[0]))
+        if different := target_asked_twice(self.target, examples[0], allowed):
             return replace(told, reason=f"asked twice, it answers otherwise: {different}")
         answers, failed = asked_all(self.target, examples)
         if failed:
             return replace(told, reason=failed)
-        wide, narrow, notes = in_both(self.source, own, examples[0])
-        if narrow is not self.source:
-            own = [answered(narrow, each, "the source in float32") for each in examples]
         found, unseen = seen_places(self.source, self.target, own, answers)
         walk = Walk(narrow, wide, examples, answers, own, found)
         notes += [f"{UNSEEN}{unseen}"] if unseen else []
@@ -106,55 +106,11 @@ def asked_all(target: WholeModel, examples: Sequence[Example]) -> tuple[list[Run
     return answers, failed
 
 
-def asked_twice(target: WholeModel, example: Example) -> str:
-    """How the target's second answer differs from its first; empty where it does not, or there is none."""
-    try:
-        first = target.run(example)
-    except Exception:  # told where all are asked
-        return ""
-    return second_answer(target, example, first)
-
-
-def second_answer(model: WholeModel, example: Example, first: Run) -> str:
-    """How a second answer differs from the first, and why; empty where it does not."""
-    try:
-        again, third = model.run(example), model.run(example)
-    except Exception as error:  # the model's, whatever it is
-        return f"the second time it raised {with_type(error)}"
-    if same_answer(first, again) and same_answer(again, third):
-        return ""
-    begun = [run.calls[0].initial if run.calls else () for run in (first, again)]
-    if any(state.any() for state in begun[1]) and not same_states(*begun):
-        return f"{first.calls[0].layer} begins with a state that is kept from the call before"
-    return "dropout is left on, or something else is random or kept between calls"
-
-
-def same_states(one: tuple[Array, ...], other: tuple[Array, ...]) -> bool:
-    """Tell whether two initial states are the same."""
-    return len(one) == len(other) and all(map(np.array_equal, one, other))
-
-
-def same_answer(one: Run, other: Run) -> bool:
-    """Tell whether two answers are the same but for rounding."""
-    if len(one.outputs) != len(other.outputs):
-        return False
-    return all(
-        a.shape == b.shape and np.allclose(a, b, rtol=0, atol=AGAIN * scale_of(a), equal_nan=True)
-        for a, b in zip(one.outputs, other.outputs, strict=True)
-    )
-
-
-def scale_of(array: Any) -> float:
-    """The largest finite magnitude in an array."""
-    finite = np.abs(array[np.isfinite(array)])
-    return float(finite.max(initial=0))
-
-
 def in_both(
-    source: WholeModel, own: Sequence[Run], example: Example
+    source: WholeModel, own: Run, example: Example
 ) -> tuple[WholeModel | None, WholeModel, list[str]]:
     """The source in float64, None where it cannot be, and in float32; and notes."""
-    is_wide = any(array.dtype == np.float64 for run in own for array in run.outputs)
+    is_wide = any(array.dtype == np.float64 for array in own.outputs)
     try:
         other = source.in_float(32 if is_wide else 64)
         other.run(example)
@@ -225,11 +181,11 @@ def segment_line(pair: WholePair, walk: Walk, segment: int, name: str) -> Line:
     """The finding on a segment, over all questions."""
     tensors = [walk.tensors(segment, k, *runs) for k, runs in enumerate(walk.forced)]
     found = by_tensor(tensors, varies=False)
-    status, text = summed_up(found)
+    status, text, ratio = summed_up(found)
     if status == "mismatch":
         cause = cause_of(walk, segment, tensors, pair.inputs)
         text = told_with(cause or parted(pair, walk, segment), text)
-    return Line(name, status, text)
+    return Line(name, status, text, ratio)
 
 
 def layer_line(pair: WholePair, walk: Walk, number: int) -> Line:
@@ -247,9 +203,10 @@ def layer_line(pair: WholePair, walk: Walk, number: int) -> Line:
     ]
     assert mine is not None  # of the source, only what can be read has a place
     found = layer_found(place, (mine, its), calls, pair.target, pair.options)
+    text = str(found)
     if found.status == "mismatch" and its and (other := instead_of(mine, its, pair.source)):
-        return Line(name, found.status, f"its weights are those of the source's {other}")
-    return Line(name, found.status, str(found))
+        text = f"its weights are those of the source's {other}"
+    return Line(name, found.status, text, found.ratio)
 
 
 def by_tensor(tensors: Sequence[Sequence[Any]], varies: bool) -> list[Found]:
@@ -257,12 +214,12 @@ def by_tensor(tensors: Sequence[Sequence[Any]], varies: bool) -> list[Found]:
     return [compared(each, varies) for each in zip(*tensors, strict=True)]
 
 
-def summed_up(found: Sequence[Found]) -> tuple[str, str]:
-    """The status of several tensors, and the words on the worst, or on all where they match."""
+def summed_up(found: Sequence[Found]) -> tuple[str, str, float | None]:
+    """The status of several tensors, the words on the first that is no match, or on all, and the ratio."""
     for status in ("mismatch", "inconclusive"):
         if these := [each for each in found if each.status == status]:
-            return status, str(these[0])
-    return "match", "; ".join(map(str, found))
+            return status, str(these[0]), these[0].ratio
+    return "match", "; ".join(map(str, found)), max((each.ratio or 0.0 for each in found), default=None)
 
 
 def told_with(cause: str, text: str) -> str:

@@ -73,11 +73,7 @@ def is_layer(model: Any, recurrent: dict[str, Any]) -> bool:
     """Tell whether a model is nothing but one recurrent layer."""
     if any(layer is model for layer in recurrent.values()):
         return True
-    keras = sys.modules.get("keras")
-    if keras is None or not hasattr(keras, "layers") or not isinstance(model, keras.layers.Layer):
-        return False
-    inner = [part for part in getattr(model, "layers", [model]) if type(part).__name__ != "InputLayer"]
-    return len(inner) == 1 and any(inner[0] is layer for layer in recurrent.values())
+    return framework_of(model) is keras_model and keras_model.is_only_a_layer(model)
 
 
 def whole_pair(

@@ -172,5 +172,5 @@ def is_same(one: Sequence[Array], other: Sequence[Array]) -> bool:
     """Tell whether two answers are the same but for rounding."""
     return len(one) == len(other) and all(
         a.shape == b.shape and np.abs(a - b).max(initial=0) <= SAME * np.abs(b).max(initial=0)
-        for a, b in zip(one, other, strict=True)
+        for a, b in zip(*(map(np.float64, each) for each in (one, other)), strict=True)
     )

@@ -128,8 +128,12 @@ def takes(layer: Any, tensor: Any) -> bool:
 
 @contextmanager
 def watched(model: Any, recorder: Recorder, inner: bool = False) -> Iterator[None]:
-    """Watch the recurrent layers of a model: each has a call of its own meanwhile. inner: the others too."""
-    recurrent = list(keras_model.recurrent(model).values())
+    """Watch the recurrent layers of a model that can be read: each has a call of its own meanwhile.
+
+    inner: watch the others too.
+    """
+    readable = {layer.name for layer in keras_model.layers(model) if isinstance(layer, RecurrentLayer)}
+    recurrent = [layer for name, layer in keras_model.recurrent(model).items() if name in readable]
     others = others_in(model, recurrent) if inner else []
     for layer in recurrent:  # in __dict__, as Keras's own __setattr__ would track it
         layer.__dict__["call"] = partial(called, layer, layer.call, recorder)

@@ -45,6 +45,11 @@ class LayerFound:
             return "mismatch"
         return "match" if "match" in statuses else "inconclusive"
 
+    @property
+    def ratio(self) -> float | None:
+        """The largest deviation as a fraction of its bound; None where no numbers were compared."""
+        return max((v.ratio for v in self.verdicts if v.comparisons), default=None)
+
     def __str__(self) -> str:
         if self.status == "mismatch":
             return self.cause or next(v.reason for v in self.verdicts if v.status in ("mismatch", "drift"))

@@ -1,6 +1,6 @@
 """Whole torch modules: asked by their forward, their recurrent layers watched by hooks."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from copy import deepcopy
 from functools import partial
@@ -52,7 +52,7 @@ class TorchModel:
     def watched_run(self, example: Example, emitted: Emitted) -> Run:
         """The answer of the module that hooks can watch."""
         recorder = Recorder(emitted)
-        with hooked(self.watched, recorder):
+        with hooked(self.watched, self.layers, recorder):
             outputs = self.asked(self.watched, example)
         return Run(outputs, tuple(recorder.calls))
 
@@ -80,7 +80,7 @@ class TorchModel:
         """The answers of the modules that are neither recurrent nor made of others."""
         reset(self.watched)
         recorder = Recorder(emitted or {})
-        with hooked(self.watched, recorder, inner=True):
+        with hooked(self.watched, self.layers, recorder, inner=True):
             self.asked(self.watched, example)
         return recorder.inner
 
@@ -119,9 +119,12 @@ def default_of(dtype: Any) -> Iterator[None]:
 
 
 @contextmanager
-def hooked(module: Any, recorder: Recorder, inner: bool = False) -> Iterator[None]:
-    """Watch the recurrent modules in a module. inner: the others too, but for those that are made of any."""
-    found = torch_module.recurrent(module).items()
+def hooked(module: Any, readable: Container[str], recorder: Recorder, inner: bool = False) -> Iterator[None]:
+    """Watch the recurrent modules in a module that can be read, by their names.
+
+    inner: watch the others too, but for those that are made of any.
+    """
+    found = [(name, m) for name, m in torch_module.recurrent(module).items() if name in readable]
     hooks = [m.register_forward_hook(hook_of(name, recorder), with_kwargs=True) for name, m in found]
     for name, each in module.named_modules() if inner else ():
         if not any(each is m for _, m in found) and not any(each.children()):

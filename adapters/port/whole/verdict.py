@@ -9,11 +9,13 @@ class Line:
     """The finding at one place of a model.
 
     place: in words.  status: "match", "mismatch" or "inconclusive".  text: what was found there.
+    ratio: the largest deviation as a fraction of what is allowed there; None where that is not known.
     """
 
     place: str
     status: str
     text: str
+    ratio: float | None = None
 
     def __str__(self) -> str:
         return f"{self.place}: {self.status}, {self.text}" if self.text else f"{self.place}: {self.status}"

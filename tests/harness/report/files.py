@@ -1,7 +1,7 @@
 """Files of reports: the form is that of the suffix, and all of it is written or nothing."""
 
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -14,7 +14,8 @@ from rnn_lockstep.tests.harness.report.content import Content
 from rnn_lockstep.tests.harness.report.markdown import markdown
 from rnn_lockstep.tests.harness.report.page import page
 
-FORMS: dict[str, Callable[[Content], str]] = {".html": page, ".json": as_json, ".md": markdown}
+Forms = Mapping[str, Callable[[Content], str]]  # by suffix
+FORMS: Forms = {".html": page, ".json": as_json, ".md": markdown}
 NEEDS = {".html": ("jinja2", "matplotlib")}  # what is not in the core dependencies
 
 
@@ -53,8 +54,8 @@ def cannot_write_in(folder: Path) -> str:
         return f"{printable(folder)}: {in_one_line(error)}"
 
 
-def write(path: Path, content: Content) -> None:
+def write(path: Path, content: Content, forms: Forms = FORMS) -> None:
     """Write a report in the form that its suffix says. Raises OSError, and leaves no half of a file."""
-    text = FORMS[path.suffix](content)
+    text = forms[path.suffix](content)
     with replacing(path) as new:
         new.write_text(text, encoding="utf-8", errors="backslashreplace")  # of a name that is no text

@@ -1,7 +1,7 @@
 """The report for a job's summary on GitHub, which takes 1 MiB of Markdown."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from rnn_lockstep.tests.harness.report.content import Content, headline, quantity, ratio, refusals, short
@@ -14,8 +14,13 @@ RATES = (("kill-rate", "faults", "killed"), ("diagnosed", "diagnosed", "named"))
 
 def markdown(content: Content) -> str:
     """Write headline, table and failures, as many of these as there is room for."""
+    return fitting(blocks(content))
+
+
+def fitting(blocks: Iterable[str]) -> str:
+    """Put together the blocks that there is room for, and tell how many are left off."""
     shown, size, left_off = [], 0, 0
-    for block in blocks(content):
+    for block in blocks:
         if size + len(block.encode()) < LIMIT:
             shown.append(block)
             size += len(block.encode())

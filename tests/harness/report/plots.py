@@ -2,6 +2,7 @@
 
 import io
 import re
+from collections.abc import Mapping
 from html import escape
 from typing import Any
 
@@ -61,10 +62,7 @@ def plot(backend: str, trends: list[dict[str, Any]], axis: str) -> str:
             logarithmic(axes)
         low, high = above.get_ylim()
         above.set_ylim(min(low, 0.1), max(high, 3.0))
-        text = io.StringIO()
-        nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-        figure.savefig(text, format="svg", transparent=True, metadata=nothing)
-    return inlined(text.getvalue(), f"{backend}: deviation against bound over {axis.replace('_', ' ')}")
+        return inlined(figure, f"{backend}: deviation against bound over {axis.replace('_', ' ')}")
 
 
 def clipped(points: list[dict[str, Any]], name: str, least: float, most: float) -> list[float]:
@@ -79,13 +77,17 @@ def logarithmic(axes: Axes) -> None:
     axes.grid(axis="y", alpha=0.15, color=INK)
 
 
-def inlined(svg: str, title: str) -> str:
-    """Make an SVG document a part of a page: named, as wide as there is room for, in the page's colours."""
+def inlined(figure: Figure, title: str, colours: Mapping[str, str] = COLOURS) -> str:
+    """Make a figure an SVG part of a page: named, as wide as there is room for, in the page's colours."""
+    text = io.StringIO()
+    nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+    figure.savefig(text, format="svg", transparent=True, metadata=nothing)
+    svg = text.getvalue()
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<style.*?</style>", "", svg, flags=re.DOTALL)  # would hold for the whole page
     svg = re.sub(r'<g id="[^"]*"', "<g", svg)  # the same in every plot, and needed by none
     svg = re.sub(r' (width|height)="[0-9.]+pt"', "", svg)
     svg = svg.replace("<svg ", f'<svg role="img" aria-label="{escape(title)}" ', 1)
-    for stand_in, colour in COLOURS.items():
+    for stand_in, colour in colours.items():
         svg = svg.replace(stand_in, colour)
     return svg

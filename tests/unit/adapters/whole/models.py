@@ -132,6 +132,37 @@ class Reset(Keeping):
         self.state = None
 
 
+class Cancelling(Tagger):
+    """What is large cancels out, so that rounding shows."""
+
+    large = 2.0**12
+
+    def forward(self, tokens):
+        return (super().forward(tokens) + self.large) - self.large
+
+
+class OrderByCall(Cancelling):
+    """The same, added up in another order at every call, as threads may do."""
+
+    def forward(self, tokens):
+        self.large = 2.0**12 + 2.0**13 - self.large
+        return super().forward(tokens)
+
+
+class OnceOnly(Tagger):
+    """Answers the first call for each batch size."""
+
+    def __init__(self):
+        super().__init__()
+        self.asked = set()
+
+    def forward(self, tokens):
+        if tokens.shape in self.asked:
+            raise RuntimeError("used up")
+        self.asked.add(tokens.shape)
+        return super().forward(tokens)
+
+
 class LargerHead(Tagger):
     def forward(self, tokens):
         return super().forward(tokens) * 1.0001

@@ -238,3 +238,32 @@ def test_integers_of_an_unknown_range_are_refused(keras):
     model = keras.Model(inputs, layers.GRU(4)(layers.Rescaling(1.0)(inputs)))
     with pytest.raises(InvalidModel, match="its range is not known: needs --inputs"):
         lockstep_check(model, model)
+
+
+def test_a_layer_that_cannot_be_read_costs_no_other(keras):
+    layers = keras.layers
+    inputs = layers.Input((None, 4))
+    one, other = layers.Bidirectional(layers.GRU(3, return_sequences=True), merge_mode=None)(inputs)
+    found = layers.LSTM(4, return_sequences=True, name="encoder")(layers.Subtract()([one, other]))
+    model = drawn(keras.Model(inputs, layers.RNN([layers.GRUCell(3), layers.GRUCell(2)])(found)))
+    verdict = lockstep_check(model, model, examples=4)
+    assert verdict, verdict
+    assert [line.place for line in verdict.lines] == [
+        "before encoder",
+        "encoder itself",
+        "after encoder",
+        "the whole model",
+    ]
+
+
+def test_a_model_of_one_layer_with_fixed_sizes_or_states_is_a_whole_model(keras):
+    layers = keras.layers
+    fixed = layers.Input((7, 3), batch_size=2)
+    free, state = layers.Input((None, 3)), layers.Input((4,))
+    for model in (
+        keras.Model(fixed, layers.GRU(4, stateful=True)(fixed)),
+        keras.Model([free, state], layers.GRU(4)(free, initial_state=state)),
+    ):
+        verdict = lockstep_check(drawn(model), model, examples=4)
+        assert verdict, verdict
+        assert verdict.lines

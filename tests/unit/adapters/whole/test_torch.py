@@ -35,6 +35,7 @@ def test_right_ports_match_at_every_place(port):
         "the whole model",
     ]
     assert {line.status for line in verdict.lines} == {"match"}
+    assert all(line.ratio is not None and 0 <= line.ratio <= 1 for line in verdict.lines)
 
 
 @pytest.mark.parametrize(
@@ -80,6 +81,27 @@ def test_right_ports_match_at_every_place(port):
 )
 def test_the_first_wrong_place_of_a_wrong_port_is_named(port, says):
     assert first_line(port()).startswith(f"mismatch: {says}")
+
+
+def test_answers_that_rounding_takes_apart_are_no_other_answers():
+    """By as much as the source's own float32 and float64 are apart, which no constant tells."""
+    verdict = checked(models.OrderByCall(), models.Cancelling())
+    assert verdict, verdict
+    assert str(checked(models.OrderByCall())).startswith("mismatch: asked twice, it answers otherwise")
+
+
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        (models.Dropping, "dropout is left on"),
+        (models.Keeping, "encoder begins with a state that is kept from the call before"),
+        (models.OnceOnly, "the second time it raised RuntimeError: used up"),
+    ],
+)
+def test_a_source_that_answers_otherwise_the_second_time_is_refused(source, says):
+    """Dropout takes its float32 and float64 apart too, which is no rounding."""
+    with pytest.raises(InvalidModel, match=f"{source.__name__}: the source asked twice: {says}"):
+        checked(Tagger(), source())
 
 
 def test_what_is_asked_step_by_step_is_compared_by_its_outputs():
@@ -131,6 +153,16 @@ def test_a_source_that_float64_cannot_run_leaves_segments_inconclusive():
     verdict = checked(models.LargerHead(), Narrow())
     assert verdict.status == "inconclusive"
     assert "the source cannot be run in float64" in verdict.reason
+    after = next(line for line in verdict.lines if line.place == "after decoder")
+    assert (after.status, after.ratio) == ("inconclusive", None)
+
+
+def test_a_place_that_is_wrong_is_told_with_how_much_it_is_beyond_its_allowance():
+    lines = {line.place: line for line in checked(models.GatesReordered()).lines}
+    for place, line in lines.items():
+        assert (line.ratio > 1) == (line.status == "mismatch"), place
+    forgotten = checked(models.BatchFirstForgotten(), batch=2, time=3)
+    assert forgotten.lines[0].ratio == float("inf")  # of another shape
 
 
 @pytest.mark.parametrize(
