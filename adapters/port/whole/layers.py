@@ -147,6 +147,8 @@ def cause_alone(layer: RecurrentLayer, place: Place, target: WholeModel) -> str:
 def missing_layers(walk: Walk, source: WholeModel, target: WholeModel) -> str:
     """The recurrent layers that one of the models runs and the other has not, in words; or empty."""
     ran = [list(dict.fromkeys(call.layer for call in run.calls)) for run in (walk.own[0], walk.answers[0])]
+    if any(call.unnamed for run in (walk.own[0], walk.answers[0]) for call in run.calls):
+        return ""  # two of these may be the directions of one layer
     models = (source, target)
     if not all(ran) or any(
         name not in m.layers for m, names in zip(models, ran, strict=True) for name in names
