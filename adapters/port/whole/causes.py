@@ -65,6 +65,14 @@ def exchanged(call: Call) -> Call:
     return replace(call, outputs=np.concatenate(halves[::-1], axis=-1), last=last)
 
 
+def not_turned_back(call: Call) -> Call:
+    """A call whose backward direction's outputs are in the order in which it ran."""
+    if call.outputs is None or call.outputs.shape[-1] % 2:
+        return call
+    forward, backward = np.split(call.outputs, 2, axis=-1)
+    return replace(call, outputs=np.concatenate([forward, backward[:, ::-1]], axis=-1))
+
+
 # What a port may do with what a layer emits, in words with the layer's name.
 EMITTED: dict[str, Change] = {
     **{f"the port applies {n} to the outputs of {{}}": of_outputs(f) for n, f in FUNCTIONS.items()},
@@ -86,6 +94,7 @@ EMITTED: dict[str, Change] = {
     "the outputs of {} are in the other order of time": of_steps(lambda steps: steps[:, ::-1]),
     "the outputs of {} are one step late": of_steps(late),
     "the directions of {} are exchanged": exchanged,
+    "the backward outputs of {} are in the order in which they were made": not_turned_back,
     "the outputs of {} are left out": of_outputs(np.zeros_like),
     "the rows of {} are in the order of their lengths: sorted, and not put back": sorted_rows,
     "the outputs of {} are in the order of the rows' lengths: sorted, and not put back": sorted_outputs,

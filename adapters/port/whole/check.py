@@ -19,6 +19,7 @@ from rnn_lockstep.adapters.port.whole.layers import (
     weights_cause,
 )
 from rnn_lockstep.adapters.port.whole.model import Run, WholeModel
+from rnn_lockstep.adapters.port.whole.outputs_alone import place_and_cause
 from rnn_lockstep.adapters.port.whole.padding import padding_notes
 from rnn_lockstep.adapters.port.whole.pairing import Place, layer_of, places
 from rnn_lockstep.adapters.port.whole.parameters import not_found
@@ -28,6 +29,7 @@ from rnn_lockstep.adapters.port.whole.verdict import Line, WholeVerdict
 from rnn_lockstep.adapters.port.whole.walk import Walk
 
 EXAMPLES = 8
+WHOLE = "the whole model"
 UNSEEN = "what is inside of it was not compared layer by layer: "
 
 
@@ -77,6 +79,11 @@ class WholePair:
         found, unseen = seen_places(self.source, self.target, own, answers)
         walk = Walk(narrow, wide, examples, answers, own, found)
         notes += [f"{UNSEEN}{unseen}"] if unseen else []
+        notes += [
+            f"the {end}: {each}"
+            for end, model in (("source", self.source), ("target", self.target))
+            for each in getattr(model, "remarks", ())
+        ]
         notes += [] if self.brought else not_given(self.inputs, examples)
         if (more := len(answers[0].outputs) - len(own[0].outputs)) > 0:
             notes.append(f"the last {more} of the target's outputs were not compared: the source has none")
@@ -127,10 +134,11 @@ def seen_places(
     found: list[Place] | None = None
     for run, answer in zip(own, answers, strict=True):
         names = [[call.layer for call in each.calls] for each in (run, answer)]
-        for end, called, model in zip(("source", "target"), names, (source, target), strict=True):
-            if not called:
+        for end, called, model in zip(("source", "target"), (run, answer), (source, target), strict=True):
+            if not called.calls:
                 return [], f"no recurrent layers of the {end} can be watched"
-            if unknown := [name for name in called if name not in model.layers]:
+            needed = [c.layer for c in called.calls if end == "source" or not c.unnamed]
+            if unknown := [name for name in needed if name not in model.layers]:
                 return [], f"{unknown[0]} of the {end} cannot be read"
         these = places(run.calls, answer.calls, source.layers, target.layers)
         if these is None or (found is not None and these != found):
@@ -157,8 +165,8 @@ def concluded(pair: WholePair, walk: Walk, told: WholeVerdict) -> WholeVerdict:
         why = "every place matches, yet the outputs are further off than the source's rounding explains"
         return replace(told, status="inconclusive", reason=why, lines=(*lines, whole))
     if whole.status == "mismatch":
-        cause = whole_cause(pair, walk) or whole.text
-        return replace(told, reason=f"{whole.place}: {cause}", lines=(*lines, whole))
+        reason = whole_cause(pair, walk) or f"{whole.place}: {whole.text}"
+        return replace(told, reason=reason, lines=(*lines, whole))
     if unclear := next((line for line in (*lines, whole) if line.status != "match"), None):
         reason = f"{unclear.place}: {unclear.text}"
         return replace(told, status="inconclusive", reason=reason, lines=(*lines, whole))
@@ -195,19 +203,18 @@ def layer_line(pair: WholePair, walk: Walk, number: int) -> Line:
     place = walk.places[number]
     name = f"{place.name} itself"
     try:
-        layers = (
-            layer_of(walk.own[0].calls, place.source, pair.source.layers),
-            layer_of(walk.answers[0].calls, place.target, pair.target.layers),
-        )
+        mine = layer_of(walk.own[0].calls, place.source, pair.source.layers)
+        its = layer_of(walk.answers[0].calls, place.target, pair.target.layers)
     except ValueError as error:
         return Line(name, "inconclusive", f"cannot be judged: {error}")
     calls = [
         (walk.target_call(k, number), walk.source_call(walk.own[k], number))
         for k in range(len(walk.examples))
     ]
-    found = layer_found(place, layers, calls, pair.target, pair.options)
+    assert mine is not None  # of the source, only what can be read has a place
+    found = layer_found(place, (mine, its), calls, pair.target, pair.options)
     text = str(found)
-    if found.status == "mismatch" and (other := instead_of(*layers, pair.source)):
+    if found.status == "mismatch" and its and (other := instead_of(mine, its, pair.source)):
         text = f"its weights are those of the source's {other}"
     return Line(name, found.status, text, found.ratio)
 
@@ -240,17 +247,23 @@ def whole_outputs(walk: Walk) -> list[list[Beside]]:
 def whole_line(tensors: Sequence[Sequence[Beside]]) -> Line:
     """The finding on outputs, by question."""
     if not all(tensors):
-        return Line("the whole model", "mismatch", "it returns no outputs")
-    return Line("the whole model", *summed_up(by_tensor(tensors, varies=True)))
+        return Line(WHOLE, "mismatch", "it returns no outputs")
+    return Line(WHOLE, *summed_up(by_tensor(tensors, varies=True)))
 
 
 def whole_cause(pair: WholePair, walk: Walk) -> str:
-    """The likely cause where only the outputs can be compared: by the weights, or by a mistake before."""
-    if cause := missing_layers(walk, pair.source, pair.target) or weights_cause(pair.source, pair.target):
+    """The place and the likely cause where only the outputs can be compared; empty where none is found.
+
+    By the weights, or by a mistake that makes the same of the source's outputs.
+    """
+    if cause := missing_layers(walk, pair.source, pair.target):
+        return f"{WHOLE}: {cause}"
+    if cause := weights_cause(pair.source, pair.target):
         return cause
     alone = replace(walk, places=())
-    tensors = [alone.outputs(k, run, None) for k, run in enumerate(alone.own)]
-    cause = cause_of(alone, 0, tensors, pair.inputs) or lost_arrays(pair)
+    cause = place_and_cause(alone, pair.source.layers, pair.inputs)
+    if not cause and (lost := lost_arrays(pair)):
+        cause = f"{WHOLE}: {lost}"
     return told_with(cause, whole_line(whole_outputs(alone)).text) if cause else ""
 
 

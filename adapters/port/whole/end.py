@@ -1,6 +1,7 @@
 """The ends of a pair of whole models, from whatever they are given as; none where one is no such model."""
 
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from rnn_lockstep.adapters.port.whole.check import WholePair
 from rnn_lockstep.adapters.port.whole.files import NotLoaded, model_in
 from rnn_lockstep.adapters.port.whole.function import FunctionModel
 from rnn_lockstep.adapters.port.whole.inputs import Input, brought, fixed, lacking, parsed_inputs
+from rnn_lockstep.adapters.port.whole.jax_model import JaxModel
 from rnn_lockstep.adapters.port.whole.keras_model import KerasModel
 from rnn_lockstep.adapters.port.whole.model import WholeModel
 from rnn_lockstep.adapters.port.whole.onnx_model import OnnxModel
@@ -58,7 +60,7 @@ def whole_model(model: Any, layers: bool) -> WholeModel | None:
         return None
     framework = framework_of(model)
     if framework not in (keras_model, torch_module):
-        return FunctionModel(model)
+        return JaxModel(model) if "jax" in sys.modules else FunctionModel(model)
     if not layers and is_layer(model, framework.recurrent(model)):
         return None
     return KerasModel(model) if framework is keras_model else TorchModel(model)

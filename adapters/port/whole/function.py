@@ -23,6 +23,7 @@ class FunctionModel:
     """A function as a whole model, called with the first kind of arrays that it takes.
 
     wide: whether its inputs are made float64, and its outputs must be.
+    framework: that of the arrays it answered with, by the name of their module.
     """
 
     inputs: tuple[Input, ...] = ()
@@ -31,6 +32,7 @@ class FunctionModel:
     def __init__(self, function: Callable[..., Any], wide: bool = False) -> None:
         self.function, self.wide = function, wide
         self.convert: Callable[[Array], Any] | None = None
+        self.framework = ""
 
     def run(self, example: Example, emitted: Emitted | None = None) -> Run:
         """The answer to an example. Raises InvalidModel where it answers to no kind of arrays."""
@@ -49,17 +51,23 @@ class FunctionModel:
     def asked(self, example: Example, convert: Callable[[Array], Any]) -> tuple[Array, ...]:
         """The answer to arrays of one kind."""
         arrays = [in_float64(a) if self.wide else a for a in example.arrays]
-        names, given = signature_of(self.function), {}
-        if example.lengths is not None and names.lengths:
-            given[names.lengths] = convert(example.lengths)
-        elif example.lengths is not None and names.mask:
-            given[names.mask] = convert(np.arange(arrays[0].shape[1]) < example.lengths[:, None])
+        given = {name: convert(array) for name, array in self.named(example).items()}
         with foreign_code(), in_x64() if self.wide else nullcontext():
-            answer = self.function(*map(convert, arrays), **given)
-            outputs = tuple(as_numpy(array) for array in arrays_in(answer))
+            answer = list(arrays_in(self.function(*map(convert, arrays), **given)))
+            outputs = tuple(map(as_numpy, answer))
+        self.framework = type(answer[0]).__module__.partition(".")[0] if answer else ""
         if self.wide and any(array.dtype == np.float32 for array in outputs):
             raise InvalidModel("it computes in float32 whatever it is given")
         return outputs
+
+    def named(self, example: Example) -> dict[str, Array]:
+        """What is given by its name: lengths or a mask of an example that has some, where it takes them."""
+        names = signature_of(self.function)
+        if example.lengths is not None and names.lengths:
+            return {names.lengths: example.lengths}
+        if example.lengths is not None and names.mask:
+            return {names.mask: np.arange(example.arrays[0].shape[1]) < example.lengths[:, None]}
+        return {}
 
     def in_float(self, bits: int) -> "FunctionModel":
         """The same function given inputs of float64. Raises InvalidModel for any other."""

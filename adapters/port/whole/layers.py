@@ -15,11 +15,15 @@ from rnn_lockstep.adapters.port.weights import weights_diff
 from rnn_lockstep.adapters.port.whole.model import Call, WholeModel
 from rnn_lockstep.adapters.port.whole.pairing import Place
 from rnn_lockstep.adapters.port.whole.walk import Walk
-from rnn_lockstep.reference import Trace, Verdict
+from rnn_lockstep.reference import Case, Trace, Verdict
+from rnn_lockstep.reference.diagnosis.diagnose import Answer, diagnose
 from rnn_lockstep.reference.diagnosis.mistakes.mistake import with_states
+from rnn_lockstep.reference.oracle.time_limit import time_limit
 
 NOT_TOLD = "the lengths of rows are not told to it, so it runs on over the padding"
 FEW = 8  # sequences, to explain a layer that is wrong
+MOST = 4  # calls within a model that a cause has to explain
+LONGEST = 20.0  # seconds for that
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,45 +62,62 @@ class LayerFound:
 
 def layer_found(
     place: Place,
-    layers: tuple[RecurrentLayer, RecurrentLayer],
+    layers: tuple[RecurrentLayer, RecurrentLayer | None],
     calls: Sequence[tuple[Call, Call]],
     target: WholeModel,
     options: Mapping[str, Any],
 ) -> LayerFound:
     """The verdict on a layer of the target's.
 
-    layers: the source's and the target's.  calls: those of the target and the source, one for each question.
+    layers: the source's and the target's, which is None where it cannot be read.
+    calls: those of the target and the source, one for each question.
     Raises InvalidModel for options that do not fit.
     """
     mine, its, _ = settled(*layers, options)
-    assert its is not None
-    diff = weights_diff(mine, its)
-    lines = tuple(diff.lines())
-    if not diff.arrays:
-        return LayerFound(place, (), lines, diff.cause)
-    verdicts = tuple(judged(mine, call, source.lengths, target.facts()) for call, source in calls)
-    found = LayerFound(place, verdicts, lines, diff.cause)
-    if found.status == "mismatch" and not found.cause:
-        cause = not_told(mine, calls, target.facts()) or cause_alone(mine, place, target)
-        return replace(found, cause=cause)
-    return found
+    lines, cause = [], ""
+    if its is not None:
+        diff = weights_diff(mine, its)
+        lines, cause = list(diff.lines()), diff.cause
+        if not diff.arrays:
+            return LayerFound(place, (), tuple(lines), cause)
+    shown = [shown_by(mine, call, source.lengths) for call, source in calls]
+    verdicts = tuple(each.verdict(target.facts()) for each in shown)
+    found = LayerFound(place, verdicts, tuple(lines), cause)
+    if found.status != "mismatch" or cause:
+        return found
+    cause = not_told(mine, calls, target.facts()) or cause_alone(mine, place, target)
+    return replace(found, cause=cause or cause_within(shown, verdicts, target))
 
 
 def not_told(layer: RecurrentLayer, calls: Sequence[tuple[Call, Call]], facts: Facts) -> str:
     """The cause where a layer is right but for the lengths of rows, which only the source's is told."""
     if all(source.lengths is None or call.lengths is not None for call, source in calls):
         return ""
-    if any(judged(layer, call, None, facts).status in ("mismatch", "drift") for call, _ in calls):
+    without = [shown_by(layer, call, None) for call, _ in calls]
+    if any(each.verdict(facts).status in ("mismatch", "drift") for each in without):
         return ""
     return NOT_TOLD
 
 
-def judged(layer: RecurrentLayer, call: Call, lengths: np.ndarray[Any, Any] | None, facts: Facts) -> Verdict:
-    """The oracle's verdict on one call. lengths: those that the source's layer was told."""
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """What a layer showed in one call: the case that it was asked, the trace, and what is not in it."""
+
+    case: Case
+    trace: Trace
+    unobserved: tuple[str, ...]
+
+    def verdict(self, facts: Facts) -> Verdict:
+        """The oracle's verdict, with the errors that are declared of the layer's framework."""
+        return judge(facts, self.case, self.trace, self.unobserved)
+
+
+def shown_by(layer: RecurrentLayer, call: Call, lengths: np.ndarray[Any, Any] | None) -> Shown:
+    """What a layer showed in a call. lengths: those that the source's layer was told."""
     given = call.outputs if call.outputs is not None else call.last
     assert given is not None
     told = call.lengths is not None
-    if told or call.outputs is None:
+    if told or (call.outputs is None and not call.unnamed):
         lengths = call.lengths
     layer = in_dtype(replace(layer, return_sequences=call.outputs is not None), given.dtype)
     more = {} if lengths is None else {"lengths": np.asarray(lengths)}
@@ -111,8 +132,22 @@ def judged(layer: RecurrentLayer, call: Call, lengths: np.ndarray[Any, Any] | No
         final = [s.reshape(shape) for s, shape in zip(call.final, case.state_shapes, strict=True)] + [None]
     names = ("final_state", "final_cell_state")
     kinds = len(case.state_shapes)
-    unobserved = [name for name, state in zip(names[:kinds], final, strict=False) if state is None]
-    return judge(facts, case, Trace(given, final[0], final[1]), unobserved)
+    unobserved = (name for name, state in zip(names[:kinds], final, strict=False) if state is None)
+    return Shown(case, Trace(given, final[0], final[1]), tuple(unobserved))
+
+
+def cause_within(shown: Sequence[Shown], verdicts: Sequence[Verdict], target: WholeModel) -> str:
+    """The likely cause, from what a layer showed within its model; empty where none is found."""
+    wrong = [
+        Answer(each.case, each.trace)
+        for each, verdict in zip(shown, verdicts, strict=True)
+        if verdict.status == "mismatch" and verdict.comparisons and not each.unobserved
+    ]
+    if not wrong:
+        return ""
+    with time_limit(LONGEST):
+        diagnosis = diagnose(wrong[:MOST], target.facts().arithmetic(wrong[0].case.dtype))
+    return str(diagnosis) if diagnosis.explanations else ""
 
 
 def cause_alone(layer: RecurrentLayer, place: Place, target: WholeModel) -> str:
@@ -129,6 +164,8 @@ def cause_alone(layer: RecurrentLayer, place: Place, target: WholeModel) -> str:
 def missing_layers(walk: Walk, source: WholeModel, target: WholeModel) -> str:
     """The recurrent layers that one of the models runs and the other has not, in words; or empty."""
     ran = [list(dict.fromkeys(call.layer for call in run.calls)) for run in (walk.own[0], walk.answers[0])]
+    if any(call.unnamed for run in (walk.own[0], walk.answers[0]) for call in run.calls):
+        return ""  # two of these may be the directions of one layer
     models = (source, target)
     if not all(ran) or any(
         name not in m.layers for m, names in zip(models, ran, strict=True) for name in names

@@ -13,6 +13,8 @@ from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, Recurrent
 from rnn_lockstep.adapters.port.whole.inputs import Example, Input
 from rnn_lockstep.reference.oracle.validation import Array
 
+SCAN = "scan "  # begins the name of a layer that has none
+
 
 @dataclass(frozen=True, eq=False)
 class Call:
@@ -23,6 +25,8 @@ class Call:
     was given or gave none.
     outputs (batch, time, H): None where it gave only `last`, (batch, H).
     lengths (batch,): of padded rows, where the layer was told.
+    unnamed: whether it is one layer, of one direction or two, that may have no weights to read, nor a name
+    but SCAN and a number.
     """
 
     layer: str
@@ -32,6 +36,7 @@ class Call:
     last: Array | None = None
     final: tuple[Array, ...] = ()
     lengths: Array | None = None
+    unnamed: bool = False
 
 
 @dataclass(frozen=True, eq=False)

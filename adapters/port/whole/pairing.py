@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rnn_lockstep.adapters.models.recurrent_layer import RecurrentLayer, stacked
-from rnn_lockstep.adapters.port.whole.model import Call, Emitted
+from rnn_lockstep.adapters.port.whole.model import SCAN, Call, Emitted
 from rnn_lockstep.reference.oracle.validation import Array
 
 
@@ -37,21 +37,44 @@ def places(
             if not rest:
                 return None
             behind.append(rest.pop(0))
-        name = "+".join(target[k].layer for k in theirs)
+        if any(
+            target[k].unnamed and not fits(target[k], source_layers[source[n].layer])
+            for k in theirs
+            for n in ours
+        ):
+            return None
+        names = [target[k].layer for k in theirs]
+        if any(name.startswith(SCAN) for name in names):
+            names = [source[k].layer for k in ours]
+        name = "+".join(names)
         found.append(Place(tuple(ours), tuple(theirs), name))
     return None if mine or its or not found else found
 
 
 def depth(calls: Sequence[Call], numbers: Sequence[int], layers: Mapping[str, RecurrentLayer]) -> int:
     """The number of layers that some calls are of."""
-    return sum(layers[calls[k].layer].layers for k in numbers)
+    found = [layers.get(calls[k].layer) for k in numbers]
+    return sum(1 if layer is None else layer.layers for layer in found)
+
+
+def fits(call: Call, layer: RecurrentLayer) -> bool:
+    """Tell whether a call that is known by its arrays alone can be one of a layer."""
+    if layer.reverse or layer.merge_mode not in (None, "concat") or not call.initial:
+        return False
+    shape = (layer.directions, layer.hidden_size)
+    return len(call.initial) == len(layer.record.states) and call.initial[0].shape[::2] == shape
 
 
 def layer_of(
     calls: Sequence[Call], numbers: Sequence[int], layers: Mapping[str, RecurrentLayer]
-) -> RecurrentLayer:
-    """The layer that some calls are of. Raises ValueError where they are none together."""
-    parts = [layers[calls[k].layer] for k in numbers]
+) -> RecurrentLayer | None:
+    """The layer that some calls are of; None where one cannot be read.
+
+    Raises ValueError where they are none together.
+    """
+    parts = [layer for k in numbers if (layer := layers.get(calls[k].layer)) is not None]
+    if len(parts) < len(numbers):
+        return None
     return parts[0] if len(parts) == 1 else stacked(parts)
 
 
@@ -67,6 +90,7 @@ def as_one(calls: Sequence[Call], numbers: Sequence[int]) -> Call:
         last.last,
         joined([part.final for part in parts]),
         first.lengths,
+        any(part.unnamed for part in parts),
     )
 
 

@@ -215,8 +215,14 @@ def flipped(case: Case, trace: Trace) -> Trace:
     return replace(trace, outputs=trace.outputs[:, ::-1]) if case.reverse and case.return_sequences else trace
 
 
+def in_reverse(case: Case) -> Case:
+    """Run a layer of one direction from the last step to the first."""
+    return replace(case, reverse=True) if case.merge_mode is None else case
+
+
 REVERSE: dict[str, Mistake] = {
     "reverse_ignored": Mistake("the layer runs forwards; it must run in reverse", change_case=forwards),
+    "reverse_unasked": Mistake("the layer runs in reverse; it must run forwards", change_case=in_reverse),
     "reverse_outputs_not_flipped_back": Mistake(
         "the outputs are in the order in which the reverse layer made them; "
         "they must be in that of the inputs",

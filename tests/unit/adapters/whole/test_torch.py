@@ -114,7 +114,8 @@ def test_what_is_asked_step_by_step_is_compared_by_its_outputs():
 def test_a_scripted_module_is_compared_by_its_outputs():
     assert checked(torch.jit.trace(Tagger(), torch.zeros(2, 3, dtype=torch.int64)))
     wrong = checked(torch.jit.trace(models.ReluBetween(), torch.zeros(2, 3, dtype=torch.int64)))
-    assert str(wrong).startswith("mismatch: the whole model: the output off by")
+    says = "between encoder and decoder: the port applies relu to the outputs of encoder (the output off by"
+    assert str(wrong).startswith(f"mismatch: {says}")
 
 
 class Stack(nn.Module):
