@@ -89,14 +89,21 @@ class Question:
         except InvalidModel as error:
             if NO_LAYERS in str(error) and any(is_file(end) for end in (self.source, self.target)):
                 raise InvalidModel(f"{error}; {ASK_IT}") from None
-            found = (
-                None
-                if self.names_source
-                else asked_pair(self.source, self.target, str(error), self.target_layer)
-            )
+            if self.names_source:
+                raise
+            found = asked_pair(self.source, self.target, str(error), self.target_layer)
             if found is None:
                 raise
             return found
+
+    @property
+    def asked_instead(self) -> AskedPair | None:
+        """The pair to be asked side by side, where a live source does not compute what its weights say."""
+        pair = self.pair
+        if not isinstance(pair, Pair) or self.names_source:
+            return None
+        otherwise = computes_otherwise(pair.source, pair.source_layer)
+        return AskedPair(pair.source, pair.target, pair.target_layer, otherwise) if otherwise else None
 
     @property
     def names_source(self) -> bool:
@@ -125,14 +132,8 @@ class Question:
 
     def layer_verdict(self, examples: int | None, seed: int, why: str) -> PortVerdict | WholeVerdict:
         """The verdict on one layer. why: the whole models are not compared; empty where none are asked."""
-        pair = self.pair
-        if (
-            isinstance(pair, Pair)
-            and not self.names_source
-            and (otherwise := computes_otherwise(pair.source, pair.source_layer))
-        ):
-            pair = AskedPair(pair.source, pair.target, pair.target_layer, otherwise)
         try:
+            pair = self.asked_instead or self.pair
             if isinstance(pair, AskedPair):
                 return pair.verdict(examples, seed)
             verdict = check_pair(pair, examples or EXAMPLES, seed)

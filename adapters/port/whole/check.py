@@ -194,7 +194,9 @@ def segment_line(pair: WholePair, walk: Walk, segment: int, name: str) -> Line:
     status, text, ratio = summed_up(found)
     if status == "mismatch":
         cause = cause_of(walk, segment, tensors, pair.inputs)
-        text = told_with(cause or parted(pair, walk, segment), text)
+        if not cause and found[0].status == "mismatch":  # what it is given, or an output
+            cause = parted(pair, walk, segment)
+        text = told_with(cause, text)
     return Line(name, status, text, ratio)
 
 

@@ -75,7 +75,10 @@ WRONG = {
     "late": (models.late, "between encoder+encoder_1 and decoder: it is one step late"),
     "bias dropped": (models.bias_dropped, "encoder+encoder_1 itself: the biases are dropped above the first"),
     "reset before": (models.reset_before, "decoder itself: the reset gate is applied on the other side"),
-    "squashed": (lambda graph: graph.apply("Tanh", "product"), "after decoder: the output off by"),
+    "squashed": (
+        lambda graph: graph.apply("Tanh", "product"),
+        "after decoder: the source has head there, and the port no layer",
+    ),
 }
 
 
