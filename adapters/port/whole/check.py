@@ -24,7 +24,12 @@ from rnn_lockstep.adapters.port.whole.padding import padding_notes
 from rnn_lockstep.adapters.port.whole.pairing import Place, layer_of, places
 from rnn_lockstep.adapters.port.whole.parameters import not_found
 from rnn_lockstep.adapters.port.whole.parting import parting
-from rnn_lockstep.adapters.port.whole.twice import rounding, source_asked_twice, target_asked_twice
+from rnn_lockstep.adapters.port.whole.twice import (
+    carried_on,
+    rounding,
+    source_asked_twice,
+    target_asked_twice,
+)
 from rnn_lockstep.adapters.port.whole.verdict import Line, WholeVerdict
 from rnn_lockstep.adapters.port.whole.walk import Walk
 
@@ -76,6 +81,10 @@ class WholePair:
         answers, failed = asked_all(self.target, examples)
         if failed:
             return replace(told, reason=failed)
+        different, note = carried_on(self.source, wide, self.target, examples[0], allowed)
+        if different:
+            return replace(told, reason=different)
+        notes += [note] if note else []
         found, unseen = seen_places(self.source, self.target, own, answers)
         walk = Walk(narrow, wide, examples, answers, own, found)
         notes += [f"{UNSEEN}{unseen}"] if unseen else []

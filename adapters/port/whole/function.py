@@ -69,6 +69,10 @@ class FunctionModel:
             return {names.mask: np.arange(example.arrays[0].shape[1]) < example.lengths[:, None]}
         return {}
 
+    def again(self, example: Example) -> Run:
+        """The outputs for an example: it keeps nothing of what was asked before."""
+        return self.run(example)
+
     def in_float(self, bits: int) -> "FunctionModel":
         """The same function given inputs of float64. Raises InvalidModel for any other."""
         if bits != 64:

@@ -139,6 +139,10 @@ class JaxModel:
         self.layers = traced.layers
         return run
 
+    def again(self, example: Example) -> Run:
+        """The outputs for an example: it keeps nothing of what was asked before."""
+        return self.run(example)
+
     def in_float(self, bits: int) -> "JaxModel | FunctionModel":
         """The same program in float32 or float64. Raises InvalidModel where there is none."""
         if self.asked is None or self.traced is None:

@@ -38,20 +38,25 @@ class KerasModel:
 
     def run(self, example: Example, emitted: Emitted | None = None) -> Run:
         """The answer to an example, as in inference."""
+        keras_model.reset(self.model)
         recorder = Recorder(emitted or {})
         with watched(self.model, recorder):
             answer = self.asked(example)
         return Run(tuple(as_numpy(array) for array in arrays_in(answer)), tuple(recorder.calls))
 
+    def again(self, example: Example) -> Run:
+        """The outputs for an example, nothing being forgotten of what was asked before."""
+        return Run(tuple(as_numpy(array) for array in arrays_in(self.asked(example))))
+
     def asked(self, example: Example) -> Any:
         """The model's own answer."""
-        keras_model.reset(self.model)
         arrays = [keras_model.tensor(array) for array in example.arrays]
         with foreign_code():
             return self.model(arrays[0] if len(arrays) == 1 else arrays, training=False)
 
     def inner(self, example: Example, emitted: Emitted | None = None) -> Sequence[Inner]:
         """The answers of the layers that are neither recurrent nor made of others."""
+        keras_model.reset(self.model)
         recorder = Recorder(emitted or {})
         with watched(self.model, recorder, inner=True):
             self.asked(example)

@@ -77,6 +77,9 @@ class WholeModel(Protocol):
     def run(self, example: Example, emitted: Emitted | None = None) -> Run:
         """The answer to an example; the recurrent layers emit what `emitted` says, where it says so."""
 
+    def again(self, example: Example) -> Run:
+        """The outputs for an example, nothing being forgotten of what was asked before."""
+
     def in_float(self, bits: int) -> "WholeModel":
         """The same model in float32 or float64. Raises what it raises where that cannot be made."""
 

@@ -165,6 +165,10 @@ class OnnxModel:
             return array
         return array.astype(np.float64 if self.wide and floats[0] else dtype)
 
+    def again(self, example: Example) -> Run:
+        """The outputs for an example: it keeps nothing of what was asked before."""
+        return self.run(example)
+
     def in_float(self, bits: int) -> "OnnxModel":
         """The same model in float64. Raises InvalidModel for float32, and what onnx raises."""
         if bits != 64:

@@ -68,6 +68,10 @@ class TfliteModel:
         found = self.interpreter.get_output_details()
         return Run(tuple(np.array(self.interpreter.get_tensor(detail["index"])) for detail in found))
 
+    def again(self, example: Example) -> Run:
+        """The outputs for an example: it keeps nothing of what was asked before."""
+        return self.run(example)
+
     def in_float(self, bits: int) -> "TfliteModel":
         """Raise InvalidModel: TFLite computes in float32."""
         raise InvalidModel("TFLite computes in float32")

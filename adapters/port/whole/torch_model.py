@@ -49,6 +49,10 @@ class TorchModel:
         reset(self.watched)
         return Run(self.asked(self.module, example), calls)
 
+    def again(self, example: Example) -> Run:
+        """The outputs for an example, nothing being forgotten of what was asked before."""
+        return Run(self.asked(self.module, example))
+
     def watched_run(self, example: Example, emitted: Emitted) -> Run:
         """The answer of the module that hooks can watch."""
         recorder = Recorder(emitted)

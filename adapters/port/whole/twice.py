@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from rnn_lockstep.adapters.one_line import with_type
+from rnn_lockstep.adapters.port.again import FORGETS, KEEPS, NEITHER
 from rnn_lockstep.adapters.port.whole.allowance import Beside, allowance, apart
 from rnn_lockstep.adapters.port.whole.inputs import Example
 from rnn_lockstep.adapters.port.whole.model import Run, WholeModel
@@ -61,6 +62,34 @@ def second_answer(model: WholeModel, example: Example, first: Run, allowed: Sequ
     if any(state.any() for state in begun[1]) and not same_states(*begun):
         return f"{first.calls[0].layer} begins with a state that is kept from the call before"
     return "dropout is left on, or something else is random or kept between calls"
+
+
+def carried_on(
+    source: WholeModel,
+    wide: WholeModel | None,
+    target: WholeModel,
+    example: Example,
+    allowed: Sequence[float],
+) -> tuple[str, str]:
+    """What is wrong with a second call that no reset is before, and what is to be known of it.
+
+    wide: the source in float64.  allowed: how far each output of a first call may be off.
+    """
+    try:
+        first, second = source.run(example), source.again(example)
+        its_first, its_second = target.run(example), target.again(example)
+        exact = None
+        if wide is not None:
+            wide.run(example)
+            exact = wide.again(example)
+    except Exception as error:  # a model's, whatever it is
+        return "", f"without a reset in between they were not asked: {with_type(error)}"
+    forgets, its_forgets = same_answer(first, second, allowed), same_answer(its_first, its_second, allowed)
+    if forgets:
+        return "", "" if its_forgets else f"{KEEPS}; the source begins every call at zeros"
+    if its_forgets:
+        return FORGETS, ""
+    return "" if same_answer(second, its_second, rounding(second, exact)) else NEITHER, ""
 
 
 def raised(error: Exception) -> str:
