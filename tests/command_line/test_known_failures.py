@@ -57,7 +57,7 @@ def test_an_entry_excuses_what_it_tells_of_and_no_more(tmp_path):
     other = "tests/parity/test_notebook.py"
     run = run_with(file, TEST, other, "--backend", BIASED, "--backend", "numpy")
     assert "2 failed, 6 passed, 1 xfailed" in run.stdout, run.stdout
-    assert f"{BIASED} fails as is known, in " in run.stdout
+    assert f"{BIASED}: fails as is known in " in run.stdout
     assert "b is dropped (https://example.org/1)" in run.stdout
     assert "in 2 tests: b is dropped" in run.stdout  # the notebook is no test of the entry
 
@@ -77,7 +77,7 @@ def test_a_backend_that_raises_is_excused_in_a_test_without_examples_too(tmp_pat
     arguments = ("tests/parity/test_notebook.py", "--backend", "raising:Raising", "-rx")
     run = run_pytest(f"--known-failures={file}", *arguments, python_path=tmp_path)
     assert "1 passed, 2 xfailed" in run.stdout, run.stdout
-    assert "raising:Raising fails as is known, in 1 cases" in run.stdout
+    assert "raising:Raising: fails as is known in 1 cases" in run.stdout
 
 
 def test_a_draft_is_a_file_that_excuses_what_failed(tmp_path):

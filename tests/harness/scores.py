@@ -1,7 +1,7 @@
 """Scores: the comparisons of each backend, added up over tests and processes, and their table."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from math import isnan
 from statistics import median
@@ -110,6 +110,14 @@ class Score:
         ]
 
 
+def sum_of(scores: Iterable[Score]) -> Score:
+    """Add up scores."""
+    total = Score()
+    for score in scores:
+        total.add(score)
+    return total
+
+
 class Scores(dict[str, Score]):
     """The scores of one backend by cell and dtype, "lstm float32", with "grad" or "train" behind."""
 
@@ -151,10 +159,12 @@ class Scores(dict[str, Score]):
 
     @property
     def total(self) -> Score:
-        total = Score()
-        for score in self.values():
-            total.add(score)
-        return total
+        return sum_of(self.values())
+
+    def by_cell(self) -> dict[str, Score]:
+        """Add up the scores of each cell, in every dtype, with gradients and training."""
+        cells = dict.fromkeys(layer.split()[0] for layer in sorted(self, key=in_order))
+        return {cell: sum_of(s for layer, s in self.items() if layer.split()[0] == cell) for cell in cells}
 
     def to_json(self) -> dict[str, dict[str, Any]]:
         """Make plain dicts, strings and numbers of it, to travel in a test report."""
@@ -167,6 +177,28 @@ class Scores(dict[str, Score]):
         """Add what `to_json` of another made."""
         for layer, values in data.items():
             self.setdefault(layer, Score()).add(Score(**values))
+
+
+def in_short(scores: Mapping[str, Scores], width: int, versions: Mapping[str, str] | None = None) -> str:
+    """Draw the closing table, a row for each backend and cell.
+
+    versions: to be shown below a backend's name, in its first row.
+    """
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    table.add_column("backend", overflow="fold", min_width=8)  # the one column that gives way
+    table.add_column("cell", no_wrap=True)
+    for header in (*COUNT_HEADERS, "known", "worst\n/bound"):
+        table.add_column(header, justify="right", no_wrap=True)
+    for backend, by_layer in scores.items():
+        name = "\n".join(filter(None, (backend, (versions or {}).get(backend))))
+        for cell, score in by_layer.by_cell().items():
+            *counts, worst = score.figures()
+            table.add_row(name, cell, *counts, str(score.known.total()), worst)
+            name = backend
+    console = Console(width=width, no_color=True)
+    with console.capture() as capture:
+        console.print(table)
+    return capture.get()
 
 
 def in_order(layer: str) -> tuple[int, list[str], str]:

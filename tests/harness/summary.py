@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from rnn_lockstep.adapters.one_line import printable
-from rnn_lockstep.tests.harness.scores import Scores, most_common, render_table
+from rnn_lockstep.tests.harness.scores import OTHER, Scores, in_short, most_common, render_table, sum_of
 
 if TYPE_CHECKING:
     from rnn_lockstep.tests.harness.session import Session
@@ -23,17 +23,17 @@ def write_summary(session: "Session", terminalreporter: Any) -> None:
     if session.scores:
         terminalreporter.section("lockstep: every step against the oracle")
         width = shutil.get_terminal_size((WIDTH_IN_A_FILE, 24)).columns
+        config = terminalreporter.config
+        in_full = config.get_verbosity() > 0 or config.getoption("--replay")
         scores = {name: session.scores[name] for name in session.names if name in session.scores}
         elsewhere = any("@" in name for name in scores)  # where one framework may have several versions
         versions = {name: session.versions[name].split()[0] for name in scores} if elsewhere else {}
-        terminalreporter.write(render_table(scores, width, versions))
+        terminalreporter.write((render_table if in_full else in_short)(scores, width, versions))
         for name, by_layer in scores.items():
             if session.parallel:  # the header of a parallel run does not know them
                 terminalreporter.write_line(str(session.facts[name]))
-            for line in told_of(name, by_layer):
+            for line in (told_of if in_full else told_shortly)(name, by_layer, session.not_tested[name]):
                 terminalreporter.write_line(line)
-            if session.not_tested[name]:
-                terminalreporter.write_line(f"{name} not tested on: {session.not_tested[name]}")
         for name in session.without_comparison(terminalreporter.config):
             why = "every case was inconclusive" if session.scores[name].compared else "no case was compared"
             terminalreporter.write_line(f"{name}: {why}, so this shows nothing", red=True)
@@ -63,14 +63,60 @@ TOLD = {
 }
 
 
-def told_of(name: str, scores: Scores) -> Iterator[str]:
-    """Tell of the refusals, known failures and warnings of a backend: the most common ones of each."""
+def told_of(name: str, scores: Scores, not_tested: str = "") -> Iterator[str]:
+    """Tell of the refusals, known failures and warnings of a backend: the most common ones of each.
+
+    not_tested: what it was not tested on, in words.
+    """
     for field, (line, others) in TOLD.items():
         first, more = most_common(sum((getattr(score, field) for score in scores.values()), Counter[str]()))
         for why, count in first.items():
             yield line.format(name=name, count=count, why=why)
         if more:
             yield others.format(name=name, count=more)
+    if not_tested:
+        yield f"{name} not tested on: {not_tested}"
+
+
+# The same in short: a word for each, and whether its commonest reason is told.
+SHORTLY = {
+    "reasons": ("refused {count:,}", True),
+    "known": ("fails as is known in {count:,} cases", True),
+    "drifts": ("drift is noted in {count:,}", False),
+    "warned": ("warned {count:,} times", False),
+}
+
+
+def told_shortly(name: str, scores: Scores, not_tested: str = "") -> Iterator[str]:
+    """Tell the same in one line at most."""
+    told = []
+    for field, (words, with_reason) in SHORTLY.items():
+        counts: Counter[str] = sum((getattr(score, field) for score in scores.values()), Counter())
+        if counts:
+            why = f" ({next(iter(most_common(counts, 1)[0]), OTHER)})" if with_reason else ""
+            told.append(words.format(count=counts.total()) + why)
+    told += [f"not tested on: {not_tested}"] if not_tested else []
+    if told:
+        yield f"{name}: {', '.join(told)}"
+
+
+def verdict_in_words(session: "Session") -> Iterator[str]:
+    """The verdict in a line on the backends that are right, and one on each of the others."""
+    right = []
+    for name, scores in session.scores.items():
+        counts = scores.total.counts
+        tests = len({failure["test"] for failure in session.failures if failure["backend"] == name})
+        what = session.broken.get(name) or (f"in {tests} tests" if tests else "")
+        if what or counts["mismatch"] + counts["drift"]:
+            yield f"{name} {session.versions[name]} is wrong{what and ', '}{what}"
+        elif counts["match"]:
+            right.append(name)
+    if right:
+        total = sum_of(session.scores[name].total for name in right)
+        unclear = total.counts["inconclusive"]
+        names = ", ".join(f"{name} {session.versions[name]}" for name in right)
+        middle = f"{unclear:,} prove nothing, " if unclear else ""
+        yield f"{names}: {total.counts['match']:,} cases match, {middle}none is wrong"
 
 
 def causes(failures: list[dict[str, Any]]) -> Iterator[str]:

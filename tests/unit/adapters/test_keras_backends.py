@@ -63,5 +63,5 @@ def test_the_contract_is_kept_and_every_cell_is_right_but_for_what_is_known(tag)
     )
     assert run.returncode == 0, run.stdout
     assert len(re.findall(r"^PASSED tests/unit/adapters/test_contract.py::", run.stdout, re.MULTILINE)) == 10
-    assert f"keras:{tag} fails as is known" in run.stdout
+    assert re.search(rf"^keras:{tag}: .*fails as is known in", run.stdout, re.MULTILINE)
     assert " xfailed" in run.stdout

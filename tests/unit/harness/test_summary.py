@@ -1,10 +1,13 @@
 """What a run prints at its end, and reports tell: never more than can be read."""
 
+from collections import Counter
+
 from rnn_lockstep.tests.harness.report.content import backend_content, grouped
 from rnn_lockstep.tests.harness.report.markdown import fenced, markdown
 from rnn_lockstep.tests.harness.report.page import page
 from rnn_lockstep.tests.harness.report.trends import Trends
-from rnn_lockstep.tests.harness.summary import MOST_CAUSES, causes, told_of
+from rnn_lockstep.tests.harness.scores import Score, Scores, in_short
+from rnn_lockstep.tests.harness.summary import MOST_CAUSES, causes, told_of, told_shortly
 from tests.unit.harness.test_scores import CASE, refused
 
 MANY = ["no layer today"] * 9 + [f"no layer {k}" for k in range(3000)]
@@ -97,3 +100,28 @@ def test_no_message_ends_its_own_frame():
     text = fenced("~~~~\nnot mine")
     assert text.splitlines()[0] == "~~~~~text"
     assert text.splitlines()[-1] == "~~~~~"
+
+
+def test_without_more_words_a_backend_has_one_line_at_most():
+    scores = refused(MANY)
+    for k in range(3):
+        scores.add_known_failure(CASE, f"wrong {k}")
+    assert list(told_shortly("mine", scores, "masks")) == [
+        "mine: refused 3,009 (no layer today), fails as is known in 3 cases (wrong 0), not tested on: masks"
+    ]
+    assert not list(told_shortly("mine", Scores()))
+
+
+def test_the_short_table_has_a_row_for_each_cell_and_fits_a_terminal():
+    scores = Scores()
+    for dtype in ("float32", "float64", "float16", "bfloat16"):
+        for what in ("", "grad", "train"):
+            for cell in ("lstm", "gru", "simple_rnn"):
+                scores[f"{cell} {dtype} {what}".strip()] = Score(Counter(match=1000, refused=5), worst=0.25)
+    lines = in_short({"torch": scores}, 80).splitlines()
+    assert all(len(line.rstrip()) <= 80 for line in lines)
+    rows = [line.split() for line in lines if "torch" in line]
+    assert rows == [
+        ["torch", cell, "12060", "12000", "0", "0", "0", "60", "0", "0.250"]
+        for cell in ("simple_rnn", "gru", "lstm")
+    ]
