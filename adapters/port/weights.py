@@ -152,7 +152,7 @@ def changed(case: Case) -> Iterator[tuple[str, tuple[Weights, ...]]]:
     count = len(GATES[case.cell])
     orders = [order for order in KNOWN_ORDERS if len(order) == count]
     known = [MISTAKES[f"{case.cell}_gates_in_order_{order}"] for order in orders]
-    singles = ((mistake,) for mistake in possible(case))
+    singles = ((mistake,) for mistake in possible(case) if not mistake.step)  # which is no matter of weights
     given = (case.weights, *case.more_weights)
     for mistakes in (*singles, *((order, turned) for turned in TURNED for order in known)):
         try:

@@ -23,6 +23,10 @@ def weights_cut(case: Case, w: Weights, bits: int) -> Weights:
     return w._replace(W=cut(w.W, bits), U=cut(w.U, bits))
 
 
+def all_cut(case: Case, w: Weights, bits: int) -> Weights:
+    return Weights(*(None if array is None else cut(array, bits) for array in w))
+
+
 def step_cut(case: Case, t: int, x: Any, state: State, weights: Weights, bits: int) -> State:
     """Take a step from a state whose numbers are rounded; it is kept as it is where no product is taken."""
     gates = case.record.activated(x, with_bits(state[0], bits), weights, case.options)
@@ -67,6 +71,12 @@ def weights_rounded_to(name: str) -> Mistake:
 
 PRECISION = {f"products_in_{name.lower()}": products_in(name) for name in PRODUCTS}
 PRECISION |= {f"weights_in_{name}": weights_rounded_to(name) for name in ("float16", "bfloat16")}
+PRECISION |= {
+    f"weights_and_biases_in_{name}": Mistake(
+        f"W, U and the biases are rounded to {name}", partial(all_cut, bits=FORMATS[name].bits)
+    )
+    for name in ("float16", "bfloat16")
+}
 PRECISION |= {
     f"gates_in_{name}": Mistake(
         f"gates are rounded to {name}", cells=GATED, step=partial(gates_cut, bits=FORMATS[name].bits)
