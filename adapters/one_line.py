@@ -1,7 +1,10 @@
 """Texts from anywhere, and errors, made printable and short, whatever they are."""
 
+import re
+
 LONGEST = 300  # characters of a line
 MOST = 20_000  # characters of several lines
+COLOURS = re.compile(r"\x1b\[[0-9;]*m")  # for a terminal, which Keras puts into its errors
 
 
 def in_one_line(error: BaseException) -> str:
@@ -22,7 +25,7 @@ def printable(value: object) -> str:
     """The text of anything as one short line of ASCII; other characters are escaped, or question marks."""
     text = text_of(value)
     begins = text[: 4 * LONGEST]  # a text may be huge; no more of it is looked at
-    line = shown(" ".join(begins.split()).encode("ascii", "backslashreplace").decode())
+    line = shown(" ".join(COLOURS.sub("", begins).split()).encode("ascii", "backslashreplace").decode())
     return line if len(line) <= LONGEST and begins == text else f"{line[:LONGEST]}..."
 
 

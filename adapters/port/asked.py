@@ -21,7 +21,8 @@ from rnn_lockstep.adapters.port.form import asked_form
 from rnn_lockstep.adapters.port.sequences import telling
 from rnn_lockstep.adapters.port.verdict import PortVerdict
 from rnn_lockstep.adapters.port.weights import UNRELATED, weights_diff
-from rnn_lockstep.adapters.port.whole.check import CannotAsk, WholePair
+from rnn_lockstep.adapters.port.whole.asking import CannotAsk
+from rnn_lockstep.adapters.port.whole.check import WholePair
 from rnn_lockstep.adapters.port.whole.end import whole_model
 from rnn_lockstep.adapters.port.whole.inputs import Input
 from rnn_lockstep.adapters.port.whole.verdict import WholeVerdict

@@ -15,8 +15,9 @@ from rnn_lockstep.adapters.port.asked import AskedPair, asked_pair
 from rnn_lockstep.adapters.port.check import EXAMPLES, Pair, check_pair, pair_of
 from rnn_lockstep.adapters.port.verdict import PortVerdict
 from rnn_lockstep.adapters.port.weights import WeightsDiff
+from rnn_lockstep.adapters.port.whole.asking import CannotAsk
 from rnn_lockstep.adapters.port.whole.check import EXAMPLES as WHOLE_EXAMPLES
-from rnn_lockstep.adapters.port.whole.check import CannotAsk, WholePair
+from rnn_lockstep.adapters.port.whole.check import WholePair
 from rnn_lockstep.adapters.port.whole.end import whole_pair
 from rnn_lockstep.adapters.port.whole.verdict import WholeVerdict
 

@@ -12,6 +12,7 @@ from rnn_lockstep.reference.oracle.validation import Array
 # Batch and time of the first ones; in the later ones up to MOST, as drawn.
 SMALL = ((1, 1), (1, 2), (2, 1), (2, 2), (1, 3), (2, 3), (3, 4), (4, 3))
 MOST = (5, 30)
+LONG = (1, 70)  # of one more, which shows what goes wrong late
 
 # Inputs of a shape: what models see, what is exact in every dtype, nearly nothing, much, long the same.
 INPUTS: tuple[Callable[[Any, tuple[int, ...]], Array], ...] = (
@@ -37,7 +38,7 @@ def sequences(
     zeros, as models get it.
     """
     rng = np.random.default_rng(seed)
-    sizes = [*SMALL, *zip(*(rng.integers(1, most + 1, count) for most in MOST), strict=True)][:count]
+    sizes = [*SMALL, LONG, *zip(*(rng.integers(1, most + 1, count) for most in MOST), strict=True)][:count]
     sizes.sort(key=lambda size: (size[0] * size[1], size[1]))
     return [
         drawn(layer, rng, k, int(batch), int(time), initial_state and k % 3 > 0, lengths and k % 2 > 0)

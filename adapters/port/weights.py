@@ -122,13 +122,18 @@ def compared(source: RecurrentLayer, target: RecurrentLayer) -> tuple[list[Diffe
     case = source.case(np.zeros((1, 0, source.input_size), source.dtype))
     names = [direction.name for layer in case.passes for direction in layer]
     found = {(k, n): a for k, w in enumerate(target.cells) for n, a in in_effect(target, w).items()}
-    wrong = [key for key, array in found.items() if not near(source, source.cells, *key, array)]
+    least = {key: doubt(target, target.cells[key[0]], key[1]) for key in found}  # of its own sum of biases
+
+    def is_near(cells: Sequence[Weights], key: tuple[int, str]) -> bool:
+        return near(source, cells, *key, found[key], least[key])
+
+    wrong = [key for key in found if not is_near(source.cells, key)]
     fits: dict[tuple[int, str], list[str]] = {key: [] for key in wrong}
     whole: list[str] = []
     for says, cells in changed(case) if wrong else ():
-        for key in (fitting := [key for key in wrong if near(source, cells, *key, found[key])]):
+        for key in (fitting := [key for key in wrong if is_near(cells, key)]):
             fits[key].append(says)
-        right = (near(source, cells, *key, found[key]) for key in found if key not in wrong)
+        right = (is_near(cells, key) for key in found if key not in wrong)
         if fitting == wrong and all(right):
             whole.append(says)
     differences = []
@@ -185,8 +190,13 @@ def in_effect(layer: RecurrentLayer, weights: Weights) -> dict[str, Array]:
     return {"W": found.pop("W"), "U": found.pop("U"), "b": total, **found}
 
 
-def near(layer: RecurrentLayer, cells: Sequence[Weights], cell: int, name: str, found: Array) -> bool:
-    """Tell whether an array of one of the cells is the found one, but for rounding."""
+def near(
+    layer: RecurrentLayer, cells: Sequence[Weights], cell: int, name: str, found: Array, least: Array
+) -> bool:
+    """Tell whether an array of one of the cells is the found one, but for rounding.
+
+    least: how far off it may be in any case.
+    """
     weights = cells[cell]
     if name != "b":  # a few rows tell most of what is not
         rows = slice(None, None, max(1, len(found) // 8))
@@ -196,7 +206,7 @@ def near(layer: RecurrentLayer, cells: Sequence[Weights], cell: int, name: str, 
     mine = in_effect(layer, weights)[name]
     if mine.shape != found.shape:
         return False
-    return bool((np.abs(mine - found) <= doubt(layer, weights, name)).all())
+    return bool((np.abs(mine - found) <= np.maximum(doubt(layer, weights, name), least)).all())
 
 
 def doubt(layer: RecurrentLayer, weights: Weights, name: str) -> Array:

@@ -111,7 +111,7 @@ def seen_before(shape: tuple[int, ...], needed: tuple[int, ...]) -> str:
     seen = {
         (needed[1], needed[0], *needed[2:]): "the first two axes are swapped",
         (needed[0], needed[-1]): "the last output only",
-        (*needed[:-1], 2 * needed[-1]): "two directions side by side",
+        (*needed[:-1], 2 * needed[-1]): "two directions, or h and c, side by side",
         (1, *needed): "an axis too many",
         needed[1:]: "the first axis is missing",
     }

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -47,7 +48,7 @@ class LiveLayer:
     def run_next(self, case: Case) -> Trace:
         """The same, but the model may remember the call before."""
         with np.errstate(all="ignore"):
-            outputs, *states = self.way.call(case)
+            outputs, *states = (narrowed(array, self.layer.dtype) for array in self.way.call(case))
         if case.return_sequences and outputs.ndim == 3:
             if self.layer.outputs_reversed:
                 outputs = outputs[:, ::-1]
@@ -108,10 +109,20 @@ def connect_by(way: Way, layer: RecurrentLayer) -> LiveLayer:
     if not answer:
         raise WrongForm("it returned nothing")
     outputs, *states = answer
+    outputs = narrowed(outputs, layer.dtype)
     whole = returns_sequences(case, outputs)
     layer = in_dtype(replace(layer, return_sequences=whole), outputs.dtype)
     found, kinds = len(final_states(case, states)), len(case.start)  # a wrong shape is for the check to find
     return LiveLayer(way, way.facts(), layer, STATES[found if found <= kinds else 0 : kinds])
+
+
+def narrowed(array: Array, dtype: np.dtype[Any]) -> Array:
+    """An answer in a dtype where that loses nothing: a list of float32 numbers is float64 to NumPy."""
+    if array.dtype != np.float64 or dtype != np.float32:
+        return array
+    with np.errstate(all="ignore"):
+        narrow = array.astype(dtype)
+    return narrow if np.array_equal(narrow, array, equal_nan=True) else array
 
 
 def first_question(way: Way, layer: RecurrentLayer) -> Case:

@@ -37,9 +37,13 @@ def layers(module: Any) -> list[Found]:
     Where none is of torch's own recurrent classes, the names of its weights tell them: of a scripted or
     traced module, and of one that runs `torch.nn.LSTMCell` in a loop.
     """
+    import torch
+
     if inner := recurrent(module):
         return [read_or_reason(name, read, name, m, wrapper_of(module, m)) for name, m in inner.items()]
-    return torch_keys.layers_of({key: as_numpy(t).copy() for key, t in module.state_dict().items()})
+    state = module.state_dict()
+    plain = {key: t for key, t in state.items() if isinstance(t, torch.Tensor) and not t.is_quantized}
+    return torch_keys.layers_of({key: as_numpy(t).copy() for key, t in plain.items()})
 
 
 def recurrent(module: Any) -> dict[str, Any]:

@@ -161,7 +161,9 @@ def wrong_rows(walk: Walk, tensors: Sequence[Beside]) -> str:
             continue
         wrong, right = set[int](), set[int]()
         for example, tensor in zip(walk.examples, tensors, strict=True):
-            tokens, here = example.arrays[number], np.ones(1, bool) if tensor.valid is None else tensor.valid
+            steps = slice(tensor.target.shape[1] if first.ndim > 1 else None)  # packed rows may have fewer
+            tokens = example.arrays[number][(slice(None), steps)[: first.ndim]]
+            here = np.ones(1, bool) if tensor.valid is None else tensor.valid
             if tensor.wrong_shape or tensor.target.shape[:-1] != tokens.shape:
                 return ""
             tokens = tokens[np.broadcast_to(here, tokens.shape)]

@@ -4,13 +4,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import numpy as np
-
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel
 from rnn_lockstep.adapters.one_line import with_type
 from rnn_lockstep.adapters.port.whole.allowance import Beside, Found, compared
+from rnn_lockstep.adapters.port.whole.asking import answered, asked_all, in_both, taken
 from rnn_lockstep.adapters.port.whole.causes import cause_of, telling
-from rnn_lockstep.adapters.port.whole.inputs import Example, Input, examples_of, not_given
+from rnn_lockstep.adapters.port.whole.inputs import Example, Input, examples_of, not_given, optional_examples
 from rnn_lockstep.adapters.port.whole.layers import (
     NOT_TOLD,
     instead_of,
@@ -38,10 +37,6 @@ WHOLE = "the whole model"
 UNSEEN = "what is inside of it was not compared layer by layer: "
 
 
-class CannotAsk(Exception):
-    """The target answers none of the source's inputs. The message is one line."""
-
-
 @dataclass(frozen=True, eq=False)
 class WholePair:
     """A source and a target, both whole models, and the inputs that they are given.
@@ -67,14 +62,18 @@ class WholePair:
 
     def verdict(self, count: int = EXAMPLES, seed: int = 0) -> WholeVerdict:
         """The verdict on the target. Raises InvalidModel where the source cannot be asked, and CannotAsk."""
-        examples = self.examples(count, seed)
+        examples, runs, notes = taken(self.source, self.examples(count, seed))
+        if self.brought is None:
+            optional = optional_examples(self.inputs, seed, self.batch, self.time)
+            longer, longer_runs, _ = taken(self.source, optional, needed=False)
+            examples, runs = [*examples, *longer], [*runs, *longer_runs]
         told = WholeVerdict("mismatch", "", self.names, in_words(self.inputs, examples))
-        first = answered(self.source, examples[0], "the source")
-        wide, narrow, notes = in_both(self.source, first, examples[0])
+        first = runs[0]
+        wide, narrow, more_notes = in_both(self.source, first, examples[0])
+        notes += more_notes
         if different := source_asked_twice(self.source, wide, examples[0], first):
             raise InvalidModel(f"{self.names[0]}: the source asked twice: {different}")
-        name = "the source" if narrow is self.source else "the source in float32"
-        own = [answered(narrow, each, name) for each in examples]
+        own = runs if narrow is self.source else [answered(narrow, each) for each in examples]
         allowed = rounding(own[0], None if wide is None else wide.run(examples[0]))
         if different := target_asked_twice(self.target, examples[0], allowed):
             return replace(told, reason=f"asked twice, it answers otherwise: {different}")
@@ -97,43 +96,6 @@ class WholePair:
         if (more := len(answers[0].outputs) - len(own[0].outputs)) > 0:
             notes.append(f"the last {more} of the target's outputs were not compared: the source has none")
         return concluded(self, walk, replace(told, notes=tuple(notes)))
-
-
-def answered(model: WholeModel, example: Example, name: str) -> Run:
-    """The answer of the source. Raises InvalidModel where it raises."""
-    try:
-        return model.run(example)
-    except Exception as error:  # the model's, whatever it is
-        raise InvalidModel(f"{name}, given inputs {example.size}, raised {with_type(error)}") from None
-
-
-def asked_all(target: WholeModel, examples: Sequence[Example]) -> tuple[list[Run], str]:
-    """The answers of the target, and what is wrong where it answers some only. Raises CannotAsk."""
-    answers: list[tuple[str, Run]] = []
-    failed = ""
-    for example in examples:
-        try:
-            answers.append((example.size, target.run(example)))
-        except Exception as error:  # the model's, whatever it is
-            failed = failed or f"given inputs {example.size}, it raised {with_type(error)}"
-    if failed and not answers:
-        raise CannotAsk(failed)
-    if failed and (sizes := ", ".join(dict.fromkeys(size for size, _ in answers))):
-        failed = f"{failed}; it answered {sizes}"
-    return [answer for _, answer in answers], failed
-
-
-def in_both(
-    source: WholeModel, own: Run, example: Example
-) -> tuple[WholeModel | None, WholeModel, list[str]]:
-    """The source in float64, None where it cannot be, and in float32; and notes."""
-    is_wide = any(array.dtype == np.float64 for array in own.outputs)
-    try:
-        other = source.in_float(32 if is_wide else 64)
-        other.run(example)
-    except Exception as error:  # the model's, whatever it is
-        return None, source, [f"the source cannot be run in float64: {with_type(error)}"]
-    return (source, other, []) if is_wide else (other, source, [])
 
 
 def seen_places(
@@ -167,7 +129,12 @@ def concluded(pair: WholePair, walk: Walk, told: WholeVerdict) -> WholeVerdict:
         told = replace(told, notes=(*told.notes, f"{UNSEEN}{with_type(error)}"))
         lines, walk = [], replace(walk, places=())
     if wrong := next((line for line in lines if line.status == "mismatch"), None):
-        return replace(told, reason=f"{wrong.place}: {wrong.text}", lines=(*lines, whole))
+        reason = f"{wrong.place}: {wrong.text}"
+        if wrong.text.startswith("the initial state") and wrong.place.startswith(
+            f"between {walk.untold} and "
+        ):
+            reason = f"{walk.untold} itself: {NOT_TOLD}"  # so its final state is another
+        return replace(told, reason=reason, lines=(*lines, whole))
     if whole.status == "mismatch" and lines and all(line.status == "match" for line in lines):
         if name := walk.untold:  # what only its final state tells
             return replace(told, reason=f"{name} itself: {NOT_TOLD}", lines=(*lines, whole))

@@ -18,6 +18,9 @@ MOST = (5, 20)
 # Batch and time of further ones, which give every integer that these do not, and how many there are at most.
 LARGE = (128, 32)
 LARGE_ONES = 64
+# Those of one that shows what goes wrong late; of some, the times of the first input and of the others.
+LONG = (2, 70)
+UNEQUAL = ((3, 5, 3), (2, 4, 7))
 SYNTAX = '"tokens:int(0..999) (batch,time); x:float (batch,time,8)", or a file .npz with the arrays'
 INPUT = re.compile(
     r"(?:(?P<name>\w+)\s*:)?\s*(?P<kind>int|float)\s*(?:\((?P<low>-?\d+)\.\.(?P<high>-?\d+)\))?\s*"
@@ -156,6 +159,25 @@ def examples_of(
         examples.append(Example(tuple(each.drawn(rng, sizes, lengths) for each in inputs), lengths))
     large = {"batch": batch or LARGE[0], "time": time or LARGE[1]}
     return [*examples, *covering(inputs, examples, large, rng)]
+
+
+def optional_examples(
+    inputs: Sequence[Input], seed: int, batch: int | None = None, time: int | None = None
+) -> list[Example]:
+    """Examples that a source may refuse: a long one, and some whose inputs have not the same time."""
+    if time is not None or not any("time" in each.shape for each in inputs):
+        return []
+    rng = np.random.default_rng(seed)
+    several = sum("time" in each.shape for each in inputs) > 1
+    examples = []
+    for rows, *times in [(*LONG, LONG[1]), *(UNEQUAL if several else ())]:
+        given = [times.pop(0) if "time" in each.shape and len(times) > 1 else times[-1] for each in inputs]
+        rows = batch or rows
+        lengths = np.full(rows, given[0]) if any(each.padded for each in inputs) else None
+        sizes = [{"batch": rows, "time": steps} for steps in given]
+        arrays = (each.drawn(rng, size, None) for each, size in zip(inputs, sizes, strict=True))
+        examples.append(Example(tuple(arrays), lengths))
+    return examples
 
 
 def covering(

@@ -219,11 +219,7 @@ def emitting(layer: Any, own: list[Any], instead: Call, lengths: Array | None) -
 
     outputs, *final = own
     if layer.return_sequences and instead.outputs is not None:
-        array = instead.outputs
-        if (more := int(outputs.shape[1]) - array.shape[1]) > 0:  # which ends with the longest row
-            array = np.concatenate([array, as_numpy(outputs)[:, -more:].astype(array.dtype)], axis=1)
-        if getattr(layer, "go_backwards", False):
-            array = array[:, ::-1]
+        array = instead.outputs[:, ::-1] if getattr(layer, "go_backwards", False) else instead.outputs
         outputs = keras.ops.convert_to_tensor(array.astype(as_numpy(outputs).dtype))
     elif not layer.return_sequences:
         last = instead.last

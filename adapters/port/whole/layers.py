@@ -200,11 +200,11 @@ def missing_layers(walk: Walk, source: WholeModel, target: WholeModel) -> str:
         name not in m.layers for m, names in zip(models, ran, strict=True) for name in names
     ):
         return ""
-    mine, its = (sum(m.layers[name].layers for name in names) for m, names in zip(models, ran, strict=True))
+    mine, its = (sum(len(m.layers[n].cells) for n in names) for m, names in zip(models, ran, strict=True))
     if mine == its:
         return ""
     ours, theirs = map(", ".join, ran)
-    return f"the source has {mine} recurrent layers ({ours}), the port {its} ({theirs})"
+    return f"the source has {mine} recurrent cells (in {ours}), the port {its} (in {theirs})"
 
 
 def weights_cause(source: WholeModel, target: WholeModel) -> str:

@@ -116,6 +116,20 @@ def emitted(
             final = tuple(state[begin:end] for state in call.final)
             is_last = number == place.source[-1]
             outputs, last = (call.outputs, call.last) if is_last else (None, None)
+            outputs = as_long_as(outputs, source[number].outputs)
+            if call.lengths is None and source[number].lengths is not None:  # it has run on over padding
+                last, final = None, ()
             made[number] = Call(call.layer, call.inputs, (), outputs, last, final)
             begin = end
     return made
+
+
+def as_long_as(outputs: Array | None, own: Array | None) -> Array | None:
+    """Outputs with as many steps as a layer's own, which follow where there are fewer.
+
+    Packed rows end with the longest; what is padding beyond that tells nothing.
+    """
+    if outputs is None or own is None or outputs.shape[1] == own.shape[1]:
+        return outputs
+    steps = min(outputs.shape[1], own.shape[1])
+    return np.concatenate([outputs[:, :steps], own[:, steps:].astype(outputs.dtype)], axis=1)

@@ -29,7 +29,7 @@ def parting(walk: Walk, target: WholeModel, segment: int, k: int) -> str:
     if not same:
         return f"the source has {names_of(mine)} there, and the port no layer that gives the same"
     if not (after := mine[same[-1] + 1 :]):
-        return f"both still have what {mine[-1].name} gives, the last layer of the source there"
+        return f"the port does something after what {mine[-1].name} gives, the last layer of the source there"
     return f"both still have what {mine[same[-1]].name} gives; in the source there follows {names_of(after)}"
 
 

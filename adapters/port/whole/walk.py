@@ -118,8 +118,9 @@ class Walk:
         exact = ours if wide is None else self.source_call(wide, segment)
         valid = None if ours.lengths is None else steps_before(ours.lengths, ours.inputs.shape[1])
         arrays = [theirs.inputs, ours.inputs, exact.inputs]
-        if valid is not None and theirs.lengths is not None:  # packed rows end with the longest
-            shortest = min(array.shape[1] for array in arrays)
+        shortest = min(array.shape[1] for array in arrays)
+        if valid is not None and (theirs.lengths is not None or not valid[:, shortest:].any()):
+            # rows that were packed end with the longest
             arrays, valid = [array[:, :shortest] for array in arrays], valid[:, :shortest]
         found = [beside("what it is given", arrays, valid, is_wide=wide is not None)]
         if theirs.lengths is not None:  # a layer that is not told them is judged as such

@@ -101,7 +101,7 @@ def test_gates_in_a_wrong_order_are_named(orders, says, tmp_path):
 def test_a_missing_upper_layer_is_no_match(tmp_path):
     verdict = checked(Tagger(), saved(tmp_path, models.upper_missing))
     assert verdict.status == "mismatch"
-    assert "layer" in verdict.reason
+    assert "the source has 3 recurrent cells (in encoder, decoder), the port 2" in verdict.reason
 
 
 @pytest.mark.filterwarnings("ignore")  # torch's, of how it exports

@@ -52,7 +52,7 @@ def test_right_ports_match_at_every_place(port):
         (models.FirstStep, "after decoder: the first step of decoder is taken for the last"),
         (models.LargerHead, "after decoder: it is 1.0001 times what the source has"),
         (models.LayersExchanged, "encoder itself: its weights are those of the source's decoder"),
-        (models.DecoderMissing, "the whole model: the source has 2 recurrent layers (encoder, decoder), the"),
+        (models.DecoderMissing, "the whole model: the source has 2 recurrent cells (in encoder, decoder), "),
         (models.Residual, "between encoder and decoder: the port adds what encoder is given, as a residual"),
         (
             models.HeadWithoutBias,
