@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from importlib import import_module
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -53,8 +54,13 @@ class Endpoint:
         parts = [] if name is None or name in self.names else name.split("+")
         if len(parts) < 2:
             return only(self.found, name, self.name)
+        layers = [only(self.found, part, self.name) for part in parts]
+        for below, above in pairwise(layers):
+            if below.case(np.zeros((1, 0, below.input_size), below.dtype)).features != above.input_size:
+                told = f"{above.name} takes inputs of {above.input_size}, which {below.name} does not give"
+                raise InvalidModel(f"{self.name}: {told}: they are not on top of each other")
         try:
-            return stacked([only(self.found, part, self.name) for part in parts])
+            return stacked(layers)
         except ValueError as error:
             raise InvalidModel(f"{self.name}: {error}") from None
 

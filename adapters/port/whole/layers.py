@@ -1,6 +1,7 @@
 """A recurrent layer within a model, judged by the oracle from the inputs that it really got."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -215,15 +216,26 @@ def weights_cause(source: WholeModel, target: WholeModel) -> str:
     left = [layer for layer in its if not layer_like(layer, mine)]
     free = [layer for layer in mine if not layer_like(layer, its)]
     for ours, theirs in zip(free, left, strict=False):
-        return f"{theirs.name} itself: {weights_diff(ours, theirs).cause}"
+        return f"{theirs.name} itself: {wrong_weights(ours, theirs)}"
     return ""
 
 
 def layer_like(layer: RecurrentLayer, others: Iterable[RecurrentLayer]) -> str:
     """The name of the first of the others that has a layer's weights and options; empty where none has."""
-    return next((other.name for other in others if not weights_diff(other, layer).cause), "")
+    return next((other.name for other in others if not wrong_weights(other, layer)), "")
+
+
+def wrong_weights(ours: RecurrentLayer, theirs: RecurrentLayer) -> str:
+    """How a layer's weights and options differ from the source's, in words; empty where they do not.
+
+    Two directions may be put together after the layer: that is no difference of the layer.
+    """
+    if ours.merge_mode and theirs.merge_mode:
+        with suppress(ValueError):  # of a stack, whose upper layers take what is put together
+            theirs = replace(theirs, merge_mode=ours.merge_mode)
+    return weights_diff(ours, theirs).cause
 
 
 def instead_of(ours: RecurrentLayer, theirs: RecurrentLayer, source: WholeModel) -> str:
     """The name of the source's layer whose weights a layer has in place of the right one's; or empty."""
-    return layer_like(theirs, source.layers.values()) if weights_diff(ours, theirs).cause else ""
+    return layer_like(theirs, source.layers.values()) if wrong_weights(ours, theirs) else ""

@@ -199,3 +199,13 @@ def test_what_is_applied_after_the_layer_is_named(after, says):
     verdict = check_port(source, After(loaded(source)))
     assert verdict.status == "mismatch"
     assert verdict.cause.startswith(says)
+
+
+def test_layers_that_do_not_fit_on_each_other_are_told():
+    class Two(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.one, self.other = module(nn.GRU, sizes=(4, 6)), module(nn.GRU, sizes=(4, 6))
+
+    with pytest.raises(InvalidModel, match="other takes inputs of 4, which one does not give"):
+        check_port(module(nn.GRU, sizes=(4, 6), num_layers=2), Two(), target_layer="one+other")
