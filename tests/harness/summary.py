@@ -78,23 +78,23 @@ def told_of(name: str, scores: Scores, not_tested: str = "") -> Iterator[str]:
         yield f"{name} not tested on: {not_tested}"
 
 
-# The same in short: a word for each, and whether its commonest reason is told.
+# The same in short; behind each is its commonest reason.
 SHORTLY = {
-    "reasons": ("refused {count:,}", True),
-    "known": ("fails as is known in {count:,} cases", True),
-    "drifts": ("drift is noted in {count:,}", False),
-    "warned": ("warned {count:,} times", False),
+    "reasons": "refused {count:,}",
+    "known": "fails as is known in {count:,} cases",
+    "drifts": "drift is noted in {count:,}",
+    "warned": "warned {count:,} times",
 }
 
 
 def told_shortly(name: str, scores: Scores, not_tested: str = "") -> Iterator[str]:
     """Tell the same in one line at most."""
     told = []
-    for field, (words, with_reason) in SHORTLY.items():
+    for field, words in SHORTLY.items():
         counts: Counter[str] = sum((getattr(score, field) for score in scores.values()), Counter())
         if counts:
-            why = f" ({next(iter(most_common(counts, 1)[0]), OTHER)})" if with_reason else ""
-            told.append(words.format(count=counts.total()) + why)
+            why = next(iter(most_common(counts, 1)[0]), OTHER)
+            told.append(f"{words.format(count=counts.total())} ({why})")
     told += [f"not tested on: {not_tested}"] if not_tested else []
     if told:
         yield f"{name}: {', '.join(told)}"
