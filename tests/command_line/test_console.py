@@ -166,7 +166,7 @@ def test_a_backend_is_tested_where_nothing_of_the_suite_is(theirs):
     run = lockstep(theirs, "test", "--backend", "theirs:Right", *options)
     assert run.returncode == 0, run.stdout + run.stderr
     assert "warning" not in run.stdout + run.stderr
-    assert "theirs:Right not tested on: float16" in run.stdout
+    assert "theirs:Right: not tested on: float16" in run.stdout
     assert not (theirs / ".lockstep").exists()
 
 

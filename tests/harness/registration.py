@@ -21,6 +21,7 @@ from rnn_lockstep.tests.harness.progress import Progress, shows_progress
 from rnn_lockstep.tests.harness.replay import TEST, Replay
 from rnn_lockstep.tests.harness.saving import FOLDER, NAME, Saving
 from rnn_lockstep.tests.harness.session import Session
+from rnn_lockstep.tests.harness.summary import LastWord
 
 
 def register(config: pytest.Config, session: Session) -> None:
@@ -33,6 +34,8 @@ def register(config: pytest.Config, session: Session) -> None:
         plugins.register(Reports(config, session), "lockstep-report")
     if config.getoption("--lockstep-report") or config.option.verbose > 0:
         plugins.register(MeasureGuarantees(session), "lockstep-guarantees")
+    if not config.getoption("--replay"):
+        plugins.register(LastWord(session), "lockstep-last-word")
     if shows_progress(config):
         plugins.register(Progress(config), "lockstep-progress")
     register_vectors(config)

@@ -17,7 +17,7 @@ from rnn_lockstep.tests.harness.failure import Crash
 from rnn_lockstep.tests.harness.findings import FOUND, findings
 from rnn_lockstep.tests.harness.needs import missing
 from rnn_lockstep.tests.harness.scores import Scores
-from rnn_lockstep.tests.harness.summary import verdict_in_words, write_summary
+from rnn_lockstep.tests.harness.summary import write_summary
 
 AT_ONCE = 4  # processes of backends that wait for their turn
 SESSION = pytest.StashKey["Session"]()  # of a run that tests backends
@@ -209,14 +209,8 @@ class Session:
                     raise pytest.UsageError(str(error)) from None
         return lines
 
-    @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_terminal_summary(self, terminalreporter: Any) -> Iterator[None]:
-        """Write what was found, and below all else but pytest's own last line the verdict in words."""
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         write_summary(self, terminalreporter)
-        yield
-        if not terminalreporter.config.getoption("--replay"):
-            for line in verdict_in_words(self):
-                terminalreporter.write_line(f"lockstep: {line}", bold=True)
 
 
 @contextmanager

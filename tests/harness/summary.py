@@ -5,6 +5,8 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from rnn_lockstep.adapters.one_line import printable
 from rnn_lockstep.tests.harness.scores import OTHER, Scores, in_short, most_common, render_table, sum_of
 
@@ -98,6 +100,19 @@ def told_shortly(name: str, scores: Scores, not_tested: str = "") -> Iterator[st
     told += [f"not tested on: {not_tested}"] if not_tested else []
     if told:
         yield f"{name}: {', '.join(told)}"
+
+
+class LastWord:
+    """The hook that writes the verdict in words, below all else but pytest's own last line."""
+
+    def __init__(self, session: "Session") -> None:
+        self.session = session
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_terminal_summary(self, terminalreporter: Any) -> Iterator[None]:
+        yield
+        for line in verdict_in_words(self.session):
+            terminalreporter.write_line(f"lockstep: {line}", bold=True)
 
 
 def verdict_in_words(session: "Session") -> Iterator[str]:
