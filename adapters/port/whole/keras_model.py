@@ -1,6 +1,6 @@
 """Whole Keras models: asked by calling them, their recurrent layers watched by a wrapper of their calls."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -40,7 +40,7 @@ class KerasModel:
         """The answer to an example, as in inference."""
         keras_model.reset(self.model)
         recorder = Recorder(emitted or {})
-        with watched(self.model, recorder):
+        with watched(self.model, self.layers, recorder):
             answer = self.asked(example)
         return Run(tuple(as_numpy(array) for array in arrays_in(answer)), tuple(recorder.calls))
 
@@ -58,7 +58,7 @@ class KerasModel:
         """The answers of the layers that are neither recurrent nor made of others."""
         keras_model.reset(self.model)
         recorder = Recorder(emitted or {})
-        with watched(self.model, recorder, inner=True):
+        with watched(self.model, self.layers, recorder, inner=True):
             self.asked(example)
         return recorder.inner
 
@@ -123,12 +123,11 @@ def takes(layer: Any, tensor: Any) -> bool:
 
 
 @contextmanager
-def watched(model: Any, recorder: Recorder, inner: bool = False) -> Iterator[None]:
-    """Watch the recurrent layers of a model that can be read: each has a call of its own meanwhile.
+def watched(model: Any, readable: Container[str], recorder: Recorder, inner: bool = False) -> Iterator[None]:
+    """Watch the recurrent layers of a model that can be read, by their names: each has a call of its own.
 
     inner: watch the others too.
     """
-    readable = {layer.name for layer in keras_model.layers(model) if isinstance(layer, RecurrentLayer)}
     recurrent = [layer for name, layer in keras_model.recurrent(model).items() if name in readable]
     others = others_in(model, recurrent) if inner else []
     for layer in recurrent:  # in __dict__, as Keras's own __setattr__ would track it
