@@ -39,7 +39,7 @@ class Faulty:
         can = {"dtypes": DTYPES} if self.fault.simple else {**EVERYTHING, "cells": self.fault.cells}
         own = NumpyAdapter.facts  # the functions are NumPy's
         typical = {"tanh_typical": own.tanh_typical, "sigmoid_typical": own.sigmoid_typical}
-        return Facts(self.fault.name, **can, **typical)
+        return Facts(self.fault.name, compiles=self.fault.compiles, **can, **typical)
 
     def run(self, case: Case) -> Trace:
         remembered = (self.memory,) if self.fault.remembers else ()
@@ -57,6 +57,7 @@ class Fault:
 
     simple: it is one of a single simple RNN with one bias, and declares no more.
     explained: what a diagnosis must say, where it can tell.
+    compiles: it declares that new forms of a layer cost it much, so that it is asked fewer.
     """
 
     name: str
@@ -67,6 +68,7 @@ class Fault:
     gradients: Callable[..., Gradients] | None = None
     simple: bool = False
     explained: str = ""
+    compiles: bool = False
 
     def __call__(self) -> Faulty:
         return Faulty(self)

@@ -67,14 +67,16 @@ def test_no_two_faults_have_the_same_name() -> None:
 
 
 @pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("module", ["catalogue", "compiling"])
 def test_every_fault_is_caught(
+    module: str,
     family: str,
     tmp_path: Path,
     request: pytest.FixtureRequest,
     record_property: Callable[[str, object], None],
 ) -> None:
     names = [name for name, fault in FAULTS.items() if fault.family == family]
-    first = {f"tests.faults.catalogue:{name}": FIRST.get(name, FIRST.get(family, "")) for name in names}
+    first = {f"tests.faults.{module}:{name}": FIRST.get(name, FIRST.get(family, "")) for name in names}
     failures = first_failures(first, tmp_path / "failures.json", "--in-process")
     caught = {backend.partition(":")[2] for backend, why in failures.items() if killed(backend, why)}
     request.node.stash[COUNTED] = (family, len(caught), len(names))
