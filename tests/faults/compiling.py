@@ -1,4 +1,4 @@
-"""The faults as backends that compile, which are asked fewer forms: `--backend tests.faults.compiling:NAME`."""
+"""The faults as backends that compile and are asked fewer forms: `--backend tests.faults.compiling:NAME`."""
 
 from dataclasses import replace
 

@@ -43,7 +43,7 @@ FIRST = {
     "state_reset_at_step_200": "test_long_sequences",
     "lengths_in_int8": "test_long_sequences",
     "lengths_in_uint8": "test_long_sequences",
-    "u_transposed_over_64_units": "test_wide_layers",
+    "u_transposed_over_64_units": "test_sizes_on_boundaries",
     "answers_share_one_buffer": "test_other_weights_in_the_same_layer",
     "state_written_into_the_argument": "test_other_weights_in_the_same_layer",
     "last_output_is_the_initial_state_of_an_empty_row": "test_last_output",

@@ -97,16 +97,9 @@ class Backend:
         return cases(cell, shapes, facts=self.adapter.facts, **options)
 
     def any_cases(self, cell: str) -> st.SearchStrategy[Case]:
-        """Draw usual cases, padded ones and, unless new forms of a layer cost much, layers and directions."""
-        some = self.cases(cell) | self.cases(cell, "ragged", padded=True)
-        if self.adapter.facts.compiles:
-            return some
-        return some | self.cases(cell, "stacked", variants="stacked")
-
-    def in_any_way(self) -> dict[str, bool]:
-        """Options of `cases` for padding and reverse, unless new forms of a layer cost much."""
-        cheap = not self.adapter.facts.compiles
-        return {"padded": cheap, "backwards": cheap}
+        """Draw usual cases, padded ones, and layers and directions."""
+        ragged = self.cases(cell, "several steps", padded=True)
+        return self.cases(cell) | ragged | self.cases(cell, "stacked", variants="stacked")
 
     def run(self, case: Case) -> Trace:
         """Ask the backend. A refusal is counted, and the example given up (a new one is drawn).

@@ -2,7 +2,7 @@
 
 import pytest
 
-LARGE = ("test_long_sequences", "test_wide_layers")
+LARGE = ("test_long_sequences", "test_sizes_on_boundaries")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -27,7 +27,7 @@ def check(backend: Backend, data: st.DataObject, cell: str, **options: Any) -> N
 def test_gradients(backend: Backend, cell: str, data: st.DataObject) -> None:
     regimes = ("critical", "contractive", "chaotic", "grid")
     variants = "usual" if backend.adapter.facts.compiles else "all"
-    options = {"variants": variants, "padded": True, "dtypes": ("float64",)}
+    options = {"variants": variants, "padded": True, "backwards": True, "dtypes": ("float64",)}
     check(backend, data, cell, shapes="gradients", regimes=regimes, **options)
 
 

@@ -18,7 +18,7 @@ from rnn_lockstep.tests.harness.needs import needs
 @fewer(2)
 @given(data=st.data())
 def test_padded_batch(backend: Backend, cell: str, data: st.DataObject) -> None:
-    backend.check(data.draw(backend.cases(cell, "ragged", padded=True)))
+    backend.check(data.draw(backend.cases(cell, "several steps", padded=True, backwards=True)))
 
 
 @needs("masks")
@@ -26,7 +26,7 @@ def test_padded_batch(backend: Backend, cell: str, data: st.DataObject) -> None:
 @given(data=st.data())
 def test_padding_anywhere(backend: Backend, cell: str, data: st.DataObject) -> None:
     """Padding before, between and after the steps that count, as a mask says."""
-    backend.check(data.draw(backend.cases(cell, "ragged", masked=True)))
+    backend.check(data.draw(backend.cases(cell, "several steps", masked=True, backwards=True)))
 
 
 @needs("lengths")
@@ -34,7 +34,7 @@ def test_padding_anywhere(backend: Backend, cell: str, data: st.DataObject) -> N
 @given(data=st.data())
 def test_padding_does_not_matter(backend: Backend, cell: str, data: st.DataObject) -> None:
     """Padding may hold anything: the answer with large numbers is right for NaN, and the other way round."""
-    case = data.draw(backend.cases(cell, "ragged", padded=True))
+    case = data.draw(backend.cases(cell, "several steps", padded=True, backwards=True))
     inputs = np.where(case.valid[..., None], case.inputs, np.array(1e4, case.dtype))
     other = replace(case, inputs=inputs)
     backend.check(case, backend.run(other), claim="large numbers in the padding")

@@ -17,7 +17,7 @@ from rnn_lockstep.tests.harness.needs import needs
 @given(data=st.data())
 def test_reverse(backend: Backend, cell: str, data: st.DataObject) -> None:
     """Lengths too: the padding comes first then, and must not be eaten."""
-    backend.check(data.draw(backend.cases(cell, "ragged", padded=True, backwards=True)))
+    backend.check(data.draw(backend.cases(cell, "several steps", padded=True, backwards=True)))
 
 
 @needs("reverse")
@@ -26,7 +26,7 @@ def test_reverse(backend: Backend, cell: str, data: st.DataObject) -> None:
 def test_reverse_is_the_flipped_sequence_flipped_back(
     backend: Backend, cell: str, data: st.DataObject
 ) -> None:
-    case = data.draw(backend.cases(cell, "ragged", backwards=True))
+    case = data.draw(backend.cases(cell, "several steps", backwards=True))
     flipped = replace(case, inputs=np.ascontiguousarray(case.inputs[:, ::-1]), reverse=False)
     run = backend.run(flipped)
     outputs = run.outputs[:, ::-1] if case.reverse else run.outputs

@@ -13,7 +13,7 @@ ONE_CASE = "test_notebook.py::test_the_notebook"
 TWICE = "test_repeat.py::test_same_case_twice_gives_the_same_bits"
 REPEATED = "test_repeat.py"
 EVERY_STEP = "test_every_step.py::test_every_step"
-WIDE = "test_every_step.py::test_wide_layers"
+WIDE = "test_every_step.py::test_sizes_on_boundaries"
 GRADIENTS = "test_gradients.py::test_gradients"
 
 Deed = Callable[..., Any]
