@@ -5,7 +5,7 @@ import os
 import pytest
 from hypothesis import HealthCheck, Phase, Verbosity, settings
 
-DEFAULT_EXAMPLES = 200
+DEFAULT_EXAMPLES = 100
 
 settings.register_profile(
     "lockstep",

@@ -1,15 +1,18 @@
 """Scheduling under pytest-xdist: the process that runs a test."""
 
-from collections.abc import Collection
+from collections.abc import Sequence
 from typing import Any
 
 from xdist.scheduler import LoadScopeScheduling
 
 
 class ByBackend(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
-    """A scheduler that sends all tests of a backend to one process, any other test to one that is free."""
+    """A scheduler that sends all tests of a backend to one process, any other test to one that is free.
 
-    def __init__(self, config: Any, log: Any, backends: Collection[str]) -> None:
+    backends: those that have a process of their own, the slowest last, which is sent first.
+    """
+
+    def __init__(self, config: Any, log: Any, backends: Sequence[str]) -> None:
         super().__init__(config, log)
         self.backends = backends
 
@@ -20,3 +23,10 @@ class ByBackend(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no type
             if parameters == name or parameters.startswith(f"{name}-"):
                 return name
         return nodeid
+
+    def _assign_work_unit(self, node: Any) -> None:
+        """Send a process the tests of the slowest backend that none has yet or, after these, another test."""
+        slowest = next((name for name in reversed(self.backends) if name in self.workqueue), None)
+        if slowest is not None:
+            self.workqueue.move_to_end(slowest, last=False)
+        super()._assign_work_unit(node)

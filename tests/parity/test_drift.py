@@ -8,7 +8,7 @@ from rnn_lockstep.tests.harness.backend import Backend
 from rnn_lockstep.tests.harness.drawing.drift_cases import WIDE, carried_cases, drift_cases
 from rnn_lockstep.tests.harness.needs import SEVERAL, needs
 
-EXAMPLES = 20  # of a run's number of examples, for one case
+EXAMPLES = 10  # of a run's number of examples, for one case
 
 
 @pytest.mark.parametrize("dtype", [pytest.param(dtype, marks=needs(dtype)) for dtype in DTYPES])

@@ -16,7 +16,7 @@ UPDATES = 5
 
 
 @needs("gradients", "float64")
-@fewer(20)
+@fewer(10)
 @given(data=st.data())
 def test_training(backend: Backend, cell: str, data: st.DataObject) -> None:
     regimes = ("contractive", "grid")

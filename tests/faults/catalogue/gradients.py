@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from rnn_lockstep.adapters import Case, Cotangents
-from tests.faults.faulty import Array, Gradients, Memory, gradient_fault, right_gradients
+from tests.faults.faulty import Array, Gradients, Memory, gradient_fault, right_gradients, run_layers
 
 
 def plain(case: Case) -> bool:
@@ -91,3 +91,32 @@ def gradients_alive_on_padding(case: Case, cotangents: Cotangents) -> Gradients:
     found = right_gradients(case, cotangents)
     inputs = np.where(case.valid[..., None], found["inputs"], case.dtype.type(1e-6))
     return {**found, "inputs": inputs}
+
+
+@gradient_fault(cell="gru")
+def gradients_truncated_after_16_steps(case: Case, cotangents: Cotangents) -> Gradients:
+    return in_pieces(case, cotangents, 16) if case.layers == 1 else right_gradients(case, cotangents)
+
+
+@gradient_fault(cell="lstm")
+def gradients_of_stacks_truncated_after_16_steps(case: Case, cotangents: Cotangents) -> Gradients:
+    return in_pieces(case, cotangents, 16) if case.layers > 1 else right_gradients(case, cotangents)
+
+
+def in_pieces(case: Case, cotangents: Cotangents, steps: int) -> Gradients:
+    """Propagate back through each piece of so many steps by itself, as training in pieces does."""
+    if case.padded or case.reverse or case.merge_mode or not case.return_sequences:
+        return right_gradients(case, cotangents)
+    found: list[Gradients] = []
+    for first in range(0, case.time, steps):
+        here = slice(first, first + steps)
+        before = run_layers(replace(case, inputs=case.inputs[:, :first]))
+        state = dict(zip(("initial_state", "initial_cell_state"), before.states, strict=False))
+        piece = replace(case, inputs=case.inputs[:, here], **(state if first else {}))
+        own = cotangents if first + steps >= case.time else Cotangents()
+        outputs = None if cotangents.outputs is None else cotangents.outputs[:, here]
+        found.append(right_gradients(piece, own._replace(outputs=outputs)))
+    weights = {name for name in found[0] if not name.startswith("initial")} - {"inputs"}
+    joined = {name: sum(piece[name] for piece in found) for name in weights}
+    inputs = np.concatenate([piece["inputs"] for piece in found], axis=1)
+    return {**found[0], **joined, "inputs": inputs}

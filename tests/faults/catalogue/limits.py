@@ -33,11 +33,21 @@ def gru_states_clipped_at_half(case: Case) -> Trace:
 
 @fault("limits", cell="lstm", explained="the cell states are clipped at 0.75")
 def lstm_cell_states_clipped(case: Case) -> Trace:
+    return with_cell_states_clipped(case, 0.75)
+
+
+@fault("limits", cell="lstm", explained="the cell states are clipped at 16")
+def lstm_cell_states_clipped_at_16_over_64_steps(case: Case) -> Trace:
+    return with_cell_states_clipped(case, 16) if case.time > 64 else run_cell(case)
+
+
+def with_cell_states_clipped(case: Case, limit: float) -> Trace:
+    """Run an LSTM whose cell states are clipped."""
     cell = case.record
 
     def step(x: Array, state: State) -> State:
         gates = cell.activated(x, state[0], case.weights, case.options)
-        c = np.clip(cell.next_cell_state(gates, state[1]), -0.75, 0.75)
+        c = np.clip(cell.next_cell_state(gates, state[1]), -limit, limit)
         return cell.output(gates, state[0], c, case.weights, case.options), c
 
     return run_cell(case, step)

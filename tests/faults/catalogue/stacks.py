@@ -9,6 +9,8 @@ import numpy as np
 from rnn_lockstep.adapters import Case, Trace
 from rnn_lockstep.reference.diagnosis.mistakes.mistake import zeros_in_padding
 from rnn_lockstep.reference.oracle.case import Direction
+from rnn_lockstep.reference.oracle.cells import State, Weights
+from rnn_lockstep.reference.oracle.engine import PLAIN
 from tests.faults.faulty import Array, Memory, fault, opaque, run_cell, run_direction, run_layers, to_bits
 
 
@@ -47,6 +49,19 @@ def stacks_lengths_ignored_above(case: Case) -> Trace:
         return run_direction(case if inputs is case.inputs else whole, direction, inputs)
 
     return opaque(replace(run_layers(case, run), outputs=run_layers(case).outputs))
+
+
+@fault("stacks")
+def stacks_second_layer_reset_every_16_steps(case: Case) -> Trace:
+    def step(t: int, x: Array, state: State, weights: Weights) -> State:
+        state = tuple(0 * each for each in state) if t and t % 16 == 0 else state
+        return case.step(x, state, weights)
+
+    def run(direction: Direction, inputs: Array) -> Any:
+        ran = PLAIN.run(case, direction, inputs, None if inputs is case.inputs else step)
+        return ran.outputs, ran.final
+
+    return opaque(run_layers(case, run))
 
 
 @fault("stacks", cell="lstm")

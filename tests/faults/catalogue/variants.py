@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+import numpy as np
+
 from rnn_lockstep.adapters import Case
 from rnn_lockstep.reference.diagnosis.mistakes import MISTAKES
 from tests.faults.faulty import Fault, planted
@@ -20,19 +22,34 @@ def scoped(name: str, family: str, mistake: str, scope: str) -> Fault:
     return planted(name, family, MISTAKES[mistake].only_in(scope))
 
 
-def over(units: int) -> Among:
-    """Choose layers of more units."""
-    return lambda case: case.hidden_size > units
-
-
 def power_of_two_steps(case: Case) -> bool:
     """Choose sequences of 1, 2, 4, 8, ... steps."""
     return case.time & (case.time - 1) == 0
 
 
+def power_of_two_steps_from_8(case: Case) -> bool:
+    """Choose sequences of 8, 16, 32, ... steps."""
+    return case.time >= 8 and power_of_two_steps(case)
+
+
 def odd_steps(case: Case) -> bool:
     """Choose sequences of an odd number of steps."""
     return case.time % 2 == 1
+
+
+def multiple_of_8(size: str) -> Among:
+    """Choose cases of which a size is a multiple of 8."""
+    return lambda case: getattr(case, size) >= 8 and getattr(case, size) % 8 == 0
+
+
+def single_and_over(size: str, most: int) -> Among:
+    """Choose cases in float32 of which a size is larger."""
+    return lambda case: case.dtype == np.float32 and getattr(case, size) > most
+
+
+def beyond(size: str, most: int) -> Among:
+    """Choose cases of which a size is larger."""
+    return lambda case: getattr(case, size) > most
 
 
 def merged_by(mode: str) -> Among:
@@ -73,10 +90,37 @@ def every(case: Case) -> bool:
 SIMPLE, GRU, LSTM = "simple_rnn", "gru", "lstm"
 ABOVE, BACKWARD = "above the first layer", "in the backward direction"
 VARIANTS = (
-    variant("u_transposed_over_16_units", "size", "u_transposed", over(16), SIMPLE),
-    variant("u_transposed_over_64_units", "size", "u_transposed", over(64), SIMPLE),
+    variant("u_transposed_over_16_units", "size", "u_transposed", beyond("hidden_size", 16), SIMPLE),
+    variant("u_transposed_over_64_units", "size", "u_transposed", beyond("hidden_size", 64), SIMPLE),
     variant("bias_dropped_where_time_is_a_power_of_two", "size", "bias_dropped", power_of_two_steps, SIMPLE),
     variant("gru_bias_dropped_where_time_is_odd", "size", "bias_dropped", odd_steps, GRU),
+    variant("bias_dropped_in_batches_of_8_16_24", "size", "bias_dropped", multiple_of_8("batch"), SIMPLE),
+    variant("bias_dropped_over_8_16_32_steps", "size", "bias_dropped", power_of_two_steps_from_8, SIMPLE),
+    variant(
+        "gru_gates_in_order_zrn_of_8_16_24_units",
+        "size",
+        "gru_gates_in_order_zrn",
+        multiple_of_8("hidden_size"),
+    ),
+    variant("bias_dropped_of_8_16_24_inputs", "size", "bias_dropped", multiple_of_8("input_size"), GRU),
+    variant(
+        "lstm_forget_gate_plus_one_in_float32_over_128_units",
+        "size",
+        "lstm_forget_gate_plus_one",
+        single_and_over("hidden_size", 128),
+    ),
+    variant(
+        "lstm_initial_cell_state_ignored_in_float32_over_64_steps",
+        "size",
+        "lstm_initial_cell_state_ignored",
+        single_and_over("time", 64),
+    ),
+    variant("gru_bias_dropped_in_batches_over_255", "size", "bias_dropped", beyond("batch", 255), GRU),
+    variant("lstm_bias_dropped_over_256_inputs", "size", "bias_dropped", beyond("input_size", 256), LSTM),
+    variant("gru_bias_dropped_over_256_units", "size", "bias_dropped", beyond("hidden_size", 256), GRU),
+    variant("lengths_ignored_in_half_types", "half types", "lengths_ignored", half),
+    variant("reverse_ignored_in_half_types", "half types", "reverse_ignored", half),
+    variant("stacks_layers_missing_in_half_types", "half types", "stacks_layers_missing", half),
     variant("bias_dropped_in_half_types", "half types", "bias_dropped", half, SIMPLE),
     variant("u_transposed_in_half_types", "half types", "u_transposed", half, SIMPLE),
     variant("initial_state_ignored_in_half_types", "half types", "initial_state_ignored", half, SIMPLE),

@@ -164,7 +164,8 @@ def choices(
     """The values to choose from, for each argument of `make_case` but `source`.
 
     Cases of a cell in the given shapes, regimes and dtypes; any initial state and memory layout.
-    variants: "usual"; "all" biases and activations; "last output", the usual ones that return no more;
+    variants: "usual"; "two layers", these and a stack of two; "all" biases and activations; "last output",
+    the usual ones that return no more;
     or "stacked", of several layers and directions, or "differentiated", the few of these whose gradients
     are tested.
     padded: most cases have lengths, and padding full of NaN.  masked: all have masks, and such padding.
@@ -233,6 +234,8 @@ def possible_variants(cell: str, variants: str, facts: Facts) -> list[Variant]:
         of_kind: Sequence[Variant] = combinations(cell)
     elif variants == "differentiated":
         of_kind = DIFFERENTIATED[cell]
+    elif variants == "two layers":
+        of_kind = [*VARIANTS[cell], {"layers": 2, "biases": 2}]
     elif variants == "last output":
         return [{**variant, **LAST_OUTPUT} for variant in possible_variants(cell, "usual", facts)]
     else:
