@@ -42,7 +42,7 @@ def block(language: str, guide: str, having: str) -> str:
 
 def test_ci_calls_the_readmes_own_test_command():
     first, second, *_ = blocks("sh", text_of(""))
-    assert first.strip() == "pip install -e '.[verified]' && pytest tests/parity"
+    assert first.strip() == "pip install -e '.[verified]' && pytest -n 2 tests/parity"
     assert second.strip() in (ROOT / ".ci" / "run").read_text().splitlines()
 
 

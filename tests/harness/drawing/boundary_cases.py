@@ -64,7 +64,7 @@ def boundary_cases(cell: str, facts: Facts, seed: int) -> Iterator[Case]:
             variant=way,
             regime=REGIMES[k % len(REGIMES)],
             layout="contiguous",
-            given_state=k % 3 > 0,
+            given_state=k % 7 < 5,
             padding="none",
             reverse=False,
             source=k,
