@@ -79,7 +79,7 @@ def test_every_fault_is_caught(
     first = {f"tests.faults.{module}:{name}": FIRST.get(name, FIRST.get(family, "")) for name in names}
     failures = first_failures(first, tmp_path / "failures.json", "--in-process")
     caught = {backend.partition(":")[2] for backend, why in failures.items() if killed(backend, why)}
-    request.node.stash[COUNTED] = (family, len(caught), len(names))
+    request.node.stash[COUNTED] = (f"{module}: {family}", len(caught), len(names))
     for name, value in (("family", family), ("killed", len(caught)), ("planted", len(names))):
         record_property(name, value)
     assert caught == set(names), f"not caught: {sorted(set(names) - caught)}; failures: {failures}"

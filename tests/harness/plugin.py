@@ -29,8 +29,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Set up a run that checks a port, or else one that tests backends."""
     config.addinivalue_line("markers", "needs(*names): what a backend must declare to be asked this test")
     draw_examples(config.getoption("--max-examples"))
-    if hasattr(config, "workerinput"):  # one of pytest-xdist's processes, which share the processor
-        threads = max(1, (os.cpu_count() or 1) // config.workerinput["workercount"])
+    if processes := config.getoption("numprocesses", None):  # pytest-xdist's, not started yet
+        threads = max(1, (os.cpu_count() or 1) // processes)  # as they share the processor
         os.environ.setdefault("OMP_NUM_THREADS", str(threads))
     sys.path.insert(0, str(config.invocation_params.dir))  # where --backend module:Class is looked up
     if anywhere.is_anywhere(config):
