@@ -58,6 +58,14 @@ PLACES: list[dict[str, Any]] = [
     {"given_state": False},
     {"dtype": "float16"},
     {"dtype": "bfloat16"},
+    {"dtype": "float16", "padding": "ragged"},
+    {"dtype": "float16", "reverse": True},
+    {"dtype": "float16", "layers": 2},
+    {"shape": (8, 16, 16, 8)},
+    {"shape": (256, 3, 5, 4)},
+    {"shape": (2, 3, 257, 257)},
+    {"shape": (2, 70, 5, 130), "dtype": "float32"},
+    {"shape": (2, 300, 3, 3), "regime": "growing"},
 ]
 OPTIONS = {"activation", "recurrent_activation", "projection", "layers", "merge_mode", "return_sequences"}
 
