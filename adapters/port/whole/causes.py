@@ -49,6 +49,15 @@ def last_is(step: int) -> Change:
     return change
 
 
+def last_column(call: Call) -> Call:
+    """A call whose last column of outputs is taken for the last output, and for a single final state h."""
+    if call.outputs is None:
+        return call
+    last = call.outputs[:, -1]
+    h = [last[None]] if call.final and call.final[0].shape == (1, *last.shape) else call.final[:1]
+    return replace(call, last=last, final=(*h, *call.final[1:]))
+
+
 def last_steps(call: Call) -> Array | None:
     """The outputs of each row's last step."""
     if call.outputs is None or call.lengths is None:
@@ -84,7 +93,7 @@ EMITTED: dict[str, Change] = {
         call, final=tuple(state[::-1] for state in call.final)
     ),
     "the last column of {}'s outputs is taken, where the last output of each row and direction is meant": (
-        lambda call: replace(call, last=None if call.outputs is None else call.outputs[:, -1])
+        last_column
     ),
     "the last step of {} is taken of both directions, where the backward one ends at the first": (
         lambda call: replace(call, last=last_steps(call))

@@ -19,6 +19,7 @@ from rnn_lockstep.adapters.port.whole.layers import (
 )
 from rnn_lockstep.adapters.port.whole.model import Run, WholeModel
 from rnn_lockstep.adapters.port.whole.outputs_alone import place_and_cause
+from rnn_lockstep.adapters.port.whole.padded_rows import only_padded
 from rnn_lockstep.adapters.port.whole.padding import padding_notes
 from rnn_lockstep.adapters.port.whole.pairing import Place, layer_of, places
 from rnn_lockstep.adapters.port.whole.parameters import not_found
@@ -169,9 +170,12 @@ def segment_line(pair: WholePair, walk: Walk, segment: int, name: str) -> Line:
     found = by_tensor(tensors, varies=False)
     status, text, ratio = summed_up(found)
     if status == "mismatch":
-        cause = cause_of(walk, segment, tensors, pair.inputs)
-        if not cause and found[0].status == "mismatch":  # what it is given, or an output
-            cause = parted(pair, walk, segment)
+        number = [each.status for each in found].index("mismatch")
+        cause = (
+            cause_of(walk, segment, tensors, pair.inputs)
+            or only_padded(walk, [each[number] for each in tensors])
+            or parted(pair, walk, segment, number)
+        )
         text = told_with(cause, text)
     return Line(name, status, text, ratio)
 
@@ -239,16 +243,18 @@ def whole_cause(pair: WholePair, walk: Walk) -> str:
     if cause := weights_cause(pair.source, pair.target):
         return cause
     alone = replace(walk, places=())
+    outputs = whole_outputs(alone)
     cause = place_and_cause(alone, pair.source.layers, pair.inputs)
-    if not cause and (lost := lost_arrays(pair)):
-        cause = f"{WHOLE}: {lost}"
-    return told_with(cause, whole_line(whole_outputs(alone)).text) if cause else ""
+    if not cause and (seen := only_padded(alone, [each[0] for each in outputs]) or lost_arrays(pair)):
+        cause = f"{WHOLE}: {seen}"
+    return told_with(cause, whole_line(outputs).text) if cause else ""
 
 
-def parted(pair: WholePair, walk: Walk, segment: int) -> str:
-    """Which arrays the target has not, and where within a segment the models part, in words; or empty."""
-    k = telling(walk)[0]
-    return "; ".join(filter(None, [lost_arrays(pair), parting(walk, pair.target, segment, k)]))
+def parted(pair: WholePair, walk: Walk, segment: int, tensor: int) -> str:
+    """Which arrays the target has not, or where within a segment the models part, in words; or empty."""
+    first = telling(walk)
+    order = [*first, *(k for k in range(len(walk.examples)) if k not in first)]
+    return lost_arrays(pair) or parting(walk, pair.target, segment, tensor, order)
 
 
 def lost_arrays(pair: WholePair) -> str:

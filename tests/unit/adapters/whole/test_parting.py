@@ -88,3 +88,54 @@ def test_keras_models_part_after_a_layer():
         "after rnn: both still have what after gives; in the source there follows weights, head"
     )
     assert lockstep_check(source, source)
+
+
+class TwoHeads(nn.Module):
+    """An LSTM, and two heads that are scaled."""
+
+    temperature = 1.0
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(1)
+        self.rnn = nn.LSTM(4, 4, batch_first=True)
+        self.tags, self.values = nn.Linear(4, 3), nn.Linear(4, 2)
+
+    def forward(self, x):
+        outputs, _ = self.rnn(x)
+        return (self.tags(outputs) / self.temperature).log_softmax(-1), self.values(outputs.mean(1))
+
+
+class Tempered(TwoHeads):
+    temperature = 0.9
+
+
+def test_layers_of_the_other_head_are_not_named():
+    verdict = lockstep_check(TwoHeads(), Tempered(), inputs=FLOATS)
+    says = "after rnn: the port does something after what tags gives, the last layer of the source there"
+    assert verdict.reason.startswith(says)
+
+
+class Joined(Layered):
+    """What two layers give is put together, in either order."""
+
+    order = 1
+
+    def __init__(self):
+        super().__init__()
+        self.fourth, self.fifth, self.join = nn.Linear(4, 3), nn.Linear(6, 2), nn.Identity()
+
+    def after(self, outputs):
+        both = [self.fourth(outputs), outputs[..., :3]]
+        return self.fifth(self.join(torch.cat(both[:: self.order], -1)))
+
+
+class JoinedOtherwise(Joined):
+    order = -1
+
+
+def test_the_same_numbers_in_another_order_are_not_the_same_answer():
+    verdict = lockstep_check(Joined(), JoinedOtherwise(), inputs=FLOATS)
+    assert verdict.reason.startswith(
+        "after rnn: both still have what fourth gives; in the source there follows join"
+    )
