@@ -45,6 +45,7 @@ class OnnxModel:
         self.graph = self.model.graph
         self.nodes = nodes_of(self.graph, path)
         self.layers: Mapping[str, RecurrentLayer] = {n.name: n.layer for n in self.nodes if n.layer}
+        self.unread = {n.name: n.reason for n in self.nodes if not n.layer}
         self.given = {value.name: value for value in onnx_inputs.given(self.graph)}
         self.padded = onnx_inputs.padded_by(self.graph, [node.lengths for node in self.nodes])
         self.parts: dict[tuple[int, bool], Part] = {}

@@ -14,6 +14,8 @@ FLOATS = (Input("x", ("batch", "time", 4), padded=True),)
 class Pooled(nn.Module):
     """A GRU, whose outputs' mean and final state go to a head; padding is left out."""
 
+    too_small = 0
+
     def __init__(self):
         super().__init__()
         torch.manual_seed(0)
@@ -26,6 +28,7 @@ class Pooled(nn.Module):
         return h[0]
 
     def forward(self, x, lengths):
+        lengths = (lengths - self.too_small).clamp(min=1)
         packed = nn.utils.rnn.pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
         packed, h = self.gru(packed)
         outputs, _ = nn.utils.rnn.pad_packed_sequence(packed, batch_first=True, total_length=x.shape[1])
@@ -47,6 +50,10 @@ class StateScaled(Pooled):
         return h[0] * 0.9
 
 
+class OneStepLess(Pooled):
+    too_small = 1
+
+
 @pytest.mark.parametrize(
     ("port", "says"),
     [
@@ -58,3 +65,8 @@ class StateScaled(Pooled):
 def test_wrong_rows(port, says):
     verdict = WholePair(("a", "b"), TorchModel(Pooled()), TorchModel(port()), FLOATS).verdict()
     assert verdict.reason.startswith(f"after gru: {says}")
+
+
+def test_lengths_that_are_one_too_small():
+    verdict = WholePair(("a", "b"), TorchModel(Pooled()), TorchModel(OneStepLess()), FLOATS).verdict()
+    assert verdict.reason.startswith("before gru: the lengths of rows are one too small (")

@@ -139,3 +139,15 @@ def test_the_same_numbers_in_another_order_are_not_the_same_answer():
     assert verdict.reason.startswith(
         "after rnn: both still have what fourth gives; in the source there follows join"
     )
+
+
+class HeadsExchanged(TwoHeads):
+    def forward(self, x):
+        return super().forward(x)[::-1]
+
+
+def test_exchanged_outputs_are_told():
+    verdict = lockstep_check(TwoHeads(), HeadsExchanged(), inputs=FLOATS)
+    assert verdict.reason.startswith("after rnn: outputs 0 and 1 are exchanged (")
+    watched = lockstep_check(TwoHeads().forward, HeadsExchanged(), inputs=FLOATS)
+    assert watched.reason.startswith("the whole model: outputs 0 and 1 are exchanged (")
