@@ -7,6 +7,7 @@ from typing import Any
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel
 from rnn_lockstep.adapters.one_line import with_type
 from rnn_lockstep.adapters.port.whole.allowance import Beside, Found, compared
+from rnn_lockstep.adapters.port.whole.applied import applied
 from rnn_lockstep.adapters.port.whole.asking import answered, asked_all, in_both, taken
 from rnn_lockstep.adapters.port.whole.causes import cause_of, telling
 from rnn_lockstep.adapters.port.whole.inputs import Example, Input, examples_of, not_given, optional_examples
@@ -179,7 +180,8 @@ def segment_line(pair: WholePair, walk: Walk, segment: int, name: str) -> Line:
     status, text, ratio = summed_up(found)
     if status == "mismatch":
         number = [each.status for each in found].index("mismatch")
-        cause = cause_of(walk, segment, tensors, pair.inputs)
+        cause = applied(walk, pair.target, segment, number, tensors)
+        cause = cause or cause_of(walk, segment, tensors, pair.inputs)
         if not cause and not is_of_lengths(walk, segment, found[number].name):
             wrong = [each[number] for each in tensors]
             cause = only_padded(walk, wrong) or parted(pair, walk, segment, number)

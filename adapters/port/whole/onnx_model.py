@@ -95,10 +95,11 @@ class OnnxModel:
         values = dict(self.values_of(example))
         self.called(values, emitted or {})
         names = {value: node.name or node.op_type for node in self.graph.node for value in node.output}
+        recurrent = {name for node in self.nodes for name in node.outputs}
         found: dict[str, Inner] = {}
         for k in range(len(self.nodes) + 1):
             for value, array in self.part(k, every=True)(values).items():
-                if array.dtype.kind == "f" and value not in values:
+                if array.dtype.kind == "f" and value not in recurrent:
                     found.setdefault(value, Inner(names[value], array, k))
         return found
 
