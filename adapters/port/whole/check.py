@@ -23,7 +23,7 @@ from rnn_lockstep.adapters.port.whole.outputs_alone import place_and_cause
 from rnn_lockstep.adapters.port.whole.padded_rows import only_padded
 from rnn_lockstep.adapters.port.whole.padding import padding_notes
 from rnn_lockstep.adapters.port.whole.pairing import Place, layer_of, places
-from rnn_lockstep.adapters.port.whole.parameters import not_found
+from rnn_lockstep.adapters.port.whole.parameters import exchanged, not_found
 from rnn_lockstep.adapters.port.whole.parting import parting
 from rnn_lockstep.adapters.port.whole.twice import (
     carried_on,
@@ -279,8 +279,9 @@ def parted(pair: WholePair, walk: Walk, segment: int, tensor: int) -> str:
 
 
 def lost_arrays(pair: WholePair) -> str:
-    """The source's arrays that the target has not, in words; empty where that tells nothing."""
-    return not_found(pair.source.parameters(), pair.target.parameters())
+    """The source's arrays that the target has not, or not in its place, in words; empty for none."""
+    mine, its = pair.source.parameters(), pair.target.parameters()
+    return exchanged(mine, its) or not_found(mine, its)
 
 
 def in_words(inputs: Sequence[Input], examples: Sequence[Example]) -> str:

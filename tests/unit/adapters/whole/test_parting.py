@@ -151,3 +151,37 @@ def test_exchanged_outputs_are_told():
     assert verdict.reason.startswith("after rnn: outputs 0 and 1 are exchanged (")
     watched = lockstep_check(TwoHeads().forward, HeadsExchanged(), inputs=FLOATS)
     assert watched.reason.startswith("the whole model: outputs 0 and 1 are exchanged (")
+
+
+class Bridged(nn.Module):
+    """Two GRUs, of which the second begins with what a layer makes of the first one's state."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(1)
+        self.low, self.high = nn.GRU(4, 4, batch_first=True), nn.GRU(4, 4, batch_first=True)
+        self.bridge, self.tags, self.values = nn.Linear(4, 4), nn.Linear(4, 3), nn.Linear(4, 2)
+
+    def forward(self, x):
+        outputs, h = self.low(x)
+        outputs, _ = self.high(outputs, torch.tanh(self.bridge(h)))
+        return self.tags(outputs), torch.tanh(self.values(outputs.mean(1)))
+
+
+@pytest.mark.parametrize(
+    ("layer", "part", "says"),
+    [
+        (
+            "bridge",
+            "weight",
+            "between low and high: bridge.weight is the source's bridge.weight (4, 4) tr",
+        ),
+        ("bridge", "bias", "between low and high: the port has no array like the source's bridge.bias (4,)"),
+        ("values", "bias", "after high: the port has no array like the source's values.bias (2,)"),
+    ],
+)
+def test_arrays_behind_states_and_second_outputs_are_told(layer, part, says):
+    port = Bridged()
+    tensor = getattr(getattr(port, layer), part).data
+    tensor.copy_(tensor.T.clone() if part == "weight" else 0 * tensor)
+    assert lockstep_check(Bridged(), port, inputs=FLOATS).reason.startswith(says)
