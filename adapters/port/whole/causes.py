@@ -8,6 +8,7 @@ import numpy as np
 from rnn_lockstep.adapters.port.whole.allowance import Beside, allowance
 from rnn_lockstep.adapters.port.whole.inputs import Example, Input
 from rnn_lockstep.adapters.port.whole.model import Call
+from rnn_lockstep.adapters.port.whole.output_order import output_order
 from rnn_lockstep.adapters.port.whole.plain_causes import FUNCTIONS, Function, is_near, late, plain_causes
 from rnn_lockstep.adapters.port.whole.rows import (
     sorted_example,
@@ -15,7 +16,7 @@ from rnn_lockstep.adapters.port.whole.rows import (
     sorted_rows,
     sorted_states,
 )
-from rnn_lockstep.adapters.port.whole.walk import Change, Walk
+from rnn_lockstep.adapters.port.whole.walk import LENGTHS, Change, Walk
 from rnn_lockstep.reference.oracle.validation import Array
 
 QUICK = 2_000  # numbers that a question gives at most, where mistakes are planted
@@ -47,6 +48,15 @@ def last_is(step: int) -> Change:
         return replace(call, outputs=every, last=call.outputs[:, step])
 
     return change
+
+
+def last_column(call: Call) -> Call:
+    """A call whose last column of outputs is taken for the last output, and for a single final state h."""
+    if call.outputs is None:
+        return call
+    last = call.outputs[:, -1]
+    h = [last[None]] if call.final and call.final[0].shape == (1, *last.shape) else call.final[:1]
+    return replace(call, last=last, final=(*h, *call.final[1:]))
 
 
 def last_steps(call: Call) -> Array | None:
@@ -84,7 +94,7 @@ EMITTED: dict[str, Change] = {
         call, final=tuple(state[::-1] for state in call.final)
     ),
     "the last column of {}'s outputs is taken, where the last output of each row and direction is meant": (
-        lambda call: replace(call, last=None if call.outputs is None else call.outputs[:, -1])
+        last_column
     ),
     "the last step of {} is taken of both directions, where the backward one ends at the first": (
         lambda call: replace(call, last=last_steps(call))
@@ -127,7 +137,11 @@ def cause_of(walk: Walk, segment: int, tensors: Sequence[Sequence[Beside]], inpu
 
     tensors: what comes out of it, by question.
     """
+    if segment == len(walk.places) and (order := output_order(walk, tensors)):
+        return order
     first, *rest = zip(*tensors, strict=True)
+    if wrong_lengths := next((told for each in rest if (told := lengths_cause(walk, each))), ""):
+        return wrong_lengths
     if not are_same(first) and all(map(are_same, rest)) and (direct := next(plain_causes(first), "")):
         return direct
     if segment == 0 and (rows := wrong_rows(walk, [each[0] for each in tensors])):
@@ -148,6 +162,20 @@ def telling(walk: Walk, among: Sequence[int] = ()) -> list[int]:
     sizes = {k: walk.examples[k].arrays[0].size for k in among or range(len(walk.examples))}
     quick = [k for k, size in sizes.items() if size <= QUICK] or list(sizes)
     return sorted(quick, key=lambda k: -sizes[k])[:3]
+
+
+def lengths_cause(walk: Walk, tensors: Sequence[Beside]) -> str:
+    """How the lengths of rows differ, in words; empty where it is not by one in all rows.
+
+    tensors: a tensor by question, which may be another one.
+    """
+    if tensors[0].name != LENGTHS or are_same(tensors):
+        return ""
+    for by, words in ((-1, "small"), (1, "large")):
+        pairs = zip(tensors, walk.examples, strict=True)
+        if all((t.target == np.clip(t.narrow + by, 1, e.arrays[0].shape[1])).all() for t, e in pairs):
+            return f"{LENGTHS} are one too {words}"
+    return ""
 
 
 def wrong_rows(walk: Walk, tensors: Sequence[Beside]) -> str:

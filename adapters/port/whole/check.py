@@ -7,6 +7,7 @@ from typing import Any
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel
 from rnn_lockstep.adapters.one_line import with_type
 from rnn_lockstep.adapters.port.whole.allowance import Beside, Found, compared
+from rnn_lockstep.adapters.port.whole.applied import applied
 from rnn_lockstep.adapters.port.whole.asking import answered, asked_all, in_both, taken
 from rnn_lockstep.adapters.port.whole.causes import cause_of, telling
 from rnn_lockstep.adapters.port.whole.inputs import Example, Input, examples_of, not_given, optional_examples
@@ -19,9 +20,10 @@ from rnn_lockstep.adapters.port.whole.layers import (
 )
 from rnn_lockstep.adapters.port.whole.model import Run, WholeModel
 from rnn_lockstep.adapters.port.whole.outputs_alone import place_and_cause
+from rnn_lockstep.adapters.port.whole.padded_rows import only_padded
 from rnn_lockstep.adapters.port.whole.padding import padding_notes
 from rnn_lockstep.adapters.port.whole.pairing import Place, layer_of, places
-from rnn_lockstep.adapters.port.whole.parameters import not_found
+from rnn_lockstep.adapters.port.whole.parameters import exchanged, not_found
 from rnn_lockstep.adapters.port.whole.parting import parting
 from rnn_lockstep.adapters.port.whole.twice import (
     carried_on,
@@ -30,7 +32,7 @@ from rnn_lockstep.adapters.port.whole.twice import (
     target_asked_twice,
 )
 from rnn_lockstep.adapters.port.whole.verdict import Line, WholeVerdict
-from rnn_lockstep.adapters.port.whole.walk import Walk
+from rnn_lockstep.adapters.port.whole.walk import LENGTHS, STATES, Walk
 
 EXAMPLES = 8
 WHOLE = "the whole model"
@@ -110,7 +112,9 @@ def seen_places(
                 return [], f"no recurrent layers of the {end} can be watched"
             needed = [c.layer for c in called.calls if end == "source" or not c.unnamed]
             if unknown := [name for name in needed if name not in model.layers]:
-                return [], f"{unknown[0]} of the {end} cannot be read"
+                told = unread(model).get(unknown[0], "")
+                if end == "source" or not told:
+                    return [], f"{unknown[0]} of the {end} cannot be read{told and ': '}{told}"
         these = places(run.calls, answer.calls, source.layers, target.layers)
         if these is None or (found is not None and these != found):
             return [], f"the source runs {', '.join(names[0])}, the target {', '.join(names[1])}"
@@ -149,6 +153,12 @@ def concluded(pair: WholePair, walk: Walk, told: WholeVerdict) -> WholeVerdict:
     return replace(told, status="match", lines=(*lines, whole), only=left_out(walk))
 
 
+def unread(model: WholeModel) -> Mapping[str, str]:
+    """Why some recurrent layers of a model, which are watched all the same, cannot be read, by name."""
+    found: Mapping[str, str] = getattr(model, "unread", {})
+    return found
+
+
 def left_out(walk: Walk) -> str:
     """What was compared, in words, where the target returns less than the source; else empty."""
     mine, its = len(walk.own[0].outputs), len(walk.answers[0].outputs)
@@ -169,11 +179,20 @@ def segment_line(pair: WholePair, walk: Walk, segment: int, name: str) -> Line:
     found = by_tensor(tensors, varies=False)
     status, text, ratio = summed_up(found)
     if status == "mismatch":
-        cause = cause_of(walk, segment, tensors, pair.inputs)
-        if not cause and found[0].status == "mismatch":  # what it is given, or an output
-            cause = parted(pair, walk, segment)
+        number = [each.status for each in found].index("mismatch")
+        cause = applied(walk, pair.target, segment, number, tensors)
+        cause = cause or cause_of(walk, segment, tensors, pair.inputs)
+        if not cause and not is_of_lengths(walk, segment, found[number].name):
+            wrong = [each[number] for each in tensors]
+            cause = only_padded(walk, wrong) or parted(pair, walk, segment, number)
         text = told_with(cause, text)
     return Line(name, status, text, ratio)
+
+
+def is_of_lengths(walk: Walk, segment: int, tensor: str) -> bool:
+    """Tell whether a tensor is the lengths, or a state that the layer before leaves without knowing them."""
+    untold = segment > 0 and walk.places[segment - 1].name == walk.untold
+    return tensor == LENGTHS or (tensor in STATES and untold)
 
 
 def layer_line(pair: WholePair, walk: Walk, number: int) -> Line:
@@ -194,6 +213,9 @@ def layer_line(pair: WholePair, walk: Walk, number: int) -> Line:
     text = str(found)
     if found.status == "mismatch" and its and (other := instead_of(mine, its, pair.source)):
         text = f"its weights are those of the source's {other}"
+    reasons = [why for k in place.target if (why := unread(pair.target).get(walk.answers[0].calls[k].layer))]
+    if found.status == "mismatch" and reasons:
+        text = told_with("; ".join(reasons), str(replace(found, cause="")))
     return Line(name, found.status, text, found.ratio)
 
 
@@ -236,24 +258,30 @@ def whole_cause(pair: WholePair, walk: Walk) -> str:
     """
     if cause := missing_layers(walk, pair.source, pair.target):
         return f"{WHOLE}: {cause}"
-    if cause := weights_cause(pair.source, pair.target):
+    any_unread = unread(pair.source) or unread(pair.target)  # whose weights cannot be told apart
+    if not any_unread and (cause := weights_cause(pair.source, pair.target)):
         return cause
     alone = replace(walk, places=())
+    outputs = whole_outputs(alone)
     cause = place_and_cause(alone, pair.source.layers, pair.inputs)
-    if not cause and (lost := lost_arrays(pair)):
-        cause = f"{WHOLE}: {lost}"
-    return told_with(cause, whole_line(whole_outputs(alone)).text) if cause else ""
+    if not cause:
+        unreadable = [f"the target's {reason}" for reason in unread(pair.target).values()]
+        seen = [only_padded(alone, [each[0] for each in outputs]), *unreadable, lost_arrays(pair)]
+        cause = next((f"{WHOLE}: {each}" for each in seen if each), "")
+    return told_with(cause, whole_line(outputs).text) if cause else ""
 
 
-def parted(pair: WholePair, walk: Walk, segment: int) -> str:
-    """Which arrays the target has not, and where within a segment the models part, in words; or empty."""
-    k = telling(walk)[0]
-    return "; ".join(filter(None, [lost_arrays(pair), parting(walk, pair.target, segment, k)]))
+def parted(pair: WholePair, walk: Walk, segment: int, tensor: int) -> str:
+    """Which arrays the target has not, or where within a segment the models part, in words; or empty."""
+    first = telling(walk)
+    order = [*first, *(k for k in range(len(walk.examples)) if k not in first)]
+    return lost_arrays(pair) or parting(walk, pair.target, segment, tensor, order)
 
 
 def lost_arrays(pair: WholePair) -> str:
-    """The source's arrays that the target has not, in words; empty where that tells nothing."""
-    return not_found(pair.source.parameters(), pair.target.parameters())
+    """The source's arrays that the target has not, or not in its place, in words; empty for none."""
+    mine, its = pair.source.parameters(), pair.target.parameters()
+    return exchanged(mine, its) or not_found(mine, its)
 
 
 def in_words(inputs: Sequence[Input], examples: Sequence[Example]) -> str:

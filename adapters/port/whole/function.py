@@ -83,6 +83,9 @@ class FunctionModel:
         """None: what is inside of a function is not seen."""
         return ()
 
+    def behind(self, example: Example, call: int | None, tensor: int) -> None:
+        """None: no layers are seen."""
+
     def parameters(self) -> Mapping[str, Array]:
         """None: what is inside of a function is not seen."""
         return {}

@@ -155,6 +155,9 @@ class JaxModel:
         """None: a program has no layers but those which are scans."""
         return ()
 
+    def behind(self, example: Example, call: int | None, tensor: int) -> None:
+        """None: no layers are seen."""
+
     def parameters(self) -> Mapping[str, Array]:
         """The arrays that it holds beside those of its recurrent layers, by the way to them."""
         found = dict(named_arrays(self.model))

@@ -1,6 +1,6 @@
 """Whole Keras models: asked by calling them, their recurrent layers watched by a wrapper of their calls."""
 
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -12,6 +12,7 @@ from rnn_lockstep.adapters.models.live import keras_model
 from rnn_lockstep.adapters.models.live.calling import as_numpy
 from rnn_lockstep.adapters.models.live.foreign import foreign_code
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer
+from rnn_lockstep.adapters.port.whole.behind import behind
 from rnn_lockstep.adapters.port.whole.inputs import Example, Input
 from rnn_lockstep.adapters.port.whole.model import (
     Call,
@@ -38,9 +39,12 @@ class KerasModel:
 
     def run(self, example: Example, emitted: Emitted | None = None) -> Run:
         """The answer to an example, as in inference."""
+        return self.watched_run(example, Recorder(emitted or {}))
+
+    def watched_run(self, example: Example, recorder: Recorder, inner: bool = False) -> Run:
+        """The answer, of which a recorder keeps what the layers got and gave. inner: of the others too."""
         keras_model.reset(self.model)
-        recorder = Recorder(emitted or {})
-        with watched(self.model, self.layers, recorder):
+        with watched(self.model, self.layers, recorder, inner):
             answer = self.asked(example)
         return Run(tuple(as_numpy(array) for array in arrays_in(answer)), tuple(recorder.calls))
 
@@ -56,11 +60,13 @@ class KerasModel:
 
     def inner(self, example: Example, emitted: Emitted | None = None) -> Sequence[Inner]:
         """The answers of the layers that are neither recurrent nor made of others."""
-        keras_model.reset(self.model)
         recorder = Recorder(emitted or {})
-        with watched(self.model, self.layers, recorder, inner=True):
-            self.asked(example)
+        self.watched_run(example, recorder, inner=True)
         return recorder.inner
+
+    def behind(self, example: Example, call: int | None, tensor: int) -> Collection[int] | None:
+        """The numbers of the layers' answers that a tensor is made of, found by trying."""
+        return behind(partial(self.watched_run, example, inner=True), call, tensor)
 
     def in_float(self, bits: int) -> "KerasModel":
         """A copy in float32 or float64. Raises where the model cannot be made again."""
@@ -151,10 +157,8 @@ def others_in(model: Any, recurrent: Sequence[Any]) -> list[Any]:
 
 
 def kept(name: str, call: Callable[..., Any], recorder: Recorder, *given: Any, **named: Any) -> Any:
-    """The answer of a layer's call, kept."""
-    answer = call(*given, **named)
-    recorder.add_inner(name, answer)
-    return answer
+    """The answer of a layer's call, kept and perhaps replaced."""
+    return recorder.add_inner(name, call(*given, **named))
 
 
 def called(

@@ -1,6 +1,6 @@
 """A whole model as it is asked here: all of it, and what its recurrent layers got and gave meanwhile."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
@@ -86,6 +86,13 @@ class WholeModel(Protocol):
     def inner(self, example: Example, emitted: Emitted | None = None) -> Sequence[Inner]:
         """The answers of the layers that are not recurrent, in their order; none where they are not seen."""
 
+    def behind(self, example: Example, call: int | None, tensor: int) -> Collection[int] | None:
+        """The numbers of the answers, as `inner` gives them, that a tensor is made of; None if not known.
+
+        call: the number of a recurrent layer's call, None for the model's outputs.
+        tensor: 0 for the sequence that this is given, then its initial states; or the number of the output.
+        """
+
     def parameters(self) -> Mapping[str, Array]:
         """The arrays beside those of its recurrent layers, by name; none where they are not seen."""
 
@@ -98,9 +105,13 @@ class WholeModel(Protocol):
 
 @dataclass
 class Recorder:
-    """Keeps the calls of recurrent layers during one run, and replaces what they emit."""
+    """Keeps the calls of recurrent layers during one run, and replaces what they emit.
+
+    upset: the number of the answer, of a layer that is not recurrent, that is replaced by another; or none.
+    """
 
     emitted: Emitted
+    upset: int | None = None
     calls: list[Call] = field(default_factory=list)
     inner: list[Inner] = field(default_factory=list)
 
@@ -109,11 +120,15 @@ class Recorder:
         self.calls.append(call)
         return self.emitted.get(len(self.calls) - 1)
 
-    def add_inner(self, name: str, answer: Any) -> None:
-        """Keep the answer of a layer that is not recurrent, where it is one array."""
+    def add_inner(self, name: str, answer: Any) -> Any:
+        """Keep the answer of a layer that is not recurrent, where it is one array; returns what it gives."""
         arrays = list(arrays_in(answer))
-        if len(arrays) == 1:
-            self.inner.append(Inner(name, as_numpy(arrays[0]).copy(), len(self.calls)))
+        if len(arrays) != 1:
+            return answer
+        array = as_numpy(arrays[0]).copy()
+        self.inner.append(Inner(name, array, len(self.calls)))
+        is_upset = len(self.inner) - 1 == self.upset and arrays[0] is answer and array.dtype.kind == "f"
+        return answer * answer + answer if is_upset else answer  # which no normalisation undoes
 
 
 def by_kind(states: Sequence[Array], kinds: int) -> tuple[Array, ...]:

@@ -4,7 +4,7 @@ What a recurrent node gets and gives is seen between the parts, and replaced the
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
@@ -45,6 +45,7 @@ class OnnxModel:
         self.graph = self.model.graph
         self.nodes = nodes_of(self.graph, path)
         self.layers: Mapping[str, RecurrentLayer] = {n.name: n.layer for n in self.nodes if n.layer}
+        self.unread = {n.name: n.reason for n in self.nodes if not n.layer}
         self.given = {value.name: value for value in onnx_inputs.given(self.graph)}
         self.padded = onnx_inputs.padded_by(self.graph, [node.lengths for node in self.nodes])
         self.parts: dict[tuple[int, bool], Part] = {}
@@ -80,15 +81,27 @@ class OnnxModel:
 
     def inner(self, example: Example, emitted: Emitted | None = None) -> Sequence[Inner]:
         """The answers of the nodes that are not recurrent, by the node's name or its operator."""
+        return list(self.inner_values(example, emitted).values())
+
+    def behind(self, example: Example, call: int | None, tensor: int) -> Collection[int] | None:
+        """The numbers of the nodes' answers that a tensor is made of, as the graph tells."""
+        output = self.graph.output[tensor].name if call is None else ""
+        name = output or (self.nodes[call or 0].sequence, *self.nodes[call or 0].states)[tensor]
+        needed = onnx_graph.behind(self.graph, [name])
+        return [n for n, value in enumerate(self.inner_values(example, None)) if value in needed]
+
+    def inner_values(self, example: Example, emitted: Emitted | None) -> dict[str, Inner]:
+        """The same, by the names of the values."""
         values = dict(self.values_of(example))
         self.called(values, emitted or {})
         names = {value: node.name or node.op_type for node in self.graph.node for value in node.output}
+        recurrent = {name for node in self.nodes for name in node.outputs}
         found: dict[str, Inner] = {}
         for k in range(len(self.nodes) + 1):
             for value, array in self.part(k, every=True)(values).items():
-                if array.dtype.kind == "f" and value not in values:
+                if array.dtype.kind == "f" and value not in recurrent:
                     found.setdefault(value, Inner(names[value], array, k))
-        return list(found.values())
+        return found
 
     def parameters(self) -> Mapping[str, Array]:
         """The constants of floats that no recurrent node takes, those that are (in, out) named kernels."""

@@ -10,7 +10,13 @@ import numpy as np
 from rnn_lockstep.adapters.backends.registry import load
 from rnn_lockstep.adapters.models.files.onnx_options import OPERATORS
 from rnn_lockstep.adapters.models.files.onnx_reader import Graph
-from rnn_lockstep.adapters.models.recurrent_layer import Found, InvalidModel, RecurrentLayer, in_dtype
+from rnn_lockstep.adapters.models.recurrent_layer import (
+    Found,
+    InvalidModel,
+    RecurrentLayer,
+    UnreadLayer,
+    in_dtype,
+)
 from rnn_lockstep.adapters.one_line import printable
 from rnn_lockstep.adapters.port.whole.model import Call
 from rnn_lockstep.reference import Weights
@@ -36,7 +42,7 @@ DIVIDED: dict[str, Callable[[Array], list[Array]]] = {
 class Node:
     """A recurrent node.
 
-    layer: as it was read; None where it cannot be.  merge_mode: of two directions.
+    layer: as it was read; None where it cannot be, for that reason.  merge_mode: of two directions.
     sequence, lengths, states: the names of what it takes; empty or none where it is not given.
     outputs: the names of what it gives: all outputs, then the final states.
     """
@@ -47,6 +53,7 @@ class Node:
     lengths: str
     states: tuple[str, ...]
     outputs: tuple[str, ...]
+    reason: str = ""
 
     @property
     def inputs(self) -> list[str]:
@@ -148,9 +155,11 @@ def made(node: Any, found: Found) -> Node:
         name or f"{found.name}/{OPERATORS[node.op_type].outputs[k]}" for k, name in enumerate(node.output)
     ]
     inputs = [*node.input, *[""] * 7]
-    layer = None
-    if isinstance(found, RecurrentLayer):
+    layer, reason = None, ""
+    if isinstance(found, UnreadLayer):
+        reason = found.reason
+    else:
         assumed = tuple(dict.fromkeys((*found.assumed, *AROUND)))
         layer = replace(found, cells=tuple(map(with_biases, found.cells)), assumed=assumed)
     states = tuple(inputs[STATES][: count - 1])
-    return Node(found.name, layer, inputs[SEQUENCE], inputs[LENGTHS], states, tuple(node.output))
+    return Node(found.name, layer, inputs[SEQUENCE], inputs[LENGTHS], states, tuple(node.output), reason)

@@ -1,6 +1,8 @@
 """Arrays of a whole model beside its recurrent layers: which of the source's a port has not."""
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations
 
 import numpy as np
 
@@ -8,6 +10,7 @@ from rnn_lockstep.reference.oracle.validation import Array
 
 FEW = 3  # arrays that are named
 SAME = 2.0**-16  # of the largest magnitude: so far apart the same numbers may be in two dtypes
+PARTS = re.compile(r"[./](?=[^./]*$)")  # what is before the last part of a name
 KERNEL = "kernel"  # so Keras and flax name what is (in, out); others have (out, in)
 
 
@@ -19,6 +22,29 @@ def not_found(source: Mapping[str, Array], target: Mapping[str, Array]) -> str:
     if not missing or len(missing) == len(source):
         return ""
     return "; ".join(missing[:FEW]) + f", and {len(missing) - FEW} more" * (len(missing) > FEW)
+
+
+def exchanged(source: Mapping[str, Array], target: Mapping[str, Array]) -> str:
+    """Two layers of one name in both models, each with all arrays of the other, in words; empty for none."""
+    mine, its = by_layer(source), by_layer(target)
+    for one, other in combinations([name for name in mine if name in its], 2):
+        crossed = has_all(its[other], mine[one]) and has_all(its[one], mine[other])
+        if crossed and not has_all(its[one], mine[one]):
+            return f"the weights of {one} and {other} are exchanged"
+    return ""
+
+
+def by_layer(arrays: Mapping[str, Array]) -> dict[str, list[Array]]:
+    """Arrays by their layer's name, which is what is before the last part of their own."""
+    found: dict[str, list[Array]] = {}
+    for name, array in arrays.items():
+        found.setdefault(PARTS.split(name)[0], []).append(array)
+    return found
+
+
+def has_all(arrays: Sequence[Array], others: Sequence[Array]) -> bool:
+    """Tell whether each of the others is among some arrays, as another framework may have it."""
+    return all(any(is_same(each, form) for each in arrays for form in forms(array)) for array in others)
 
 
 def fate(name: str, array: Array, others: Mapping[str, Array]) -> str:

@@ -47,6 +47,8 @@ FUNCTIONS: dict[str, Function] = {
     "layer normalisation (epsilon 0.001)": normalised(1e-3),  # Keras's
     "layer normalisation (epsilon 1e-06)": normalised(1e-6),  # flax's
 }
+# Those that make the same of different numbers: what is known of their result does not tell what was before.
+LOSSY = ("relu", "relu6", "softmax", "log_softmax", *(name for name in FUNCTIONS if "normalisation" in name))
 
 
 def late(steps: Array) -> Array:
@@ -94,9 +96,11 @@ def plain_causes(tensors: Sequence[Beside]) -> Iterator[str]:
             yield words
     for name, function in FUNCTIONS.items():
         if always(lambda t, s, f=function: is_near(t, f(s))):  # type: ignore[misc]
-            yield f"the source has nothing, the port applies {name}"
+            lossy = f"it is {name} of what the source has"
+            yield lossy if name in LOSSY else f"the source has nothing, the port applies {name}"
         if always(lambda t, s, f=function: is_near(f(t), s)):  # type: ignore[misc]
-            yield f"the source applies {name}, the port does not"
+            lossy = f"the source has {name} of it: the port applies another function, or none"
+            yield lossy if name in LOSSY else f"the source applies {name}, the port does not"
     if all(t.shape == s.shape for t, s in pairs):
         yield from causes_by_feature(*(np.concatenate([of_rows(p[k]) for p in pairs]) for k in (0, 1)))
 

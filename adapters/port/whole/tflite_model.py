@@ -80,6 +80,9 @@ class TfliteModel:
         """None: what is inside is not seen."""
         return ()
 
+    def behind(self, example: Example, call: int | None, tensor: int) -> None:
+        """None: no layers are seen."""
+
     def parameters(self) -> Mapping[str, Array]:
         """None: what is inside is not seen."""
         return {}

@@ -1,6 +1,6 @@
 """Whole torch modules: asked by their forward, their recurrent layers watched by hooks."""
 
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from copy import deepcopy
 from functools import partial
@@ -15,6 +15,7 @@ from rnn_lockstep.adapters.models.live.signature import signature_of
 from rnn_lockstep.adapters.models.live.way import reset
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer
 from rnn_lockstep.adapters.models.recurrent_layer import readable as readable_ones
+from rnn_lockstep.adapters.port.whole.behind import behind
 from rnn_lockstep.adapters.port.whole.inputs import Example, Input
 from rnn_lockstep.adapters.port.whole.model import Call, Emitted, Inner, Recorder, Run, arrays_in, readable
 from rnn_lockstep.reference.oracle.validation import Array
@@ -60,6 +61,13 @@ class TorchModel:
             outputs = self.asked(self.watched, example)
         return Run(outputs, tuple(recorder.calls))
 
+    def watched_inside(self, example: Example, recorder: Recorder) -> Run:
+        """The same, of which a recorder keeps the answers of the modules that are not recurrent too."""
+        reset(self.watched)
+        with hooked(self.watched, self.layers, recorder, inner=True):
+            outputs = self.asked(self.watched, example)
+        return Run(outputs, tuple(recorder.calls))
+
     def asked(self, module: Any, example: Example) -> tuple[Array, ...]:
         """The answer of a module's forward; lengths are given where there is a parameter for them."""
         tensor = torch_module.tensors_of(self.watched)
@@ -82,11 +90,13 @@ class TorchModel:
 
     def inner(self, example: Example, emitted: Emitted | None = None) -> Sequence[Inner]:
         """The answers of the modules that are neither recurrent nor made of others."""
-        reset(self.watched)
         recorder = Recorder(emitted or {})
-        with hooked(self.watched, self.layers, recorder, inner=True):
-            self.asked(self.watched, example)
+        self.watched_inside(example, recorder)
         return recorder.inner
+
+    def behind(self, example: Example, call: int | None, tensor: int) -> Collection[int] | None:
+        """The numbers of the modules' answers that a tensor is made of, found by trying."""
+        return behind(partial(self.watched_inside, example), call, tensor)
 
     def parameters(self) -> Mapping[str, Array]:
         """The parameters and buffers of the modules that are not recurrent."""

@@ -17,6 +17,7 @@ from rnn_lockstep.adapters.port.whole.pairing import Place, as_one, emitted
 from rnn_lockstep.adapters.port.whole.rows import put_back
 from rnn_lockstep.reference.oracle.validation import Array
 
+LENGTHS = "the lengths of rows"
 STATES = ("the initial state h", "the initial state c")
 Change = Callable[[Call], Call]
 
@@ -126,7 +127,7 @@ class Walk:
         if theirs.lengths is not None:  # a layer that is not told them is judged as such
             full = np.full(len(ours.inputs), ours.inputs.shape[1])
             told = [theirs.lengths, *[full if ours.lengths is None else ours.lengths] * 2]
-            found.append(beside("the lengths of rows", told, is_wide=wide is not None))
+            found.append(beside(LENGTHS, told, is_wide=wide is not None))
         ends = [theirs, ours, exact]
         states = zip(*(or_zeros(call.initial, ends) for call in ends), strict=True)
         pairs = zip(STATES, states, strict=False)

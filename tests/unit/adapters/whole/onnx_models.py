@@ -163,6 +163,16 @@ def late(graph):
     graph.apply("Pad", "high", "pads", "zero")
 
 
+def peepholes(graph):
+    graph.arrays["P"] = np.full((1, 18), 0.05, np.float32)
+    node = graph.maker("high.Y")
+    node.input.extend([*[""] * (7 - len(node.input)), "P"])
+
+
+def input_forget(graph):
+    graph.maker("low.Y").attribute.append(helper.make_attribute("input_forget", 1))
+
+
 def reset_before(graph):
     node = graph.maker("decoder.Y")
     node.attribute.remove(next(a for a in node.attribute if a.name == "linear_before_reset"))

@@ -98,6 +98,27 @@ def test_gates_in_a_wrong_order_are_named(orders, says, tmp_path):
     assert str(checked(Tagger(), saved(tmp_path, **orders))).startswith(f"mismatch: {says}")
 
 
+@pytest.mark.parametrize(
+    ("mistake", "place", "says"),
+    [
+        (models.peepholes, "encoder_1", "layer encoder_1: it has peepholes (P)"),
+        (models.input_forget, "encoder", "layer encoder: it has input_forget"),
+    ],
+)
+def test_a_node_that_cannot_be_read_is_named_with_its_reason(mistake, place, says, right, tmp_path):
+    wrong = saved(tmp_path, mistake)
+    assert checked(right, wrong).reason.startswith(f"{place} itself: {says}")
+    assert checked(Tagger(), wrong).reason.startswith(f"encoder+encoder_1 itself: {says}")
+
+
+def test_what_a_node_is_given_is_an_answer_of_the_source_too(tmp_path):
+    source = saved(tmp_path, lambda graph: graph.apply("Tanh", "high"))
+    port = Tagger()
+    port.between = lambda outputs, h, c: (torch.sin(torch.tanh(outputs)), h[1:])
+    reason = checked(source, port).reason
+    assert reason.startswith("between encoder and decoder: the source has Squeeze, Tanh there, and the port")
+
+
 def test_a_missing_upper_layer_is_no_match(tmp_path):
     verdict = checked(Tagger(), saved(tmp_path, models.upper_missing))
     assert verdict.status == "mismatch"

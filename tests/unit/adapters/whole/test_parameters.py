@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from rnn_lockstep.adapters.port.whole.parameters import not_found
+from rnn_lockstep.adapters.port.whole.parameters import exchanged, not_found
 
 SQUARE = np.arange(16.0).reshape(4, 4)
 LONG = np.arange(12.0).reshape(3, 4)
@@ -61,3 +61,12 @@ def test_arrays_that_are_all_missing_tell_nothing():
 def test_many_are_counted():
     source = {str(k): np.full(k + 2, k + 1.0) for k in range(6)}
     assert not_found(source, {"0": source["0"]}).endswith(", and 2 more")
+
+
+def test_layers_that_have_each_others_arrays_are_told():
+    source = {"a/kernel": SQUARE, "a/bias": np.ones(4), "b/kernel": SQUARE + 1, "b/bias": np.ones(4)}
+    right = {"a.weight": SQUARE.T, "a.bias": np.ones(4), "b.weight": SQUARE.T + 1, "b.bias": np.ones(4)}
+    wrong = {**right, "a.weight": right["b.weight"], "b.weight": right["a.weight"]}
+    assert exchanged(source, wrong) == "the weights of a and b are exchanged"
+    assert not exchanged(source, right)
+    assert not exchanged(source, {**wrong, "a.weight": SQUARE + 2})

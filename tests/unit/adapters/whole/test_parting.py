@@ -88,3 +88,100 @@ def test_keras_models_part_after_a_layer():
         "after rnn: both still have what after gives; in the source there follows weights, head"
     )
     assert lockstep_check(source, source)
+
+
+class TwoHeads(nn.Module):
+    """An LSTM, and two heads that are scaled."""
+
+    temperature = 1.0
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(1)
+        self.rnn = nn.LSTM(4, 4, batch_first=True)
+        self.tags, self.values = nn.Linear(4, 3), nn.Linear(4, 2)
+
+    def forward(self, x):
+        outputs, _ = self.rnn(x)
+        return (self.tags(outputs) / self.temperature).log_softmax(-1), self.values(outputs.mean(1))
+
+
+class Tempered(TwoHeads):
+    temperature = 0.9
+
+
+def test_layers_of_the_other_head_are_not_named():
+    verdict = lockstep_check(TwoHeads(), Tempered(), inputs=FLOATS)
+    says = "after rnn: the port does something after what tags gives, the last layer of the source there"
+    assert verdict.reason.startswith(says)
+
+
+class Joined(Layered):
+    """What two layers give is put together, in either order."""
+
+    order = 1
+
+    def __init__(self):
+        super().__init__()
+        self.fourth, self.fifth, self.join = nn.Linear(4, 3), nn.Linear(6, 2), nn.Identity()
+
+    def after(self, outputs):
+        both = [self.fourth(outputs), outputs[..., :3]]
+        return self.fifth(self.join(torch.cat(both[:: self.order], -1)))
+
+
+class JoinedOtherwise(Joined):
+    order = -1
+
+
+def test_the_same_numbers_in_another_order_are_not_the_same_answer():
+    verdict = lockstep_check(Joined(), JoinedOtherwise(), inputs=FLOATS)
+    assert verdict.reason.startswith(
+        "after rnn: both still have what fourth gives; in the source there follows join"
+    )
+
+
+class HeadsExchanged(TwoHeads):
+    def forward(self, x):
+        return super().forward(x)[::-1]
+
+
+def test_exchanged_outputs_are_told():
+    verdict = lockstep_check(TwoHeads(), HeadsExchanged(), inputs=FLOATS)
+    assert verdict.reason.startswith("after rnn: outputs 0 and 1 are exchanged (")
+    watched = lockstep_check(TwoHeads().forward, HeadsExchanged(), inputs=FLOATS)
+    assert watched.reason.startswith("the whole model: outputs 0 and 1 are exchanged (")
+
+
+class Bridged(nn.Module):
+    """Two GRUs, of which the second begins with what a layer makes of the first one's state."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(1)
+        self.low, self.high = nn.GRU(4, 4, batch_first=True), nn.GRU(4, 4, batch_first=True)
+        self.bridge, self.tags, self.values = nn.Linear(4, 4), nn.Linear(4, 3), nn.Linear(4, 2)
+
+    def forward(self, x):
+        outputs, h = self.low(x)
+        outputs, _ = self.high(outputs, torch.tanh(self.bridge(h)))
+        return self.tags(outputs), torch.tanh(self.values(outputs.mean(1)))
+
+
+@pytest.mark.parametrize(
+    ("layer", "part", "says"),
+    [
+        (
+            "bridge",
+            "weight",
+            "between low and high: bridge.weight is the source's bridge.weight (4, 4) tr",
+        ),
+        ("bridge", "bias", "between low and high: the port has no array like the source's bridge.bias (4,)"),
+        ("values", "bias", "after high: the port has no array like the source's values.bias (2,)"),
+    ],
+)
+def test_arrays_behind_states_and_second_outputs_are_told(layer, part, says):
+    port = Bridged()
+    tensor = getattr(getattr(port, layer), part).data
+    tensor.copy_(tensor.T.clone() if part == "weight" else 0 * tensor)
+    assert lockstep_check(Bridged(), port, inputs=FLOATS).reason.startswith(says)
