@@ -12,7 +12,7 @@ import numpy as np
 
 from rnn_lockstep.adapters.port.whole.allowance import Beside
 from rnn_lockstep.adapters.port.whole.inputs import Example
-from rnn_lockstep.adapters.port.whole.model import Call, Emitted, Run, WholeModel
+from rnn_lockstep.adapters.port.whole.model import Call, Emitted, Run, WholeModel, steps_before
 from rnn_lockstep.adapters.port.whole.pairing import Place, as_one, emitted
 from rnn_lockstep.adapters.port.whole.rows import put_back
 from rnn_lockstep.reference.oracle.validation import Array
@@ -78,7 +78,7 @@ class Walk:
             for k, run in enumerate(self.own):
                 theirs, ours = self.target_call(k, number), self.source_call(run, number)
                 shapes = [call.inputs.shape for call in (theirs, ours)]
-                packed = theirs.lengths is not None or ours.lengths is not None
+                packed = bool(theirs.padding or ours.padding)
                 if any(shape[:: 2 if packed else 1] != shapes[0][:: 2 if packed else 1] for shape in shapes):
                     return number
         return len(self.places)
@@ -87,9 +87,9 @@ class Walk:
     def untold(self) -> str:
         """The first layer that is not told the lengths of rows, as the source's is; empty for none."""
         for number, place in enumerate(self.places):
-            ours = [self.source_call(run, number).lengths for run in self.own]
-            theirs = [self.target_call(k, number).lengths for k in range(len(self.answers))]
-            if any(one is not None and other is None for one, other in zip(ours, theirs, strict=True)):
+            ours = [self.source_call(run, number).padding for run in self.own]
+            theirs = [self.target_call(k, number).padding for k in range(len(self.answers))]
+            if any(one and not other for one, other in zip(ours, theirs, strict=True)):
                 return place.name
         return ""
 
@@ -116,17 +116,15 @@ class Walk:
             return self.outputs(k, narrow, wide)
         theirs, ours = self.target_call(k, segment), self.source_call(narrow, segment)
         exact = ours if wide is None else self.source_call(wide, segment)
-        valid = None if ours.lengths is None else steps_before(ours.lengths, ours.inputs.shape[1])
+        valid = ours.counting(ours.inputs.shape[1]) if ours.padding else None
         arrays = [theirs.inputs, ours.inputs, exact.inputs]
         shortest = min(array.shape[1] for array in arrays)
-        if valid is not None and (theirs.lengths is not None or not valid[:, shortest:].any()):
+        if valid is not None and (theirs.padding or not valid[:, shortest:].any()):
             # rows that were packed end with the longest
             arrays, valid = [array[:, :shortest] for array in arrays], valid[:, :shortest]
         found = [beside("what it is given", arrays, valid, is_wide=wide is not None)]
-        if theirs.lengths is not None:  # a layer that is not told them is judged as such
-            full = np.full(len(ours.inputs), ours.inputs.shape[1])
-            told = [theirs.lengths, *[full if ours.lengths is None else ours.lengths] * 2]
-            found.append(beside("the lengths of rows", told, is_wide=wide is not None))
+        if theirs.padding:  # a layer that is not told of any is judged as such
+            found.append(beside(*told_of_padding(theirs, ours), is_wide=wide is not None))
         ends = [theirs, ours, exact]
         states = zip(*(or_zeros(call.initial, ends) for call in ends), strict=True)
         pairs = zip(STATES, states, strict=False)
@@ -141,6 +139,15 @@ class Walk:
             name = "the output" if len(every) == 1 else f"output {number}"
             found.append(beside(name, *that_count(arrays, example), is_wide=wide is not None))
         return found
+
+
+def told_of_padding(theirs: Call, ours: Call) -> tuple[str, list[Array]]:
+    """What the target's layer is told of padding beside the source's, twice, and what that is."""
+    steps = max(call.inputs.shape[1] for call in (theirs, ours))
+    told = [call.counting(steps) for call in (theirs, ours, ours)]
+    if theirs.mask is None and ours.mask is None:
+        return "the lengths of rows", [valid.sum(axis=1) for valid in told]
+    return "the steps that count", told
 
 
 def that_count(arrays: Sequence[Array], example: Example) -> tuple[Sequence[Array], Array | None]:
@@ -160,11 +167,6 @@ def beside(name: str, arrays: Sequence[Array], valid: Array | None = None, *, is
     target, narrow, wide = arrays
     told = valid if target.shape == narrow.shape else None
     return Beside(name, target, narrow, wide if is_wide else None, told)
-
-
-def steps_before(lengths: Array, time: int) -> Array:
-    """The steps that count (batch, time), true, of rows of some lengths."""
-    return np.asarray(np.arange(time) < np.asarray(lengths)[:, None])
 
 
 def or_zeros(states: tuple[Array, ...], calls: Sequence[Call]) -> tuple[Array, ...]:
