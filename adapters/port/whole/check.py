@@ -34,6 +34,7 @@ from rnn_lockstep.adapters.port.whole.walk import Walk
 
 EXAMPLES = 8
 WHOLE = "the whole model"
+REORDERED = "is given the rows in another order; they are compared in the source's"
 UNSEEN = "what is inside of it was not compared layer by layer: "
 
 
@@ -125,6 +126,8 @@ def concluded(pair: WholePair, walk: Walk, told: WholeVerdict) -> WholeVerdict:
     told = replace(told, notes=(*told.notes, *padding_notes(outputs)))
     try:
         lines = list(lines_of(pair, walk)) if walk.places else []
+        if walk.reordered:
+            told = replace(told, notes=(*told.notes, f"{walk.reordered} {REORDERED}"))
     except Exception as error:  # of a model that cannot be made to emit another's numbers
         told = replace(told, notes=(*told.notes, f"{UNSEEN}{with_type(error)}"))
         lines, walk = [], replace(walk, places=())
@@ -217,9 +220,7 @@ def told_with(cause: str, text: str) -> str:
 
 def whole_outputs(walk: Walk) -> list[list[Beside]]:
     """The outputs of the two models, each running by itself, by question."""
-    wide = walk.wide
-    exact = [None if wide is None else wide.run(each) for each in walk.examples]
-    return [walk.outputs(k, *runs) for k, runs in enumerate(zip(walk.own, exact, strict=True))]
+    return [walk.outputs(k, *runs) for k, runs in enumerate(zip(walk.own, walk.exact, strict=True))]
 
 
 def whole_line(tensors: Sequence[Sequence[Beside]]) -> Line:

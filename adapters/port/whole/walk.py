@@ -14,7 +14,7 @@ from rnn_lockstep.adapters.port.whole.allowance import Beside
 from rnn_lockstep.adapters.port.whole.inputs import Example
 from rnn_lockstep.adapters.port.whole.model import Call, Emitted, Run, WholeModel, steps_before
 from rnn_lockstep.adapters.port.whole.pairing import Place, as_one, emitted
-from rnn_lockstep.adapters.port.whole.rows import put_back
+from rnn_lockstep.adapters.port.whole.rows import order_of, put_back
 from rnn_lockstep.reference.oracle.validation import Array
 
 STATES = ("the initial state h", "the initial state c")
@@ -69,6 +69,35 @@ class Walk:
         return emitted(self.places[: self.fitting], mine, calls, cells)
 
     @cached_property
+    def exact(self) -> list[Run | None]:
+        """The source's own runs in float64."""
+        return [None if self.wide is None else self.wide.run(each) for each in self.examples]
+
+    @cached_property
+    def orders(self) -> list[list[Array]]:
+        """The order in which the target has the source's rows, on each example and at each place."""
+        return [self.orders_in(k) for k in range(len(self.examples))]
+
+    def orders_in(self, k: int) -> list[Array]:
+        """The order of rows at each place, on one example."""
+        found: list[Array] = []
+        for number, place in enumerate(self.places):
+            ours = self.source_call(self.own[k], number)
+            exact = self.exact[k]
+            wide = ours if exact is None else self.source_call(exact, number)
+            theirs = as_one(self.answers[k].calls, place.target)
+            found.append(order_of(theirs, ours, wide, found[-1] if found else None))
+        return found
+
+    @property
+    def reordered(self) -> str:
+        """The first layer that is given the rows in another order; empty for none."""
+        for number, place in enumerate(self.places):
+            if any((each[number] != np.arange(len(each[number]))).any() for each in self.orders):
+                return place.name
+        return ""
+
+    @cached_property
     def fitting(self) -> int:
         """The number of places, from the first, at which the target is given what has the source's shape.
 
@@ -94,9 +123,8 @@ class Walk:
         return ""
 
     def target_call(self, k: int, place: int) -> Call:
-        """The target's call at a place, on an example, its rows in the example's order."""
-        call = as_one(self.answers[k].calls, self.places[place].target)
-        return put_back(call, self.examples[k].lengths)
+        """The target's call at a place, on an example, its rows in the source's order."""
+        return put_back(as_one(self.answers[k].calls, self.places[place].target), self.orders[k][place])
 
     def source_call(self, run: Run, place: int) -> Call:
         """The source's call at a place, in one of its runs."""
