@@ -12,7 +12,7 @@ from rnn_lockstep.adapters.models.options import settled
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer, in_dtype
 from rnn_lockstep.adapters.port.answers import judge
 from rnn_lockstep.adapters.port.check import check_port
-from rnn_lockstep.adapters.port.weights import weights_diff
+from rnn_lockstep.adapters.port.weights import judging, weights_diff
 from rnn_lockstep.adapters.port.whole.model import Call, WholeModel, ends_of
 from rnn_lockstep.adapters.port.whole.pairing import Place
 from rnn_lockstep.adapters.port.whole.walk import Walk
@@ -83,6 +83,7 @@ def layer_found(
         lines, cause = list(diff.lines()), diff.cause
         if not diff.arrays:
             return LayerFound(place, (), tuple(lines), cause)
+        mine = judging(mine, its, diff)
     shown = [shown_by(mine, call, source.padding) for call, source in calls]
     verdicts = tuple(each.verdict(target.facts()) for each in shown)
     found = LayerFound(place, verdicts, tuple(lines), cause)

@@ -1,9 +1,11 @@
 """Right ports that do inside what the source does not: they are not called wrong."""
 
+import pytest
 import torch
 from torch import nn
 
 from rnn_lockstep.adapters import lockstep_check
+from rnn_lockstep.adapters.models.live import torch_module
 from tests.unit.adapters.whole.models import TOKENS, Tagger
 
 
@@ -43,3 +45,30 @@ def test_rows_in_another_order_inside_match():
     )
     wrong = checked(Tagger(), Rearranged(back=False))
     assert str(wrong).startswith("mismatch: after decoder: ")
+
+
+def with_divided_biases(model, by=1.0):
+    """A model in float64, whose biases of float32 are divided into two. by: what U is multiplied with."""
+    with torch.no_grad():
+        for layer in torch_module.recurrent(model).values():
+            for name, bias in layer.named_parameters():
+                if "bias_hh" in name:
+                    given = getattr(layer, name.replace("hh", "ih"))
+                    total = given + bias
+                    given.copy_(0.3 * total)
+                    bias.copy_(total - given)
+                if "weight_hh" in name:
+                    bias *= by
+    return model.double()
+
+
+@pytest.mark.parametrize("model", [Tagger, lambda: nn.LSTM(3, 4, batch_first=True)], ids=["whole", "layer"])
+def test_weights_in_float64_that_are_the_sources_but_for_a_rounding_of_float32_match(model):
+    source, port, wrong = model(), model(), model()
+    for each in (port, wrong):
+        each.load_state_dict(source.state_dict())
+    given = {"inputs": TOKENS} if isinstance(source, Tagger) else {}
+    verdict = lockstep_check(source, with_divided_biases(port), **given, examples=5)
+    assert verdict, verdict
+    verdict = lockstep_check(source, with_divided_biases(wrong, by=1 + 1e-6), **given, examples=5)
+    assert verdict.status == "mismatch", verdict
