@@ -29,11 +29,13 @@ from rnn_lockstep.adapters.port.whole.twice import (
     source_asked_twice,
     target_asked_twice,
 )
+from rnn_lockstep.adapters.port.whole.undone import is_undone
 from rnn_lockstep.adapters.port.whole.verdict import Line, WholeVerdict
 from rnn_lockstep.adapters.port.whole.walk import Walk
 
 EXAMPLES = 8
 WHOLE = "the whole model"
+UNDONE = "the outputs; inside, the port computes something else: "
 REORDERED = "is given the rows in another order; they are compared in the source's"
 UNSEEN = "what is inside of it was not compared layer by layer: "
 
@@ -137,7 +139,8 @@ def concluded(pair: WholePair, walk: Walk, told: WholeVerdict) -> WholeVerdict:
             f"between {walk.untold} and "
         ):
             reason = f"{walk.untold} itself: {NOT_TOLD}"  # so its final state is another
-        return replace(told, reason=reason, lines=(*lines, whole))
+        told = replace(told, reason=reason, lines=(*lines, whole))
+        return all_the_same(walk, pair.target, told) if whole.status == "match" else told
     if whole.status == "mismatch" and lines and all(line.status == "match" for line in lines):
         if name := walk.untold:  # what only its final state tells
             return replace(told, reason=f"{name} itself: {NOT_TOLD}", lines=(*lines, whole))
@@ -150,6 +153,13 @@ def concluded(pair: WholePair, walk: Walk, told: WholeVerdict) -> WholeVerdict:
         reason = f"{unclear.place}: {unclear.text}"
         return replace(told, status="inconclusive", reason=reason, lines=(*lines, whole))
     return replace(told, status="match", lines=(*lines, whole), only=left_out(walk))
+
+
+def all_the_same(walk: Walk, target: WholeModel, wrong: WholeVerdict) -> WholeVerdict:
+    """The verdict where the outputs match and a place inside does not."""
+    if left_out(walk) or not is_undone(walk, target):
+        return replace(wrong, reason=f"{wrong.reason}; the outputs match all the same")
+    return replace(wrong, status="match", reason=f"{UNDONE}{wrong.reason}")
 
 
 def left_out(walk: Walk) -> str:

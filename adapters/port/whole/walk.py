@@ -158,11 +158,15 @@ class Walk:
         pairs = zip(STATES, states, strict=False)
         return [*found, *(beside(name, given, is_wide=wide is not None) for name, given in pairs)]
 
-    def outputs(self, k: int, narrow: Run, wide: Run | None) -> list[Beside]:
-        """The outputs of both models on one example; those that the target has not are left out."""
+    def outputs(self, k: int, narrow: Run, wide: Run | None, its: Run | None = None) -> list[Beside]:
+        """The outputs of both models on one example; those that the target has not are left out.
+
+        its: another run in place of the target's.
+        """
         found, example = [], self.examples[k]
         exact = narrow if wide is None else wide
-        every = list(zip(self.answers[k].outputs, narrow.outputs, exact.outputs, strict=False))
+        target = its or self.answers[k]
+        every = list(zip(target.outputs, narrow.outputs, exact.outputs, strict=False))
         for number, arrays in enumerate(every):
             name = "the output" if len(every) == 1 else f"output {number}"
             found.append(beside(name, *that_count(arrays, example), is_wide=wide is not None))

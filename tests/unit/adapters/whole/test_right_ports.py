@@ -72,3 +72,33 @@ def test_weights_in_float64_that_are_the_sources_but_for_a_rounding_of_float32_m
     assert verdict, verdict
     verdict = lockstep_check(source, with_divided_biases(wrong, by=1 + 1e-6), **given, examples=5)
     assert verdict.status == "mismatch", verdict
+
+
+class Folded(Tagger):
+    """Doubles what the decoder is given; its W is halved where that is said."""
+
+    def __init__(self, halved=True):
+        super().__init__()
+        with torch.no_grad():
+            self.decoder.weight_ih_l0 /= 2 if halved else 1
+
+    def decoded(self, outputs, state):
+        return super().decoded(2 * outputs, state)
+
+
+def test_what_is_undone_inside_matches_and_is_told():
+    verdict = checked(Tagger(), Folded())
+    assert verdict, verdict
+    says = "match: the outputs; inside, the port computes something else: between encoder and decoder: it"
+    assert str(verdict).startswith(says)
+    assert str(checked(Tagger(), Folded(halved=False))).startswith("mismatch: between encoder and decoder: ")
+
+
+def test_a_mistake_too_small_to_be_seen_in_the_outputs_is_not_undone():
+    port = Tagger()
+    with torch.no_grad():
+        port.encoder.weight_hh_l0[0, 0] *= 1 + 1e-6
+        port.decoder.weight_hh_l0[0, 0] *= 1 + 1e-6
+    verdict = checked(Tagger(), port)
+    assert str(verdict).startswith("mismatch: encoder itself: U[0, 0] is ")
+    assert "; the outputs match all the same" in verdict.reason
