@@ -23,6 +23,7 @@ from rnn_lockstep.adapters.port.whole.padding import padding_notes
 from rnn_lockstep.adapters.port.whole.pairing import Place, layer_of, places
 from rnn_lockstep.adapters.port.whole.parameters import not_found
 from rnn_lockstep.adapters.port.whole.parting import parting
+from rnn_lockstep.adapters.port.whole.rows import not_put_back
 from rnn_lockstep.adapters.port.whole.twice import (
     carried_on,
     rounding,
@@ -183,6 +184,8 @@ def segment_line(pair: WholePair, walk: Walk, segment: int, name: str) -> Line:
     status, text, ratio = summed_up(found)
     if status == "mismatch":
         cause = cause_of(walk, segment, tensors, pair.inputs)
+        if not cause and segment == len(walk.places) > 0:
+            cause = not_put_back(tensors, [orders[-1] for orders in walk.orders])
         if not cause and found[0].status == "mismatch":  # what it is given, or an output
             cause = parted(pair, walk, segment)
         text = told_with(cause, text)

@@ -1,13 +1,16 @@
 """Rows that a model has in another order inside, as those that it sorts by their lengths to pack them."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from rnn_lockstep.adapters.port.whole.allowance import Beside, allowance, apart
+from rnn_lockstep.adapters.port.whole.allowance import Beside, allowance, apart, compared
 from rnn_lockstep.adapters.port.whole.inputs import Example
 from rnn_lockstep.adapters.port.whole.model import Call
 from rnn_lockstep.reference.oracle.validation import Array
+
+NOT_PUT_BACK = "the rows are in the order in which the layers are given them: they are not put back"
 
 
 def by_length(lengths: Array) -> Array:
@@ -67,6 +70,22 @@ def put_back(call: Call, order: Array) -> Call:
     lengths, mask = (None if array is None else array[back] for array in (call.lengths, call.mask))
     found = emitted_in(given, back)
     return replace(found, last=None if call.last is None else found.last, lengths=lengths, mask=mask)
+
+
+def not_put_back(outputs: Sequence[Sequence[Beside]], orders: Sequence[Array]) -> str:
+    """The cause of outputs, by question, that are right but for the order of rows; empty where they are not.
+
+    orders: those in which the target's last layer is given the rows.
+    """
+    found = []
+    for tensors, order in zip(outputs, orders, strict=True):
+        if any(len(t.target) != len(order) for t in tensors):
+            return ""
+        found.append([replace(t, target=t.target[np.argsort(order)]) for t in tensors])
+    right = all(compared(each).status == "match" for each in zip(*found, strict=True))
+    return (
+        "the rows are in the order in which the layers are given them: they are not put back" if right else ""
+    )
 
 
 def emitted_in(call: Call, order: Array) -> Call:

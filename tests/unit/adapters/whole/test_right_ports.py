@@ -44,7 +44,7 @@ def test_rows_in_another_order_inside_match():
         verdict
     )
     wrong = checked(Tagger(), Rearranged(back=False))
-    assert str(wrong).startswith("mismatch: after decoder: ")
+    assert str(wrong).startswith("mismatch: after decoder: the rows are in the order in which the layers")
 
 
 def with_divided_biases(model, by=1.0):
