@@ -27,7 +27,7 @@ from rnn_lockstep.adapters.port.answers import (
 from rnn_lockstep.adapters.port.endpoint import Endpoint, endpoint
 from rnn_lockstep.adapters.port.padding import OF_BACKENDS, convention_notes, shown_by
 from rnn_lockstep.adapters.port.verdict import PortVerdict
-from rnn_lockstep.adapters.port.weights import WeightsDiff, weights_diff
+from rnn_lockstep.adapters.port.weights import WeightsDiff, judging, weights_diff
 from rnn_lockstep.adapters.port.whole.verdict import Line
 from rnn_lockstep.reference import Verdict
 
@@ -67,7 +67,7 @@ def check_pair(pair: "Pair", examples: int = EXAMPLES, seed: int = 0) -> PortVer
     if pair.diff and not pair.diff.arrays:
         return pair.mismatch(pair.diff.cause)
     try:
-        live = connect(pair.target.ways(pair.target_layer, pair.target_name), pair.source_layer)
+        live = connect(pair.target.ways(pair.target_layer, pair.target_name), pair.judging)
     except (WrongForm, InvalidModel) as error:
         return not_asked(pair, error)
     verdicts = check_sequences(live, examples, seed)
@@ -82,7 +82,7 @@ def check_pair(pair: "Pair", examples: int = EXAMPLES, seed: int = 0) -> PortVer
         asked = f"{asked}\n  sequences: {summary(live, more)}"
         verdicts, pair = [*verdicts, *more], pair.with_notes(*filter(None, [note]))
     if unclear and not is_wrong(verdicts[-1]) and (wide := live.way.wider()):
-        live = connect([wide], pair.source_layer)
+        live = connect([wide], pair.judging)
         more = check_sequences(live, examples, seed)
         asked = f"{asked}\n  sequences: {summary(live, more)}"
         verdicts += more
@@ -162,6 +162,11 @@ class Pair:
     def name(self) -> str:
         """The name of the target's layer, or else of the source's."""
         return printable((self.target_layer or self.source_layer).name)
+
+    @property
+    def judging(self) -> RecurrentLayer:
+        """The layer by which the target's answers are judged."""
+        return judging(self.source_layer, self.target_layer, self.diff)
 
     def mismatch(self, reason: str) -> PortVerdict:
         """The verdict where nothing can be run, and that or the weights are wrong."""
@@ -256,7 +261,7 @@ def alone_matches(pair: Pair, seed: int) -> str:
     """A line where a model that is wrong has a layer that is right: then the mistake is around it."""
     ways = pair.target.ways(pair.target_layer, pair.target_name)
     try:
-        alone = connect([way for way in ways if way.bare], pair.source_layer)
+        alone = connect([way for way in ways if way.bare], pair.judging)
     except (InvalidModel, WrongForm):
         return ""
     if check_sequences(alone, FEW, seed)[-1].status != "match":

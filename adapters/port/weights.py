@@ -90,14 +90,33 @@ def lines_on_cell(arrays: Sequence[Difference]) -> Iterator[str]:
 
 
 def weights_diff(source: RecurrentLayer, target: RecurrentLayer) -> WeightsDiff:
-    """The fates of the source's options and weights in the target."""
+    """The fates of the source's options and weights in the target, in the coarser dtype of the two."""
     if sizes := different(source, target, SIZES):
         return WeightsDiff(tuple(sizes), (), "; ".join(sizes))
     options = different(source, target, source.same_options(target))
-    arrays, whole = compared(*on_one_side(in_dtype(source, target.dtype), target))
+    dtype = source.dtype if is_finer(target, source) else target.dtype
+    arrays, whole = compared(*on_one_side(in_dtype(source, dtype), in_dtype(target, dtype)))
     wrong = [whole] if whole else list(lines_on([each for each in arrays if each.instead]))
     sums = [SUMS_ONLY] if source.reset_after != target.reset_after else []
     return WeightsDiff((*options, *sums), tuple(arrays), "; ".join([*wrong, *options]))
+
+
+def is_finer(one: RecurrentLayer, other: RecurrentLayer) -> bool:
+    """Tell whether a layer's weights are of a dtype with more digits than another's."""
+    return bool(Arithmetic(one.dtype).unit < Arithmetic(other.dtype).unit)
+
+
+def judging(
+    source: RecurrentLayer, target: RecurrentLayer | None, diff: WeightsDiff | None
+) -> RecurrentLayer:
+    """The source's layer with the weights by which a target's answers are judged, of the same sizes.
+
+    They are the target's own where these are the source's in a finer dtype: a rounding of the source's
+    dtype, as in a bias divided into two, is no mistake there and yet more than the answers may be off.
+    """
+    if target is None or diff is None or diff.cause or not is_finer(target, source):
+        return source
+    return replace(source, cells=target.cells)
 
 
 def different(source: RecurrentLayer, target: RecurrentLayer, names: Sequence[str]) -> list[str]:

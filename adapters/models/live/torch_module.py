@@ -215,7 +215,7 @@ def evaluated(module: Any) -> Iterator[None]:
     import torch
 
     training = [part for part in module.modules() if part.training]
-    module.eval()
+    put_in_evaluation(module)
     try:
         with torch.no_grad(), foreign_code():
             # of a slower way to compute the same
@@ -224,6 +224,15 @@ def evaluated(module: Any) -> Iterator[None]:
     finally:
         for part in training:
             part.training = True
+
+
+def put_in_evaluation(module: Any) -> None:
+    """Put a module and its parts in evaluation mode; those that refuse, exported ones, stay as they are."""
+    try:
+        module.eval()
+    except NotImplementedError:
+        for part in module.children():
+            put_in_evaluation(part)
 
 
 def tensors_of(module: Any) -> Callable[[Array], Any]:

@@ -11,7 +11,7 @@ from rnn_lockstep.adapters.port.whole.model import Run, WholeModel
 
 
 class CannotAsk(Exception):
-    """The target answers none of the source's inputs. The message is one line."""
+    """The target answers none of the source's inputs, or cannot be asked here. The message is one line."""
 
 
 def taken(
@@ -52,6 +52,8 @@ def asked_all(target: WholeModel, examples: Sequence[Example]) -> tuple[list[Run
     for example in examples:
         try:
             answers.append((example.size, target.run(example)))
+        except InvalidModel as error:  # what cannot be asked here is no mistake of the port's
+            raise CannotAsk(f"given inputs {example.size}, the target cannot be asked: {error}") from None
         except Exception as error:  # the model's, whatever it is
             failed = failed or f"given inputs {example.size}, it raised {with_type(error)}"
     if failed and not answers:

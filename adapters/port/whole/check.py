@@ -25,17 +25,21 @@ from rnn_lockstep.adapters.port.whole.padding import padding_notes
 from rnn_lockstep.adapters.port.whole.pairing import Place, layer_of, places
 from rnn_lockstep.adapters.port.whole.parameters import exchanged, not_found
 from rnn_lockstep.adapters.port.whole.parting import parting
+from rnn_lockstep.adapters.port.whole.rows import not_put_back
 from rnn_lockstep.adapters.port.whole.twice import (
     carried_on,
     rounding,
     source_asked_twice,
     target_asked_twice,
 )
+from rnn_lockstep.adapters.port.whole.undone import is_undone
 from rnn_lockstep.adapters.port.whole.verdict import Line, WholeVerdict
-from rnn_lockstep.adapters.port.whole.walk import LENGTHS, STATES, Walk
+from rnn_lockstep.adapters.port.whole.walk import STATES, TOLD, Walk
 
 EXAMPLES = 8
 WHOLE = "the whole model"
+UNDONE = "the outputs; inside, the port computes something else: "
+REORDERED = "is given the rows in another order; they are compared in the source's"
 UNSEEN = "what is inside of it was not compared layer by layer: "
 
 
@@ -129,6 +133,8 @@ def concluded(pair: WholePair, walk: Walk, told: WholeVerdict) -> WholeVerdict:
     told = replace(told, notes=(*told.notes, *padding_notes(outputs)))
     try:
         lines = list(lines_of(pair, walk)) if walk.places else []
+        if walk.reordered:
+            told = replace(told, notes=(*told.notes, f"{walk.reordered} {REORDERED}"))
     except Exception as error:  # of a model that cannot be made to emit another's numbers
         told = replace(told, notes=(*told.notes, f"{UNSEEN}{with_type(error)}"))
         lines, walk = [], replace(walk, places=())
@@ -138,7 +144,8 @@ def concluded(pair: WholePair, walk: Walk, told: WholeVerdict) -> WholeVerdict:
             f"between {walk.untold} and "
         ):
             reason = f"{walk.untold} itself: {NOT_TOLD}"  # so its final state is another
-        return replace(told, reason=reason, lines=(*lines, whole))
+        told = replace(told, reason=reason, lines=(*lines, whole))
+        return all_the_same(walk, pair.target, told) if whole.status == "match" else told
     if whole.status == "mismatch" and lines and all(line.status == "match" for line in lines):
         if name := walk.untold:  # what only its final state tells
             return replace(told, reason=f"{name} itself: {NOT_TOLD}", lines=(*lines, whole))
@@ -157,6 +164,13 @@ def unread(model: WholeModel) -> Mapping[str, str]:
     """Why some recurrent layers of a model, which are watched all the same, cannot be read, by name."""
     found: Mapping[str, str] = getattr(model, "unread", {})
     return found
+
+
+def all_the_same(walk: Walk, target: WholeModel, wrong: WholeVerdict) -> WholeVerdict:
+    """The verdict where the outputs match and a place inside does not."""
+    if left_out(walk) or not is_undone(walk, target):
+        return replace(wrong, reason=f"{wrong.reason}; the outputs match all the same")
+    return replace(wrong, status="match", reason=f"{UNDONE}{wrong.reason}")
 
 
 def left_out(walk: Walk) -> str:
@@ -182,6 +196,8 @@ def segment_line(pair: WholePair, walk: Walk, segment: int, name: str) -> Line:
         number = [each.status for each in found].index("mismatch")
         cause = applied(walk, pair.target, segment, number, tensors)
         cause = cause or cause_of(walk, segment, tensors, pair.inputs)
+        if not cause and segment == len(walk.places) > 0:
+            cause = not_put_back(tensors, [orders[-1] for orders in walk.orders])
         if not cause and not is_of_lengths(walk, segment, found[number].name):
             wrong = [each[number] for each in tensors]
             cause = only_padded(walk, wrong) or parted(pair, walk, segment, number)
@@ -192,7 +208,7 @@ def segment_line(pair: WholePair, walk: Walk, segment: int, name: str) -> Line:
 def is_of_lengths(walk: Walk, segment: int, tensor: str) -> bool:
     """Tell whether a tensor is the lengths, or a state that the layer before leaves without knowing them."""
     untold = segment > 0 and walk.places[segment - 1].name == walk.untold
-    return tensor == LENGTHS or (tensor in STATES and untold)
+    return tensor in TOLD or (tensor in STATES and untold)
 
 
 def layer_line(pair: WholePair, walk: Walk, number: int) -> Line:
@@ -239,9 +255,7 @@ def told_with(cause: str, text: str) -> str:
 
 def whole_outputs(walk: Walk) -> list[list[Beside]]:
     """The outputs of the two models, each running by itself, by question."""
-    wide = walk.wide
-    exact = [None if wide is None else wide.run(each) for each in walk.examples]
-    return [walk.outputs(k, *runs) for k, runs in enumerate(zip(walk.own, exact, strict=True))]
+    return [walk.outputs(k, *runs) for k, runs in enumerate(zip(walk.own, walk.exact, strict=True))]
 
 
 def whole_line(tensors: Sequence[Sequence[Beside]]) -> Line:

@@ -151,7 +151,7 @@ class Watcher:
         found = parts[0]
         if len(parts) == 2:
             found = joined(parts[0], parts[1], self.order_of(layer) if layer.turned else None)
-        if self.lengths is not None and found.lengths is None:  # then it ends after the padding
+        if self.lengths is not None and not found.padding:  # then it ends after the padding
             found = replace(found, final=())
         return found
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from rnn_lockstep.adapters.port.whole.jax_program import Scan, called, parts_of
-from rnn_lockstep.adapters.port.whole.model import Call
+from rnn_lockstep.adapters.port.whole.model import Call, told_by
 from rnn_lockstep.reference.oracle.validation import Array
 
 # What moves numbers and changes none.
@@ -112,21 +112,15 @@ def call_of(scan: Scan, roles: Roles, name: str) -> Call:
 
     outputs = None if roles.outputs is None else by_row(scan.given[roles.outputs])
     last = np.array(scan.end[roles.states[0]]) if outputs is None else None
-    lengths = None if roles.mask is None else lengths_of(scan.steps[roles.mask])
+    mask = None if roles.mask is None else np.array(scan.steps[roles.mask])
+    told = told_by(None if mask is None else mask.reshape(len(mask), -1).T)
     inputs = by_row(scan.steps[roles.inputs])
-    return Call(name, inputs, states(scan.begin), outputs, last, states(scan.end), lengths, unnamed=True)
+    return Call(name, inputs, states(scan.begin), outputs, last, states(scan.end), *told, unnamed=True)
 
 
 def by_row(steps: Any) -> Array:
     """Steps (time, batch, size) as (batch, time, size), and back."""
     return np.array(steps).swapaxes(0, 1)
-
-
-def lengths_of(mask: Any) -> Array | None:
-    """The lengths of rows by a mask of steps (time, batch); None where it is not of padding at their ends."""
-    valid = np.asarray(mask).reshape(len(mask), -1).T
-    lengths: Array = valid.sum(axis=1)
-    return None if (valid != (np.arange(valid.shape[1]) < lengths[:, None])).any() else lengths
 
 
 def emitting(scan: Scan, roles: Roles, instead: Call) -> tuple[list[Any], list[Any]]:

@@ -11,7 +11,7 @@ from rnn_lockstep.adapters.backends.contract import Facts
 from rnn_lockstep.adapters.models.live import keras_model
 from rnn_lockstep.adapters.models.live.calling import as_numpy
 from rnn_lockstep.adapters.models.live.foreign import foreign_code
-from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer
+from rnn_lockstep.adapters.models.recurrent_layer import RecurrentLayer
 from rnn_lockstep.adapters.port.whole.behind import behind
 from rnn_lockstep.adapters.port.whole.inputs import Example, Input
 from rnn_lockstep.adapters.port.whole.model import (
@@ -22,7 +22,9 @@ from rnn_lockstep.adapters.port.whole.model import (
     Run,
     arrays_in,
     by_kind,
+    ends_of,
     readable,
+    told_by,
 )
 from rnn_lockstep.reference.oracle.validation import Array
 
@@ -177,7 +179,7 @@ def called(
     instead = recorder.add(kept)
     if instead is None:
         return answer
-    made = emitting(layer, parts, instead, lengths_of(mask))
+    made = emitting(layer, parts, instead, kept)
     return made if isinstance(answer, (list, tuple)) else made[0]
 
 
@@ -195,7 +197,7 @@ def call_of(layer: Any, inputs: Any, initial: Any, mask: Any, answer: list[Array
         outputs if sequences else None,
         None if sequences else outputs,
         by_kind(final, kinds_of(layer)),
-        lengths_of(mask),
+        *told_by(None if mask is None else as_numpy(mask)),
     )
 
 
@@ -205,19 +207,8 @@ def kinds_of(layer: Any) -> int:
     return len(size) if isinstance(size, (list, tuple)) else 1
 
 
-def lengths_of(mask: Any) -> Array | None:
-    """The lengths of rows that a mask tells; None without one. Raises InvalidModel where it has holes."""
-    if mask is None:
-        return None
-    valid = as_numpy(mask).astype(bool)
-    lengths: Array = valid.sum(axis=1)
-    if (valid != (np.arange(valid.shape[1]) < lengths[:, None])).any():
-        raise InvalidModel("a mask is not of padding at the end of rows: that cannot be compared")
-    return lengths
-
-
-def emitting(layer: Any, own: list[Any], instead: Call, lengths: Array | None) -> list[Any]:
-    """The answer of a layer with another's outputs and final states, where there are any."""
+def emitting(layer: Any, own: list[Any], instead: Call, call: Call) -> list[Any]:
+    """The answer of a layer, in a call, with another's outputs and final states, where there are any."""
     import keras
 
     outputs, *final = own
@@ -227,7 +218,7 @@ def emitting(layer: Any, own: list[Any], instead: Call, lengths: Array | None) -
     elif not layer.return_sequences:
         last = instead.last
         if last is None and instead.outputs is not None:
-            last = last_of(layer, instead.outputs, lengths)
+            last = last_of(layer, instead.outputs, call)
         if last is not None:
             outputs = keras.ops.convert_to_tensor(last.astype(as_numpy(outputs).dtype))
     if final and instead.final:
@@ -237,17 +228,17 @@ def emitting(layer: Any, own: list[Any], instead: Call, lengths: Array | None) -
     return [outputs, *final]
 
 
-def last_of(layer: Any, outputs: Array, lengths: Array | None) -> Array | None:
-    """The last output as Keras gives it, of all outputs: each direction's where it ends.
+def last_of(layer: Any, outputs: Array, call: Call) -> Array | None:
+    """The last output as Keras gives it in a call, of all outputs: each direction's where it ends.
 
     None where the directions cannot be told apart.
     """
     rows = np.arange(len(outputs))
-    ends = outputs[rows, (np.full(len(outputs), outputs.shape[1]) if lengths is None else lengths) - 1]
+    first, last = ends_of(call.counting(outputs.shape[1]))
     merge = getattr(layer, "merge_mode", "")
     if merge == "concat":
         half = outputs.shape[-1] // 2
-        return np.concatenate([ends[:, :half], outputs[:, 0, half:]], axis=-1)
+        return np.concatenate([outputs[rows, last, :half], outputs[rows, first, half:]], axis=-1)
     if merge:
         return None
-    return np.asarray(outputs[:, 0] if layer.go_backwards else ends)
+    return np.asarray(outputs[rows, first if layer.go_backwards else last])

@@ -12,19 +12,21 @@ from rnn_lockstep.adapters.models.options import settled
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer, in_dtype
 from rnn_lockstep.adapters.port.answers import judge
 from rnn_lockstep.adapters.port.check import check_port
-from rnn_lockstep.adapters.port.weights import weights_diff
-from rnn_lockstep.adapters.port.whole.model import Call, WholeModel
+from rnn_lockstep.adapters.port.weights import judging, weights_diff
+from rnn_lockstep.adapters.port.whole.model import Call, WholeModel, ends_of
 from rnn_lockstep.adapters.port.whole.pairing import Place
 from rnn_lockstep.adapters.port.whole.walk import Walk
 from rnn_lockstep.reference import Case, Trace, Verdict
 from rnn_lockstep.reference.diagnosis.diagnose import Answer, diagnose
 from rnn_lockstep.reference.diagnosis.mistakes.mistake import with_states
 from rnn_lockstep.reference.oracle.time_limit import time_limit
+from rnn_lockstep.reference.oracle.validation import Array
 
 NOT_TOLD = "the lengths of rows are not told to it, so it runs on over the padding"
 FEW = 8  # sequences, to explain a layer that is wrong
 MOST = 4  # calls within a model that a cause has to explain
 LONGEST = 20.0  # seconds for that
+NO_PADDING: Mapping[str, Array] = {}
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +83,8 @@ def layer_found(
         lines, cause = list(diff.lines()), diff.cause
         if not diff.arrays:
             return LayerFound(place, (), tuple(lines), cause)
-    shown = [shown_by(mine, call, source.lengths) for call, source in calls]
+        mine = judging(mine, its, diff)
+    shown = [shown_by(mine, call, source.padding) for call, source in calls]
     verdicts = tuple(each.verdict(target.facts()) for each in shown)
     found = LayerFound(place, verdicts, tuple(lines), cause)
     if found.status != "mismatch" or cause:
@@ -92,9 +95,9 @@ def layer_found(
 
 def not_told(layer: RecurrentLayer, calls: Sequence[tuple[Call, Call]], facts: Facts) -> str:
     """The cause where a layer is right but for the lengths of rows, which only the source's is told."""
-    if all(source.lengths is None or call.lengths is not None for call, source in calls):
+    if all(call.padding or not source.padding for call, source in calls):
         return ""
-    without = [shown_by(layer, call, None) for call, _ in calls]
+    without = [shown_by(layer, call) for call, _ in calls]
     if any(each.verdict(facts).status in ("mismatch", "drift") for each in without):
         return ""
     return NOT_TOLD
@@ -126,15 +129,19 @@ class Shown:
 def twice_rounded(shown: Shown) -> list[Trace]:
     """The trace with the outputs' last step as final state, and the other way round; none of stacks."""
     case, trace = shown.case, shown.trace
-    lengths = case.valid.sum(axis=1)
-    if trace.final_state is None or case.layers > 1 or not case.return_sequences or not lengths.all():
+    if (
+        trace.final_state is None
+        or case.layers > 1
+        or not case.return_sequences
+        or not case.valid.any(axis=1).all()
+    ):
         return []
     if case.merge_mode not in (None, "concat") or trace.outputs.shape[:2] != case.valid.shape:
         return []
     rows, outputs, finals = np.arange(case.batch), trace.outputs.copy(), trace.final_state.copy()
     size = case.features // case.directions
     for k, final in enumerate(finals.reshape(case.directions, case.batch, -1)):
-        ends = np.zeros_like(lengths) if k == 1 or case.reverse else lengths - 1
+        ends = ends_of(case.valid)[0 if k == 1 or case.reverse else 1]
         units = slice(k * size, (k + 1) * size)
         step = outputs[rows, ends, units].copy()
         outputs[rows, ends, units] = final
@@ -142,23 +149,22 @@ def twice_rounded(shown: Shown) -> list[Trace]:
     return [replace(trace, final_state=finals), replace(trace, outputs=outputs)]
 
 
-def shown_by(layer: RecurrentLayer, call: Call, lengths: np.ndarray[Any, Any] | None) -> Shown:
-    """What a layer showed in a call. lengths: those that the source's layer was told."""
+def shown_by(layer: RecurrentLayer, call: Call, padding: Mapping[str, Array] = NO_PADDING) -> Shown:
+    """What a layer showed in a call. padding: what the source's layer was told of it."""
     given = call.outputs if call.outputs is not None else call.last
     assert given is not None
-    told = call.lengths is not None
+    told = bool(call.padding)
     if told or (call.outputs is None and not call.unnamed):
-        lengths = call.lengths
+        padding = call.padding
     layer = in_dtype(replace(layer, return_sequences=call.outputs is not None), given.dtype)
-    more = {} if lengths is None else {"lengths": np.asarray(lengths)}
-    case = layer.case(call.inputs.astype(given.dtype), **more)
+    case = layer.case(call.inputs.astype(given.dtype), **padding)
     if call.initial:
         states = (s.reshape(shape) for s, shape in zip(call.initial, case.state_shapes, strict=True))
         case = with_states(case, *(state.astype(given.dtype) for state in states))
     if case.padded and call.outputs is not None:
         given = np.where(case.valid[..., None], given, given.dtype.type(0))
     final: list[Any] = [None, None]
-    if call.final and (told or lengths is None):
+    if call.final and (told or not padding):
         final = [s.reshape(shape) for s, shape in zip(call.final, case.state_shapes, strict=True)] + [None]
     names = ("final_state", "final_cell_state")
     kinds = len(case.state_shapes)

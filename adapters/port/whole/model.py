@@ -25,6 +25,7 @@ class Call:
     was given or gave none.
     outputs (batch, time, H): None where it gave only `last`, (batch, H).
     lengths (batch,): of padded rows, where the layer was told.
+    mask (batch, time): of steps, true where one counts, where it was told other ones than the first.
     unnamed: whether it is one layer, of one direction or two, that may have no weights to read, nor a name
     but SCAN and a number.
     """
@@ -36,7 +37,22 @@ class Call:
     last: Array | None = None
     final: tuple[Array, ...] = ()
     lengths: Array | None = None
+    mask: Array | None = None
     unnamed: bool = False
+
+    @property
+    def padding(self) -> dict[str, Array]:
+        """What it was told of padding, as the arguments of a case; empty where all steps count."""
+        told = {"lengths": self.lengths, "mask": self.mask}
+        return {name: np.asarray(array) for name, array in told.items() if array is not None}
+
+    def counting(self, steps: int) -> Array:
+        """The first steps that count (batch, steps), true; all of its own where it was told none."""
+        valid = self.mask
+        if valid is None:
+            rows, time = self.inputs.shape[:2]
+            valid = steps_before(np.full(rows, time) if self.lengths is None else self.lengths, steps)
+        return np.pad(valid, [(0, 0), (0, max(0, steps - valid.shape[1]))])[:, :steps]
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,6 +145,25 @@ class Recorder:
         self.inner.append(Inner(name, array, len(self.calls)))
         is_upset = len(self.inner) - 1 == self.upset and arrays[0] is answer and array.dtype.kind == "f"
         return answer * answer + answer if is_upset else answer  # which no normalisation undoes
+
+
+def steps_before(lengths: Array, time: int) -> Array:
+    """The steps that count (batch, time), true, of rows of some lengths."""
+    return np.asarray(np.arange(time) < np.asarray(lengths)[:, None])
+
+
+def told_by(mask: Array | None) -> tuple[Array | None, Array | None]:
+    """The lengths and the mask of a call by a mask (batch, time): lengths where that is of rows' ends."""
+    if mask is None:
+        return None, None
+    valid = mask.astype(bool)
+    lengths: Array = valid.sum(axis=1)
+    return (lengths, None) if (valid == steps_before(lengths, valid.shape[1])).all() else (None, valid)
+
+
+def ends_of(valid: Array) -> tuple[Array, Array]:
+    """The first and the last step of each row that counts, by those that do (batch, time)."""
+    return valid.argmax(axis=1), valid.shape[1] - 1 - valid[:, ::-1].argmax(axis=1)
 
 
 def by_kind(states: Sequence[Array], kinds: int) -> tuple[Array, ...]:

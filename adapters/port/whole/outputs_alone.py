@@ -68,17 +68,17 @@ def mistakes(walk: Walk, layers: Mapping[str, RecurrentLayer]) -> Iterator[Plant
         (number, layers[name], mistake)
         for number, name in enumerate(names)
         if name in layers
-        for mistake in possible(shown_by(layers[name], walk.own[0].calls[number], None).case)
+        for mistake in possible(shown_by(layers[name], walk.own[0].calls[number]).case)
     ]
     for number, layer, mistake in sorted(own, key=lambda each: each[2].description not in COMMON):
         yield Planted(
-            f"{names[number]} itself", mistake.description, number, partial(mistaken, layer, mistake)
+            f"{names[number]} itself", mistake.description, number, partial(computed, layer, mistake)
         )
 
 
-def mistaken(layer: RecurrentLayer, mistake: Mistake, call: Call) -> Call:
-    """The call of a layer that makes a mistake."""
-    trace = answer([mistake], shown_by(layer, call, call.lengths).case, Engine())
+def computed(layer: RecurrentLayer, mistake: Mistake | None, call: Call) -> Call:
+    """A call as a layer answers it that makes a mistake, or none."""
+    trace = answer([mistake] if mistake else [], shown_by(layer, call).case, Engine())
     states = zip((trace.final_state, trace.final_cell_state), call.final, strict=False)
     final = tuple(mine.reshape(its.shape) for mine, its in states if mine is not None)
     if call.outputs is None:

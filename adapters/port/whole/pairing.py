@@ -90,6 +90,7 @@ def as_one(calls: Sequence[Call], numbers: Sequence[int]) -> Call:
         last.last,
         joined([part.final for part in parts]),
         first.lengths,
+        first.mask,
         any(part.unnamed for part in parts),
     )
 
@@ -117,7 +118,7 @@ def emitted(
             is_last = number == place.source[-1]
             outputs, last = (call.outputs, call.last) if is_last else (None, None)
             outputs = as_long_as(outputs, source[number].outputs)
-            if call.lengths is None and source[number].lengths is not None:  # it has run on over padding
+            if source[number].padding and not call.padding:  # it has run on over padding
                 last, final = None, ()
             made[number] = Call(call.layer, call.inputs, (), outputs, last, final)
             begin = end

@@ -6,9 +6,9 @@ from itertools import permutations
 import numpy as np
 
 from rnn_lockstep.adapters.port.whole.inputs import Example
-from rnn_lockstep.adapters.port.whole.model import Inner, WholeModel
+from rnn_lockstep.adapters.port.whole.model import Inner, WholeModel, steps_before
 from rnn_lockstep.adapters.port.whole.plain_causes import is_near
-from rnn_lockstep.adapters.port.whole.walk import LENGTHS, Walk, steps_before
+from rnn_lockstep.adapters.port.whole.walk import TOLD, Walk
 from rnn_lockstep.reference.oracle.validation import Array
 
 SHOWN = 3  # layers that follow, which are named
@@ -43,7 +43,7 @@ def parting(walk: Walk, target: WholeModel, segment: int, tensor: int, order: Se
 def behind(walk: Walk, segment: int, tensor: int) -> Collection[int]:
     """The numbers of the source's answers that a tensor is made of; none where that is not known."""
     names = [each.name for each in walk.tensors(segment, 0, *walk.forced[0])]
-    number = sum(name != LENGTHS for name in names[:tensor])
+    number = sum(name not in TOLD for name in names[:tensor])
     call = None if segment == len(walk.places) else walk.places[segment].source[0]
     return walk.narrow.behind(walk.examples[0], call, number) or ()
 

@@ -1,12 +1,16 @@
-"""Rows that a model sorts by their lengths, the longest first, before a layer that gets them packed."""
+"""Rows that a model has in another order inside, as those that it sorts by their lengths to pack them."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
+from rnn_lockstep.adapters.port.whole.allowance import Beside, allowance, apart, compared
 from rnn_lockstep.adapters.port.whole.inputs import Example
 from rnn_lockstep.adapters.port.whole.model import Call
 from rnn_lockstep.reference.oracle.validation import Array
+
+NOT_PUT_BACK = "the rows are in the order in which the layers are given them: they are not put back"
 
 
 def by_length(lengths: Array) -> Array:
@@ -14,17 +18,74 @@ def by_length(lengths: Array) -> Array:
     return np.argsort(-np.asarray(lengths), kind="stable")
 
 
-def put_back(call: Call, lengths: Array | None) -> Call:
-    """A call whose rows were sorted by length with its rows in the order of those lengths again."""
-    if call.lengths is None or lengths is None or np.array_equal(call.lengths, lengths):
-        return call
-    order = by_length(lengths)
-    if not np.array_equal(call.lengths, np.asarray(lengths)[order]):
+def order_of(theirs: Call, ours: Call, exact: Call, before: Array | None) -> Array:
+    """Which of the source's rows each row is that the target's layer is given, (batch,).
+
+    ours, exact: the source's call, in float32 and in float64.  before: the order at the layer before.
+    Rows are known by what they hold, but for rounding; where that is wrong, by their lengths.
+    """
+    rows = np.arange(len(theirs.inputs))
+    if theirs.inputs.shape[::2] != ours.inputs.shape[::2]:
+        return rows
+    steps = min(call.inputs.shape[1] for call in (theirs, ours))
+    valid = ours.counting(steps)
+    told = theirs.counting(steps) if theirs.padding else None
+    target, narrow, wide = (call.inputs[:, :steps] for call in (theirs, ours, exact))
+    given = Beside("", target, narrow, wide, valid)
+    found = same_rows(given, valid, told)
+    if found is not None:
+        return found
+    if told is None:
+        return rows if before is None else before
+    lengths, its = valid.sum(axis=1), told.sum(axis=1)
+    orders = (rows if before is None else before, by_length(lengths))
+    return next((order for order in orders if np.array_equal(its, lengths[order])), rows)
+
+
+def same_rows(given: Beside, valid: Array, told: Array | None) -> Array | None:
+    """The order in which the target has the source's rows, those that are the same in place; None for none.
+
+    valid, told (batch, time): the steps that count, for the source and for the target, which may not know.
+    """
+    allowed, exact = allowance([given]), given.narrow if given.wide is None else given.wide
+    free, order = np.full(len(valid), True), []
+    if bool((given.deviation <= allowed).all()) and (told is None or np.array_equal(told, valid)):
+        return np.arange(len(valid))
+    for k, row in enumerate(given.target):
+        far = np.where(valid[..., None], apart(row, exact), 0).max(axis=(1, 2), initial=0)
+        fits = free & (far <= allowed) & (True if told is None else (told[k] == valid).all(axis=1))
+        if not fits.any():
+            return None
+        order.append(k if fits[k] else int(np.where(fits, far, np.inf).argmin()))
+        free[order[-1]] = False
+    return np.array(order)
+
+
+def put_back(call: Call, order: Array) -> Call:
+    """A call with its rows in the order of the source's. order: which of these each of its rows is."""
+    if np.array_equal(order, np.arange(len(order))):
         return call
     back = np.argsort(order)
     given = replace(call, inputs=call.inputs[back], initial=tuple(s[:, back] for s in call.initial))
+    lengths, mask = (None if array is None else array[back] for array in (call.lengths, call.mask))
     found = emitted_in(given, back)
-    return replace(found, last=found.last if call.last is not None else None, lengths=np.asarray(lengths))
+    return replace(found, last=None if call.last is None else found.last, lengths=lengths, mask=mask)
+
+
+def not_put_back(outputs: Sequence[Sequence[Beside]], orders: Sequence[Array]) -> str:
+    """The cause of outputs, by question, that are right but for the order of rows; empty where they are not.
+
+    orders: those in which the target's last layer is given the rows.
+    """
+    found = []
+    for tensors, order in zip(outputs, orders, strict=True):
+        if any(len(t.target) != len(order) for t in tensors):
+            return ""
+        found.append([replace(t, target=t.target[np.argsort(order)]) for t in tensors])
+    right = all(compared(each).status == "match" for each in zip(*found, strict=True))
+    return (
+        "the rows are in the order in which the layers are given them: they are not put back" if right else ""
+    )
 
 
 def emitted_in(call: Call, order: Array) -> Call:

@@ -25,7 +25,8 @@ class Line:
 class WholeVerdict:
     """The comparison of a target with its source, both as a whole; true where all of it is a match.
 
-    status: "match", "mismatch" or "inconclusive".  reason: the first wrong place and the likely cause.
+    status: "match", "mismatch" or "inconclusive".
+    reason: the first wrong place and the likely cause; of a match, what is another inside and undone there.
     only: what was compared, in words, where that is not all; empty where it is.
     names: the source's and the target's.  asked: the questions, in words.
     lines: the finding at each place, in the order in which a model gets there.
@@ -44,7 +45,7 @@ class WholeVerdict:
         return self.status == "match" and not self.only
 
     def __str__(self) -> str:
-        why = self.only if self.status == "match" else self.reason
+        why = self.only if self.status == "match" and self.only else self.reason
         return "\n".join([f"{self.status}: {why}" if why else self.status, *self.details()])
 
     __repr__ = __str__

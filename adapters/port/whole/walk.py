@@ -12,12 +12,13 @@ import numpy as np
 
 from rnn_lockstep.adapters.port.whole.allowance import Beside
 from rnn_lockstep.adapters.port.whole.inputs import Example
-from rnn_lockstep.adapters.port.whole.model import Call, Emitted, Run, WholeModel
+from rnn_lockstep.adapters.port.whole.model import Call, Emitted, Run, WholeModel, steps_before
 from rnn_lockstep.adapters.port.whole.pairing import Place, as_one, emitted
-from rnn_lockstep.adapters.port.whole.rows import put_back
+from rnn_lockstep.adapters.port.whole.rows import order_of, put_back
 from rnn_lockstep.reference.oracle.validation import Array
 
 LENGTHS = "the lengths of rows"
+TOLD = (LENGTHS, "the steps that count")  # what a layer may be told of padding
 STATES = ("the initial state h", "the initial state c")
 Change = Callable[[Call], Call]
 
@@ -70,6 +71,35 @@ class Walk:
         return emitted(self.places[: self.fitting], mine, calls, cells)
 
     @cached_property
+    def exact(self) -> list[Run | None]:
+        """The source's own runs in float64."""
+        return [None if self.wide is None else self.wide.run(each) for each in self.examples]
+
+    @cached_property
+    def orders(self) -> list[list[Array]]:
+        """The order in which the target has the source's rows, on each example and at each place."""
+        return [self.orders_in(k) for k in range(len(self.examples))]
+
+    def orders_in(self, k: int) -> list[Array]:
+        """The order of rows at each place, on one example."""
+        found: list[Array] = []
+        for number, place in enumerate(self.places):
+            ours = self.source_call(self.own[k], number)
+            exact = self.exact[k]
+            wide = ours if exact is None else self.source_call(exact, number)
+            theirs = as_one(self.answers[k].calls, place.target)
+            found.append(order_of(theirs, ours, wide, found[-1] if found else None))
+        return found
+
+    @property
+    def reordered(self) -> str:
+        """The first layer that is given the rows in another order; empty for none."""
+        for number, place in enumerate(self.places):
+            if any((each[number] != np.arange(len(each[number]))).any() for each in self.orders):
+                return place.name
+        return ""
+
+    @cached_property
     def fitting(self) -> int:
         """The number of places, from the first, at which the target is given what has the source's shape.
 
@@ -79,7 +109,7 @@ class Walk:
             for k, run in enumerate(self.own):
                 theirs, ours = self.target_call(k, number), self.source_call(run, number)
                 shapes = [call.inputs.shape for call in (theirs, ours)]
-                packed = theirs.lengths is not None or ours.lengths is not None
+                packed = bool(theirs.padding or ours.padding)
                 if any(shape[:: 2 if packed else 1] != shapes[0][:: 2 if packed else 1] for shape in shapes):
                     return number
         return len(self.places)
@@ -88,16 +118,15 @@ class Walk:
     def untold(self) -> str:
         """The first layer that is not told the lengths of rows, as the source's is; empty for none."""
         for number, place in enumerate(self.places):
-            ours = [self.source_call(run, number).lengths for run in self.own]
-            theirs = [self.target_call(k, number).lengths for k in range(len(self.answers))]
-            if any(one is not None and other is None for one, other in zip(ours, theirs, strict=True)):
+            ours = [self.source_call(run, number).padding for run in self.own]
+            theirs = [self.target_call(k, number).padding for k in range(len(self.answers))]
+            if any(one and not other for one, other in zip(ours, theirs, strict=True)):
                 return place.name
         return ""
 
     def target_call(self, k: int, place: int) -> Call:
-        """The target's call at a place, on an example, its rows in the example's order."""
-        call = as_one(self.answers[k].calls, self.places[place].target)
-        return put_back(call, self.examples[k].lengths)
+        """The target's call at a place, on an example, its rows in the source's order."""
+        return put_back(as_one(self.answers[k].calls, self.places[place].target), self.orders[k][place])
 
     def source_call(self, run: Run, place: int) -> Call:
         """The source's call at a place, in one of its runs."""
@@ -117,31 +146,42 @@ class Walk:
             return self.outputs(k, narrow, wide)
         theirs, ours = self.target_call(k, segment), self.source_call(narrow, segment)
         exact = ours if wide is None else self.source_call(wide, segment)
-        valid = None if ours.lengths is None else steps_before(ours.lengths, ours.inputs.shape[1])
+        valid = ours.counting(ours.inputs.shape[1]) if ours.padding else None
         arrays = [theirs.inputs, ours.inputs, exact.inputs]
         shortest = min(array.shape[1] for array in arrays)
-        if valid is not None and (theirs.lengths is not None or not valid[:, shortest:].any()):
+        if valid is not None and (theirs.padding or not valid[:, shortest:].any()):
             # rows that were packed end with the longest
             arrays, valid = [array[:, :shortest] for array in arrays], valid[:, :shortest]
         found = [beside("what it is given", arrays, valid, is_wide=wide is not None)]
-        if theirs.lengths is not None:  # a layer that is not told them is judged as such
-            full = np.full(len(ours.inputs), ours.inputs.shape[1])
-            told = [theirs.lengths, *[full if ours.lengths is None else ours.lengths] * 2]
-            found.append(beside(LENGTHS, told, is_wide=wide is not None))
+        if theirs.padding:  # a layer that is not told of any is judged as such
+            found.append(beside(*told_of_padding(theirs, ours), is_wide=wide is not None))
         ends = [theirs, ours, exact]
         states = zip(*(or_zeros(call.initial, ends) for call in ends), strict=True)
         pairs = zip(STATES, states, strict=False)
         return [*found, *(beside(name, given, is_wide=wide is not None) for name, given in pairs)]
 
-    def outputs(self, k: int, narrow: Run, wide: Run | None) -> list[Beside]:
-        """The outputs of both models on one example; those that the target has not are left out."""
+    def outputs(self, k: int, narrow: Run, wide: Run | None, its: Run | None = None) -> list[Beside]:
+        """The outputs of both models on one example; those that the target has not are left out.
+
+        its: another run in place of the target's.
+        """
         found, example = [], self.examples[k]
         exact = narrow if wide is None else wide
-        every = list(zip(self.answers[k].outputs, narrow.outputs, exact.outputs, strict=False))
+        target = its or self.answers[k]
+        every = list(zip(target.outputs, narrow.outputs, exact.outputs, strict=False))
         for number, arrays in enumerate(every):
             name = "the output" if len(every) == 1 else f"output {number}"
             found.append(beside(name, *that_count(arrays, example), is_wide=wide is not None))
         return found
+
+
+def told_of_padding(theirs: Call, ours: Call) -> tuple[str, list[Array]]:
+    """What the target's layer is told of padding beside the source's, twice, and what that is."""
+    steps = max(call.inputs.shape[1] for call in (theirs, ours))
+    told = [call.counting(steps) for call in (theirs, ours, ours)]
+    if theirs.mask is None and ours.mask is None:
+        return LENGTHS, [valid.sum(axis=1) for valid in told]
+    return TOLD[1], told
 
 
 def that_count(arrays: Sequence[Array], example: Example) -> tuple[Sequence[Array], Array | None]:
@@ -161,11 +201,6 @@ def beside(name: str, arrays: Sequence[Array], valid: Array | None = None, *, is
     target, narrow, wide = arrays
     told = valid if target.shape == narrow.shape else None
     return Beside(name, target, narrow, wide if is_wide else None, told)
-
-
-def steps_before(lengths: Array, time: int) -> Array:
-    """The steps that count (batch, time), true, of rows of some lengths."""
-    return np.asarray(np.arange(time) < np.asarray(lengths)[:, None])
 
 
 def or_zeros(states: tuple[Array, ...], calls: Sequence[Call]) -> tuple[Array, ...]:

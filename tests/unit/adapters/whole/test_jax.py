@@ -190,6 +190,12 @@ def test_a_right_port_of_both_directions_matches(classifier):
     assert verdict, verdict
 
 
+def test_a_right_port_matches_with_zeros_anywhere(classifier):
+    verdict = lockstep_check(classifier, port_of(classifier), inputs=TOKENS, batch=2, time=4, examples=2)
+    assert verdict, verdict
+    assert "encoder itself" in str(verdict)
+
+
 @pytest.mark.parametrize("wrong", [{"masked": False}, {"last": True}])
 def test_a_wrong_port_of_both_directions_does_not(classifier, wrong):
     verdict = lockstep_check(classifier, port_of(classifier, **wrong), examples=5)
