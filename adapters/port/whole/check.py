@@ -96,7 +96,7 @@ class WholePair:
         notes += [
             f"the {end}: {each}"
             for end, model in (("source", self.source), ("target", self.target))
-            for each in getattr(model, "remarks", ())
+            for each in model.remarks
         ]
         notes += [] if self.brought else not_given(self.inputs, examples)
         if (more := len(answers[0].outputs) - len(own[0].outputs)) > 0:
@@ -116,7 +116,7 @@ def seen_places(
                 return [], f"no recurrent layers of the {end} can be watched"
             needed = [c.layer for c in called.calls if end == "source" or not c.unnamed]
             if unknown := [name for name in needed if name not in model.layers]:
-                told = unread(model).get(unknown[0], "")
+                told = model.unread.get(unknown[0], "")
                 if end == "source" or not told:
                     return [], f"{unknown[0]} of the {end} cannot be read{told and ': '}{told}"
         these = places(run.calls, answer.calls, source.layers, target.layers)
@@ -158,12 +158,6 @@ def concluded(pair: WholePair, walk: Walk, told: WholeVerdict) -> WholeVerdict:
         reason = f"{unclear.place}: {unclear.text}"
         return replace(told, status="inconclusive", reason=reason, lines=(*lines, whole))
     return replace(told, status="match", lines=(*lines, whole), only=left_out(walk))
-
-
-def unread(model: WholeModel) -> Mapping[str, str]:
-    """Why some recurrent layers of a model, which are watched all the same, cannot be read, by name."""
-    found: Mapping[str, str] = getattr(model, "unread", {})
-    return found
 
 
 def all_the_same(walk: Walk, target: WholeModel, wrong: WholeVerdict) -> WholeVerdict:
@@ -229,7 +223,7 @@ def layer_line(pair: WholePair, walk: Walk, number: int) -> Line:
     text = str(found)
     if found.status == "mismatch" and its and (other := instead_of(mine, its, pair.source)):
         text = f"its weights are those of the source's {other}"
-    reasons = [why for k in place.target if (why := unread(pair.target).get(walk.answers[0].calls[k].layer))]
+    reasons = [why for k in place.target if (why := pair.target.unread.get(walk.answers[0].calls[k].layer))]
     if found.status == "mismatch" and reasons:
         text = told_with("; ".join(reasons), str(replace(found, cause="")))
     return Line(name, found.status, text, found.ratio)
@@ -272,14 +266,14 @@ def whole_cause(pair: WholePair, walk: Walk) -> str:
     """
     if cause := missing_layers(walk, pair.source, pair.target):
         return f"{WHOLE}: {cause}"
-    any_unread = unread(pair.source) or unread(pair.target)  # whose weights cannot be told apart
+    any_unread = pair.source.unread or pair.target.unread  # whose weights cannot be told apart
     if not any_unread and (cause := weights_cause(pair.source, pair.target)):
         return cause
     alone = replace(walk, places=())
     outputs = whole_outputs(alone)
     cause = place_and_cause(alone, pair.source.layers, pair.inputs)
     if not cause:
-        unreadable = [f"the target's {reason}" for reason in unread(pair.target).values()]
+        unreadable = [f"the target's {reason}" for reason in pair.target.unread.values()]
         seen = [only_padded(alone, [each[0] for each in outputs]), *unreadable, lost_arrays(pair)]
         cause = next((f"{WHOLE}: {each}" for each in seen if each), "")
     return told_with(cause, whole_line(outputs).text) if cause else ""

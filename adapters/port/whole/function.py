@@ -28,6 +28,8 @@ class FunctionModel:
 
     inputs: tuple[Input, ...] = ()
     layers: Mapping[str, RecurrentLayer] = {}
+    unread: Mapping[str, str] = {}
+    remarks: tuple[str, ...] = ()
 
     def __init__(self, function: Callable[..., Any], wide: bool = False) -> None:
         self.function, self.wide = function, wide

@@ -78,6 +78,7 @@ class JaxModel:
 
     inputs: tuple[Input, ...] = ()
     layers: Mapping[str, RecurrentLayer] = {}
+    unread: Mapping[str, str] = {}
 
     def __init__(self, model: Any) -> None:
         self.model, self.forms, self.own_facts = model, forms_of(model), stated(model)

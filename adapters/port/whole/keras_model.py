@@ -32,6 +32,9 @@ from rnn_lockstep.reference.oracle.validation import Array
 class KerasModel:
     """A keras.Model as a whole."""
 
+    unread: Mapping[str, str] = {}
+    remarks: tuple[str, ...] = ()
+
     def __init__(self, model: Any) -> None:
         self.model = model
         self.layers: Mapping[str, RecurrentLayer] = readable(

@@ -87,6 +87,14 @@ class WholeModel(Protocol):
     layers: Mapping[str, RecurrentLayer]
 
     @property
+    def unread(self) -> Mapping[str, str]:
+        """The recurrent layers that are watched and cannot be read, by name, and why."""
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What is to be known of how it is asked, in words."""
+
+    @property
     def inputs(self) -> tuple[Input, ...]:
         """Its input specification; empty where it has none."""
 

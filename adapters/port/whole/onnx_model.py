@@ -38,6 +38,8 @@ class OnnxModel:
     Raises ImportError where ONNX Runtime is not installed, and what onnx raises for a damaged file.
     """
 
+    remarks: tuple[str, ...] = ()
+
     def __init__(self, path: Path, wide: bool = False) -> None:
         self.path, self.wide = path, wide
         self.runtime: Any = import_module("onnxruntime")

@@ -83,9 +83,7 @@ def not_put_back(outputs: Sequence[Sequence[Beside]], orders: Sequence[Array]) -
             return ""
         found.append([replace(t, target=t.target[np.argsort(order)]) for t in tensors])
     right = all(compared(each).status == "match" for each in zip(*found, strict=True))
-    return (
-        "the rows are in the order in which the layers are given them: they are not put back" if right else ""
-    )
+    return NOT_PUT_BACK if right else ""
 
 
 def emitted_in(call: Call, order: Array) -> Call:

@@ -38,6 +38,8 @@ class TfliteModel:
     """
 
     layers: Mapping[str, RecurrentLayer] = {}
+    unread: Mapping[str, str] = {}
+    remarks: tuple[str, ...] = ()
 
     def __init__(self, path: Path) -> None:
         self.interpreter = interpreter()(model_path=str(path))

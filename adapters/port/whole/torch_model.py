@@ -29,6 +29,9 @@ class TorchModel:
 
     inputs: tuple[Input, ...] = ()
 
+    unread: Mapping[str, str] = {}
+    remarks: tuple[str, ...] = ()
+
     def __init__(self, module: Any, default: Any = None) -> None:
         self.module, self.default = module, default
         self.watched = getattr(module, "_orig_mod", module)
