@@ -10,19 +10,21 @@ MOST = 40  # layers that are tried
 
 
 def behind(run: Callable[[Recorder], Run], call: int | None, tensor: int) -> set[int] | None:
-    """The numbers of the answers of layers that a tensor is made of; None where there are too many to try.
+    """The numbers of the answers that a tensor is made of, of layers that follow the recurrent one before it.
+
+    None where there are too many to try.
 
     run: runs the model, which tells the recorder.  call, tensor: as in `WholeModel.behind`.
     """
     recorder = Recorder({})
-    before = tensor_of(run(recorder), call, tensor)
-    if len(recorder.inner) > MOST:
+    own = run(recorder)
+    segment = len(own.calls) if call is None else call
+    near = [number for number, inner in enumerate(recorder.inner) if inner.calls == segment]
+    if len(near) > MOST:
         return None
-    return {
-        number
-        for number in range(len(recorder.inner))
-        if not is_near(tensor_of(run(Recorder({}, upset=number)), call, tensor), before)
-    }
+    before = tensor_of(own, call, tensor)
+    tried = {number: run(Recorder({}, upset=number)) for number in near}
+    return {number for number, made in tried.items() if not is_near(tensor_of(made, call, tensor), before)}
 
 
 def tensor_of(run: Run, call: int | None, tensor: int) -> Array:
