@@ -118,8 +118,8 @@ class LastWord:
 def verdict_in_words(session: "Session") -> Iterator[str]:
     """The verdict in a line on the backends that are right, and one on each of the others."""
     right = []
-    for name, scores in session.scores.items():
-        counts = scores.total.counts
+    for name in (name for name in session.names if name in session.scores):
+        counts = session.scores[name].total.counts
         tests = len({failure["test"] for failure in session.failures if failure["backend"] == name})
         what = session.broken.get(name) or (f"in {tests} tests" if tests else "")
         if what or counts["mismatch"] + counts["drift"]:
