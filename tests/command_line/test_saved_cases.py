@@ -146,7 +146,7 @@ def test_the_case_of_a_crash_is_saved(tmp_path, their_modules):
     (path,) = saved_in(tmp_path)
     saved = saved_case.load(path)
     assert (saved.status, saved.reason) == ("error", "raised RuntimeError: segment not found")
-    assert saved.case.time == 3
+    assert saved.case.time == 4
     assert f"again: pytest --replay={path} --backend theirs:Crashes" in run.stdout
 
 

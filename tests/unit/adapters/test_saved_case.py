@@ -40,7 +40,9 @@ def same_bits(a, b):
 def any_case(cell):
     """Cases of a cell of every kind."""
     half = cases(cell, "half", dtypes=("float16", "bfloat16"))
-    padded = cases(cell, "ragged", padded=True, backwards=True) | cases(cell, "ragged", masked=True)
+    padded = cases(cell, "several steps", padded=True, backwards=True) | cases(
+        cell, "several steps", masked=True
+    )
     stacked = cases(cell, "stacked", variants="stacked", masked=True)
     return half | padded | stacked | cases(cell, "empty and single") | cases(cell, "small", variants="all")
 
