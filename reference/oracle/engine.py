@@ -25,7 +25,7 @@ from rnn_lockstep.reference.oracle.time_limit import need_time
 from rnn_lockstep.reference.oracle.trace import Trace
 from rnn_lockstep.reference.oracle.validation import Array
 
-BLOCK = 32_768  # elements predicted at a time, few enough to stay in the processor's cache
+BLOCK = 16_384  # elements predicted at a time, few enough for their gates to stay in a processor's cache
 
 Convert = Callable[[Array], Any]  # an array of the case's dtype as one to compute with
 Step = Callable[[int, Any, State, Weights], State]  # t, x_t, state, weights -> the next state
@@ -230,7 +230,7 @@ def steps_at_once(
     new: Any = np.empty_like(c, shape=gates[0].shape)
     for t in range(valid.shape[1]):
         after = cell.next_cell_state([gate[:, t] for gate in gates], c)
-        new[:, t] = np.where(valid[:, t, None], after, c)
+        new[:, t] = np.where(valid[:, t, None], after, c) if case.padded else after
         c = new[:, t]
     return cell.output(gates, h, new, weights, options), (c,)
 

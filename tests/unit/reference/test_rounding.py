@@ -2,11 +2,14 @@
 
 from fractions import Fraction
 
+import flint
 import numpy as np
 import pytest
+from flint import arb
+from scipy.special import expit
 
 from rnn_lockstep.reference.bound.arithmetic import Arithmetic, FunctionError
-from rnn_lockstep.reference.bound.rounding import Rounded
+from rnn_lockstep.reference.bound.rounding import CLOSE, LOST, SLOPES, Rounded, smooth
 from tests.faults.correct import CORRECT
 
 DTYPES = ("float32", "float64")
@@ -124,3 +127,23 @@ def test_operands_are_wrapped_and_unknown_operations_refused():
         assert (product.closed().error > 0).all()
     with pytest.raises(TypeError):
         np.sin(exact)
+
+
+SMOOTH = {"tanh": (np.tanh, arb.tanh), "sigmoid": (expit, lambda z: 1 / (1 + (-z).exp()))}
+
+
+@pytest.mark.parametrize("error", [2.0**-50, 2.0**-24, CLOSE])
+@pytest.mark.parametrize("name", SMOOTH)
+def test_slope_bounds_what_an_error_does(name, error):
+    """The slope's P is no less than the true one, in ball arithmetic, and hardly more."""
+    function, exact = SMOOTH[name]
+    z = np.concatenate([np.linspace(-40, 40, 801), np.random.default_rng(0).normal(size=200)])
+    found = smooth(
+        function, SLOPES[name], Rounded(z, Arithmetic(np.dtype("float64")), np.full(z.shape, error))
+    )
+    flint.ctx.prec = 300
+    for x, bound in zip(z.tolist(), found.error.tolist(), strict=True):
+        middle = exact(arb(x))
+        farthest = max(exact(arb(x) + error) - middle, middle - exact(arb(x) - error))
+        assert farthest <= bound
+        assert bound <= 1.001 * farthest + 2 * LOST * error * (1 if name == "tanh" else middle)
