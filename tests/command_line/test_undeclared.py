@@ -41,7 +41,6 @@ NOTEBOOK = ("test_the_notebook[float32]", "test_the_notebook[float64]")
 EXACT_GRADIENTS = (
     "test_gradients",
     "test_gradients_over_many_steps",
-    "test_gradients_in_reverse",
     "test_training",
 )
 GRADIENTS = (*EXACT_GRADIENTS, "test_gradients_in_float32", "test_gradients_of_stacks")
@@ -89,7 +88,7 @@ SKIPPED = {  # by backend: its tests that are skipped, and what they need that i
     "OnlyMasks": {test: need for test, need in PLAIN.items() if need != "masks"},
     "TwoLayers": {
         **{test: need for test, need in PLAIN.items() if need not in ("gradients", SEVERAL)},
-        **dict.fromkeys(("test_stack_is_its_cells", "test_gradients_in_reverse"), "reverse"),
+        "test_stack_is_its_cells": "reverse",
         **dict.fromkeys(NOTEBOOK, "simple_rnn"),
     },
 }

@@ -97,8 +97,8 @@ class Backend:
         return cases(cell, shapes, facts=self.adapter.facts, **options)
 
     def any_cases(self, cell: str) -> st.SearchStrategy[Case]:
-        """Draw usual cases, padded ones, and layers and directions."""
-        ragged = self.cases(cell, "several steps", padded=True)
+        """Draw usual cases, padded and reversed ones, and layers and directions."""
+        ragged = self.cases(cell, "several steps", padded=True, backwards=True)
         return self.cases(cell) | ragged | self.cases(cell, "stacked", variants="stacked")
 
     def run(self, case: Case) -> Trace:

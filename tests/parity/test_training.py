@@ -19,7 +19,7 @@ UPDATES = 5
 @fewer(10)
 @given(data=st.data())
 def test_training(backend: Backend, cell: str, data: st.DataObject) -> None:
-    regimes = ("contractive", "grid")
-    case = data.draw(backend.cases(cell, "gradients", regimes=regimes, padded=True, dtypes=("float64",)))
+    options = {"regimes": ("contractive", "grid"), "dtypes": ("float64",), "padded": True, "backwards": True}
+    case = data.draw(backend.cases(cell, "gradients", pairs=False, **options))
     case, rate = without_nan(case), data.draw(st.sampled_from(RATES))
     backend.check_training(case, data.draw(targets(case)), rate, data.draw(st.integers(1, UPDATES)))

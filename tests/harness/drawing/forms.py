@@ -1,32 +1,50 @@
 """The forms of a layer that a backend is shown which compiles each: few, with any two features in one."""
 
 from collections.abc import Mapping, Sequence
+from itertools import combinations, product
 from typing import Any
-
-from allpairspy import AllPairs
 
 FEATURES = ("shape", "dtype", "variant", "given_state", "reverse", "padding")  # what is compiled apart
 Choices = Mapping[str, Sequence[Any]]  # the values to choose from, for each argument of `make_case`
+Pair = tuple[tuple[int, int], tuple[int, int]]  # two places of a row, each with its value
 
 
-def few_forms(choices: Choices) -> list[Choices]:
+def few_forms(choices: Choices, pairs: bool = True) -> list[Choices]:
     """Split choices into forms, as few as have any two values of two features together in one of them.
 
-    Each form has one value of a feature, and all others to choose from. Kinds of padding are one form.
+    Each form has one value of a feature, and all others to choose from. Kinds of padding are one value.
+    pairs: or else each value is in one of the forms, and no more is asked: for choices that have a feature
+    in common which is in no others, and so come together with it.
     """
-    features: dict[str, list[Sequence[Any]]] = {name: [[each] for each in choices[name]] for name in FEATURES}
-    features["reverse"] = [[each] for each in dict.fromkeys(choices["reverse"])]
-    kinds = list(dict.fromkeys(choices["padding"]))
-    features["padding"] = [
-        some for some in (["none"] * ("none" in kinds), [kind for kind in kinds if kind != "none"]) if some
-    ]
-    several = {name: values for name, values in features.items() if len(values) > 1}
-    if len(several) > 1:  # by their places, as a variant has no hash
-        rows = [list(row) for row in AllPairs([list(range(len(values))) for values in several.values()])]
-    else:
-        rows = [[k] for values in several.values() for k in range(len(values))] or [[]]
-    single = {name: values[0] for name, values in features.items() if name not in several}
+    values: dict[str, list[Sequence[Any]]] = {name: [[each] for each in choices[name]] for name in FEATURES}
+    values["reverse"] = [[each] for each in dict.fromkeys(choices["reverse"])]
+    kinds = [kind for kind in dict.fromkeys(choices["padding"]) if kind != "none"]
+    values["padding"] = [kinds] * bool(kinds) + [["none"]] * ("none" in choices["padding"])
+    counts = [len(values[name]) for name in FEATURES]
+    rows = with_all_pairs(counts) if pairs else with_each_value(counts)
     return [
-        {**choices, **single, **{name: several[name][k] for name, k in zip(several, row, strict=True)}}
-        for row in rows
+        {**choices, **{name: values[name][k] for name, k in zip(FEATURES, row, strict=True)}} for row in rows
     ]
+
+
+def with_each_value(counts: Sequence[int]) -> list[tuple[int, ...]]:
+    """The fewest rows that have each value of each place. counts: of values, by place."""
+    return [tuple(row % count for count in counts) for row in range(max(counts))]
+
+
+def with_all_pairs(counts: Sequence[int]) -> list[tuple[int, ...]]:
+    """Few rows in which any two values of two places are together in one. counts: of values, by place.
+
+    Each row is, of all that there are, one that has most of the pairs that are still missing.
+    """
+    every = list(product(*map(range, counts)))
+    missing, rows = set[Pair]().union(*map(pairs_in, every)), []
+    while missing:
+        rows.append(max(every, key=lambda row: len(missing & pairs_in(row))))
+        missing -= pairs_in(rows[-1])
+    return rows
+
+
+def pairs_in(row: Sequence[int]) -> set[Pair]:
+    """The values of every two places of a row."""
+    return set(combinations(enumerate(row), 2))

@@ -135,7 +135,8 @@ DIFFERENTIATED: dict[str, Sequence[Variant]] = {  # those of them whose gradient
 }
 ALL = Facts("a backend that can do everything", **EVERYTHING)
 
-# The regimes of half types, whose bounds are wide: where states are strong nothing would be known.
+HALF_TYPES = ("float16", "bfloat16")
+# Their regimes, whose bounds are wide: where states are strong nothing would be known.
 HALF_REGIMES = tuple(regime for regime in REGIMES if regime != "growing")
 # The kinds of padding that `tests.harness.drawing.make_case.drawn_padding` draws.
 LENGTHS = ("none", "ragged", "none", "equal", "one full, one empty", "shorter", "empty")
@@ -165,9 +166,8 @@ def choices(
 
     Cases of a cell in the given shapes, regimes and dtypes; any initial state and memory layout.
     variants: "usual"; "two layers", these and a stack of two; "all" biases and activations; "last output",
-    the usual ones that return no more;
-    or "stacked", of several layers and directions, or "differentiated", the few of these whose gradients
-    are tested.
+    the usual ones that return no more; "stacked", of several layers and directions; or "differentiated",
+    the few of these whose gradients are tested.
     padded: most cases have lengths, and padding full of NaN.  masked: all have masks, and such padding.
     backwards: most layers run in reverse.  facts: what the backend can do; no other cases are drawn, so
     cases are less than was asked where it cannot.
@@ -197,10 +197,10 @@ def choices(
 
 
 @cache
-def cases(*which: str, **options: Any) -> st.SearchStrategy[Case]:
-    """Cases of the `choices` with these arguments."""
+def cases(*which: str, pairs: bool = True, **options: Any) -> st.SearchStrategy[Case]:
+    """Cases of the `choices` with these arguments. pairs: as for `few_forms`, of a backend that compiles."""
     found = choices(*which, **options)
-    forms = few_forms(found) if options.get("facts", ALL).compiles else [found]
+    forms = few_forms(found, pairs) if options.get("facts", ALL).compiles else [found]
     source = st.binary(min_size=GRID_VALUES, max_size=GRID_VALUES) | st.integers(0, 2**32 - 1)
     drawn = ({name: st.sampled_from(values) for name, values in form.items()} for form in forms)
     return st.one_of([st.builds(make_case, **form, source=source) for form in drawn])
