@@ -56,7 +56,7 @@ def blocks(content: Content) -> Iterator[str]:
     for rate, families, found in RATES:
         if content[families]:
             numbers = (sum(family[key] for family in content[families]) for key in (found, "planted"))
-            yield f"- {rate}: {' of '.join(map(str, numbers))} faults\n"
+            yield f"- {rate}: {' of '.join(map(str, numbers))} planted faults\n"
     for group in content["failures"]:
         yield failure(group)
     if content["errors"]:
