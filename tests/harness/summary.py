@@ -50,7 +50,9 @@ def write_summary(session: "Session", terminalreporter: Any) -> None:
     for rate, families in (("kill-rate", session.faults), ("diagnosed", session.diagnosed)):
         if families:
             found, planted = (sum(numbers) for numbers in zip(*families.values(), strict=True))
-            terminalreporter.write_line(f"{rate}: {found} of {planted} planted faults ({found / planted:.1%})")
+            terminalreporter.write_line(
+                f"{rate}: {found} of {planted} planted faults ({found / planted:.1%})"
+            )
 
 
 # What is told of a backend beside its figures, by the name of the field of a `Score` that counts it.

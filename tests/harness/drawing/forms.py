@@ -19,7 +19,8 @@ def few_forms(choices: Choices, pairs: bool = True) -> list[Choices]:
     values: dict[str, list[Sequence[Any]]] = {name: [[each] for each in choices[name]] for name in FEATURES}
     values["reverse"] = [[each] for each in dict.fromkeys(choices["reverse"])]
     kinds = [kind for kind in dict.fromkeys(choices["padding"]) if kind != "none"]
-    values["padding"] = [kinds] * bool(kinds) + [["none"]] * ("none" in choices["padding"])
+    without = [kind for kind in dict.fromkeys(choices["padding"]) if kind == "none"]
+    values["padding"] = [some for some in (kinds, without) if some]
     counts = [len(values[name]) for name in FEATURES]
     rows = with_all_pairs(counts) if pairs else with_each_value(counts)
     return [

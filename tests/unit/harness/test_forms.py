@@ -32,6 +32,14 @@ def test_any_two_values_of_two_features_come_together(which):
 
 
 @pytest.mark.parametrize("which", CHOICES)
+def test_each_value_is_in_a_form_where_pairs_are_not_asked_for(which):
+    whole, forms = CHOICES[which], few_forms(CHOICES[which], pairs=False)
+    for name in FEATURES:
+        assert {value for form in forms for value in values(form, name)} == values(whole, name)
+    assert len(forms) == max(len(values(whole, name)) for name in FEATURES)
+
+
+@pytest.mark.parametrize("which", CHOICES)
 def test_a_form_has_one_value_of_each_feature(which):
     for form in few_forms(CHOICES[which]):
         assert all(len(values(form, name)) == 1 for name in FEATURES)
