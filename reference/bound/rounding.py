@@ -51,8 +51,7 @@ class Rounded(ErrorArray):
         """The sum of |terms| of a pending sum; otherwise how large a backend's value may be."""
         if self._magnitude is None:
             size = np.abs(self.value)
-            exact = isinstance(self.error, float) and self.error == 0
-            self._magnitude = size if exact else size + self.error
+            self._magnitude = size + self.error if has_error(self) else size
         return self._magnitude
 
     @property
@@ -107,7 +106,12 @@ class Rounded(ErrorArray):
 
 def infinite_unless(known: Any, error: Any) -> Any:
     """The error where it is known, and infinity elsewhere. known: bools."""
-    return error if known.all() else np.where(known, error, np.inf)
+    return error if all_true(known) else np.where(known, error, np.inf)
+
+
+def all_true(bools: Any) -> bool:
+    """What np.all tells, at a tenth of its time for small arrays."""
+    return bool(np.count_nonzero(bools) == np.size(bools))
 
 
 @cache
@@ -148,17 +152,17 @@ def matmul(a: Rounded, b: Rounded) -> Rounded:
 
 def has_error(a: Rounded) -> bool:
     """Tell whether any element of a closed array has an error."""
-    return bool(a.error.any() if isinstance(a.error, np.ndarray) else a.error)
+    return bool(np.count_nonzero(a.error))
 
 
 def subnormal(a: Rounded) -> Any:
     """Tell where a backend's value may be taken for zero though it is not: bools, or None for nowhere."""
     size = a.magnitude
     small = size < a.arithmetic.flushed
-    if not small.any():
+    if not np.count_nonzero(small):
         return None
     small = small & (size > 0)
-    return small if small.any() else None
+    return small if np.count_nonzero(small) else None
 
 
 def add(a: Rounded, b: Rounded) -> Rounded:
@@ -210,7 +214,7 @@ def monotone(function: Callable[[Any], Any], z: Rounded) -> Rounded:
     z = z.closed()
     value = function(z.value)
     error = np.maximum(function(z.value + z.error) - value, value - function(z.value - z.error))
-    return Rounded(value, z.arithmetic, infinite_unless(np.asarray(z.error < np.inf), error))
+    return Rounded(value, z.arithmetic, infinite_unless(z.error < np.inf, error))
 
 
 class Slope(NamedTuple):
@@ -242,7 +246,7 @@ def smooth(function: Callable[[Any], Any], slope: Slope, z: Rounded) -> Rounded:
     P; nor is it more than 1.001 times that.
     """
     z = z.closed()
-    if not np.max(z.error, initial=0.0) <= CLOSE:
+    if not all_true(z.error <= CLOSE):
         return monotone(function, z)
     value = function(z.value)
     return Rounded(
