@@ -96,10 +96,16 @@ class Backend:
         """Draw cases of what the backend declares, by `tests.harness.drawing.strategies.cases`."""
         return cases(cell, shapes, facts=self.adapter.facts, **options)
 
+    def stacks(self, cell: str, **options: Any) -> st.SearchStrategy[Case]:
+        """Draw several layers and directions, where forms cost much a few of them in small shapes."""
+        few = self.adapter.facts.compiles
+        shapes, variants = ("gradients", "differentiated") if few else ("stacked", "stacked")
+        return self.cases(cell, shapes, variants=variants, pairs=False, **options)
+
     def any_cases(self, cell: str) -> st.SearchStrategy[Case]:
         """Draw usual cases, padded and reversed ones, and layers and directions."""
         ragged = self.cases(cell, "several steps", padded=True, backwards=True)
-        return self.cases(cell) | ragged | self.cases(cell, "stacked", variants="stacked")
+        return self.cases(cell) | ragged | self.cases(cell, "stacked", variants="stacked", pairs=False)
 
     def run(self, case: Case) -> Trace:
         """Ask the backend. A refusal is counted, and the example given up (a new one is drawn).

@@ -52,7 +52,8 @@ def test_empty_and_single(backend: Backend, cell: str, data: st.DataObject) -> N
 @given(data=st.data())
 def test_variants(backend: Backend, cell: str, data: st.DataObject) -> None:
     """Layers with one bias, two and none; both forms of the GRU; the hard sigmoids of Keras, old and new."""
-    backend.check(data.draw(backend.cases(cell, "small", variants="all", pairs=False)))
+    options = {"variants": "all", "padded": True, "masked": True, "backwards": True, "pairs": False}
+    backend.check(data.draw(backend.cases(cell, "variants", **options)))
 
 
 @needs("float16 or bfloat16")

@@ -6,18 +6,17 @@ backward pass, so sequences are short, and float32 is for weights that let error
 finite numbers here: where it is NaN, frameworks multiply it by zero on the way back.
 """
 
-from typing import Any
-
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rnn_lockstep.adapters import Case
 from rnn_lockstep.tests.harness.backend import Backend
 from rnn_lockstep.tests.harness.drawing.strategies import cotangents, fewer, without_nan
 from rnn_lockstep.tests.harness.needs import EXACT, SEVERAL, needs
 
 
-def check(backend: Backend, data: st.DataObject, cell: str, **options: Any) -> None:
-    case = without_nan(data.draw(backend.cases(cell, pairs=False, **options)))
+def check(backend: Backend, data: st.DataObject, cases: st.SearchStrategy[Case]) -> None:
+    case = without_nan(data.draw(cases))
     backend.check_gradients(case, data.draw(cotangents(case)))
 
 
@@ -28,14 +27,15 @@ def test_gradients(backend: Backend, cell: str, data: st.DataObject) -> None:
     regimes = ("critical", "contractive", "chaotic", "grid")
     variants = "usual" if backend.adapter.facts.compiles else "all"
     options = {"variants": variants, "padded": True, "backwards": True, "dtypes": ("float64",)}
-    check(backend, data, cell, shapes="gradients", regimes=regimes, **options)
+    check(backend, data, backend.cases(cell, "gradients", regimes=regimes, **options))
 
 
 @needs("gradients", "float32")
 @fewer(4)
 @given(data=st.data())
 def test_gradients_in_float32(backend: Backend, cell: str, data: st.DataObject) -> None:
-    check(backend, data, cell, shapes="gradients", regimes=("contractive",), dtypes=("float32",))
+    options = {"regimes": ("contractive",), "dtypes": ("float32",), "pairs": False}
+    check(backend, data, backend.cases(cell, "gradients", **options))
 
 
 @needs("gradients", "float64")
@@ -44,7 +44,7 @@ def test_gradients_in_float32(backend: Backend, cell: str, data: st.DataObject) 
 def test_gradients_over_many_steps(backend: Backend, cell: str, data: st.DataObject) -> None:
     """The way back is not cut off after some steps, as training in pieces cuts it off."""
     options = {"regimes": ("contractive",), "dtypes": ("float64",), "variants": "two layers"}
-    check(backend, data, cell, shapes="gradients over many steps", **options)
+    check(backend, data, backend.cases(cell, "gradients over many steps", pairs=False, **options))
 
 
 @needs("gradients", SEVERAL, EXACT)
@@ -52,5 +52,4 @@ def test_gradients_over_many_steps(backend: Backend, cell: str, data: st.DataObj
 @given(data=st.data())
 def test_gradients_of_stacks(backend: Backend, cell: str, data: st.DataObject) -> None:
     regimes = ("contractive", "critical", "chaotic")
-    variants = "differentiated" if backend.adapter.facts.compiles else "stacked"
-    check(backend, data, cell, shapes="stacked", variants=variants, regimes=regimes)
+    check(backend, data, backend.stacks(cell, regimes=regimes, dtypes=("float64",)))

@@ -17,7 +17,7 @@ from rnn_lockstep.tests.harness.needs import EXACT, SEVERAL, needs
 @needs(SEVERAL, EXACT)
 @given(data=st.data())
 def test_layers_and_directions(backend: Backend, cell: str, data: st.DataObject) -> None:
-    backend.check(data.draw(backend.cases(cell, "stacked", variants="stacked")))
+    backend.check(data.draw(backend.cases(cell, "stacked", variants="stacked", pairs=False)))
 
 
 @needs(SEVERAL, EXACT)
@@ -26,7 +26,7 @@ def test_layers_and_directions(backend: Backend, cell: str, data: st.DataObject)
 def test_empty_and_single_stacks(backend: Backend, cell: str, data: st.DataObject) -> None:
     """Shapes of length 0 and 1; where every new shape costs a backend much, those of the test above."""
     shapes = "stacked" if backend.adapter.facts.compiles else "empty and single"
-    backend.check(data.draw(backend.cases(cell, shapes, variants="stacked")))
+    backend.check(data.draw(backend.cases(cell, shapes, variants="stacked", pairs=False)))
 
 
 @needs("last outputs", EXACT)
@@ -35,7 +35,7 @@ def test_empty_and_single_stacks(backend: Backend, cell: str, data: st.DataObjec
 def test_last_output(backend: Backend, cell: str, data: st.DataObject) -> None:
     """Single layers that return the last step that counts of each row, and zeros where none does."""
     options = {"variants": "last output", "padded": True, "backwards": True, "pairs": False}
-    backend.check(data.draw(backend.cases(cell, "stacked", **options)))
+    backend.check(data.draw(backend.cases(cell, "several steps", **options)))
 
 
 @needs(SEVERAL, EXACT, "reverse")  # a direction by itself is a layer in reverse
@@ -44,8 +44,7 @@ def test_last_output(backend: Backend, cell: str, data: st.DataObject) -> None:
 def test_stack_is_its_cells(backend: Backend, data: st.DataObject) -> None:
     """Layers and directions that are run one by one are together the stack."""
     cell = backend.adapter.facts.cells[0]  # its simplest
-    variants = "differentiated" if backend.adapter.facts.compiles else "stacked"
-    case = data.draw(backend.cases(cell, "stacked", variants=variants))
+    case = data.draw(backend.stacks(cell))
     with np.errstate(all="ignore"):
         cells = PLAIN.answer(case, run_direction=one_by_one(backend, case))
     backend.check(case, cells, claim="a stack is its layers and directions run one by one")

@@ -20,6 +20,6 @@ UPDATES = 5
 @given(data=st.data())
 def test_training(backend: Backend, cell: str, data: st.DataObject) -> None:
     options = {"regimes": ("contractive", "grid"), "dtypes": ("float64",), "padded": True, "backwards": True}
-    case = data.draw(backend.cases(cell, "gradients", pairs=False, **options))
+    case = data.draw(backend.cases(cell, "gradients", **options))
     case, rate = without_nan(case), data.draw(st.sampled_from(RATES))
     backend.check_training(case, data.draw(targets(case)), rate, data.draw(st.integers(1, UPDATES)))

@@ -1,5 +1,6 @@
 """The forms of a layer that a backend is shown which compiles each: few, with any two features in one."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import combinations, product
 from typing import Any
@@ -29,8 +30,22 @@ def few_forms(choices: Choices, pairs: bool = True) -> list[Choices]:
 
 
 def with_each_value(counts: Sequence[int]) -> list[tuple[int, ...]]:
-    """The fewest rows that have each value of each place. counts: of values, by place."""
-    return [tuple(row % count for count in counts) for row in range(max(counts))]
+    """The fewest rows that have each value of each place, with many pairs. counts: of values, by place.
+
+    Each row has most of the values that are still missing, then most new pairs, then values that are rare.
+    """
+    every, rows = list(product(*map(range, counts))), list[tuple[int, ...]]()
+    values, pairs = Counter[tuple[int, int]](), set[Pair]()
+
+    def gain(row: tuple[int, ...]) -> tuple[int, int, int]:
+        uses = [values[value] for value in enumerate(row)]
+        return uses.count(0), len(pairs_in(row) - pairs), -sum(uses)
+
+    while len(values) < sum(counts):
+        rows.append(max(every, key=gain))
+        values.update(enumerate(rows[-1]))
+        pairs |= pairs_in(rows[-1])
+    return rows
 
 
 def with_all_pairs(counts: Sequence[int]) -> list[tuple[int, ...]]:
@@ -38,8 +53,8 @@ def with_all_pairs(counts: Sequence[int]) -> list[tuple[int, ...]]:
 
     Each row is, of all that there are, one that has most of the pairs that are still missing.
     """
-    every = list(product(*map(range, counts)))
-    missing, rows = set[Pair]().union(*map(pairs_in, every)), []
+    every, rows = list(product(*map(range, counts))), list[tuple[int, ...]]()
+    missing = set().union(*map(pairs_in, every))
     while missing:
         rows.append(max(every, key=lambda row: len(missing & pairs_in(row))))
         missing -= pairs_in(rows[-1])

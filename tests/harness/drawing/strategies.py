@@ -8,7 +8,7 @@ ten times as long. Both are independent and non-zero, so that no transposition o
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
-from itertools import cycle, product
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from rnn_lockstep.reference.oracle.layer import MERGE_MODES
 from rnn_lockstep.tests.harness.drawing.forms import few_forms
 from rnn_lockstep.tests.harness.drawing.make_case import REGIMES, Shape, Variant, make_case
 
+STACKED = ((3, 5, 5, 4), (3, 4, 4, 4), (1, 1, 5, 4), (2, 3, 8, 17), (5, 3, 3, 3), (1, 12, 3, 3))
 # Shapes by purpose: those of the simple RNN, then those of the cells with gates, which have more
 # variants to trace. From small to large, so that Hypothesis shrinks towards the first. Few pairs of
 # input_size and hidden_size: less, as many and more inputs than units, sizes that fill a processor's
@@ -39,12 +40,12 @@ SHAPES: dict[str, tuple[Sequence[Shape], Sequence[Shape]]] = {
         ),
         ((2, 4, 5, 4), (3, 6, 8, 17)),
     ),
-    "small": (((2, 4, 5, 4),), ((2, 4, 5, 4),)),
+    "variants": (((2, 4, 5, 4), (1, 1, 8, 3), (9, 17, 1, 8)), ((2, 4, 5, 4), (1, 1, 8, 3), (9, 17, 1, 8))),
     "several steps": (((3, 6, 8, 17),), ((3, 6, 8, 17),)),
     "half": (((3, 6, 8, 17),), ((2, 4, 5, 4),)),
-    "gradients": (((2, 4, 5, 4),), ((2, 4, 5, 4),)),
+    "gradients": (((2, 4, 5, 4), (1, 5, 8, 3)), ((2, 4, 5, 4), (1, 5, 8, 3))),
     "gradients over many steps": (((2, 40, 3, 3),), ((2, 40, 3, 3),)),
-    "stacked": (((3, 5, 5, 4),), ((3, 5, 5, 4),)),
+    "stacked": (STACKED, STACKED),
     "empty and single": (
         ((1, 1, 3, 3), (2, 0, 3, 3), (1, 0, 5, 4), (1, 3, 5, 1), (0, 3, 3, 3)),
         ((1, 1, 3, 3), (2, 0, 3, 3), (1, 0, 5, 4), (0, 3, 3, 3)),
@@ -78,35 +79,30 @@ ALL_VARIANTS: dict[str, Sequence[Variant]] = {
         {"biases": 2, "projection": True},
     ],
 }
-# Several layers and directions, reverse, last outputs. A backend that compiles gets these few, each in
-# one dtype and with padding of one kind or without; any other gets every combination of the choices.
-FLOAT32 = {"dtype": "float32"}
+# Several layers and directions, reverse, last outputs. A backend that compiles gets these few; any other gets
+# every combination of the choices.
 GATED_STACKS: Sequence[Variant] = (
-    {"layers": 2, "biases": 2, **FLOAT32},
-    {"layers": 3, "biases": 2, "merge_mode": "concat", "padding": "scattered"},
+    {"layers": 2, "biases": 2},
+    {"layers": 3, "biases": 2, "merge_mode": "concat"},
     {"layers": 2, "shape": (3, 4, 4, 4)},  # whose layers have weights of the same shapes
-    {"merge_mode": "ave", "given_state": False, "padding": "ragged"},
-    {"merge_mode": "concat", "return_sequences": False, "padding": "one full, one empty", **FLOAT32},
+    {"merge_mode": "ave"},
+    {"merge_mode": "concat", "return_sequences": False},
     {"layers": 2, "merge_mode": "sum", "biases": 2, "return_sequences": False},
 )
 STACKS: dict[str, Sequence[Variant]] = {
     "simple_rnn": (
-        {"layers": 2, "shape": (3, 4, 4, 4), "activation": "relu", **FLOAT32},
-        {"merge_mode": "concat", "padding": "in front"},
-        {"layers": 3, "biases": 2, "padding": "one full, one empty", **FLOAT32},
-        {"layers": 2, "merge_mode": "concat", "biases": 2, "padding": "scattered"},
-        {"merge_mode": "sum", "padding": "ragged", **FLOAT32},
+        {"layers": 2, "shape": (3, 4, 4, 4), "activation": "relu"},
+        {"merge_mode": "concat"},
+        {"layers": 3, "biases": 2},
+        {"layers": 2, "merge_mode": "concat", "biases": 2},
+        {"merge_mode": "sum"},
         {"merge_mode": "mul", "activation": "relu"},
-        {"layers": 2, "merge_mode": "ave", "given_state": False},
-        {"return_sequences": False, "padding": "scattered"},
-        {"layers": 2, "merge_mode": "concat", "return_sequences": False, **FLOAT32},
-        {"reverse": True, "return_sequences": False, "padding": "in front"},
+        {"layers": 2, "merge_mode": "ave"},
+        {"return_sequences": False},
+        {"layers": 2, "merge_mode": "concat", "return_sequences": False},
     ),
     "gru": GATED_STACKS,
-    "lstm": (
-        *GATED_STACKS,
-        {"layers": 2, "biases": 2, "merge_mode": "concat", "projection": True, "padding": "ragged"},
-    ),
+    "lstm": (*GATED_STACKS, {"layers": 2, "biases": 2, "merge_mode": "concat", "projection": True}),
 }
 CHOICES: dict[str, Sequence[Any]] = {
     "layers": (1, 2, 3),
@@ -114,16 +110,15 @@ CHOICES: dict[str, Sequence[Any]] = {
     "return_sequences": (True, False),
     "dtype": ("float32", "float64"),
 }
-STACKED_SHAPES = ((3, 5, 5, 4), (3, 4, 4, 4), (1, 1, 5, 4), (2, 3, 8, 17), (5, 3, 3, 3), (1, 12, 3, 3))
 LAST_OUTPUT = {"return_sequences": False}
 DIFFERENTIATED: dict[str, Sequence[Variant]] = {  # those of them whose gradients are tested, dealt out
     "simple_rnn": (
         {"layers": 2, "biases": 2, "merge_mode": "concat"},
         {"merge_mode": "mul"},
-        {"reverse": True, "padding": "ragged"},
+        {"reverse": True},
     ),
     "gru": (
-        {"layers": 2, "padding": "ragged", "return_sequences": False},
+        {"layers": 2, "return_sequences": False},
         {"merge_mode": "ave"},
         {"biases": 2, "recurrent_activation": "hard_sigmoid"},
     ),
@@ -173,24 +168,18 @@ def choices(
     cases are less than was asked where it cannot.
     """
     shape_choices = SHAPES[shapes][cell != "simple_rnn"]
-    if shapes == "stacked":
-        dtypes = dtypes[-1:]
-    if variants == "stacked" and not facts.compiles:
-        backwards = True
-        if shapes == "stacked":
-            shape_choices, padded, masked = STACKED_SHAPES, True, True
+    if variants in ("stacked", "differentiated"):
+        padded, masked, backwards = shapes != "empty and single", shapes != "empty and single", True
     paddings = (*(LENGTHS if padded and facts.lengths else ()), *(MASKS if masked and facts.masks else ()))
     dtypes = [dtype for dtype in dtypes if dtype in facts.dtypes] or facts.dtypes
-    dealt = variants == "all" and facts.compiles  # each variant in one dtype, in turn
-    found = possible_variants(cell, variants, facts)
     return {
         "cell": (cell,),
         "shape": shape_choices,
-        "dtype": dtypes[:1] if dealt else dtypes,
-        "variant": [{**v, "dtype": d} for v, d in zip(found, cycle(dtypes))] if dealt else found,
+        "dtype": dtypes,
+        "variant": possible_variants(cell, variants, facts),
         "regime": regimes,
         "layout": LAYOUTS,
-        "given_state": (True,) if facts.compiles and shapes == "stacked" else (False, True),
+        "given_state": (False, True),
         "reverse": (True, False, True) if backwards and facts.reverse else (False,),
         "padding": paddings or ("none",),
     }

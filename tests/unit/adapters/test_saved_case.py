@@ -44,7 +44,7 @@ def any_case(cell):
         cell, "several steps", masked=True
     )
     stacked = cases(cell, "stacked", variants="stacked", masked=True)
-    return half | padded | stacked | cases(cell, "empty and single") | cases(cell, "small", variants="all")
+    return half | padded | stacked | cases(cell, "empty and single") | cases(cell, "variants", variants="all")
 
 
 @fewer(2)

@@ -13,8 +13,8 @@ CHOICES = {
     "usual": choices(),
     "in any way": choices("lstm", "several steps", padded=True, masked=True, backwards=True),
     "half types": choices("gru", "half", variants="two layers", padded=True, dtypes=("float16", "bfloat16")),
-    "one feature": choices("gru", "small", dtypes=("float32",)),
-    "one form": {**choices("gru", "small", dtypes=("float32",)), "given_state": (True,)},
+    "one feature": choices("gru", "several steps", dtypes=("float32",)),
+    "one form": {**choices("gru", "several steps", dtypes=("float32",)), "given_state": (True,)},
 }
 
 
