@@ -99,7 +99,7 @@ class Backend:
     def stacks(self, cell: str, **options: Any) -> st.SearchStrategy[Case]:
         """Draw several layers and directions, where forms cost much a few of them in small shapes."""
         few = self.adapter.facts.compiles
-        shapes, variants = ("gradients", "differentiated") if few else ("stacked", "stacked")
+        shapes, variants = ("few stacks", "differentiated") if few else ("stacked", "stacked")
         return self.cases(cell, shapes, variants=variants, pairs=False, **options)
 
     def any_cases(self, cell: str) -> st.SearchStrategy[Case]:

@@ -38,9 +38,9 @@ REGIMES = ("contractive", "critical", "chaotic", "growing")
 WAYS: Sequence[Variant] = (
     {},
     {"padding": "ragged"},
-    {"layers": 2},
+    {"layers": 2, "padding": "ragged"},
     {"reverse": True},
-    {"biases": 1},
+    {"biases": 1, "reverse": True, "padding": "ragged"},
 )
 
 
