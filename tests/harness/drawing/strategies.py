@@ -84,8 +84,9 @@ ALL_VARIANTS: dict[str, Sequence[Variant]] = {
 GATED_STACKS: Sequence[Variant] = (
     {"layers": 2, "biases": 2},
     {"layers": 3, "biases": 2, "merge_mode": "concat"},
-    {"layers": 2, "shape": (3, 4, 4, 4)},  # whose layers have weights of the same shapes
+    {"layers": 2, "shape": (3, 4, 4, 4), "biases": 0},  # whose layers have weights of the same shapes
     {"merge_mode": "ave"},
+    {"merge_mode": "mul", "biases": 2},
     {"merge_mode": "concat", "return_sequences": False},
     {"layers": 2, "merge_mode": "sum", "biases": 2, "return_sequences": False},
 )
