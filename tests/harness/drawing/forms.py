@@ -14,14 +14,15 @@ def few_forms(choices: Choices, pairs: bool = True) -> list[Choices]:
     """Split choices into forms, as few as have any two values of two features together in one of them.
 
     Each form has one value of a feature, and all others to choose from. Kinds of padding are one value.
+    The plainest form comes first, as Hypothesis shrinks towards it.
     pairs: or else each value is in one of the forms, and no more is asked: for choices that have a feature
     in common which is in no others, and so come together with it.
     """
     values: dict[str, list[Sequence[Any]]] = {name: [[each] for each in choices[name]] for name in FEATURES}
-    values["reverse"] = [[each] for each in dict.fromkeys(choices["reverse"])]
-    kinds = [kind for kind in dict.fromkeys(choices["padding"]) if kind != "none"]
-    without = [kind for kind in dict.fromkeys(choices["padding"]) if kind == "none"]
-    values["padding"] = [some for some in (kinds, without) if some]
+    values["reverse"] = [[each] for each in sorted({*choices["reverse"]})]
+    without = [kind for kind in choices["padding"] if kind == "none"]
+    kinds = [kind for kind in choices["padding"] if kind != "none"]
+    values["padding"] = [some for some in (without, kinds) if some]
     counts = [len(values[name]) for name in FEATURES]
     rows = with_all_pairs(counts) if pairs else with_each_value(counts)
     return [
