@@ -17,11 +17,13 @@ class ErrorArray(NDArrayOperatorsMixin):
     """An array with a value, float64, and the arithmetic of the backend that it stands for.
 
     rules: what is done for a ufunc.  functions: for another function of NumPy, the array first.
-    A kind of error makes its own `wrapped`, `closed`, `activated`, `__setitem__` and `_each`.
+    activation: for a nondecreasing function, its name and itself first.
+    A kind of error makes its own `wrapped`, `closed`, `__setitem__` and `_each`.
     """
 
     rules: ClassVar[Mapping[np.ufunc, Callable[..., Any]]]
     functions: ClassVar[Mapping[Any, Callable[..., Any]]]
+    activation: ClassVar[Callable[..., Any]]
     value: Any
     arithmetic: Arithmetic
 
@@ -33,9 +35,9 @@ class ErrorArray(NDArrayOperatorsMixin):
         """The pending sum, summed, with the error of the summation."""
         raise NotImplementedError
 
-    def activated(self, name: str, function: Callable[[Any], Any]) -> Self:
+    def activated(self, name: str, function: Callable[[Any], Any]) -> Any:
         """The value of a nondecreasing function that backends have by this name."""
-        raise NotImplementedError
+        return type(self).activation(name, function, self)
 
     def _each(self, change: Callable[[Any], Any]) -> Self:
         """Make the same change of form to the value and to all that belongs to it."""

@@ -35,7 +35,7 @@ from scipy.special import expit
 
 from rnn_lockstep.reference.bound.arithmetic import Arithmetic
 from rnn_lockstep.reference.bound.error_array import ErrorArray
-from rnn_lockstep.reference.bound.rounding import OVERFLOWS
+from rnn_lockstep.reference.bound.nondecreasing import OVERFLOWS
 
 ROUNDING = 1 / 3  # the variance of a rounding, in squares of u·|number|
 
@@ -110,10 +110,6 @@ class Typical(ErrorArray):
     def wrapped(self, x: Any) -> "Typical":
         """The operand x as an array of this kind; plain numbers have no error."""
         return x if isinstance(x, Typical) else self.made(x)
-
-    def activated(self, name: str, function: Callable[[Any], Any]) -> "Typical":
-        """The value of a nondecreasing function that backends have by this name: see `activation`."""
-        return activation(name, function, self)
 
     def closed(self) -> "Typical":
         """The pending sum, summed: σ of its rounding, as above, and what came in."""
@@ -208,6 +204,7 @@ def empty_like(like: Typical, array: Typical, shape: tuple[int, ...]) -> Typical
     return like.made(value, sigma, 0, squares, largest)
 
 
+Typical.activation = activation
 Typical.rules = {
     np.matmul: matmul,
     np.add: add,

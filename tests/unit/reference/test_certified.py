@@ -14,7 +14,8 @@ from flint import arb
 from scipy.special import expit
 
 from rnn_lockstep.reference.bound.arithmetic import Arithmetic, FunctionError
-from rnn_lockstep.reference.bound.rounding import OWN_ULPS, Rounded
+from rnn_lockstep.reference.bound.nondecreasing import OWN_ULPS
+from rnn_lockstep.reference.bound.rounding import Rounded
 from rnn_lockstep.reference.oracle.activations import ACTIVATIONS, elu, sigmoid, softsign
 from rnn_lockstep.reference.oracle.cells import CELLS, GATES, Options, Weights
 

@@ -9,7 +9,8 @@ from flint import arb
 from scipy.special import expit
 
 from rnn_lockstep.reference.bound.arithmetic import Arithmetic, FunctionError
-from rnn_lockstep.reference.bound.rounding import CLOSE, LOST, SLOPES, Rounded, smooth
+from rnn_lockstep.reference.bound.nondecreasing import CLOSE, LOST, SLOPES, smooth
+from rnn_lockstep.reference.bound.rounding import Rounded
 from tests.faults.correct import CORRECT
 
 DTYPES = ("float32", "float64")
