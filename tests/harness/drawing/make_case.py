@@ -63,12 +63,12 @@ def make_case(
     """Make the case that these choices determine.
 
     source: gives the values, see `values`.
-    variant: may also decide shape, dtype, given_state, padding and reverse, whatever else was chosen.
+    variant: may also decide shape, given_state, padding and reverse, whatever else was chosen.
     """
     rng = np.random.default_rng(source if isinstance(source, int) else list(source[:8]))
     options = {"biases": 1, "layers": 1, "projection": False, **variant}
     biases, layers = options.pop("biases"), options.pop("layers")
-    shape, dtype = options.pop("shape", shape), options.pop("dtype", dtype)
+    shape = options.pop("shape", shape)
     several = layers > 1 or options.get("merge_mode") is not None
     given_state, padding = options.pop("given_state", given_state), options.pop("padding", padding)
     reverse = options.pop("reverse", reverse and not several)

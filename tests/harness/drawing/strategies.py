@@ -109,7 +109,6 @@ CHOICES: dict[str, Sequence[Any]] = {
     "layers": (1, 2, 3),
     "merge_mode": (None, *MERGE_MODES),
     "return_sequences": (True, False),
-    "dtype": ("float32", "float64"),
 }
 LAST_OUTPUT = {"return_sequences": False}
 DIFFERENTIATED: dict[str, Sequence[Variant]] = {  # those of them whose gradients are tested, dealt out
@@ -214,7 +213,6 @@ def can_do(facts: Facts, cell: str, variant: Variant) -> bool:
         and (facts.reverse or not variant.get("reverse"))
         and facts.takes(cell, variant.get("activation", "tanh"))
         and (facts.projection or not variant.get("projection"))
-        and variant.get("dtype", facts.dtypes[0]) in facts.dtypes
     )
 
 
