@@ -25,11 +25,14 @@ def test_every_step_in_regime(backend: Backend, cell: str, regime: str, data: st
     backend.check(data.draw(backend.cases(cell, regimes=(regime,))))
 
 
-@fewer(5)
+@fewer(4)
 @given(data=st.data())
 def test_long_sequences(backend: Backend, cell: str, data: st.DataObject) -> None:
-    """Hundreds of steps. Whole trajectories of correct backends part company here; single steps do not."""
-    regimes = ("chaotic", "critical", "contractive", "tiny", "growing")
+    """Hundreds of steps. Whole trajectories of correct backends part company here; single steps do not.
+
+    Where all gates are saturated, an LSTM's cell state counts the steps.
+    """
+    regimes = ("chaotic", "critical", "contractive", "tiny", "growing", "saturated")
     options = {"regimes": regimes, "padded": True, "backwards": True, "pairs": False}
     backend.check(data.draw(backend.cases(cell, "long", **options)))
 
