@@ -117,7 +117,9 @@ class Suspect:
         return alike > ALIKE
 
     def looks_rounded_to(self, arithmetic: Arithmetic) -> bool:
-        """Tell whether outputs are off as by rounding in another arithmetic."""
+        """Tell whether outputs are wrong, and off as by rounding in another arithmetic."""
+        if not self.without_mistakes[0].outside.any():  # rounded in their own, they are off like that too
+            return False
         compared = self.comparisons(from_shown_states(self.case, self.trace, with_error(arithmetic)))
         return bool(compared) and is_spread(compared[0]) and has_either_sign(compared[0])
 

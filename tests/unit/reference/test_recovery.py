@@ -231,6 +231,15 @@ def test_rounding_is_called_by_the_dtype_that_has_it():
     assert "only as exact as float16" in str(diagnose(answers, FACTS.arithmetic(cases[0].dtype)))
 
 
+def test_a_final_state_alone_is_no_rounding_of_the_outputs():
+    """Outputs are off by rounding where they are right, too; the final cell states are rounded to 9 bits."""
+    case = drawn("lstm", "float32")
+    right = run(NumpyAdapter(), case)
+    wrong = rounded(right.final_cell_state, 9).astype(np.float32)
+    answers = [Answer(case, replace(right, final_cell_state=wrong))]
+    assert "only as exact as" not in str(diagnose(answers, FACTS.arithmetic(case.dtype)))
+
+
 def test_a_twin_has_the_sizes_the_padding_and_the_strength_of_its_case():
     case = replace(drawn("lstm"), lengths=np.array([6, 2, 0]))
     case = replace(case, inputs=np.where(case.valid[..., None], case.inputs, np.nan))
