@@ -23,7 +23,7 @@ AT_ONCE = 4  # processes of backends that wait for their turn
 SESSION = pytest.StashKey["Session"]()  # of a run that tests backends
 # Where a test leaves its results; they travel in its report as plain data, from whichever process ran it.
 SCORES = pytest.StashKey[list[Any]]()
-FAULTS = pytest.StashKey[tuple[str, int, int]]()
+FAULTS = pytest.StashKey[list[tuple[str, int, int]]]()
 DIAGNOSED = pytest.StashKey[tuple[str, int, int]]()
 
 
@@ -159,8 +159,7 @@ class Session:
             name, facts, version, not_tested, scores = scored
             self.scores.setdefault(name, Scores()).add_json(scores)
             self.facts[name], self.versions[name], self.not_tested[name] = facts, version, not_tested
-        if found := getattr(report, "lockstep_faults", None):
-            family, killed, planted = found
+        for family, killed, planted in getattr(report, "lockstep_faults", None) or ():
             self.faults[family] = (killed, planted)
         if found := getattr(report, "lockstep_diagnosed", None):
             family, named, planted = found

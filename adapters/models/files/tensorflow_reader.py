@@ -48,6 +48,8 @@ def names_of(keys: list[str], given: dict[str, str], arrays: dict[str, Any]) -> 
 def main() -> None:
     """Read the checkpoint and write its contents. Raises whatever TensorFlow does."""
     import numpy as np
+
+    sys.modules |= dict.fromkeys(("keras", "jax"))  # type: ignore[arg-type]  # imported with it, for seconds
     import tensorflow as tf
     from safetensors.numpy import save
 

@@ -8,10 +8,12 @@ JSON, what each operator is, and the kinds of all others.
 import json
 import re
 import sys
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
+from pathlib import Path
 from typing import Any
 
 RECURRENT = re.compile("LSTM|RNN|GRU|SVDF")
-MEMORY = 2**30  # bytes that the process may take, beside those of TensorFlow
+MEMORY = 2**30  # bytes that the process may take, beside those of the libraries
 MEMORY_A_BYTE = 64
 
 
@@ -26,6 +28,19 @@ def bounded(size: int) -> None:
         return
     most = taken + MEMORY + MEMORY_A_BYTE * size
     resource.setrlimit(resource.RLIMIT_AS, (most, most))
+
+
+def tensorflows_schema() -> Any:
+    """TensorFlow's module of TFLite's schema, by itself: importing all of TensorFlow takes seconds."""
+    found = find_spec("tensorflow")
+    assert found is not None
+    path = Path(str(found.origin)).with_name("lite") / "python" / "schema_py_generated.py"
+    spec = spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    schema = module_from_spec(spec)
+    spec.loader.exec_module(schema)
+    return schema
 
 
 def names_of(kinds: Any) -> dict[int, str]:
@@ -48,8 +63,8 @@ def main() -> None:
     data = sys.stdin.buffer.read()
     import numpy as np
     from safetensors.numpy import save
-    from tensorflow.lite.python import schema_py_generated as schema
 
+    schema = tensorflows_schema()
     bounded(len(data))
     model = schema.ModelT.InitFromPackedBuf(data, 0)
     operators, functions = names_of(schema.BuiltinOperator), names_of(schema.ActivationFunctionType)

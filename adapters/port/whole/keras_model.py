@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -175,33 +176,38 @@ def called(
     mask: Any = None,
     **more: Any,
 ) -> Any:
-    """The answer of a layer's call, kept and perhaps replaced."""
-    answer = call(sequences, initial_state=initial_state, mask=mask, **more)
-    parts = list(arrays_in(answer))
-    kept = call_of(layer, sequences, initial_state, mask, [as_numpy(part) for part in parts])
-    instead = recorder.add(kept)
-    if instead is None:
-        return answer
-    made = emitting(layer, parts, instead, kept)
-    return made if isinstance(answer, (list, tuple)) else made[0]
+    """The answer of a layer's call, kept and perhaps replaced. Where all of it is, the layer need not run."""
+    told = told_to(layer, sequences, initial_state, mask)
+    instead = recorder.instead
+    parts = [None] if instead is None else emitting(layer, instead, told)
+    own = parts
+    if any(part is None for part in parts):
+        own = list(arrays_in(call(sequences, initial_state=initial_state, mask=mask, **more)))
+        parts += [None] * (len(own) - len(parts))
+        parts = [mine if other is None else other for mine, other in zip(own, parts, strict=True)]
+    recorder.add(with_answer(told, layer, [as_numpy(part) for part in own]))
+    return tuple(parts) if len(parts) > 1 else parts[0]
 
 
-def call_of(layer: Any, inputs: Any, initial: Any, mask: Any, answer: list[Array]) -> Call:
-    """A call in the reference's form."""
+def told_to(layer: Any, inputs: Any, initial: Any, mask: Any) -> Call:
+    """A call in the reference's form, as far as what the layer gets."""
+    states = by_kind([as_numpy(state) for state in arrays_in(initial)], kinds_of(layer))
+    lengths, steps = told_by(None if mask is None else as_numpy(mask))
+    return Call(layer.name, as_numpy(inputs), states, lengths=lengths, mask=steps)
+
+
+def with_answer(told: Call, layer: Any, answer: list[Array]) -> Call:
+    """The call with what the layer gives."""
     outputs, *final = answer
-    sequences = bool(layer.return_sequences)
-    if sequences and getattr(layer, "go_backwards", False):
-        outputs = outputs[:, ::-1]
-    states = [as_numpy(state) for state in arrays_in(initial)]
-    return Call(
-        layer.name,
-        as_numpy(inputs),
-        by_kind(states, kinds_of(layer)),
-        outputs if sequences else None,
-        None if sequences else outputs,
-        by_kind(final, kinds_of(layer)),
-        *told_by(None if mask is None else as_numpy(mask)),
-    )
+    told = replace(told, final=by_kind(final, kinds_of(layer)))
+    if not layer.return_sequences:
+        return replace(told, last=outputs)
+    return replace(told, outputs=in_time(layer, outputs))
+
+
+def in_time(layer: Any, outputs: Array) -> Array:
+    """Outputs in the order in which a layer gives them, from those in the order of time, and back."""
+    return outputs[:, ::-1] if getattr(layer, "go_backwards", False) else outputs
 
 
 def kinds_of(layer: Any) -> int:
@@ -210,25 +216,20 @@ def kinds_of(layer: Any) -> int:
     return len(size) if isinstance(size, (list, tuple)) else 1
 
 
-def emitting(layer: Any, own: list[Any], instead: Call, call: Call) -> list[Any]:
-    """The answer of a layer, in a call, with another's outputs and final states, where there are any."""
+def emitting(layer: Any, instead: Call, told: Call) -> list[Any]:
+    """Another's outputs and final states as a layer gives its own; None for what the other has not."""
     import keras
 
-    outputs, *final = own
-    if layer.return_sequences and instead.outputs is not None:
-        array = instead.outputs[:, ::-1] if getattr(layer, "go_backwards", False) else instead.outputs
-        outputs = keras.ops.convert_to_tensor(array.astype(as_numpy(outputs).dtype))
-    elif not layer.return_sequences:
-        last = instead.last
-        if last is None and instead.outputs is not None:
-            last = last_of(layer, instead.outputs, call)
-        if last is not None:
-            outputs = keras.ops.convert_to_tensor(last.astype(as_numpy(outputs).dtype))
+    outputs = None if instead.outputs is None else in_time(layer, instead.outputs)
+    if not layer.return_sequences:
+        outputs = instead.last
+        if outputs is None and instead.outputs is not None:
+            outputs = last_of(layer, instead.outputs, told)
+    final: list[Array | None] = [None] if layer.return_state else []
     if final and instead.final:
-        cells = [state[k] for k in range(len(instead.final[0])) for state in instead.final]
-        pairs = zip(cells, final, strict=True)
-        final = [keras.ops.convert_to_tensor(c.astype(as_numpy(f).dtype)) for c, f in pairs]
-    return [outputs, *final]
+        final = [state[k] for k in range(len(instead.final[0])) for state in instead.final]
+    dtype = getattr(layer, "forward_layer", layer).compute_dtype
+    return [a if a is None else keras.ops.convert_to_tensor(a, dtype) for a in (outputs, *final)]
 
 
 def last_of(layer: Any, outputs: Array, call: Call) -> Array | None:

@@ -85,11 +85,12 @@ def layer_found(
             return LayerFound(place, (), tuple(lines), cause)
         mine = judging(mine, its, diff)
     shown = [shown_by(mine, call, source.padding) for call, source in calls]
-    verdicts = tuple(each.verdict(target.facts()) for each in shown)
+    facts = target.facts()
+    verdicts = tuple(each.verdict(facts) for each in shown)
     found = LayerFound(place, verdicts, tuple(lines), cause)
     if found.status != "mismatch" or cause:
         return found
-    cause = not_told(mine, calls, target.facts()) or cause_alone(mine, place, target)
+    cause = not_told(mine, calls, facts) or cause_alone(mine, place, target)
     return replace(found, cause=cause or cause_within(shown, verdicts, target))
 
 

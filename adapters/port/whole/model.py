@@ -139,10 +139,16 @@ class Recorder:
     calls: list[Call] = field(default_factory=list)
     inner: list[Inner] = field(default_factory=list)
 
+    @property
+    def instead(self) -> Call | None:
+        """What is to be emitted at the next call, None for the layer's own."""
+        return self.emitted.get(len(self.calls))
+
     def add(self, call: Call) -> Call | None:
-        """Keep a call; returns what is to be emitted instead, None for the layer's own."""
+        """Keep a call; returns what is to be emitted instead of it."""
+        instead = self.instead
         self.calls.append(call)
-        return self.emitted.get(len(self.calls) - 1)
+        return instead
 
     def add_inner(self, name: str, answer: Any) -> Any:
         """Keep the answer of a layer that is not recurrent, where it is one array; returns what it gives."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from rnn_lockstep.adapters.backends.registry import load
+from rnn_lockstep.adapters.backends.numpy_adapter import NumpyAdapter
 from rnn_lockstep.adapters.models.files.onnx_options import OPERATORS
 from rnn_lockstep.adapters.models.files.onnx_reader import Graph
 from rnn_lockstep.adapters.models.recurrent_layer import (
@@ -94,7 +94,7 @@ class Node:
         if call.initial:
             pairs = zip(call.initial, case.state_shapes, strict=True)
             case = with_states(case, *(state.reshape(shape) for state, shape in pairs))
-        trace = load("numpy").run(case)
+        trace = NumpyAdapter().run(case)
         outputs = np.stack(np.split(trace.outputs, layer.directions, axis=-1))
         states = (case.by_cell(state) for state in trace.states)
         return dict(zip(self.outputs, (outputs.transpose(2, 0, 1, 3), *states), strict=True))

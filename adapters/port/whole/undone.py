@@ -30,7 +30,8 @@ def is_undone(walk: Walk, target: WholeModel) -> bool:
 def is_right(walk: Walk, number: int, layer: RecurrentLayer, target: WholeModel) -> bool:
     """Tell whether the target's layer at a place computes what its weights say, in every question."""
     shown = (shown_by(layer, walk.target_call(k, number)) for k in range(len(walk.examples)))
-    return all(each.verdict(target.facts()).status == "match" for each in shown)
+    facts = target.facts()
+    return all(each.verdict(facts).status == "match" for each in shown)
 
 
 def is_seen(walk: Walk, number: int, layer: RecurrentLayer) -> bool:
