@@ -8,12 +8,14 @@ import math
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
+from functools import cache
 
 from rnn_lockstep.reference import Case
 from rnn_lockstep.reference.diagnosis.probe import SIZES, STEPS, of_sizes, rows_needed
 from rnn_lockstep.reference.oracle.time_limit import TimeIsUp, time_left, time_limit
 
 Ask = Callable[[Case], float | None]  # how far off the answer is, in bounds; None where that is not known
+AskSizes = Callable[..., float | None]  # the same of a case by its seed and sizes
 
 FIRST = (1, 2, 3, 4, 5, 8, 16, 33, 65, 129, 257)  # where none of them is right, no more are asked
 ASKED = (*range(1, 14), 15, 16, 17, 24, 31, 32, 33, 48, 63, 64, 65, 96, 127, 128, 129, 200, 257)
@@ -50,13 +52,13 @@ class Survey:
     wrong: dict[int, float] = field(default_factory=dict)
     right: dict[int, float] = field(default_factory=dict)
 
-    def ask(self, case: Case, size: int, ask: Ask, seeds: Iterable[int] = range(SEEDS)) -> None:
+    def ask(self, case: Case, size: int, ask: AskSizes, seeds: Iterable[int] = range(SEEDS)) -> None:
         """Ask cases that have this size, none that take long."""
         sizes = {name: getattr(case, name) for name in SIZES} | {self.name: size}
         if work(**sizes) * (1 + len(case.more_weights)) > MOST:
             return
         for seed in seeds:
-            ratio = ask(of_sizes(case, seed, **{self.name: size}))
+            ratio = ask(seed, **sizes)
             if ratio is None:
                 continue
             if ratio > 1:
@@ -125,19 +127,25 @@ def survey(case: Case, ask: Ask) -> list[Survey]:
 
     None where a case of its own sizes does not show it for certain.
     """
+
+    @cache
+    def ask_sizes(seed: int, **sizes: int) -> float | None:
+        """Ask a case of these sizes, once."""
+        return ask(of_sizes(case, seed, **sizes))
+
     found = list[Survey]()
     with suppress(TimeIsUp), time_limit(SHARE * time_left()) if time_left() < math.inf else nullcontext():
         for name in ORDER:
             sizes = Survey(name)
-            sizes.ask(case, getattr(case, name), ask)
+            sizes.ask(case, getattr(case, name), ask_sizes)
             if sizes.right or not sizes.wrong:
                 return []
-            explore(sizes, case, ask)
+            explore(sizes, case, ask_sizes)
             found.append(sizes)
     return found
 
 
-def explore(sizes: Survey, case: Case, ask: Ask) -> None:
+def explore(sizes: Survey, case: Case, ask: AskSizes) -> None:
     """Ask with some sizes, and with more where there are wrong and right ones."""
     own = getattr(case, sizes.name)
     for size in FIRST:
