@@ -1,0 +1,58 @@
+"""ONNX Runtime: models of one RNN, GRU or LSTM node."""
+
+from functools import lru_cache
+from typing import Any
+
+from rnn_lockstep.adapters.backends.contract import EVERYTHING, SOFTSIGN, Facts, Refused
+from rnn_lockstep.adapters.backends.onnx_nodes import OF_CELL, Form, feeds, form_of, model_of, trace_of
+from rnn_lockstep.adapters.backends.runtimes import ONNX_RUNTIME
+from rnn_lockstep.reference import Case, FunctionError, Trace
+
+ABSOLUTE = ONNX_RUNTIME.function_error
+
+# Its tanh, sigmoid and elu are quotients of polynomials, whose error is absolute where the value is nearly
+# 0 or 1; a float16 is computed in float32.
+ERRORS: dict[str, Any] = {
+    "function_error": ABSOLUTE,
+    "tanh_ulps": {"float32": 7, "float16": 1},
+    "sigmoid_ulps": {"float32": 1, "float16": 1},
+    "tanh_typical": {"float16": 0.35},
+    "sigmoid_typical": {"float16": 0.35},
+    "functions": {**SOFTSIGN, "elu": {"float32": FunctionError(1, ABSOLUTE), "float16": FunctionError(1)}},
+}
+
+
+class OnnxRuntime:
+    """Drives a session on the CPU, made once for all cases of a form; weights are inputs of its model."""
+
+    def __init__(self) -> None:
+        import onnxruntime
+
+        self.onnxruntime = onnxruntime
+        self.facts = Facts(
+            "onnxruntime",
+            version=onnxruntime.__version__,
+            dtypes=("float32", "float16"),  # of float64 it says "does not support double yet"
+            cells=tuple(OF_CELL),
+            biases=(0, 1, 2),
+            lengths=True,
+            reverse=True,
+            merge_modes=("concat",),
+            last_output=True,
+            activations=EVERYTHING["activations"],
+            **ERRORS,
+        )
+        self.cache = lru_cache(maxsize=256)(self._build)
+
+    def _build(self, form: Form) -> Any:
+        """Make a session."""
+        options = self.onnxruntime.SessionOptions()
+        options.log_severity_level = 4  # what it raises is enough
+        model = model_of(form).SerializeToString()
+        return self.onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+    def run(self, case: Case) -> Trace:
+        """Run the case's node; see `Adapter.run`."""
+        if case.initial_state is not None and not case.valid.any(axis=1).all():
+            raise Refused("ONNX says nothing of a row without steps, which ONNX Runtime leaves with zeros")
+        return trace_of(case, *self.cache(form_of(case)).run(None, feeds(case)))
