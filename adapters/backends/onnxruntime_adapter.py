@@ -55,4 +55,6 @@ class OnnxRuntime:
         """Run the case's node; see `Adapter.run`."""
         if case.initial_state is not None and not case.valid.any(axis=1).all():
             raise Refused("ONNX says nothing of a row without steps, which ONNX Runtime leaves with zeros")
+        if case.cell == "lstm" and case.time == 0:
+            raise Refused("its LSTM leaves Y_c unset where there are no steps: what was in memory")
         return trace_of(case, *self.cache(form_of(case)).run(None, feeds(case)))

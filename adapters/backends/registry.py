@@ -60,6 +60,11 @@ BUILT_IN = {
     "torch:cells": KnownBackend(f"{HERE}.torch_cells:TorchCells", needs=("torch",), by_default=False),
     "torch:compile": KnownBackend(f"{HERE}.torch_cells:TorchCells", needs=("torch",), by_default=False),
     "torch:export": KnownBackend(f"{HERE}.torch_export:TorchExport", needs=("torch",), by_default=False),
+    "flax:nnx": KnownBackend(f"{HERE}.flax_adapter:FlaxAdapter", needs=("flax", "jax"), by_default=False),
+    "flax:linen": KnownBackend(f"{HERE}.flax_adapter:FlaxAdapter", needs=("flax", "jax"), by_default=False),
+    "equinox": KnownBackend(
+        f"{HERE}.equinox_adapter:EquinoxAdapter", needs=("equinox", "jax"), by_default=False
+    ),
     "onnxruntime": KnownBackend(
         f"{HERE}.onnxruntime_adapter:OnnxRuntime", needs=("onnx", "onnxruntime"), by_default=False
     ),
