@@ -63,6 +63,7 @@ class EquinoxAdapter:
 
     def run(self, case: Case) -> Trace:
         """Run the case's cell step by step; see `Adapter.run`."""
+        self.facts.need(case)
         weights = arrays_of(case.weights, case)
         shapes = (case.dtype.name, case.inputs.shape, case.hidden_size)
         with self.jax.enable_x64(True) if case.dtype == np.float64 else nullcontext():
@@ -81,8 +82,6 @@ def arrays_of(weights: Weights, case: Case) -> dict[str, Any]:
     options = (case.activation, case.recurrent_activation, case.reset_after)
     if options != ("tanh", "sigmoid", True):
         raise Refused(f"equinox.nn.{CELLS[case.cell]} has no {case.kind}")
-    if case.projection is not None:
-        raise Refused("equinox.nn.LSTMCell has no projection")
     found = {"weight_ih": weights.W, "weight_hh": weights.U}
     if weights.b is None and weights.recurrent_b is None:
         return found

@@ -47,6 +47,7 @@ class OnnxReference:
 
     def run(self, case: Case) -> Trace:
         """Run the case's node; see `Adapter.run`."""
+        self.facts.need(case)
         if case.time == 0:
             raise Refused("need at least one array to stack")
         try:

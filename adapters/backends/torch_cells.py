@@ -94,6 +94,7 @@ class TorchCells:
         """The cell, the outputs, and the final states."""
         if reason := unsupported(case):
             raise Refused(reason)
+        self.facts.need(case)
         bias = case.b is not None or case.recurrent_b is not None
         sizes = (case.input_size, case.hidden_size)
         cell, call = self.cache(Form(case.cell, case.activation, case.dtype.name, *sizes, bias))

@@ -1,11 +1,12 @@
 """PyTorch's modules as `torch.export` exports them, decomposed into its core operators, step by step."""
 
-import warnings
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
-from rnn_lockstep.adapters.backends.torch_adapter import TorchAdapter
+from rnn_lockstep.adapters.backends.contract import Refused
+from rnn_lockstep.adapters.backends.torch_adapter import TorchAdapter, refusal
+from rnn_lockstep.reference import Case, Trace
 
 
 class TorchExport(TorchAdapter):
@@ -13,19 +14,22 @@ class TorchExport(TorchAdapter):
 
     def __init__(self, tag: str = "export") -> None:
         super().__init__()
-        self.facts = replace(
-            self.facts, name=f"torch:{tag}", lengths=False, gradients=False, compiles=True, projection=False
-        )
+        self.facts = replace(self.facts, name=f"torch:{tag}", lengths=False, gradients=False, compiles=True)
         self.programs = lru_cache(maxsize=128)(self._export)
+
+    def run(self, case: Case) -> Trace:
+        """Run the case in an exported program; see `Adapter.run`."""
+        if reason := refusal(case):
+            raise Refused(reason)
+        self.facts.need(case)  # a packed sequence would lead past the program
+        return super().run(case)
 
     def _export(self, module: Any, *shapes: Any) -> Any:
         """Export a module for inputs and initial states of these shapes; without states there are none."""
         dtype = next(module.parameters()).dtype
         inputs, *start = (self.torch.zeros(shape, dtype=dtype) for shape in shapes)
         states = None if not start else start[0] if len(start) == 1 else tuple(start)
-        with warnings.catch_warnings():  # of what torch itself calls
-            warnings.filterwarnings("ignore", category=FutureWarning)
-            return self.torch.export.export(module, (inputs, states)).run_decompositions().module()
+        return self.torch.export.export(module, (inputs, states)).run_decompositions().module()
 
     def _apply(self, module: Any, inputs: Any, start: Any) -> Any:
         """Call the exported program."""
