@@ -1,6 +1,8 @@
 """ONNX's operators RNN, GRU and LSTM: a case as a model of one node, what it is fed, and what it answers."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -105,9 +107,12 @@ def feeds(case: Case) -> dict[str, Array]:
     return {name: np.ascontiguousarray(array) for name, array in found.items()}
 
 
-def model_of(form: Form) -> Any:
-    """Make the model, an onnx.ModelProto: one node, whose inputs and outputs are the model's."""
-    from onnx import TensorProto, helper
+def model_of(form: Form, constants: Mapping[str, Array] = MappingProxyType({})) -> Any:
+    """Make the model, an onnx.ModelProto: one node, whose inputs and outputs are the model's.
+
+    constants: those of the inputs that are stored in the model instead.
+    """
+    from onnx import TensorProto, helper, numpy_helper
 
     kind = helper.np_dtype_to_tensor_dtype(dtype_of(form))
     outputs = OPERATORS[form.op_type].outputs
@@ -117,7 +122,11 @@ def model_of(form: Form) -> Any:
     kinds = {name: TensorProto.INT32 if name == "sequence_lens" else kind for name in (*form.given, *outputs)}
     values = {name: helper.make_tensor_value_info(name, kind, None) for name, kind in kinds.items()}
     graph = helper.make_graph(
-        [node], form.op_type, [values[n] for n in form.given], [values[n] for n in outputs]
+        [node],
+        form.op_type,
+        [values[n] for n in form.given if n not in constants],
+        [values[n] for n in outputs],
+        [numpy_helper.from_array(array, name) for name, array in constants.items()],
     )
     opset, version = VERSIONS
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=version)

@@ -66,7 +66,10 @@ BUILT_IN = {
         f"{HERE}.equinox_adapter:EquinoxAdapter", needs=("equinox", "jax"), by_default=False
     ),
     "onnxruntime": KnownBackend(
-        f"{HERE}.onnxruntime_adapter:OnnxRuntime", needs=("onnx", "onnxruntime"), by_default=False
+        f"{HERE}.onnxruntime_adapter:OnnxRuntime",
+        needs=("onnx", "onnxruntime"),
+        tags={"constants": ("onnx", "onnxruntime")},
+        by_default=False,
     ),
     "onnx": KnownBackend(f"{HERE}.onnx_adapter:OnnxReference", needs=("onnx",), by_default=False),
 }

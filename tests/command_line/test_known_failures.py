@@ -2,8 +2,10 @@
 
 import os
 import tomllib
+from dataclasses import replace
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from rnn_lockstep.adapters.saved_cases.saved_case import SavedCase, save
@@ -78,6 +80,7 @@ def test_a_backend_that_raises_is_excused_in_a_test_without_examples_too(tmp_pat
     run = run_pytest(f"--known-failures={file}", *arguments, python_path=tmp_path)
     assert "1 passed, 2 xfailed" in run.stdout, run.stdout
     assert "raising:Raising: fails as is known in 1 cases" in run.stdout
+    assert " is wrong as is known, in 1 cases, and in no other way\n" in run.stdout
 
 
 def test_a_draft_is_a_file_that_excuses_what_failed(tmp_path):
@@ -91,6 +94,15 @@ def test_a_draft_is_a_file_that_excuses_what_failed(tmp_path):
     again = run_pytest(f"--write-known-failures={file}", TEST, "--backend", BIASED)
     assert "needs a new .toml file in a folder" in again.stderr
     assert "1 xfailed" in run_with(file, TEST, "--backend", BIASED).stdout
+
+
+def test_a_condition_may_ask_for_rows_without_steps(tmp_path):
+    file = written(tmp_path, ENTRY.format(backend="numpy").replace("hidden_size", "shortest"))
+    [entry] = read_entries(file)
+    case = entry.saved.case
+    some = replace(case, lengths=np.array([3, 1]))
+    none = replace(case, lengths=np.array([0, 3]))
+    assert [entry.excuses("test_every_step", each) for each in (case, some, none)] == [True, True, False]
 
 
 def test_what_is_left_out_of_a_draft_is_told_with_the_reason(tmp_path):
