@@ -41,6 +41,7 @@ class Session:
         self.make = make
         self.loaded: dict[str, Backend] = {}
         self.broken: dict[str, str] = {}  # the backends that cannot be made, and why
+        self.excused: frozenset[str] = frozenset()  # the backends of which failures are known
         self.not_run: Counter[str] = Counter()  # how many tests of each of them were skipped
         self.scores: dict[str, Scores] = {}
         self.facts: dict[str, str] = {}

@@ -123,8 +123,8 @@ def verdict_in_words(session: "Session") -> Iterator[str]:
         tests = len({failure["test"] for failure in session.failures if failure["backend"] == name})
         told = f"{name} {session.versions[name]}"
         what = session.broken.get(name) or (f"in {tests} tests" if tests else "")
-        if known and not what:
-            yield f"{told} is wrong as is known, in {known:,} cases, and in no other way"
+        if not what and (known or (counts["mismatch"] and name in session.excused)):
+            yield f"{told} is wrong as is known{f', in {known:,} cases,' * bool(known)} and in no other way"
         elif what or counts["mismatch"] + counts["drift"]:
             yield f"{told} is wrong{what and ', '}{what}"
         elif counts["match"]:
