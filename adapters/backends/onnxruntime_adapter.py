@@ -60,7 +60,7 @@ class OnnxRuntime:
 
     def run(self, case: Case) -> Trace:
         """Run the case's node; see `Adapter.run`."""
-        self.facts.need(case)
+        self.facts.need(case)  # of a row without steps see github.com/onnx/onnx/issues/1674
         if case.initial_state is not None and not case.valid.any(axis=1).all():
             raise Refused("ONNX says nothing of a row without steps, which ONNX Runtime leaves with zeros")
         if case.cell == "lstm" and case.time == 0:
