@@ -134,6 +134,11 @@ class Facts:
         }
         return ", ".join(need for need, has in declared.items() if not has)
 
+    def need(self, case: Case) -> None:
+        """Raise Refused where a case needs what the backend does not declare."""
+        if missing := self.undeclared(case):
+            raise Refused(f"{self.name} declares no {missing}")
+
     def takes(self, cell: str, activation: str) -> bool:
         """Tell whether a cell of the backend can have this activation."""
         everywhere = ("tanh", "relu") if cell == "simple_rnn" else ("tanh",)

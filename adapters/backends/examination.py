@@ -24,6 +24,7 @@ from rnn_lockstep.adapters.backends.asking import (
 from rnn_lockstep.adapters.backends.compare import judge, judge_gradients, run_gradients
 from rnn_lockstep.adapters.backends.contract import Adapter, Refused
 from rnn_lockstep.adapters.backends.dependences import dependences
+from rnn_lockstep.adapters.backends.ignored import ignored
 from rnn_lockstep.adapters.backends.survey import Survey, large_cases, rules, survey
 from rnn_lockstep.reference import Case, Cotangents, Trace, Verdict
 from rnn_lockstep.reference.diagnosis.diagnose import (
@@ -39,6 +40,7 @@ from rnn_lockstep.reference.oracle.time_limit import TimeIsUp, need_time
 from rnn_lockstep.reference.oracle.validation import Array
 
 ALONE = "no cause is known: it is wrong in this case, and right in others like it"
+IGNORED = "with and without, its answers are the same bits, and those without are right"
 LATER = "the answer was wrong when it came, and is right by now: something writes to it later"
 PADDING = "what is in the padding reaches the answer: it is wrong with NaN there, and right with zeros"
 RANDOM = "the same case gives other answers the next time: something is random or kept"
@@ -95,6 +97,8 @@ def examine(
     if is_right_by_now(adapter, case, trace):
         return Examination(LATER)
     named = len(diagnosis.explanations)
+    if not named and (what := ignored(adapter, case) or ignored(adapter, usual)):
+        return Examination(f"it ignores {what}: {IGNORED}", diagnosis)
     if not named and padding_matters(adapter, case):
         return Examination(f"{PADDING}: {verdict.reason}", diagnosis)
     reason = f"{verdict.reason}{size_boundary_hint(verdict)}"

@@ -32,15 +32,17 @@ class KnownBackend:
 
     target: package.module:Class, called with no argument, or with the tag for name:tag.
     needs: the modules that must be installed.  tags: its other configurations, with what each needs.
+    by_default: where no backend is asked for, it is tested if it is installed; others only if asked for.
     """
 
     target: str
     needs: tuple[str, ...] = ()
     tags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    by_default: bool = True
 
     def missing(self, tag: str = "") -> tuple[str, ...]:
         """The modules that it needs, with this tag, and that are not installed. Imports nothing."""
-        needs = self.tags[tag] if tag else self.needs
+        needs = self.tags.get(tag, self.needs)
         return tuple(module for module in needs if find_spec(module) is None)
 
 
@@ -54,6 +56,22 @@ BUILT_IN = {
         tags={"eager": ("keras", "tensorflow"), "jax": ("keras", "jax"), "torch": ("keras", "torch")},
     ),
     "jax": KnownBackend(f"{HERE}.jax_adapter:JaxAdapter", needs=("jax",), tags={"nojit": ("jax",)}),
+    # Names with a tag that have a class of their own.
+    "torch:cells": KnownBackend(f"{HERE}.torch_cells:TorchCells", needs=("torch",), by_default=False),
+    "torch:compile": KnownBackend(f"{HERE}.torch_cells:TorchCells", needs=("torch",), by_default=False),
+    "torch:export": KnownBackend(f"{HERE}.torch_export:TorchExport", needs=("torch",), by_default=False),
+    "flax:nnx": KnownBackend(f"{HERE}.flax_adapter:FlaxAdapter", needs=("flax", "jax"), by_default=False),
+    "flax:linen": KnownBackend(f"{HERE}.flax_adapter:FlaxAdapter", needs=("flax", "jax"), by_default=False),
+    "equinox": KnownBackend(
+        f"{HERE}.equinox_adapter:EquinoxAdapter", needs=("equinox", "jax"), by_default=False
+    ),
+    "onnxruntime": KnownBackend(
+        f"{HERE}.onnxruntime_adapter:OnnxRuntime",
+        needs=("onnx", "onnxruntime"),
+        tags={"constants": ("onnx", "onnxruntime")},
+        by_default=False,
+    ),
+    "onnx": KnownBackend(f"{HERE}.onnx_adapter:OnnxReference", needs=("onnx",), by_default=False),
 }
 
 
@@ -73,18 +91,19 @@ def find(name: str) -> tuple[str, tuple[str, ...]]:
     known = known_backends()
     name, elsewhere, _ = name.partition("@")
     base, _, rest = name.partition(":")
-    if base not in known:
+    tagged = [f"{base}:{tag}" for base, entry in known.items() for tag in entry.tags]
+    names = [*known, *tagged]
+    if name not in names:
+        tags = [other.partition(":")[2] for other in names if other.startswith(f"{base}:")]
+        if rest and (base in known or tags):
+            raise UnknownBackend(f"backend {base} has no tag {rest!r}; it has: {_listed(tags)}")
         if rest:
             return name, ()
-        tagged = [f"{base}:{tag}" for base, entry in known.items() for tag in entry.tags]
-        raise UnknownBackend(
-            f"unknown backend {name!r}; known: {_listed([*known, *tagged])}, or package.module:Class"
-        )
-    entry = known[base]
-    if rest and rest not in entry.tags:
-        raise UnknownBackend(f"backend {base} has no tag {rest!r}; it has: {_listed(entry.tags)}")
+        raise UnknownBackend(f"unknown backend {name!r}; known: {_listed(names)}, or package.module:Class")
+    entry = known.get(name) or known[base]
     if (missing := entry.missing(rest)) and not elsewhere:
-        extras = [module for module in missing if module in BUILT_IN] or [base]
+        bases = {other.partition(":")[0] for other in BUILT_IN}
+        extras = [module for module in missing if module in bases] or [base]
         raise NotInstalled(
             f"backend {name} needs {' and '.join(missing)}, which is not installed: "
             f"pip install 'rnn-lockstep[{','.join(extras)}]'"

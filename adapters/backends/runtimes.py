@@ -7,14 +7,15 @@ from rnn_lockstep.adapters.backends.declarations import mistake_in
 from rnn_lockstep.reference import FunctionError
 from rnn_lockstep.reference.bound.arithmetic import FORMATS, UNMEASURED_ULPS
 
-# Its sigmoid is off by up to 1.7e-7 near x = 16 and x = -18, where it should be nearly 1 or 0, and its tanh
-# likewise: both are quotients of polynomials.
-ONNX_RUNTIME = Facts("ONNX Runtime", function_error=2.0**-22)
+# Its sigmoid is off by up to 1.8e-7 near x = 16 and x = -16, where it should be nearly 1 or 0, and its tanh
+# likewise: both are quotients of polynomials. A GRU's reset gate is off by 3.01e-7 at x = -19.6, the worst of
+# all numbers from -21 to -16: 5.05 roundoffs.
+ONNX_RUNTIME = Facts("ONNX Runtime", function_error=6 * 2.0**-24)
 
 # The absolute error of tanh and sigmoid beside UNMEASURED_ULPS where nobody knows what computes them, in
 # roundoffs of the dtype of sums. Runtimes for inference have quotients of polynomials, whose error is
-# absolute where the value is nearly zero; ONNX Runtime's is 2.8 roundoffs.
-UNKNOWN_ABSOLUTE = 4.0
+# absolute where the value is nearly zero; ONNX Runtime's is 5.05 roundoffs.
+UNKNOWN_ABSOLUTE = 6.0
 
 
 def unknown_errors() -> dict[str, FunctionError]:

@@ -32,5 +32,6 @@ def sources() -> dict[str, str]:
 def needs(backend: str) -> list[str]:
     """The packages that must be installed where a backend runs. backend: its name, without a place."""
     base, _, tag = backend.partition(":")
-    known = known_backends().get(base)
+    everyone = known_backends()
+    known = everyone.get(backend) or everyone.get(base)
     return [*PACKAGES, *(known.tags.get(tag, known.needs) if known else ())]

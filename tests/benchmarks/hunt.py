@@ -102,7 +102,7 @@ def hunt(adapter: Adapter, seed: int, numbers: range, drift: bool = False) -> Sc
 def options() -> argparse.Namespace:
     """Read the options on the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--backend", action="append", metavar="NAME", help="default: all that are installed")
+    parser.add_argument("--backend", action="append", metavar="NAME", help="default: as the suite's")
     parser.add_argument("--cases", type=int, default=25_000, metavar="N", help="of each backend")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--first", type=int, default=0, metavar="NUMBER", help="the first case's number")
@@ -110,7 +110,9 @@ def options() -> argparse.Namespace:
     given = parser.parse_args()
     if min(given.seed, given.first) < 0 or given.cases < 1:
         parser.error("--cases needs at least 1, --seed and --first at least 0")
-    given.backend = given.backend or [name for name, known in known_backends().items() if not known.missing()]
+    given.backend = given.backend or [
+        name for name, known in known_backends().items() if known.by_default and not known.missing()
+    ]
     return given
 
 

@@ -15,7 +15,7 @@ SHUT, OPEN = -100.0, 100.0
 class Route(NamedTuple):
     """A layer with one unit, and U = 0, that answers a number x with function(x).
 
-    W, b: a figure for each gate, in the order of `reference.oracle.cells.CELLS`.
+    W, b: a figure for each gate, in the order of `reference.oracle.cells.CELLS`; recurrent_b, if any, too.
     state: the figures of initial_state and initial_cell_state; zeros where it is empty.
     observed: the part of the trace that has the answer.
     activation: of the cell.
@@ -28,6 +28,7 @@ class Route(NamedTuple):
     state: tuple[float, ...] = ()
     observed: str = "final_state"
     activation: str = "tanh"
+    recurrent_b: tuple[float, ...] = ()
 
     def case(self, x: np.ndarray) -> Case:
         """The numbers x (n,) as a batch of sequences of one step."""
@@ -41,6 +42,7 @@ class Route(NamedTuple):
             b,
             activation=self.activation,
             cell=self.cell,
+            recurrent_b=np.array(self.recurrent_b, x.dtype) if self.recurrent_b else None,
             **dict(zip(names, states, strict=False)),
         )
 
@@ -60,6 +62,8 @@ ROUTES = (
     Route("elu", "simple_rnn", W=(1,), b=(0,), activation="elu"),
     # n = 0 and h = 1, which leaves z
     Route("sigmoid", "gru", W=(0, 1, 0), b=(0, 0, 0), state=(1,)),
+    # n = r∘1 and z = 0, which leaves r: of some frameworks another function than z
+    Route("sigmoid", "gru", W=(1, 0, 0), b=(0, SHUT, 0), activation="linear", recurrent_b=(0, 0, 1)),
     # h' = o∘tanh(c') with c' = c = 50, which leaves o
     Route("sigmoid", "lstm", W=(0, 0, 0, 1), b=(SHUT, OPEN, 0, 0), state=(0, 50)),
 )
@@ -68,4 +72,5 @@ ROUTES = (
 def routes(adapter: Adapter) -> list[Route]:
     """The routes through the cells and activations that the backend has."""
     facts = adapter.facts
-    return [r for r in ROUTES if r.cell in facts.cells and facts.takes(r.cell, r.activation)]
+    able = [r for r in ROUTES if r.cell in facts.cells and facts.takes(r.cell, r.activation)]
+    return [r for r in able if not r.recurrent_b or 2 in facts.biases]

@@ -2,8 +2,11 @@
 
 import os
 import tomllib
+from dataclasses import replace
+from importlib.util import find_spec
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from rnn_lockstep.adapters.saved_cases.saved_case import SavedCase, save
@@ -13,6 +16,7 @@ from rnn_lockstep.tests.harness.known_failures.entries import (
     KnownFailure,
     read_entries,
 )
+from rnn_lockstep.tests.harness.known_failures.kept import FOLDER, kept
 from tests.command_line.running import run_pytest
 from tests.unit.adapters.test_contract import make_case
 
@@ -78,6 +82,34 @@ def test_a_backend_that_raises_is_excused_in_a_test_without_examples_too(tmp_pat
     run = run_pytest(f"--known-failures={file}", *arguments, python_path=tmp_path)
     assert "1 passed, 2 xfailed" in run.stdout, run.stdout
     assert "raising:Raising: fails as is known in 1 cases" in run.stdout
+    assert " is wrong as is known, in 1 cases, and in no other way\n" in run.stdout
+
+
+def test_every_entry_that_is_kept_is_found_by_its_backend():
+    files = sorted(FOLDER.glob("*.toml"))
+    for framework in ("keras", "jax", "torch", "onnx", "onnxruntime", "flax"):
+        if find_spec(framework) is None:
+            pytest.skip(f"{framework} is not installed")
+    known = [each for file in files for each in read_entries(file)]
+    assert len(files) >= 6
+    for backend in {each.backend for each in known}:
+        assert [each.case for each in kept([backend])] == [e.case for e in known if e.backend == backend]
+    cases = {path.name for path in (FOLDER / "cases").iterdir()}
+    assert {each.case.removeprefix("cases/") for each in known} == cases
+    assert kept(["numpy", "keras", "keras:jax@/another/python"]) == []
+
+
+def test_what_is_kept_applies_where_no_file_is_given():
+    pytest.importorskip("onnx")
+    arguments = ("--max-examples=40", "--backend", "onnx", "-k", "known_failure or (padded and simple_rnn)")
+    run = run_pytest(*arguments, "tests/parity")
+    assert "1 passed" in run.stdout, run.stdout
+    assert "7 xfailed" in run.stdout
+    assert " and in no other way\n" in run.stdout
+    one = run_pytest(*arguments, "tests/parity/test_lengths.py")
+    assert "1 passed, " in one.stdout, one.stdout  # and no case of an entry was run
+    assert "xfailed" not in one.stdout
+    assert run_pytest(*arguments, "tests/parity", "--known-failures=none").returncode == 1
 
 
 def test_a_draft_is_a_file_that_excuses_what_failed(tmp_path):
@@ -91,6 +123,15 @@ def test_a_draft_is_a_file_that_excuses_what_failed(tmp_path):
     again = run_pytest(f"--write-known-failures={file}", TEST, "--backend", BIASED)
     assert "needs a new .toml file in a folder" in again.stderr
     assert "1 xfailed" in run_with(file, TEST, "--backend", BIASED).stdout
+
+
+def test_a_condition_may_ask_for_rows_without_steps(tmp_path):
+    file = written(tmp_path, ENTRY.format(backend="numpy").replace("hidden_size", "shortest"))
+    [entry] = read_entries(file)
+    case = entry.saved.case
+    some = replace(case, lengths=np.array([3, 1]))
+    none = replace(case, lengths=np.array([0, 3]))
+    assert [entry.excuses("test_every_step", each) for each in (case, some, none)] == [True, True, False]
 
 
 def test_what_is_left_out_of_a_draft_is_told_with_the_reason(tmp_path):

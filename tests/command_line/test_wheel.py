@@ -14,7 +14,7 @@ import pytest
 from tests.command_line.running import ROOT, as_a_user
 from tests.unit.adapters.files.layers import make_layer, saved
 
-SHIPPED = ("reference", "adapters", "tests/harness", "tests/parity", "tests/port")
+SHIPPED = ("reference", "adapters", "tests/harness", "tests/known_failures", "tests/parity", "tests/port")
 UNWANTED = shutil.ignore_patterns("__pycache__", "*.egg-info", "build", ".*")
 THEIRS = """
 from rnn_lockstep.adapters import Facts

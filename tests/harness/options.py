@@ -65,7 +65,8 @@ def add_options(parser: pytest.Parser) -> None:
     group.addoption(
         "--known-failures",
         metavar="FILE",
-        help="failures that are known (TOML): each must still fail, as its case shows; others like it pass",
+        help="failures that are known (TOML): each must still fail, as its case shows; others like it pass "
+        "(default: those that are kept in tests/known_failures; none for none)",
     )
     group.addoption(
         "--write-known-failures",

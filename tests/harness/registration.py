@@ -16,6 +16,7 @@ from rnn_lockstep.tests.harness.guarantees import MeasureGuarantees
 from rnn_lockstep.tests.harness.known_failures import excuse
 from rnn_lockstep.tests.harness.known_failures.draft import Draft
 from rnn_lockstep.tests.harness.known_failures.entries import InvalidKnownFailures, read_entries
+from rnn_lockstep.tests.harness.known_failures.kept import NONE, kept
 from rnn_lockstep.tests.harness.processes import Processes
 from rnn_lockstep.tests.harness.progress import Progress, shows_progress
 from rnn_lockstep.tests.harness.replay import TEST, Replay
@@ -98,17 +99,21 @@ def register_cases(config: pytest.Config) -> None:
 def register_known_failures(config: pytest.Config, session: Session) -> None:
     """Register what excuses known failures, `--known-failures`, and what drafts a file of them.
 
+    Without a file, those that are kept apply; their cases are run where the whole suite is.
     Raises pytest.UsageError for a file that cannot be read, or not be written.
     """
     folder, plugins = config.invocation_params.dir, config.pluginmanager
-    if path := config.getoption("--known-failures"):
-        config.option.known_failures = folder / path
+    path = config.getoption("--known-failures")
+    if path != NONE and (path or not config.getoption("--replay")):
+        if path:
+            config.option.known_failures = folder / path
         try:
-            entries = read_entries(folder / path)
+            entries = read_entries(folder / path) if path else kept(session.names)
         except InvalidKnownFailures as error:
             raise pytest.UsageError(str(error)) from None
         plugins.register(failing := excuse.ExcuseKnownFailures(entries, session), "lockstep-known-failures")
-        if failing.entries:
+        whole = any((folder / argument) in excuse.TEST.parents for argument in config.args)
+        if failing.entries and (path or whole):
             config.args.append(str(excuse.TEST))
             # pytest drops a file that lies in a folder it was given too, and looks in there by this.
             config.addinivalue_line("python_files", excuse.TEST.name)

@@ -31,16 +31,17 @@ class Session:
     """Hooks and the state they share. Raises UnknownBackend for a backend it cannot find."""
 
     def __init__(self, asked: Sequence[str], make: Callable[[str], Adapter] = load) -> None:
-        """Find the backends that are asked for, by default all that are installed.
+        """Find the backends that are asked for, or else those that are tested by default and installed.
 
         make: makes the adapter of a name, by default in this process.
         """
-        known = known_backends()
+        known = {name: entry for name, entry in known_backends().items() if entry.by_default}
         self.not_installed = [] if asked else [name for name in known if known[name].missing()]
         self.names = list(dict.fromkeys(asked)) or [name for name in known if name not in self.not_installed]
         self.make = make
         self.loaded: dict[str, Backend] = {}
         self.broken: dict[str, str] = {}  # the backends that cannot be made, and why
+        self.excused: frozenset[str] = frozenset()  # the backends of which failures are known
         self.not_run: Counter[str] = Counter()  # how many tests of each of them were skipped
         self.scores: dict[str, Scores] = {}
         self.facts: dict[str, str] = {}
@@ -54,10 +55,10 @@ class Session:
         ] = {}  # of backends, as `guarantees.content` makes them
         self.parallel = False
         for name in self.names:
-            base = name.partition("@")[0].partition(":")[0]
+            here = name.partition("@")[0]
             with suppress(NotMade):
                 find(name)
-                if base not in BUILT_IN:  # its cells are told by importing it
+                if not {here, here.partition(":")[0]} & BUILT_IN.keys():  # its cells are told by importing it
                     self.backend(name)
                     if len(self.loaded) > AT_ONCE:
                         self.rest()

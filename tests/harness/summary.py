@@ -121,11 +121,14 @@ def verdict_in_words(session: "Session") -> Iterator[str]:
     """The verdict in a line on the backends that are right, and one on each of the others."""
     right = []
     for name in (name for name in session.names if name in session.scores):
-        counts = session.scores[name].total.counts
+        counts, known = session.scores[name].total.counts, session.scores[name].total.known.total()
         tests = len({failure["test"] for failure in session.failures if failure["backend"] == name})
+        told = f"{name} {session.versions[name]}"
         what = session.broken.get(name) or (f"in {tests} tests" if tests else "")
-        if what or counts["mismatch"] + counts["drift"]:
-            yield f"{name} {session.versions[name]} is wrong{what and ', '}{what}"
+        if not what and (known or (counts["mismatch"] and name in session.excused)):
+            yield f"{told} is wrong as is known{f', in {known:,} cases,' * bool(known)} and in no other way"
+        elif what or counts["mismatch"] + counts["drift"]:
+            yield f"{told} is wrong{what and ', '}{what}"
         elif counts["match"]:
             right.append(name)
     if right:

@@ -1,48 +1,15 @@
-"""The options of a layer as the attributes of ONNX's RNN, GRU and LSTM nodes, and back."""
+"""The attributes of ONNX's RNN, GRU and LSTM nodes as the options of a layer."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from rnn_lockstep.adapters.backends.onnx_nodes import FUNCTIONS, OPERATORS, PARAMETERS
 from rnn_lockstep.adapters.models.files.onnx_constants import attributes_of
-from rnn_lockstep.adapters.models.recurrent_layer import RecurrentLayer
 
-
-@dataclass(frozen=True)
-class Operator:
-    """An operator of ONNX that is a cell.
-
-    activations: the option that each of its activations f, g and h is.  outputs: of all steps, then final
-    states.
-    """
-
-    cell: str
-    activations: tuple[str, ...]
-    outputs: tuple[str, ...]
-
-
-OPERATORS = {
-    "RNN": Operator("simple_rnn", ("activation",), ("Y", "Y_h")),
-    "GRU": Operator("gru", ("recurrent_activation", "activation"), ("Y", "Y_h")),
-    "LSTM": Operator("lstm", ("recurrent_activation", "activation", "activation"), ("Y", "Y_h", "Y_c")),
-}
-OF_CELL = {operator.cell: op_type for op_type, operator in OPERATORS.items()}
-# ONNX's activations with their alpha and beta, as far as they have any.
-FUNCTIONS: dict[str, tuple[str, tuple[float, ...]]] = {
-    "tanh": ("Tanh", ()),
-    "sigmoid": ("Sigmoid", ()),
-    "relu": ("Relu", ()),
-    "softsign": ("Softsign", ()),
-    "elu": ("Elu", (1.0,)),
-    "linear": ("Affine", (1.0, 0.0)),
-    "hard_sigmoid": ("HardSigmoid", (1 / 6, 0.5)),
-    "hard_sigmoid_keras2": ("HardSigmoid", (0.2, 0.5)),
-}
 # The parameters of each where the node has none: those of the last above, but an Affine has zeros, as in
 # ONNX Runtime. Names are read in any case.
 USUAL = {name.lower(): parameters for name, parameters in FUNCTIONS.values()} | {"affine": (0.0, 0.0)}
-PARAMETERS = ("activation_alpha", "activation_beta")
 # The type of each attribute that decides anything; of a list, that of each of its values.
 TYPES = {
     **dict.fromkeys(("direction", "activations"), bytes),
@@ -121,23 +88,3 @@ def _function(name: str, parameters: list[float]) -> str:
             return ours
     told = " and ".join(f"{k}={value:.6g}" for k, value in zip(("alpha", "beta"), parameters, strict=False))
     raise ValueError(f"it has {name} of {told}, which is no activation here")
-
-
-def attributes_for(layer: RecurrentLayer, op_type: str) -> dict[str, Any]:
-    """The attributes of each of a layer's nodes."""
-    single = "reverse" if layer.reverse else "forward"
-    attributes: dict[str, Any] = {
-        "hidden_size": layer.hidden_size,
-        "direction": single if layer.directions == 1 else "bidirectional",
-    }
-    if op_type == "GRU":
-        attributes["linear_before_reset"] = int(layer.reset_after)
-    operator = OPERATORS[op_type]
-    functions = [FUNCTIONS[getattr(layer, option)] for option in operator.activations] * layer.directions
-    usual = [FUNCTIONS[layer.record.options[option][0]] for option in operator.activations]
-    if functions != usual * layer.directions:
-        attributes["activations"] = [name for name, _ in functions]
-    for k, attribute in enumerate(PARAMETERS):
-        if values := [parameters[k] for _, parameters in functions if len(parameters) > k]:
-            attributes[attribute] = values
-    return attributes

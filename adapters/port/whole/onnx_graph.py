@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from rnn_lockstep.adapters.backends.onnx_nodes import OPERATORS
 from rnn_lockstep.adapters.models.files.onnx_constants import attributes_of
-from rnn_lockstep.adapters.models.files.onnx_options import OPERATORS
 
 # The attributes that name a dtype.
 DTYPES = ("to", "dtype", "output_dtype")

@@ -17,6 +17,7 @@ class ExcuseKnownFailures:
 
     def __init__(self, entries: Sequence[KnownFailure], session: Session) -> None:
         self.entries = [entry for entry in entries if entry.backend in session.names]
+        session.excused = frozenset(entry.backend for entry in self.entries)
         self.others = [entry for entry in entries if entry.backend not in session.names]
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:

@@ -114,6 +114,37 @@ def test_a_call_that_its_time_ends_is_no_failure_of_the_backend():
     assert found.cause.startswith("not diagnosed: 0.01 s were over before the backend had answered more: ")
 
 
+class Ignores:
+    """A backend that leaves out of a case what is named."""
+
+    facts = load("numpy").facts
+
+    def __init__(self, **left_out):
+        self.left_out = left_out
+
+    def run(self, case: Case):
+        inputs = np.nan_to_num(case.inputs, nan=9.0)  # a case cannot have NaN where it counts
+        return load("numpy").run(replace(case, inputs=inputs, **self.left_out))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("lengths", np.array([4, 2])), ("mask", np.array([[True] * 4, [False, True] * 2]))],
+)
+@pytest.mark.parametrize("empty", [False, True])
+def test_what_is_ignored_is_said(name, value, empty):
+    """Also where no number of the case but its biases would show it."""
+    case = replace(make_case(batch=2, time=4), **{name: value})
+    case = replace(case, W=0 * case.W, U=0 * case.U) if empty else case
+
+    def make():
+        return Ignores(**{name: None})
+
+    trace = make().run(case)
+    found = examine(make, make(), judge(make(), case, trace), trace)
+    assert found.cause.startswith(f"it ignores {name}: with and without, its answers are the same bits")
+
+
 def test_what_depends_on_the_initial_state_is_said():
     case = replace(make_case(), initial_state=np.full((2, 3), 0.5, np.float32))
     assert examined("initial_state_ignored", case).notes == ("wrong with an initial state only",)

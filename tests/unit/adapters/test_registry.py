@@ -8,6 +8,7 @@ import pytest
 from rnn_lockstep.adapters import Facts, NotInstalled, UnknownBackend, find, known_backends, load
 from rnn_lockstep.adapters.backends import registry
 from rnn_lockstep.adapters.backends.numpy_adapter import NumpyAdapter
+from rnn_lockstep.adapters.backends.registry import BUILT_IN
 
 
 class OfAThirdParty(NumpyAdapter):
@@ -44,6 +45,22 @@ def test_names_tags_and_classes():
     assert load(f"{__name__}:OfAThirdParty").facts.name == "theirs"
 
 
+def test_a_run_without_a_choice_tests_the_four_that_are_tested_by_default():
+    assert [name for name, known in BUILT_IN.items() if known.by_default] == [
+        "numpy",
+        "torch",
+        "keras",
+        "jax",
+    ]
+
+
+def test_a_name_with_a_tag_may_have_a_class_of_its_own():
+    target, arguments = find("torch:cells")
+    assert target.endswith(":TorchCells")
+    assert arguments == ("cells",)
+    assert find("jax:nojit") == (BUILT_IN["jax"].target, ("nojit",))
+
+
 def test_entry_points_are_known_by_name(monkeypatch):
     point = EntryPoint("theirs", f"{__name__}:OfAThirdParty", registry.ENTRY_POINTS)
     monkeypatch.setattr(registry, "entry_points", lambda group: [point] if group == point.group else [])
@@ -58,10 +75,11 @@ def test_entry_points_are_known_by_name(monkeypatch):
     [
         (
             "pytorch",
-            "jax, keras:eager, keras:jax, keras:torch, jax:nojit, or package.module:Class",
+            "jax:nojit, onnxruntime:constants, or package.module:Class",
         ),
         ("jax:fast", "backend jax has no tag 'fast'; it has: nojit"),
         ("numpy:x", "backend numpy has no tag 'x'; it has: none"),
+        ("torch:x", "backend torch has no tag 'x'; it has: cells, compile, export"),
         ("", "unknown backend ''; known: numpy"),
         ("no_such_module:Class", "backend no_such_module:Class: there is no module no_such_module"),
         (f"{__name__}:NoSuchClass", "has no class NoSuchClass"),

@@ -1,0 +1,150 @@
+"""ONNX's operators RNN, GRU and LSTM: a case as a model of one node, what it is fed, and what it answers."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from rnn_lockstep.adapters.backends.weight_layouts import pack
+from rnn_lockstep.reference import Case, Trace
+from rnn_lockstep.reference.oracle.validation import Array
+
+
+@dataclass(frozen=True)
+class Operator:
+    """An operator of ONNX that is a cell.
+
+    activations: the option that each of its activations f, g and h is.  outputs: of all steps, then final
+    states.
+    """
+
+    cell: str
+    activations: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+
+OPERATORS = {
+    "RNN": Operator("simple_rnn", ("activation",), ("Y", "Y_h")),
+    "GRU": Operator("gru", ("recurrent_activation", "activation"), ("Y", "Y_h")),
+    "LSTM": Operator("lstm", ("recurrent_activation", "activation", "activation"), ("Y", "Y_h", "Y_c")),
+}
+OF_CELL = {operator.cell: op_type for op_type, operator in OPERATORS.items()}
+# ONNX's activations with their alpha and beta, as far as they have any.
+FUNCTIONS: dict[str, tuple[str, tuple[float, ...]]] = {
+    "tanh": ("Tanh", ()),
+    "sigmoid": ("Sigmoid", ()),
+    "relu": ("Relu", ()),
+    "softsign": ("Softsign", ()),
+    "elu": ("Elu", (1.0,)),
+    "linear": ("Affine", (1.0, 0.0)),
+    "hard_sigmoid": ("HardSigmoid", (1 / 6, 0.5)),
+    "hard_sigmoid_keras2": ("HardSigmoid", (0.2, 0.5)),
+}
+PARAMETERS = ("activation_alpha", "activation_beta")
+# The inputs of a node, in order; an LSTM alone has the last.
+INPUTS = ("X", "W", "R", "B", "sequence_lens", "initial_h", "initial_c")
+VERSIONS = (22, 10)  # of the operators and of the file format, the oldest that have bfloat16
+
+
+def attributes_for(layer: Any, op_type: str) -> dict[str, Any]:
+    """The attributes of each of a layer's nodes. layer: a case, or a RecurrentLayer of a model."""
+    single = "reverse" if layer.reverse else "forward"
+    attributes: dict[str, Any] = {
+        "hidden_size": layer.hidden_size,
+        "direction": single if layer.directions == 1 else "bidirectional",
+    }
+    if op_type == "GRU":
+        attributes["linear_before_reset"] = int(layer.reset_after)
+    operator = OPERATORS[op_type]
+    functions = [FUNCTIONS[getattr(layer, option)] for option in operator.activations] * layer.directions
+    usual = [FUNCTIONS[layer.record.options[option][0]] for option in operator.activations]
+    if functions != usual * layer.directions:
+        attributes["activations"] = [name for name, _ in functions]
+    for k, attribute in enumerate(PARAMETERS):
+        if values := [parameters[k] for _, parameters in functions if len(parameters) > k]:
+            attributes[attribute] = values
+    return attributes
+
+
+class Form(NamedTuple):
+    """What a model depends on: all of a case but its arrays.
+
+    attributes: as pairs, with tuples for lists.  given: the names of the inputs that it has.
+    """
+
+    op_type: str
+    dtype: str
+    attributes: tuple[tuple[str, Any], ...]
+    given: tuple[str, ...]
+
+
+def form_of(case: Case) -> Form:
+    """The form of a case's model."""
+    op_type = OF_CELL[case.cell]
+    attributes = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in attributes_for(case, op_type).items()
+    }
+    return Form(op_type, case.dtype.name, tuple(attributes.items()), tuple(feeds(case)))
+
+
+def feeds(case: Case) -> dict[str, Array]:
+    """The inputs of a case's node by name, without those that it leaves out."""
+    packed = [pack(direction.weights, case.cell, "onnx") for direction in case.passes[0]]
+    found = {
+        "X": case.inputs.swapaxes(0, 1),
+        "W": np.stack([w.W for w in packed]),
+        "R": np.stack([w.U for w in packed]),
+    }
+    if packed[0].b is not None:
+        found["B"] = np.stack([np.concatenate([w.b, w.recurrent_b]) for w in packed])
+    if case.lengths is not None:
+        found["sequence_lens"] = case.lengths.astype(np.int32)
+    if case.initial_state is not None:
+        found |= zip(("initial_h", "initial_c"), map(case.by_cell, case.start), strict=False)
+    return {name: np.ascontiguousarray(array) for name, array in found.items()}
+
+
+def model_of(form: Form, constants: Mapping[str, Array] = MappingProxyType({})) -> Any:
+    """Make the model, an onnx.ModelProto: one node, whose inputs and outputs are the model's.
+
+    constants: those of the inputs that are stored in the model instead.
+    """
+    from onnx import TensorProto, helper, numpy_helper
+
+    kind = helper.np_dtype_to_tensor_dtype(dtype_of(form))
+    outputs = OPERATORS[form.op_type].outputs
+    last = max(INPUTS.index(name) for name in form.given)
+    inputs = [name if name in form.given else "" for name in INPUTS[: last + 1]]
+    node = helper.make_node(form.op_type, inputs, outputs, **dict(form.attributes))
+    kinds = {name: TensorProto.INT32 if name == "sequence_lens" else kind for name in (*form.given, *outputs)}
+    values = {name: helper.make_tensor_value_info(name, kind, None) for name, kind in kinds.items()}
+    graph = helper.make_graph(
+        [node],
+        form.op_type,
+        [values[n] for n in form.given if n not in constants],
+        [values[n] for n in outputs],
+        [numpy_helper.from_array(array, name) for name, array in constants.items()],
+    )
+    opset, version = VERSIONS
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=version)
+
+
+def dtype_of(form: Form) -> np.dtype[Any]:
+    """The dtype of a form's numbers."""
+    import ml_dtypes
+
+    return np.dtype(ml_dtypes.bfloat16 if form.dtype == "bfloat16" else form.dtype)
+
+
+def trace_of(case: Case, outputs: Array, *states: Array) -> Trace:
+    """The node's outputs (time, directions, batch, H) and states (directions, batch, H) as a trace.
+
+    Without return_sequences the outputs are those of the last step, which are the final states Y_h.
+    """
+    outputs = outputs.transpose(2, 0, 1, 3) if case.return_sequences else states[0].swapaxes(0, 1)
+    by_row = outputs.reshape(*outputs.shape[: 2 if case.return_sequences else 1], case.features)
+    shapes = zip(states, case.state_shapes, strict=True)
+    return Trace(by_row, *(state.reshape(shape) for state, shape in shapes))
