@@ -32,6 +32,7 @@ Plain = declaring()
 OnlyLSTM = declaring(cells=("lstm",), biases=(2,))
 OnlyFloat32 = declaring(**EVERYTHING | {"dtypes": ("float32",)})
 OnlyHalf = declaring(**EVERYTHING | {"dtypes": ("bfloat16",)})
+OnlyConcat = declaring(merge_modes=("concat",))
 TwoBiases = declaring(**EVERYTHING | {"biases": (2,)})
 NoGradients = declaring(**EVERYTHING | {"gradients": False})
 OnlyMasks = declaring(masks=True)
@@ -44,13 +45,12 @@ EXACT_GRADIENTS = (
     "test_training",
 )
 GRADIENTS = (*EXACT_GRADIENTS, "test_gradients_in_float32", "test_gradients_of_stacks")
-STACKS = (
-    *("test_layers_and_directions", "test_empty_and_single_stacks", "test_stack_is_its_cells"),
-    "test_drift_of_what_is_not_shown",
-)
+STACKS = ("test_layers_and_directions", "test_empty_and_single_stacks", "test_stack_is_its_cells")
+CARRIED = "test_drift_of_what_is_not_shown"
 LENGTHS = ("test_padded_batch", "test_padding_does_not_matter")
 REVERSE = ("test_reverse", "test_reverse_is_the_flipped_sequence_flipped_back")
 SEVERAL = "stacks, bidirectional layers or last outputs"
+HIDDEN = "stacks, summed directions or last outputs"
 DRIFT = {
     f"{test}[{dtype}]": dtype
     for test, dtype in (
@@ -62,6 +62,7 @@ HALF_DRIFT = {test: dtype for test, dtype in DRIFT.items() if dtype != "float32"
 PLAIN = {
     **HALF_DRIFT,
     **dict.fromkeys(STACKS, SEVERAL),
+    CARRIED: HIDDEN,
     "test_last_output": "last outputs",
     **dict.fromkeys(GRADIENTS, "gradients"),
     **dict.fromkeys(LENGTHS, "lengths"),
@@ -81,13 +82,15 @@ SKIPPED = {  # by backend: its tests that are skipped, and what they need that i
         **{test: dtype for test, dtype in DRIFT.items() if dtype != "bfloat16"},
         **dict.fromkeys((*STACKS, "test_last_output", "test_gradients_of_stacks"), "float32 or float64"),
         **dict.fromkeys((*EXACT_GRADIENTS, NOTEBOOK[1]), "float64"),
-        **dict.fromkeys(("test_gradients_in_float32", STACKS[-1], NOTEBOOK[0]), "float32"),
+        **dict.fromkeys(("test_gradients_in_float32", CARRIED, NOTEBOOK[0]), "float32"),
     },
+    "OnlyConcat": {test: need for test, need in PLAIN.items() if need != SEVERAL}
+    | {"test_stack_is_its_cells": "reverse"},
     "TwoBiases": dict.fromkeys(NOTEBOOK, "layers with one bias"),
     "NoGradients": dict.fromkeys(GRADIENTS, "gradients"),
     "OnlyMasks": {test: need for test, need in PLAIN.items() if need != "masks"},
     "TwoLayers": {
-        **{test: need for test, need in PLAIN.items() if need not in ("gradients", SEVERAL)},
+        **{test: need for test, need in PLAIN.items() if need not in ("gradients", SEVERAL, HIDDEN)},
         "test_stack_is_its_cells": "reverse",
         **dict.fromkeys(NOTEBOOK, "simple_rnn"),
     },

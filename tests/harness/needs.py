@@ -31,10 +31,12 @@ DECLARED: Mapping[str, Callable[[Facts], bool]] = {
     "reverse": lambda facts: facts.reverse,
     "stacks": lambda facts: facts.layers > 1,
     "bidirectional layers": lambda facts: bool(facts.merge_modes),
+    "summed directions": lambda facts: "sum" in facts.merge_modes,
     "last outputs": lambda facts: facts.last_output,
     "gradients": lambda facts: facts.gradients,
 }
 SEVERAL = "stacks, bidirectional layers or last outputs"
+HIDDEN = "stacks, summed directions or last outputs"  # of which not all states are shown
 EXACT = "float32 or float64"  # an error that is carried along says too little in a half type
 
 

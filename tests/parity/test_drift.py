@@ -6,7 +6,7 @@ from hypothesis import settings
 from rnn_lockstep.reference.check.drift import DTYPES
 from rnn_lockstep.tests.harness.backend import Backend
 from rnn_lockstep.tests.harness.drawing.drift_cases import WIDE, carried_cases, drift_cases
-from rnn_lockstep.tests.harness.needs import SEVERAL, needs
+from rnn_lockstep.tests.harness.needs import HIDDEN, needs
 
 EXAMPLES = 10  # of a run's number of examples, for one case
 
@@ -27,7 +27,7 @@ def test_drift_of_wide_layers(backend: Backend, cell: str, dtype: str) -> None:
     backend.check_drift(drift_cases(cell, dtype, backend.adapter.facts, count, WIDE))
 
 
-@needs("float32", SEVERAL)
+@needs("float32", HIDDEN)
 def test_drift_of_what_is_not_shown(backend: Backend, cell: str) -> None:
     """In stacks and merged directions the bound grows from step to step, and what rounding does hardly."""
     count = max(1, settings().max_examples // (2 * EXAMPLES))
