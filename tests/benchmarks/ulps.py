@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from itertools import product
 from typing import Any, NamedTuple
 
+import ml_dtypes  # noqa: F401  with it NumPy knows bfloat16
 import numpy as np
 from flint import arb, ctx
 
