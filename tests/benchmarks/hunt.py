@@ -41,18 +41,17 @@ def drawn_case(facts: Facts, seed: int, number: int) -> Case:
         return values[rng.integers(len(values))]
 
     rng = np.random.default_rng((seed, number // IN_A_ROW if facts.compiles else number))
-    shapes, dtype = one(tuple(SHAPES)), one(facts.dtypes)
+    shapes = one(tuple(SHAPES))
     to_choose_from = choices(
         one(facts.cells),
         shapes,
-        dtypes=(dtype,),
+        dtypes=(one(facts.dtypes),),
         variants=one(("usual", "all") if shapes in LARGE else ("usual", "all", "stacked")),
         backwards=one((True, False)),
         facts=facts,
         **one(PADDINGS),
     )
     arguments = {name: one(values) for name, values in to_choose_from.items()}
-    arguments["variant"] = {**arguments["variant"], "dtype": dtype}
     rng = np.random.default_rng((seed, number, 1))  # from here on all cases in a row differ
     arguments |= {name: one(to_choose_from[name]) for name in ("regime", "layout")}
     source = one((rng.bytes(GRID_VALUES), int(rng.integers(2**32))))

@@ -76,7 +76,8 @@ def test_trends_tell_right_from_wrong(content):
     trends = {backend["name"]: backend["trends"] for backend in content["backends"]}
     assert trends.pop(CRASHES) == []
     for name, by_dtype in trends.items():
-        assert {trend["dtype"] for trend in by_dtype} > {"float32", "float64"}
+        dtypes = {trend["dtype"] for trend in by_dtype}
+        assert dtypes > {"float32", "float64"} or (dtypes and name == WRONG)  # which ends at its first cases
         points = [point for trend in by_dtype for point in trend["time"] + trend["hidden_size"]]
         assert all(point["cases"] > 0 for point in points)
         assert (max(float(point["worst_over_bound"]) for point in points) > 1) == (name == WRONG)

@@ -52,6 +52,7 @@ def main() -> None:
 if __name__ == "__main__":
     try:
         main()
-    except Exception as error:  # orbax raises any; the process that reads this knows what to do
-        print(f"it is no checkpoint that orbax reads: {' '.join(str(error).split())}", file=sys.stderr)
+    except BaseException as error:  # orbax raises any; the process that reads this knows what to do
+        # On a line of its own, as orbax's threads may be in the middle of one.
+        print(f"\nit is no checkpoint that orbax reads: {' '.join(str(error).split())}", file=sys.stderr)
         sys.exit(1)
