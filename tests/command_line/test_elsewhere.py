@@ -88,10 +88,9 @@ def test_tests_of_a_backend_elsewhere_stay_together_in_parallel(folder):
     names = [f"numpy@{OLD}", "numpy"]
     done = run(folder, *STEPS, *(f"--backend={name}" for name in names), "-n", "2", "-v")
     assert done.returncode == 0, done.stdout
-    for name in names:
-        workers = re.findall(rf"\[(gw\d)\].*\[{re.escape(name)}-", done.stdout)
-        assert len(workers) > 3
-        assert len(set(workers)) == 1
+    workers = [re.findall(rf"\[(gw\d)\].*\[{re.escape(name)}-", done.stdout) for name in names]
+    assert all(len(each) > 3 for each in workers)
+    assert len(set(workers[0])) == 1  # NumPy's own are quick anywhere, and go to whichever process is free
 
 
 @pytest.mark.parametrize(
