@@ -1,7 +1,7 @@
 """The backends by name: the known ones, their needs, and the making of one."""
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import entry_points
 from importlib.util import find_spec
@@ -30,48 +30,44 @@ class NotInstalled(NotMade):
 class KnownBackend:
     """A backend that can be selected by name.
 
-    target: package.module:Class, called with no argument, or with the tag for name:tag.
-    needs: the modules that must be installed.  tags: its other configurations, with what each needs.
+    target: package.module:Class, called with no argument, or with the tag of a name:tag.
+    needs: the modules that must be installed.
     by_default: where no backend is asked for, it is tested if it is installed; others only if asked for.
     """
 
     target: str
     needs: tuple[str, ...] = ()
-    tags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     by_default: bool = True
 
-    def missing(self, tag: str = "") -> tuple[str, ...]:
-        """The modules that it needs, with this tag, and that are not installed. Imports nothing."""
-        needs = self.tags.get(tag, self.needs)
-        return tuple(module for module in needs if find_spec(module) is None)
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """The modules that it needs and that are not installed. Imports nothing."""
+        return tuple(module for module in self.needs if find_spec(module) is None)
 
 
-HERE = "rnn_lockstep.adapters.backends"
+def row(module: str, adapter: str, *needs: str, by_default: bool = False) -> KnownBackend:
+    """Make a row of the table below. module: one beside this file.  adapter: its class."""
+    return KnownBackend(f"rnn_lockstep.adapters.backends.{module}:{adapter}", needs, by_default)
+
+
 BUILT_IN = {
-    "numpy": KnownBackend(f"{HERE}.numpy_adapter:NumpyAdapter"),
-    "torch": KnownBackend(f"{HERE}.torch_adapter:TorchAdapter", needs=("torch",)),
-    "keras": KnownBackend(
-        f"{HERE}.keras_adapter:KerasAdapter",
-        needs=("keras", "tensorflow"),
-        tags={"eager": ("keras", "tensorflow"), "jax": ("keras", "jax"), "torch": ("keras", "torch")},
-    ),
-    "jax": KnownBackend(f"{HERE}.jax_adapter:JaxAdapter", needs=("jax",), tags={"nojit": ("jax",)}),
-    # Names with a tag that have a class of their own.
-    "torch:cells": KnownBackend(f"{HERE}.torch_cells:TorchCells", needs=("torch",), by_default=False),
-    "torch:compile": KnownBackend(f"{HERE}.torch_cells:TorchCells", needs=("torch",), by_default=False),
-    "torch:export": KnownBackend(f"{HERE}.torch_export:TorchExport", needs=("torch",), by_default=False),
-    "flax:nnx": KnownBackend(f"{HERE}.flax_adapter:FlaxAdapter", needs=("flax", "jax"), by_default=False),
-    "flax:linen": KnownBackend(f"{HERE}.flax_adapter:FlaxAdapter", needs=("flax", "jax"), by_default=False),
-    "equinox": KnownBackend(
-        f"{HERE}.equinox_adapter:EquinoxAdapter", needs=("equinox", "jax"), by_default=False
-    ),
-    "onnxruntime": KnownBackend(
-        f"{HERE}.onnxruntime_adapter:OnnxRuntime",
-        needs=("onnx", "onnxruntime"),
-        tags={"constants": ("onnx", "onnxruntime")},
-        by_default=False,
-    ),
-    "onnx": KnownBackend(f"{HERE}.onnx_adapter:OnnxReference", needs=("onnx",), by_default=False),
+    "numpy": row("numpy_adapter", "NumpyAdapter", by_default=True),
+    "torch": row("torch_adapter", "TorchAdapter", "torch", by_default=True),
+    "torch:cells": row("torch_cells", "TorchCells", "torch"),
+    "torch:compile": row("torch_cells", "TorchCells", "torch"),
+    "torch:export": row("torch_export", "TorchExport", "torch"),
+    "keras": row("keras_adapter", "KerasAdapter", "keras", "tensorflow", by_default=True),
+    "keras:eager": row("keras_adapter", "KerasAdapter", "keras", "tensorflow"),
+    "keras:jax": row("keras_adapter", "KerasAdapter", "keras", "jax"),
+    "keras:torch": row("keras_adapter", "KerasAdapter", "keras", "torch"),
+    "jax": row("jax_adapter", "JaxAdapter", "jax", by_default=True),
+    "jax:nojit": row("jax_adapter", "JaxAdapter", "jax"),
+    "flax:nnx": row("flax_adapter", "FlaxAdapter", "flax", "jax"),
+    "flax:linen": row("flax_adapter", "FlaxAdapter", "flax", "jax"),
+    "equinox": row("equinox_adapter", "EquinoxAdapter", "equinox", "jax"),
+    "onnx": row("onnx_adapter", "OnnxReference", "onnx"),
+    "onnxruntime": row("onnxruntime_adapter", "OnnxRuntime", "onnx", "onnxruntime"),
+    "onnxruntime:constants": row("onnxruntime_adapter", "OnnxRuntime", "onnx", "onnxruntime"),
 }
 
 
@@ -91,24 +87,21 @@ def find(name: str) -> tuple[str, tuple[str, ...]]:
     known = known_backends()
     name, elsewhere, _ = name.partition("@")
     base, _, rest = name.partition(":")
-    tagged = [f"{base}:{tag}" for base, entry in known.items() for tag in entry.tags]
-    names = [*known, *tagged]
-    if name not in names:
-        tags = [other.partition(":")[2] for other in names if other.startswith(f"{base}:")]
+    if name not in known:
+        tags = [other.partition(":")[2] for other in known if other.startswith(f"{base}:")]
         if rest and (base in known or tags):
             raise UnknownBackend(f"backend {base} has no tag {rest!r}; it has: {_listed(tags)}")
         if rest:
             return name, ()
-        raise UnknownBackend(f"unknown backend {name!r}; known: {_listed(names)}, or package.module:Class")
-    entry = known.get(name) or known[base]
-    if (missing := entry.missing(rest)) and not elsewhere:
+        raise UnknownBackend(f"unknown backend {name!r}; known: {_listed(known)}, or package.module:Class")
+    if (missing := known[name].missing) and not elsewhere:
         bases = {other.partition(":")[0] for other in BUILT_IN}
         extras = [module for module in missing if module in bases] or [base]
         raise NotInstalled(
             f"backend {name} needs {' and '.join(missing)}, which is not installed: "
             f"pip install 'rnn-lockstep[{','.join(extras)}]'"
         )
-    return entry.target, (rest,) if rest else ()
+    return known[name].target, (rest,) if rest else ()
 
 
 def load(name: str) -> Adapter:

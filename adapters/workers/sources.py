@@ -31,7 +31,5 @@ def sources() -> dict[str, str]:
 
 def needs(backend: str) -> list[str]:
     """The packages that must be installed where a backend runs. backend: its name, without a place."""
-    base, _, tag = backend.partition(":")
-    everyone = known_backends()
-    known = everyone.get(backend) or everyone.get(base)
-    return [*PACKAGES, *(known.tags.get(tag, known.needs) if known else ())]
+    known = known_backends().get(backend)
+    return [*PACKAGES, *(known.needs if known else ())]

@@ -110,7 +110,7 @@ def options() -> argparse.Namespace:
     if min(given.seed, given.first) < 0 or given.cases < 1:
         parser.error("--cases needs at least 1, --seed and --first at least 0")
     given.backend = given.backend or [
-        name for name, known in known_backends().items() if known.by_default and not known.missing()
+        name for name, known in known_backends().items() if known.by_default and not known.missing
     ]
     return given
 

@@ -36,7 +36,7 @@ class Session:
         make: makes the adapter of a name, by default in this process.
         """
         known = {name: entry for name, entry in known_backends().items() if entry.by_default}
-        self.not_installed = [] if asked else [name for name in known if known[name].missing()]
+        self.not_installed = [] if asked else [name for name in known if known[name].missing]
         self.names = list(dict.fromkeys(asked)) or [name for name in known if name not in self.not_installed]
         self.make = make
         self.loaded: dict[str, Backend] = {}
@@ -58,7 +58,7 @@ class Session:
             here = name.partition("@")[0]
             with suppress(NotMade):
                 find(name)
-                if not {here, here.partition(":")[0]} & BUILT_IN.keys():  # its cells are told by importing it
+                if here not in BUILT_IN:  # its cells are told by importing it
                     self.backend(name)
                     if len(self.loaded) > AT_ONCE:
                         self.rest()

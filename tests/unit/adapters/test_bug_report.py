@@ -196,7 +196,7 @@ def exits(tmp_path: Path, texts: list[str], then: str = "") -> list[tuple[Any, s
 
 def need(framework: str) -> None:
     """Skip the test where a framework is not installed."""
-    if known_backends()[framework].missing():
+    if known_backends()[framework].missing:
         pytest.skip(f"{framework} is not installed")
 
 
