@@ -3,8 +3,8 @@
 from functools import lru_cache
 from typing import Any
 
-from rnn_lockstep.adapters.backends.contract import EVERYTHING, Facts, Refused
-from rnn_lockstep.adapters.backends.onnx_nodes import OF_CELL, Form, feeds, form_of, model_of, trace_of
+from rnn_lockstep.adapters.backends.contract import Facts, Refused
+from rnn_lockstep.adapters.backends.onnx_nodes import IN_ONNX, Form, feeds, form_of, model_of, trace_of
 from rnn_lockstep.reference import Case, Trace
 from rnn_lockstep.reference.bound.arithmetic import DTYPES
 
@@ -28,13 +28,7 @@ class OnnxReference:
             "onnx",
             version=onnx.__version__,
             dtypes=DTYPES,
-            cells=tuple(OF_CELL),
-            biases=(0, 1, 2),
-            lengths=True,
-            reverse=True,
-            merge_modes=("concat",),
-            last_output=True,
-            activations=EVERYTHING["activations"],
+            **IN_ONNX,
             **ERRORS,
         )
         self.cache = lru_cache(maxsize=256)(self._build)

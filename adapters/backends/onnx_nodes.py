@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from rnn_lockstep.adapters.backends.contract import EVERYTHING
 from rnn_lockstep.adapters.backends.weight_layouts import pack
 from rnn_lockstep.reference import Case, Trace
 from rnn_lockstep.reference.oracle.validation import Array
@@ -41,6 +42,16 @@ FUNCTIONS: dict[str, tuple[str, tuple[float, ...]]] = {
     "linear": ("Affine", (1.0, 0.0)),
     "hard_sigmoid": ("HardSigmoid", (1 / 6, 0.5)),
     "hard_sigmoid_keras2": ("HardSigmoid", (0.2, 0.5)),
+}
+# What the operators can express, by the names in `Facts`.
+IN_ONNX: dict[str, Any] = {
+    "cells": tuple(OF_CELL),
+    "biases": (0, 1, 2),
+    "lengths": True,
+    "reverse": True,
+    "merge_modes": ("concat",),
+    "last_output": True,
+    "activations": EVERYTHING["activations"],
 }
 PARAMETERS = ("activation_alpha", "activation_beta")
 # The inputs of a node, in order; an LSTM alone has the last.

@@ -5,8 +5,8 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
-from rnn_lockstep.adapters.backends.contract import EVERYTHING, SOFTSIGN, Facts, Refused
-from rnn_lockstep.adapters.backends.onnx_nodes import OF_CELL, Form, feeds, form_of, model_of, trace_of
+from rnn_lockstep.adapters.backends.contract import SOFTSIGN, Facts, Refused
+from rnn_lockstep.adapters.backends.onnx_nodes import IN_ONNX, Form, feeds, form_of, model_of, trace_of
 from rnn_lockstep.adapters.backends.runtimes import ONNX_RUNTIME
 from rnn_lockstep.reference import Case, FunctionError, Trace
 from rnn_lockstep.reference.oracle.validation import Array
@@ -40,13 +40,7 @@ class OnnxRuntime:
             f"onnxruntime:{tag}" if tag else "onnxruntime",
             version=onnxruntime.__version__,
             dtypes=("float32", "float16"),  # of float64 it says "does not support double yet"
-            cells=tuple(OF_CELL),
-            biases=(0, 1, 2),
-            lengths=True,
-            reverse=True,
-            merge_modes=("concat",),
-            last_output=True,
-            activations=EVERYTHING["activations"],
+            **IN_ONNX,
             **ERRORS,
         )
         self.cache = lru_cache(maxsize=256)(self._build)
