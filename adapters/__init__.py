@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from rnn_lockstep.adapters.backends.compare import compare
 from rnn_lockstep.adapters.backends.contract import Adapter, Facts, Refused
 from rnn_lockstep.adapters.backends.registry import NotInstalled, UnknownBackend, find, known_backends, load
-from rnn_lockstep.adapters.backends.runtimes import ONNX_RUNTIME
+from rnn_lockstep.adapters.frameworks.runtimes import ONNX_RUNTIME
 from rnn_lockstep.reference import Case, Cotangents, FunctionError, Trace
 
 if TYPE_CHECKING:

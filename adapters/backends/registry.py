@@ -46,8 +46,8 @@ class KnownBackend:
 
 
 def row(module: str, adapter: str, *needs: str, by_default: bool = False) -> KnownBackend:
-    """Make a row of the table below. module: one beside this file.  adapter: its class."""
-    return KnownBackend(f"rnn_lockstep.adapters.backends.{module}:{adapter}", needs, by_default)
+    """Make a row of the table below. module: of adapters/frameworks.  adapter: its class."""
+    return KnownBackend(f"rnn_lockstep.adapters.frameworks.{module}:{adapter}", needs, by_default)
 
 
 BUILT_IN = {

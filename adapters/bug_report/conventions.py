@@ -3,8 +3,8 @@
 from itertools import chain
 from typing import NamedTuple
 
-from rnn_lockstep.adapters.backends.keras_adapter import variables_of
-from rnn_lockstep.adapters.backends.weight_layouts import pack
+from rnn_lockstep.adapters.frameworks.keras_adapter import variables_of
+from rnn_lockstep.adapters.frameworks.weight_layouts import pack
 from rnn_lockstep.reference import Case, Weights
 from rnn_lockstep.reference.oracle.validation import Array
 

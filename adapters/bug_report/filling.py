@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from rnn_lockstep.adapters.backends.weight_layouts import LAYOUTS
 from rnn_lockstep.adapters.bug_report.conventions import FRAMEWORKS, arrays_of, stored
 from rnn_lockstep.adapters.bug_report.source import UNPACK, literal, numpy_dtype, packed, with_strides
+from rnn_lockstep.adapters.frameworks.weight_layouts import LAYOUTS
 from rnn_lockstep.reference import Case, Cotangents
 from rnn_lockstep.reference.oracle.cells import GATES
 from rnn_lockstep.reference.oracle.gradients import given_or_zeros

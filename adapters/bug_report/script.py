@@ -6,11 +6,11 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from rnn_lockstep.adapters.backends import torch_adapter
 from rnn_lockstep.adapters.bug_report.conventions import FRAMEWORKS, NoScript, runs_whole
 from rnn_lockstep.adapters.bug_report.filling import FUNCTIONS, filling
 from rnn_lockstep.adapters.bug_report.source import wrapped
 from rnn_lockstep.adapters.bug_report.target import Target, target_of
+from rnn_lockstep.adapters.frameworks import torch_adapter
 from rnn_lockstep.reference import Case, Cotangents, Verdict
 
 LINES = 59  # at most

@@ -12,6 +12,7 @@ NEEDED = (
     "adapters/__init__.py",
     "adapters/one_line.py",
     "adapters/backends/*.py",
+    "adapters/frameworks/*.py",
     "adapters/workers/*.py",
 )
 PACKAGES = ("numpy", "scipy", "ml_dtypes")

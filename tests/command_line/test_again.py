@@ -16,7 +16,7 @@ from tests.command_line.running import ROOT, as_a_user
 THEIRS = """
 from dataclasses import replace
 from rnn_lockstep.adapters import Facts
-from rnn_lockstep.adapters.backends.numpy_adapter import NumpyAdapter
+from rnn_lockstep.adapters.frameworks.numpy_adapter import NumpyAdapter
 
 class Transposed(NumpyAdapter):
     facts = Facts("transposed")

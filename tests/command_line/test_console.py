@@ -14,7 +14,7 @@ from tests.unit.adapters.files.layers import make_layer, saved
 THEIRS = """
 from dataclasses import replace
 from rnn_lockstep.adapters import Facts
-from rnn_lockstep.adapters.backends.numpy_adapter import NumpyAdapter
+from rnn_lockstep.adapters.frameworks.numpy_adapter import NumpyAdapter
 import adapters, reference, tests
 
 class Right(NumpyAdapter):

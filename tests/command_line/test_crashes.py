@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from rnn_lockstep.adapters import Facts
-from rnn_lockstep.adapters.backends.numpy_adapter import NumpyAdapter
+from rnn_lockstep.adapters.frameworks.numpy_adapter import NumpyAdapter
 
 class Base(BaseException):
     pass

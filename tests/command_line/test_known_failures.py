@@ -34,7 +34,7 @@ condition = {{ cell = "simple_rnn", dtype = ["float32", "float64"], hidden_size 
 
 
 RAISING = """
-from rnn_lockstep.adapters.backends.numpy_adapter import NumpyAdapter
+from rnn_lockstep.adapters.frameworks.numpy_adapter import NumpyAdapter
 
 class Raising(NumpyAdapter):
     def run(self, case):

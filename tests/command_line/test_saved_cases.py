@@ -17,7 +17,7 @@ BACKENDS = """
 from dataclasses import replace
 from rnn_lockstep.adapters import Facts, Refused
 from rnn_lockstep.adapters.backends.contract import EVERYTHING
-from rnn_lockstep.adapters.backends.numpy_adapter import NumpyAdapter
+from rnn_lockstep.adapters.frameworks.numpy_adapter import NumpyAdapter
 
 class Transposed(NumpyAdapter):
     facts = Facts("transposed")

@@ -14,7 +14,7 @@ import numpy as np
 from dataclasses import replace
 from itertools import count
 from rnn_lockstep.adapters import Facts, Refused
-from rnn_lockstep.adapters.backends.numpy_adapter import NumpyAdapter
+from rnn_lockstep.adapters.frameworks.numpy_adapter import NumpyAdapter
 
 class Transposed(NumpyAdapter):
     facts = Facts("transposed")

@@ -14,7 +14,7 @@ from tests.command_line.running import run_pytest
 THEIRS = """
 from rnn_lockstep.adapters import Facts
 from rnn_lockstep.adapters.backends.contract import EVERYTHING
-from rnn_lockstep.adapters.backends.numpy_adapter import NumpyAdapter
+from rnn_lockstep.adapters.frameworks.numpy_adapter import NumpyAdapter
 
 class Strict(NumpyAdapter):
     def run(self, case):

@@ -18,7 +18,7 @@ SHIPPED = ("reference", "adapters", "tests/harness", "tests/known_failures", "te
 UNWANTED = shutil.ignore_patterns("__pycache__", "*.egg-info", "build", ".*")
 THEIRS = """
 from rnn_lockstep.adapters import Facts
-from rnn_lockstep.adapters.backends.numpy_adapter import NumpyAdapter
+from rnn_lockstep.adapters.frameworks.numpy_adapter import NumpyAdapter
 from adapters import OURS
 
 class Backend(NumpyAdapter):

@@ -8,7 +8,7 @@ import numpy as np
 
 from rnn_lockstep.adapters import Case, Facts, Trace
 from rnn_lockstep.adapters.backends.contract import EVERYTHING
-from rnn_lockstep.adapters.backends.numpy_adapter import NumpyAdapter
+from rnn_lockstep.adapters.frameworks.numpy_adapter import NumpyAdapter
 from rnn_lockstep.reference.oracle.activations import ACTIVATIONS
 from rnn_lockstep.reference.oracle.engine import Engine, as_arrays
 from rnn_lockstep.reference.oracle.gradients import zero_on_padding

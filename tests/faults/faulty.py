@@ -8,7 +8,7 @@ import numpy as np
 
 from rnn_lockstep.adapters import Case, Cotangents, Facts, Refused, Trace
 from rnn_lockstep.adapters.backends.contract import CELLS, EVERYTHING
-from rnn_lockstep.adapters.backends.numpy_adapter import NumpyAdapter
+from rnn_lockstep.adapters.frameworks.numpy_adapter import NumpyAdapter
 from rnn_lockstep.reference.bound.arithmetic import DTYPES
 from rnn_lockstep.reference.diagnosis.mistakes.gradients import GradientMistake
 from rnn_lockstep.reference.diagnosis.mistakes.mistake import Mistake

@@ -17,11 +17,12 @@ MAY_IMPORT = {
     "reference.check": ("reference.bound", "reference.oracle"),
     "reference.diagnosis": ("reference.bound", "reference.oracle", "reference.check"),
     "adapters.backends": ("reference",),
+    "adapters.frameworks": ("reference", "adapters.backends"),
     "adapters.workers": ("reference", "adapters.backends"),
-    "adapters.models": ("reference", "adapters.backends", "adapters.saved_cases"),
+    "adapters.models": ("reference", "adapters.backends", "adapters.frameworks", "adapters.saved_cases"),
     "adapters.saved_cases": ("reference", "adapters.backends"),
-    "adapters.bug_report": ("reference", "adapters.backends"),
-    "adapters.port": ("reference", "adapters.backends", "adapters.models"),
+    "adapters.bug_report": ("reference", "adapters.backends", "adapters.frameworks"),
+    "adapters.port": ("reference", "adapters.backends", "adapters.frameworks", "adapters.models"),
 }
 # Small tools that every folder of adapters may use.
 TOOLS = ("adapters.safe_files", "adapters.one_line")

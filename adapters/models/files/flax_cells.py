@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from rnn_lockstep.adapters.backends.weight_layouts import LAYOUTS, pack, unpack
+from rnn_lockstep.adapters.frameworks.weight_layouts import LAYOUTS, pack, unpack
 from rnn_lockstep.adapters.models.files.cell import Cell
 from rnn_lockstep.adapters.models.files.tree import Leaf, Tree
 from rnn_lockstep.reference import Weights

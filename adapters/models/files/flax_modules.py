@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from rnn_lockstep.adapters.backends import jax_adapter
+from rnn_lockstep.adapters.frameworks import jax_adapter
 from rnn_lockstep.adapters.models.recurrent_layer import RecurrentLayer
 from rnn_lockstep.reference.oracle.validation import Array
 

@@ -10,7 +10,7 @@ tell that it is an LSTM or an RNN.
 
 import numpy as np
 
-from rnn_lockstep.adapters.backends.weight_layouts import unpack
+from rnn_lockstep.adapters.frameworks.weight_layouts import unpack
 from rnn_lockstep.adapters.models.files.cell import Cell
 from rnn_lockstep.adapters.models.files.tree import Leaf, Tree
 from rnn_lockstep.adapters.models.recurrent_layer import with_forget_bias

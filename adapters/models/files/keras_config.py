@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from rnn_lockstep.adapters.backends.weight_layouts import unpack
+from rnn_lockstep.adapters.frameworks.weight_layouts import unpack
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer, UnreadLayer
 from rnn_lockstep.adapters.one_line import in_one_line
 from rnn_lockstep.reference.oracle.cells import CELLS, GATES, Weights

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from rnn_lockstep.adapters.backends.weight_layouts import pack
+from rnn_lockstep.adapters.frameworks.weight_layouts import pack
 from rnn_lockstep.adapters.models.files import reading
 from rnn_lockstep.adapters.models.files.keras_config import CLASSES, group_names
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from rnn_lockstep.adapters.backends.onnx_nodes import OPERATORS
-from rnn_lockstep.adapters.backends.runtimes import ONNX_RUNTIME
+from rnn_lockstep.adapters.frameworks.onnx_nodes import OPERATORS
+from rnn_lockstep.adapters.frameworks.runtimes import ONNX_RUNTIME
 from rnn_lockstep.adapters.models.files import onnx_writer, reading
 from rnn_lockstep.adapters.models.files.format import Format
 from rnn_lockstep.adapters.models.files.onnx_reader import STANDARD, Graph, name_of

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from rnn_lockstep.adapters.backends.onnx_nodes import FUNCTIONS, OPERATORS, PARAMETERS
+from rnn_lockstep.adapters.frameworks.onnx_nodes import FUNCTIONS, OPERATORS, PARAMETERS
 from rnn_lockstep.adapters.models.files.onnx_constants import attributes_of
 
 # The parameters of each where the node has none: those of the last above, but an Affine has zeros, as in

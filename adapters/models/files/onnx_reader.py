@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from rnn_lockstep.adapters.backends.onnx_nodes import OPERATORS
+from rnn_lockstep.adapters.frameworks.onnx_nodes import OPERATORS
 from rnn_lockstep.adapters.models.files import onnx_foreign, reading
 from rnn_lockstep.adapters.models.files.onnx_constants import Constants, attributes_of
 from rnn_lockstep.adapters.models.files.onnx_options import MERGES, options_of

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from rnn_lockstep.adapters.backends.onnx_nodes import OF_CELL, OPERATORS, attributes_for
-from rnn_lockstep.adapters.backends.weight_layouts import pack
+from rnn_lockstep.adapters.frameworks.onnx_nodes import OF_CELL, OPERATORS, attributes_for
+from rnn_lockstep.adapters.frameworks.weight_layouts import pack
 from rnn_lockstep.adapters.models.files import reading
 from rnn_lockstep.adapters.models.files.onnx_options import MERGES
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer

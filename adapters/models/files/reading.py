@@ -11,7 +11,7 @@ import ml_dtypes
 import numpy as np
 
 from rnn_lockstep.adapters import safe_files
-from rnn_lockstep.adapters.backends.weight_layouts import unpack
+from rnn_lockstep.adapters.frameworks.weight_layouts import unpack
 from rnn_lockstep.adapters.models.recurrent_layer import Found, InvalidModel, RecurrentLayer
 from rnn_lockstep.adapters.one_line import in_one_line, printable
 from rnn_lockstep.reference import Weights

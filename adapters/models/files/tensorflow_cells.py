@@ -15,7 +15,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from rnn_lockstep.adapters.backends.weight_layouts import unpack
+from rnn_lockstep.adapters.frameworks.weight_layouts import unpack
 from rnn_lockstep.adapters.models.files.cell import Cell
 from rnn_lockstep.adapters.models.files.keras_variables import from_shapes
 from rnn_lockstep.adapters.models.files.tree import Leaf, Tree

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from rnn_lockstep.adapters.backends.torch_adapter import PARAMETERS
+from rnn_lockstep.adapters.frameworks.torch_adapter import PARAMETERS
 from rnn_lockstep.adapters.models.files import reading
 from rnn_lockstep.reference.bound.arithmetic import DTYPES, Arithmetic
 from rnn_lockstep.reference.oracle.validation import Array

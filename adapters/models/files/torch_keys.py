@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from rnn_lockstep.adapters.backends import torch_adapter
-from rnn_lockstep.adapters.backends.weight_layouts import pack
+from rnn_lockstep.adapters.frameworks import torch_adapter
+from rnn_lockstep.adapters.frameworks.weight_layouts import pack
 from rnn_lockstep.adapters.models.files import reading, torch_derived
 from rnn_lockstep.adapters.models.recurrent_layer import Found, RecurrentLayer, read_or_reason
 from rnn_lockstep.reference import Weights

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rnn_lockstep.adapters.backends.torch_adapter import MODULES
+from rnn_lockstep.adapters.frameworks.torch_adapter import MODULES
 from rnn_lockstep.adapters.models.recurrent_layer import RecurrentLayer
 
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from rnn_lockstep.adapters.backends.contract import Facts
 from rnn_lockstep.adapters.backends.registry import load
-from rnn_lockstep.adapters.backends.runtimes import UNKNOWN, stated
-from rnn_lockstep.adapters.backends.torch_adapter import as_array, as_tensor
+from rnn_lockstep.adapters.frameworks.runtimes import UNKNOWN, stated
+from rnn_lockstep.adapters.frameworks.torch_adapter import as_array, as_tensor
 from rnn_lockstep.adapters.models.live.foreign import foreign_code
 from rnn_lockstep.adapters.models.live.signature import Signature
 from rnn_lockstep.adapters.models.live.way import INITIAL_STATE, LENGTHS, Way, WrongForm, reset

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from rnn_lockstep.adapters.backends.contract import Facts
-from rnn_lockstep.adapters.backends.runtimes import UNKNOWN
+from rnn_lockstep.adapters.frameworks.runtimes import UNKNOWN
 from rnn_lockstep.adapters.models.live.way import INITIAL_STATE, LENGTHS, Way, WrongForm, final_states
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer, in_dtype
 from rnn_lockstep.adapters.one_line import in_one_line, with_type

@@ -6,7 +6,7 @@ from typing import Any
 
 from rnn_lockstep.adapters.backends.contract import Facts
 from rnn_lockstep.adapters.backends.registry import load
-from rnn_lockstep.adapters.backends.weight_layouts import unpack
+from rnn_lockstep.adapters.frameworks.weight_layouts import unpack
 from rnn_lockstep.adapters.models.live.calling import as_numpy, leaves
 from rnn_lockstep.adapters.models.live.foreign import foreign_code
 from rnn_lockstep.adapters.models.live.way import INITIAL_STATE, LENGTHS, Way

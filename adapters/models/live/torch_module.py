@@ -10,9 +10,9 @@ from typing import Any
 
 from rnn_lockstep.adapters.backends.contract import Facts
 from rnn_lockstep.adapters.backends.registry import load
-from rnn_lockstep.adapters.backends.runtimes import stated
-from rnn_lockstep.adapters.backends.torch_adapter import PARAMETERS, as_tensor
-from rnn_lockstep.adapters.backends.weight_layouts import unpack
+from rnn_lockstep.adapters.frameworks.runtimes import stated
+from rnn_lockstep.adapters.frameworks.torch_adapter import PARAMETERS, as_tensor
+from rnn_lockstep.adapters.frameworks.weight_layouts import unpack
 from rnn_lockstep.adapters.models.files import reading, torch_derived, torch_keys
 from rnn_lockstep.adapters.models.live.calling import Call, as_numpy
 from rnn_lockstep.adapters.models.live.foreign import foreign_code

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from rnn_lockstep.adapters.backends.contract import Facts
-from rnn_lockstep.adapters.backends.runtimes import UNKNOWN
+from rnn_lockstep.adapters.frameworks.runtimes import UNKNOWN
 from rnn_lockstep.adapters.models.live.calling import as_numpy, conversions
 from rnn_lockstep.adapters.models.live.foreign import foreign_code
 from rnn_lockstep.adapters.models.live.signature import signature_of

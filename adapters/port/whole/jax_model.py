@@ -11,7 +11,7 @@ import numpy as np
 
 from rnn_lockstep.adapters.backends.contract import Facts
 from rnn_lockstep.adapters.backends.registry import load
-from rnn_lockstep.adapters.backends.runtimes import UNKNOWN, stated
+from rnn_lockstep.adapters.frameworks.runtimes import UNKNOWN, stated
 from rnn_lockstep.adapters.models.live.foreign import foreign_code
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer
 from rnn_lockstep.adapters.port.whole.function import FunctionModel

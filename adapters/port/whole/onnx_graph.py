@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from rnn_lockstep.adapters.backends.onnx_nodes import OPERATORS
+from rnn_lockstep.adapters.frameworks.onnx_nodes import OPERATORS
 from rnn_lockstep.adapters.models.files.onnx_constants import attributes_of
 
 # The attributes that name a dtype.

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from rnn_lockstep.adapters.backends.contract import Facts
-from rnn_lockstep.adapters.backends.runtimes import ONNX_RUNTIME
+from rnn_lockstep.adapters.frameworks.runtimes import ONNX_RUNTIME
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer
 from rnn_lockstep.adapters.one_line import printable
 from rnn_lockstep.adapters.port.whole import onnx_graph, onnx_inputs

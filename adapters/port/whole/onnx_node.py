@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from rnn_lockstep.adapters.backends.numpy_adapter import NumpyAdapter
-from rnn_lockstep.adapters.backends.onnx_nodes import OPERATORS
+from rnn_lockstep.adapters.frameworks.numpy_adapter import NumpyAdapter
+from rnn_lockstep.adapters.frameworks.onnx_nodes import OPERATORS
 from rnn_lockstep.adapters.models.files.onnx_reader import Graph
 from rnn_lockstep.adapters.models.recurrent_layer import (
     Found,

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from rnn_lockstep.adapters.backends.contract import Facts
-from rnn_lockstep.adapters.backends.runtimes import UNKNOWN
+from rnn_lockstep.adapters.frameworks.runtimes import UNKNOWN
 from rnn_lockstep.adapters.models.files import reading
 from rnn_lockstep.adapters.models.live.foreign import foreign_code
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel, RecurrentLayer

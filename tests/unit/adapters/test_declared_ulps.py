@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from rnn_lockstep.adapters.backends.numpy_adapter import NumpyAdapter
+from rnn_lockstep.adapters.frameworks.numpy_adapter import NumpyAdapter
 from rnn_lockstep.reference.bound.arithmetic import DTYPES
 from rnn_lockstep.reference.oracle.activations import ACTIVATIONS
 from rnn_lockstep.tests.harness.backend import Backend

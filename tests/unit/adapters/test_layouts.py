@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from rnn_lockstep.adapters.backends.weight_layouts import LAYOUTS, pack, unpack
+from rnn_lockstep.adapters.frameworks.weight_layouts import LAYOUTS, pack, unpack
 from rnn_lockstep.reference.oracle.cells import GATES, Weights
 
 

@@ -185,7 +185,7 @@ def test_the_nearest_hard_sigmoid_is_named():
     other = replace(layer, recurrent_activation="hard_sigmoid_keras2")
 
     def port(inputs):
-        from rnn_lockstep.adapters.backends.numpy_adapter import NumpyAdapter
+        from rnn_lockstep.adapters.frameworks.numpy_adapter import NumpyAdapter
 
         return NumpyAdapter().run(other.case(inputs)).outputs
 

@@ -7,8 +7,8 @@ import pytest
 
 from rnn_lockstep.adapters import Facts, NotInstalled, UnknownBackend, find, known_backends, load
 from rnn_lockstep.adapters.backends import registry
-from rnn_lockstep.adapters.backends.numpy_adapter import NumpyAdapter
 from rnn_lockstep.adapters.backends.registry import BUILT_IN
+from rnn_lockstep.adapters.frameworks.numpy_adapter import NumpyAdapter
 
 
 class OfAThirdParty(NumpyAdapter):

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from rnn_lockstep.adapters import ONNX_RUNTIME, Facts
-from rnn_lockstep.adapters.backends.runtimes import UNKNOWN
+from rnn_lockstep.adapters.frameworks.runtimes import UNKNOWN
 from rnn_lockstep.adapters.port.check import check_port
 from tests.unit.adapters.ports import OutputsOnly, function_of, module
 

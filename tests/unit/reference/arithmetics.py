@@ -1,6 +1,6 @@
 """The arithmetic that tests judge NumPy's answers in."""
 
-from rnn_lockstep.adapters.backends.numpy_adapter import NumpyAdapter
+from rnn_lockstep.adapters.frameworks.numpy_adapter import NumpyAdapter
 from rnn_lockstep.reference import Arithmetic, Case
 
 

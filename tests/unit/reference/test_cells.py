@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from rnn_lockstep.adapters.backends.numpy_adapter import NumpyAdapter
+from rnn_lockstep.adapters.frameworks.numpy_adapter import NumpyAdapter
 from rnn_lockstep.reference import Case, Trace, check
 from rnn_lockstep.reference.oracle.activations import hard_sigmoid, hard_sigmoid_keras2
 from rnn_lockstep.reference.oracle.cells import GATES

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from rnn_lockstep.adapters.backends.numpy_adapter import NumpyAdapter
+from rnn_lockstep.adapters.frameworks.numpy_adapter import NumpyAdapter
 from rnn_lockstep.reference.bound.arithmetic import PRODUCTS, rounded
 from rnn_lockstep.reference.bound.projections import Projection
 from rnn_lockstep.reference.check.answers import check

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from rnn_lockstep.adapters.backends.numpy_adapter import NumpyAdapter
+from rnn_lockstep.adapters.frameworks.numpy_adapter import NumpyAdapter
 from rnn_lockstep.reference import check
 from rnn_lockstep.reference.diagnosis.diagnose import Answer, diagnose
 from rnn_lockstep.reference.oracle.cells import CELLS

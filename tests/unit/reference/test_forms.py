@@ -8,7 +8,7 @@ from itertools import count
 import numpy as np
 import pytest
 
-from rnn_lockstep.adapters.backends.numpy_adapter import NumpyAdapter
+from rnn_lockstep.adapters.frameworks.numpy_adapter import NumpyAdapter
 from rnn_lockstep.reference import Case, Cotangents, Trace, check, check_gradients, check_training
 from rnn_lockstep.reference.oracle.training import weights_of
 from tests.unit.reference.arithmetics import of_numpy

@@ -3,7 +3,7 @@
 import pytest
 
 from rnn_lockstep.adapters.backends.compare import judge
-from rnn_lockstep.adapters.backends.numpy_adapter import NumpyAdapter
+from rnn_lockstep.adapters.frameworks.numpy_adapter import NumpyAdapter
 from rnn_lockstep.reference.check.guarantees import FACTORS, Guarantees, Seen, smallest
 from rnn_lockstep.tests.harness.drawing.drift_cases import WIDE, drift_cases
 from tests.benchmarks.guarantees import PLANTED, by_bound, by_drift

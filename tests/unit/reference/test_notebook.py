@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from rnn_lockstep.adapters.backends.numpy_adapter import NumpyAdapter
+from rnn_lockstep.adapters.frameworks.numpy_adapter import NumpyAdapter
 from rnn_lockstep.reference import Case, check, simple_rnn
 from tests.unit.reference.arithmetics import of_numpy
 

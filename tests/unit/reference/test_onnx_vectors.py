@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 import pytest
 
-from rnn_lockstep.adapters.backends.weight_layouts import LAYOUTS, unpack
+from rnn_lockstep.adapters.frameworks.weight_layouts import LAYOUTS, unpack
 from rnn_lockstep.reference import Case
 from rnn_lockstep.reference.bound.arithmetic import Arithmetic, FunctionError
 from rnn_lockstep.reference.oracle.cells import GATES, Weights

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rnn_lockstep.adapters.backends.compare import run
-from rnn_lockstep.adapters.backends.numpy_adapter import NumpyAdapter
+from rnn_lockstep.adapters.frameworks.numpy_adapter import NumpyAdapter
 from rnn_lockstep.reference import Cotangents, Trace
 from rnn_lockstep.reference.bound.arithmetic import rounded
 from rnn_lockstep.reference.diagnosis.diagnose import Answer, diagnose, diagnose_gradients

@@ -3,7 +3,7 @@
 import ml_dtypes
 import numpy as np
 
-from rnn_lockstep.adapters.backends.numpy_adapter import NumpyAdapter
+from rnn_lockstep.adapters.frameworks.numpy_adapter import NumpyAdapter
 from rnn_lockstep.adapters.models.files.table import format_of
 from rnn_lockstep.adapters.models.recurrent_layer import OPTIONS, RecurrentLayer
 from rnn_lockstep.reference import Weights

@@ -20,7 +20,7 @@ ADAPTERS = """
 import ctypes, os, subprocess, sys
 from dataclasses import replace
 from rnn_lockstep.adapters import Facts
-from rnn_lockstep.adapters.backends.numpy_adapter import NumpyAdapter
+from rnn_lockstep.adapters.frameworks.numpy_adapter import NumpyAdapter
 
 class Port(NumpyAdapter):
     def run(self, case):

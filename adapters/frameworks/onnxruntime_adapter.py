@@ -6,8 +6,8 @@ from types import MappingProxyType
 from typing import Any
 
 from rnn_lockstep.adapters.backends.contract import SOFTSIGN, Facts, Refused
-from rnn_lockstep.adapters.backends.onnx_nodes import IN_ONNX, Form, feeds, form_of, model_of, trace_of
-from rnn_lockstep.adapters.backends.runtimes import ONNX_RUNTIME
+from rnn_lockstep.adapters.frameworks.onnx_nodes import IN_ONNX, Form, feeds, form_of, model_of, trace_of
+from rnn_lockstep.adapters.frameworks.runtimes import ONNX_RUNTIME
 from rnn_lockstep.reference import Case, FunctionError, Trace
 from rnn_lockstep.reference.oracle.validation import Array
 

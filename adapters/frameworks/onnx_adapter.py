@@ -4,7 +4,7 @@ from functools import lru_cache
 from typing import Any
 
 from rnn_lockstep.adapters.backends.contract import Facts, Refused
-from rnn_lockstep.adapters.backends.onnx_nodes import IN_ONNX, Form, feeds, form_of, model_of, trace_of
+from rnn_lockstep.adapters.frameworks.onnx_nodes import IN_ONNX, Form, feeds, form_of, model_of, trace_of
 from rnn_lockstep.reference import Case, Trace
 from rnn_lockstep.reference.bound.arithmetic import DTYPES
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from rnn_lockstep.adapters.backends.contract import Facts, Refused
-from rnn_lockstep.adapters.backends.jax_adapter import ERRORS
+from rnn_lockstep.adapters.frameworks.jax_adapter import ERRORS
 from rnn_lockstep.reference import Case, Trace, Weights
 from rnn_lockstep.reference.bound.arithmetic import DTYPES
 

@@ -8,7 +8,7 @@ import ml_dtypes
 import numpy as np
 
 from rnn_lockstep.adapters.backends.contract import EVERYTHING, Facts, Refused
-from rnn_lockstep.adapters.backends.weight_layouts import pack, unpack_gradients
+from rnn_lockstep.adapters.frameworks.weight_layouts import pack, unpack_gradients
 from rnn_lockstep.reference import Case, Cotangents, Trace, Weights
 from rnn_lockstep.reference.oracle.case import Direction
 from rnn_lockstep.reference.oracle.gradients import arrays_by_name, given_or_zeros

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from rnn_lockstep.adapters.backends.contract import SOFTSIGN
-from rnn_lockstep.adapters.backends.torch_adapter import as_array
+from rnn_lockstep.adapters.frameworks.torch_adapter import as_array
 from rnn_lockstep.reference import Case, FunctionError
 from rnn_lockstep.reference.bound.arithmetic import FORMATS
 from rnn_lockstep.reference.oracle.validation import Array

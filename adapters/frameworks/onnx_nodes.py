@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rnn_lockstep.adapters.backends.contract import EVERYTHING
-from rnn_lockstep.adapters.backends.weight_layouts import pack
+from rnn_lockstep.adapters.frameworks.weight_layouts import pack
 from rnn_lockstep.reference import Case, Trace
 from rnn_lockstep.reference.oracle.validation import Array
 

@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import Any
 
 from rnn_lockstep.adapters.backends.contract import Refused
-from rnn_lockstep.adapters.backends.torch_adapter import TorchAdapter, refusal
+from rnn_lockstep.adapters.frameworks.torch_adapter import TorchAdapter, refusal
 from rnn_lockstep.reference import Case, Trace
 
 

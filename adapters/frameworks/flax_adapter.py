@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from rnn_lockstep.adapters.backends.contract import EVERYTHING, Facts, Refused
-from rnn_lockstep.adapters.backends.jax_adapter import (
+from rnn_lockstep.adapters.frameworks.jax_adapter import (
     ERRORS,
     Form,
     activation_function,
@@ -15,7 +15,7 @@ from rnn_lockstep.adapters.backends.jax_adapter import (
     join_states,
     merge_function,
 )
-from rnn_lockstep.adapters.backends.weight_layouts import pack
+from rnn_lockstep.adapters.frameworks.weight_layouts import pack
 from rnn_lockstep.reference import Case, Trace, Weights
 
 CELLS = {"simple_rnn": "SimpleCell", "gru": "GRUCell", "lstm": "OptimizedLSTMCell"}
@@ -134,7 +134,7 @@ def linen_layer(form: Form, hidden_size: int, options: dict[str, Any], merge: An
 
 def linen_parameters(cell: str, hidden_size: int, w: Weights) -> dict[str, Any]:
     """The parameters of a cell of flax.linen: a dense layer for each gate and side."""
-    from rnn_lockstep.adapters.backends.weight_layouts import LAYOUTS
+    from rnn_lockstep.adapters.frameworks.weight_layouts import LAYOUTS
 
     found = {}
     for side, kernel, bias, with_bias in zip(

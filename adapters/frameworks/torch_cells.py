@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rnn_lockstep.adapters.backends.contract import Facts, Refused
-from rnn_lockstep.adapters.backends.torch_adapter import (
+from rnn_lockstep.adapters.frameworks.torch_adapter import (
     ERRORS,
     MODULES,
     PARAMETERS,
@@ -14,7 +14,7 @@ from rnn_lockstep.adapters.backends.torch_adapter import (
     as_tensor,
     unsupported,
 )
-from rnn_lockstep.adapters.backends.weight_layouts import pack, unpack_gradients
+from rnn_lockstep.adapters.frameworks.weight_layouts import pack, unpack_gradients
 from rnn_lockstep.reference import Case, Cotangents, Trace, Weights
 from rnn_lockstep.reference.bound.arithmetic import DTYPES
 from rnn_lockstep.reference.oracle.gradients import arrays_by_name, given_or_zeros

@@ -1,0 +1,1 @@
+"""Frameworks: one short file for each backend, and how each stores its weights."""
