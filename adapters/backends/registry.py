@@ -53,6 +53,7 @@ def row(module: str, adapter: str, *needs: str, by_default: bool = False) -> Kno
 BUILT_IN = {
     "numpy": row("numpy_adapter", "NumpyAdapter", by_default=True),
     "torch": row("torch_adapter", "TorchAdapter", "torch", by_default=True),
+    "torch:cuda": row("torch_adapter", "TorchAdapter", "torch"),
     "torch:cells": row("torch_cells", "TorchCells", "torch"),
     "torch:compile": row("torch_cells", "TorchCells", "torch"),
     "torch:export": row("torch_export", "TorchExport", "torch"),

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from rnn_lockstep.adapters.backends.contract import Facts, Refused
-from rnn_lockstep.adapters.frameworks.jax_adapter import ERRORS
+from rnn_lockstep.adapters.frameworks.jax_adapter import of_jax
 from rnn_lockstep.reference import Case, Trace, Weights
 from rnn_lockstep.reference.bound.arithmetic import DTYPES
 
@@ -25,14 +25,12 @@ class EquinoxAdapter:
         self.facts = Facts(
             "equinox",
             version=f"{equinox.__version__} (jax {jax.__version__})",
-            device=jax.devices()[0].platform,
-            settings="x64 on for float64 cases only",
             dtypes=DTYPES,
             cells=tuple(CELLS),
             reset_after=(True,),
             biases=(0, 1, 2),
             compiles=True,
-            **ERRORS,
+            **of_jax(jax),
         )
         self.cache = lru_cache(maxsize=256)(self._build)
 

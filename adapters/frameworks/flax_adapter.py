@@ -8,12 +8,12 @@ import numpy as np
 
 from rnn_lockstep.adapters.backends.contract import EVERYTHING, Facts, Refused
 from rnn_lockstep.adapters.frameworks.jax_adapter import (
-    ERRORS,
     Form,
     activation_function,
     form_of,
     join_states,
     merge_function,
+    of_jax,
 )
 from rnn_lockstep.adapters.frameworks.weight_layouts import pack
 from rnn_lockstep.reference import Case, Trace, Weights
@@ -35,9 +35,7 @@ class FlaxAdapter:
         self.facts = Facts(
             f"flax:{tag}",
             version=f"{flax.__version__} (jax {jax.__version__})",
-            device=jax.devices()[0].platform,
-            settings="x64 on for float64 cases only",
-            **ERRORS,
+            **of_jax(jax),
             compiles=True,
             # The GRU of nnx has no bias inside the reset product: github.com/google/flax/issues/5594.
             **{**EVERYTHING, **NOT_IN_FLAX, "biases": (0, 1) if tag == "nnx" else (0, 1, 2)},

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from rnn_lockstep.adapters.backends.contract import Facts, Refused
-from rnn_lockstep.adapters.frameworks.jax_adapter import ERRORS
+from rnn_lockstep.adapters.frameworks.jax_adapter import of_jax
 from rnn_lockstep.adapters.frameworks.weight_layouts import pack
 from rnn_lockstep.reference import Case, Trace, Weights
 from rnn_lockstep.reference.bound.arithmetic import DTYPES
@@ -29,15 +29,13 @@ class HaikuAdapter:
         self.facts = Facts(
             "haiku",
             version=f"{haiku.__version__} (jax {jax.__version__})",
-            device=jax.devices()[0].platform,
-            settings="x64 on for float64 cases only",
             dtypes=DTYPES,
             cells=("gru",),
             reset_after=(False,),
             biases=(0, 1, 2),
             reverse=True,
             compiles=True,
-            **ERRORS,
+            **of_jax(jax),
         )
         self.cache = lru_cache(maxsize=256)(self._build)
 

@@ -21,6 +21,23 @@ ERRORS: dict[str, Any] = {  # of XLA's functions, as `Facts` has them
 }
 
 
+# What products in float32 are cut to where nobody asks for more, by platform; XLA's default precision.
+CUT = {"gpu": "TF32", "tpu": "bfloat16"}
+FULL = ("highest", "float32")  # the precisions that cut nothing
+
+
+def of_jax(jax: Any) -> dict[str, Any]:
+    """The facts of whatever runs in JAX here, which depend on its device. The errors are those of the CPU."""
+    device, precision = jax.devices()[0].platform, jax.config.jax_default_matmul_precision
+    x64 = "on" if jax.config.jax_enable_x64 else "off, on for float64 cases only"
+    return {
+        "device": device,
+        "settings": f"x64 {x64}, matmul precision {precision or 'default'}",
+        "products": "" if precision in FULL else CUT.get(device, ""),
+        **(ERRORS if device == "cpu" else {}),
+    }
+
+
 class JaxAdapter:
     """Drives JAX: compiles the scan, or runs it op by op with the tag `nojit`."""
 
@@ -31,10 +48,7 @@ class JaxAdapter:
         self.facts = Facts(
             f"jax:{tag}" if tag else "jax",
             version=jax.__version__,
-            device=jax.devices()[0].platform,
-            settings=f"x64 {'on' if jax.config.jax_enable_x64 else 'off, on for float64 cases only'}, "
-            f"matmul precision {jax.config.jax_default_matmul_precision or 'default'}",
-            **ERRORS,
+            **of_jax(jax),
             compiles=True,
             **EVERYTHING,
         )

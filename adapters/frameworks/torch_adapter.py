@@ -48,18 +48,19 @@ Group = tuple[tuple[Direction, ...], ...]  # layers that are run as one module
 
 
 class TorchAdapter:
-    """Drives the modules of `torch.nn`, each made once for all cases of its form."""
+    """Drives the modules of `torch.nn`, each made once for all cases of its form.
 
-    def __init__(self) -> None:
+    Its tag is a device of torch's, such as `cuda`; the CPU without one.
+    """
+
+    def __init__(self, tag: str = "") -> None:
         import torch
 
-        self.torch = torch
+        self.torch, self.device = torch, torch.device(tag or "cpu")
         self.facts = Facts(
-            "torch",
+            f"torch:{tag}" if tag else "torch",
             version=str(torch.__version__),
-            settings=f"{torch.get_num_threads()} threads, "
-            f"float32 matmul precision {torch.get_float32_matmul_precision()}",
-            **ERRORS,
+            **on_device(torch, self.device),
             **{**EVERYTHING, "cells": tuple(MODULES), "masks": False, "activations": ()},
         )
         self.cache = lru_cache(maxsize=128)(self._build)
@@ -74,6 +75,7 @@ class TorchAdapter:
             "bidirectional": form.bidirectional,
             "batch_first": True,
             "dtype": getattr(self.torch, form.dtype),
+            "device": self.device,
         }
         if form.cell == "simple_rnn":
             options["nonlinearity"] = form.activation
@@ -85,7 +87,7 @@ class TorchAdapter:
         """Run the case in torch's own modules; see `Adapter.run`."""
         if reason := refusal(case):
             raise Refused(reason)
-        layers, states, _ = self._forward(case, as_tensor(case.inputs), self._start(case))
+        layers, states, _ = self._forward(case, self._tensor(case.inputs), self._start(case))
         shapes = zip(states, case.state_shapes, strict=True)
         states = (as_array(state).reshape(shape) for state, shape in shapes)
         *hidden, last = (as_array(output) for output in layers)
@@ -95,13 +97,13 @@ class TorchAdapter:
         """The gradients by the names of `case.arrays()`, by `torch.autograd`."""
         if reason := refusal(case):
             raise Refused(reason)
-        inputs, start = as_tensor(case.inputs).requires_grad_(), self._start(case)
+        inputs, start = self._tensor(case.inputs).requires_grad_(), self._start(case)
         for state in start:
             state.requires_grad_()
         with self.torch.enable_grad():
             layers, states, modules = self._forward(case, inputs, start, differentiable=True)
         of = [inputs, *start, *(weight for module in modules for weight in module.parameters())]
-        given = [as_tensor(np.ascontiguousarray(array)) for array in given_or_zeros(case, cotangents)]
+        given = [self._tensor(np.ascontiguousarray(array)) for array in given_or_zeros(case, cotangents)]
         shapes = case.state_shapes
         answers = [layers[-1], *(s.reshape(shape) for s, shape in zip(states, shapes, strict=True))]
         found = self.torch.autograd.grad(answers, of, given, allow_unused=True)
@@ -148,11 +150,15 @@ class TorchAdapter:
                         parameter(module, name, k, direction).copy_(as_tensor(array))
         return module
 
+    def _tensor(self, array: Array) -> Any:
+        """The array as a tensor on the device."""
+        return as_tensor(array).to(self.device)
+
     def _start(self, case: Case) -> Any:
         """The initial states, (layers * directions, batch, hidden_size) each; none where they are omitted."""
         if case.initial_state is None:
             return []
-        return [case.by_cell(as_tensor(state)) for state in case.start]
+        return [case.by_cell(self._tensor(state)) for state in case.start]
 
     def _apply(self, module: Any, inputs: Any, start: Any) -> Any:
         """Call a module on what has no padding; another route through torch differs in this alone."""
@@ -196,8 +202,27 @@ def as_array(tensor: Any) -> Array:
     import torch
 
     if tensor.dtype == torch.bfloat16:
-        return np.asarray(tensor.contiguous().view(torch.int16).numpy().view(ml_dtypes.bfloat16))
-    return np.asarray(tensor.numpy())
+        return np.asarray(tensor.cpu().contiguous().view(torch.int16).numpy().view(ml_dtypes.bfloat16))
+    return np.asarray(tensor.cpu().numpy())
+
+
+def on_device(torch: Any, device: Any) -> dict[str, Any]:
+    """The facts that depend on the device, by their names in `Facts`. The errors are those of the CPU.
+
+    Raises what torch does where it has no such device.
+    """
+    torch.empty(0, device=device)
+    settings = f"{torch.get_num_threads()} threads, "
+    settings += f"float32 matmul precision {torch.get_float32_matmul_precision()}"
+    if device.type != "cuda":
+        return {"device": device.type, "settings": settings, **(ERRORS if device.type == "cpu" else {})}
+    cudnn = torch.backends.cudnn  # which cuts products to TF32 unless it is told otherwise
+    cut = cudnn.allow_tf32 or torch.backends.cuda.matmul.allow_tf32
+    return {
+        "device": torch.cuda.get_device_name(device),
+        "settings": f"{settings}, cuDNN {cudnn.version()}, TF32 {'on' if cut else 'off'}",
+        "products": "TF32" if cut else "",
+    }
 
 
 class Form(NamedTuple):

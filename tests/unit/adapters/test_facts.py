@@ -1,11 +1,14 @@
 """The facts that an adapter declares of its functions reach every verdict of the suite."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from rnn_lockstep.adapters import Case, Facts, Trace, compare, load
+from rnn_lockstep.adapters.frameworks.jax_adapter import of_jax
+from rnn_lockstep.adapters.frameworks.torch_adapter import on_device
 from rnn_lockstep.reference import FunctionError
 from rnn_lockstep.reference.bound.arithmetic import UNMEASURED_ULPS
 from rnn_lockstep.tests.harness.backend import Backend
@@ -61,3 +64,21 @@ def test_an_activation_that_is_not_declared_is_not_asked():
     assert not facts.undeclared(case)
     assert replace(facts, activations=()).undeclared(case) == "activation elu"
     assert "other activations" in replace(facts, activations=()).not_tested
+
+
+@pytest.mark.parametrize(
+    ("platform", "precision", "products"),
+    [("cpu", None, ""), ("gpu", None, "TF32"), ("gpu", "highest", ""), ("tpu", "default", "bfloat16")],
+)
+def test_what_jax_cuts_products_to_depends_on_its_device(platform, precision, products):
+    config = SimpleNamespace(jax_default_matmul_precision=precision, jax_enable_x64=False)
+    jax = SimpleNamespace(devices=lambda: [SimpleNamespace(platform=platform)], config=config)
+    facts = Facts("jax", **of_jax(jax))
+    assert facts.products == products
+    assert bool(facts.tanh_ulps) == (platform == "cpu")  # measured there alone
+
+
+def test_errors_that_were_measured_on_the_cpu_are_no_other_devices():
+    torch = pytest.importorskip("torch")
+    assert on_device(torch, torch.device("cpu"))["tanh_ulps"]
+    assert "tanh_ulps" not in on_device(torch, torch.device("meta"))

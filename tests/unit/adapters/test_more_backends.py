@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 from rnn_lockstep.adapters import Case, Refused, compare, load
-from rnn_lockstep.adapters.backends.registry import BUILT_IN
+from rnn_lockstep.adapters.backends.registry import BUILT_IN, NotMade
 from rnn_lockstep.reference import Cotangents, Weights, check_gradients
 from rnn_lockstep.reference.oracle.cells import CELLS
 
+DEVICES = ("torch:cuda",)  # which a machine may not have
 OTHERS = ("keras:jax", "keras:torch")  # Keras has one backend in a process
 NAMES = [name for name, known in BUILT_IN.items() if not known.by_default and name not in OTHERS]
 
@@ -25,7 +26,12 @@ def adapter(request):
     """Each of the backends in turn; what is not installed is skipped, and said."""
     if missing := BUILT_IN[request.param].missing:
         pytest.skip(f"{' and '.join(missing)} is not installed")
-    return load(request.param)
+    try:
+        return load(request.param)
+    except NotMade as error:
+        if request.param not in DEVICES:
+            raise
+        pytest.skip(str(error))
 
 
 def form(adapter, cell):

@@ -79,7 +79,7 @@ def test_entry_points_are_known_by_name(monkeypatch):
         ),
         ("jax:fast", "backend jax has no tag 'fast'; it has: nojit"),
         ("numpy:x", "backend numpy has no tag 'x'; it has: none"),
-        ("torch:x", "backend torch has no tag 'x'; it has: cells, compile, export"),
+        ("torch:x", "backend torch has no tag 'x'; it has: cuda, cells, compile, export"),
         ("", "unknown backend ''; known: numpy"),
         ("no_such_module:Class", "backend no_such_module:Class: there is no module no_such_module"),
         (f"{__name__}:NoSuchClass", "has no class NoSuchClass"),
