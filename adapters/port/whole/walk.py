@@ -17,8 +17,8 @@ from rnn_lockstep.adapters.port.whole.pairing import Place, as_one, emitted
 from rnn_lockstep.adapters.port.whole.rows import order_of, put_back
 from rnn_lockstep.reference.oracle.validation import Array
 
-LENGTHS = "the lengths of rows"
-TOLD = (LENGTHS, "the steps that count")  # what a layer may be told of padding
+LENGTHS, COUNTING = "the lengths of rows", "the steps that count"
+TOLD = (LENGTHS, COUNTING)  # what a layer may be told of padding
 STATES = ("the initial state h", "the initial state c")
 Change = Callable[[Call], Call]
 
@@ -181,7 +181,7 @@ def told_of_padding(theirs: Call, ours: Call) -> tuple[str, list[Array]]:
     told = [call.counting(steps) for call in (theirs, ours, ours)]
     if theirs.mask is None and ours.mask is None:
         return LENGTHS, [valid.sum(axis=1) for valid in told]
-    return TOLD[1], told
+    return COUNTING, told
 
 
 def that_count(arrays: Sequence[Array], example: Example) -> tuple[Sequence[Array], Array | None]:
