@@ -1,23 +1,34 @@
 """Blocks of work on a Dask cluster: handed out, and handed out again where a worker is lost."""
 
+import logging
 import os
+import signal
+import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
+from itertools import islice
 from typing import Any, TypeVar
 
 Answer = TypeVar("Answer")
-# Of a cluster that is started here. A worker has one task only, so that no other is accused when it dies.
+LOST = 2  # workers that one block may end, after which it is not handed out as it is
+# Of a cluster that is started here. A worker has one task at a time: no other is accused when it ends.
 CONFIGURATION = {
-    "distributed.scheduler.allowed-failures": 2,
+    "distributed.scheduler.allowed-failures": LOST - 1,
     "distributed.scheduler.worker-saturation": 1.0,
-    "distributed.worker.daemon": False,
-    "distributed.admin.log-format": "%(message)s",
-    "logging": {"distributed": "critical"},  # a worker that is lost is told of by who asked it
+    "distributed.deploy.lost-worker-timeout": "1 day",  # else one that ends twice is not started again
+    "distributed.worker.preload": [__name__],
+    "logging": {"distributed": "critical", "distributed.client": "critical"},  # we tell of a lost worker
 }
+AHEAD = 256  # blocks that are handed out at a time: a scheduler takes milliseconds for each
+PATIENCE = 60.0  # seconds without any worker, after which the rest is given up
+LOOK = 0.05  # seconds between two looks at what has come
+SETTLED = 1.0  # seconds after which whoever supervises a worker knows that it is there
+STARTED = [time.monotonic()]  # the last: when this worker came to be
 
 
 class Unusable(Exception):
-    """There is no cluster to be used. The message says why, in a line."""
+    """There is no cluster to be used, or not any more. The message says why, in a line."""
 
 
 @contextmanager
@@ -28,19 +39,24 @@ def client_of(workers: int, scheduler: str | None = None) -> Iterator[Any]:
     """
     try:
         import dask
-        from distributed import Client, LocalCluster
     except ImportError:
         raise Unusable("a cluster needs distributed: pip install 'rnn-lockstep[cluster]'") from None
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # a worker is a processor's
     with dask.config.set(CONFIGURATION):
+        from distributed import Client, LocalCluster
+
+        started: Any = None
         try:
-            if scheduler:
-                started, client = None, Client(scheduler)
-            else:
-                started = LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None)
-                client = Client(started)
+            if not scheduler:
+                started = LocalCluster(
+                    n_workers=workers,
+                    threads_per_worker=1,
+                    dashboard_address=":0",
+                    silence_logs=logging.CRITICAL,
+                )
+            client = Client(scheduler or started)
         except (OSError, ValueError) as error:
-            raise Unusable(f"no scheduler answers at {scheduler}: {error}") from None
+            raise Unusable(f"no scheduler answers at {scheduler or 'this host'}: {error}") from None
         try:
             yield client
         finally:
@@ -49,39 +65,71 @@ def client_of(workers: int, scheduler: str | None = None) -> Iterator[Any]:
                     each.close(timeout=5)
 
 
+def dask_setup(worker: Any) -> None:
+    """Let a worker that was started here leave Ctrl-C, which comes to it too, to who started it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    STARTED.append(time.monotonic())
+
+
 def handed_out(
     client: Any,
     work: Callable[[range], Answer],
     blocks: Iterable[range],
     killed: Callable[[int, str], Answer],
 ) -> Generator[Answer, None, None]:
-    """Give what `work` returns for each block, as they come. Blocks that are left are called off in the end.
+    """Give what `work` returns for each block, as they come; what is left in the end is called off.
 
     What was on a worker that is lost is handed out again. A block that ends one worker after another is
     halved until the number is known that does it, and `killed` says what is to be given for that.
+    Raises Unusable where no worker is left, and what `work` raises.
     """
     from distributed import KilledWorker, as_completed
 
     waiting: dict[Any, range] = {}
+    left, results = iter(blocks), as_completed(with_results=True, raise_errors=False)
 
-    def hand_out(block: range) -> Any:
-        future = client.submit(work, block, pure=False)
-        waiting[future] = block
-        return future
+    def hand_out(*some: range) -> None:
+        for block in some:
+            future = client.submit(partial(settled, work), block, pure=False)
+            waiting[future] = block
+            results.add(future)
 
     try:
-        results = as_completed([hand_out(block) for block in blocks])
-        for future in results:
+        hand_out(*islice(left, AHEAD))
+        while waiting:
+            wait_for_one(results, client)
+            future, answer = next(results)
             block = waiting.pop(future)
-            try:
-                yield future.result()
-            except KilledWorker as error:
-                if len(block) == 1:
-                    yield killed(
-                        block.start, f"ended {error.allowed_failures + 1} workers, one after another"
-                    )
-                    continue
-                middle = len(block) // 2
-                results.update([hand_out(block[:middle]), hand_out(block[middle:])])
+            hand_out(*islice(left, 1))
+            if future.status == "finished":
+                yield answer
+            elif future.status != "error":
+                raise Unusable("the scheduler is lost")
+            elif not isinstance(error := future.exception(), KilledWorker):
+                raise error
+            elif middle := len(block) // 2:
+                hand_out(block[:middle], block[middle:])
+            else:
+                yield killed(block.start, f"it ended {LOST} workers or more, one after another")
     finally:
-        client.cancel(list(waiting))
+        with suppress(Exception):  # the scheduler may be lost
+            client.cancel(list(waiting))
+
+
+def settled(work: Callable[[range], Answer], block: range) -> Answer:
+    """Do the work, in a new worker a moment later: who ends at once is not started again by Dask."""
+    time.sleep(max(0.0, SETTLED - (time.monotonic() - STARTED[-1])))
+    return work(block)
+
+
+def wait_for_one(results: Any, client: Any) -> None:
+    """Wait until something has come. Raises Unusable where there is no worker for long."""
+    seen = time.monotonic()
+    looks = 0
+    while not results.has_ready():
+        time.sleep(LOOK)
+        looks += 1
+        if looks % 100 == 0 and client.nthreads():
+            seen = time.monotonic()
+        if time.monotonic() - seen > PATIENCE:
+            raise Unusable(f"no worker has been there for {PATIENCE:.0f} s")
