@@ -27,7 +27,7 @@ from rnn_lockstep.tests.harness.failure import Crash, Failure
 from rnn_lockstep.tests.harness.saving import Saving
 from rnn_lockstep.tests.harness.scores import Scores
 
-PADDINGS = ({}, {"padded": True}, {"masked": True})
+PADDINGS: tuple[dict[str, bool], ...] = ({}, {"padded": True}, {"masked": True})
 LARGE = ("long",)  # too large for several layers
 IN_A_ROW = 10  # cases in one form of a layer, where a backend compiles each
 WRONG = ("mismatch", "drift")
@@ -129,7 +129,7 @@ def drawn_case(facts: Facts, seed: int, number: int) -> Case:
     """Draw one of the cases that a backend can do; the same one for the same numbers."""
 
     def one(values: Sequence[Any]) -> Any:
-        return values[rng.integers(len(values))]
+        return values[int(rng.integers(len(values)))]
 
     rng = np.random.default_rng((seed, number // IN_A_ROW if facts.compiles else number))
     shapes = one(tuple(SHAPES))
