@@ -1,4 +1,4 @@
-"""The command `rnn-lockstep`, which is `python -m rnn_lockstep.adapters` too: show, convert, check, test ..."""
+"""The command `rnn-lockstep`, also `python -m rnn_lockstep.adapters`: show, convert, check, test and more."""
 
 import argparse
 import shutil

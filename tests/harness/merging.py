@@ -7,6 +7,7 @@ all is added up, shown and written by what does it in any run.
 import argparse
 import json
 from collections.abc import Sequence
+from copy import deepcopy
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,8 @@ def main(arguments: Sequence[str]) -> int:
         "--to", action="append", default=[], metavar="PATH", help="the whole: .json, .html or .md; repeatable"
     )
     given = parser.parse_args(arguments)
-    options = [f"--merge-reports={path}" for path in given.reports]
+    options = [f"--rootdir={Path.cwd()}"]  # tests are named as where they ran
+    options += [f"--merge-reports={path}" for path in given.reports]
     return anywhere.main([*options, *(f"--lockstep-report={path}" for path in given.to)])
 
 
@@ -129,8 +131,8 @@ def read(file: Path, path: str) -> Report:
 
 
 def restored(data: Report) -> Report:
-    """A test's report with the numbers that JSON had no word for."""
-    return {name: infinite(v) if name.startswith("lockstep_") else v for name, v in data.items()}
+    """A copy of a report, in which pytest may write, with the numbers that JSON had no word for."""
+    return {name: infinite(v) if name.startswith("lockstep_") else deepcopy(v) for name, v in data.items()}
 
 
 def infinite(value: Any) -> Any:
