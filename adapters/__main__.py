@@ -1,4 +1,4 @@
-"""The command `rnn-lockstep`, which is `python -m rnn_lockstep.adapters` too: show, convert, check, test."""
+"""The command `rnn-lockstep`, also `python -m rnn_lockstep.adapters`: show, convert, check, test and more."""
 
 import argparse
 import shutil
@@ -21,17 +21,21 @@ from rnn_lockstep.adapters.port.whole.inputs import SYNTAX
 
 WIDTH_IN_A_FILE = 120  # columns of the table where there is no terminal
 FILES = ", ".join(FORMATS)
+BUILT_ON_TOP = {  # commands whose arguments are read there
+    "test": "rnn_lockstep.tests.harness.anywhere",
+    "merge-reports": "rnn_lockstep.tests.harness.merging",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return the exit code.
 
     It is 0 where all is well, and 1 where it is not. An error is one line on standard error; the code is
-    1 then too. Those of `check` are `port.exit_code`'s, and that of `test` is pytest's.
+    1 then too. Those of `check` are `port.exit_code`'s, and those of `test` and `merge-reports` pytest's.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
-    if given[:1] == ["test"]:  # the one call from here to what is built on top; its options are pytest's
-        return int(import_module("rnn_lockstep.tests.harness.anywhere").main(given[1:]))
+    if module := BUILT_ON_TOP.get(given[0] if given else ""):  # the one call from here to that
+        return int(import_module(module).main(given[1:]))
     asked = parse(given)
     try:
         return int(asked.run(asked))
@@ -120,6 +124,7 @@ def parser() -> argparse.ArgumentParser:
     check.set_defaults(run=run_check)
 
     commands.add_parser("test", help="test a backend: pytest's options, and --backend package.module:Class")
+    commands.add_parser("merge-reports", help="make one report of those of shards, --to PATH")
     return made
 
 

@@ -95,7 +95,8 @@ def find(name: str) -> tuple[str, tuple[str, ...]]:
             raise UnknownBackend(f"backend {base} has no tag {rest!r}; it has: {_listed(tags)}")
         if rest:
             return name, ()
-        raise UnknownBackend(f"unknown backend {name!r}; known: {_listed(known)}, or package.module:Class")
+        names = sorted(known, key=lambda each: not known[each].by_default)
+        raise UnknownBackend(f"unknown backend {name!r}; known: {_listed(names)}, or package.module:Class")
     if (missing := known[name].missing) and not elsewhere:
         bases = {other.partition(":")[0] for other in BUILT_IN}
         extras = [module for module in missing if module in bases] or [base]

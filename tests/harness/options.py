@@ -48,6 +48,20 @@ def add_options(parser: pytest.Parser) -> None:
         help="write a report at the end: a page (.html), data (.json) or a job's summary (.md); repeatable",
     )
     group.addoption(
+        "--shard",
+        metavar="N/M",
+        help="run the Nth of M parts of the tests, which are the same on every host; with a .json report "
+        "of each, --merge-reports makes one of all",
+    )
+    group.addoption(
+        "--merge-reports",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="REPORT",
+        help="run nothing: add up the .json reports of shards; --lockstep-report says where to",
+    )
+    group.addoption(
         "--replay",
         nargs="+",
         action="extend",

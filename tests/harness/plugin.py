@@ -13,10 +13,13 @@ from rnn_lockstep.adapters import UnknownBackend
 from rnn_lockstep.tests.harness import anywhere, port_run
 from rnn_lockstep.tests.harness.backend import Backend
 from rnn_lockstep.tests.harness.interruption import Interruption
+from rnn_lockstep.tests.harness.merging import Merging
 from rnn_lockstep.tests.harness.options import add_options
 from rnn_lockstep.tests.harness.profiles import draw_examples
 from rnn_lockstep.tests.harness.registration import maker, register
 from rnn_lockstep.tests.harness.session import SESSION, Session
+
+WITHOUT_TESTS = ("--shard", "--replay", "--backend", "--save-cases", "numprocesses")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -39,14 +42,30 @@ def pytest_configure(config: pytest.Config) -> None:
     if port_run.wanted(config):
         port_run.register(config)
         return
+    if paths := config.getoption("--merge-reports"):
+        merge(config, paths)
+        return
+    session = config.stash[SESSION] = Session(config.getoption("--backend"), maker(config))
     try:
-        config.stash[SESSION] = Session(config.getoption("--backend"), maker(config))
+        session.look_up()
     except UnknownBackend as error:
         raise pytest.UsageError(str(error)) from None
     if config.getoption("numprocesses", None) or hasattr(config, "workerinput"):
-        config.stash[SESSION].rest()  # each backend is tested in one of pytest-xdist's processes only
-    config.pluginmanager.register(config.stash[SESSION], "lockstep-session")
-    register(config, config.stash[SESSION])
+        session.rest()  # each backend is tested in one of pytest-xdist's processes only
+    config.pluginmanager.register(session, "lockstep-session")
+    register(config, session)
+
+
+def merge(config: pytest.Config, paths: list[str]) -> None:
+    """Set up a run of no tests, into which the reports of shards come. Raises pytest.UsageError."""
+    if others := [name for name in WITHOUT_TESTS if config.getoption(name, None)]:
+        raise pytest.UsageError(f"--merge-reports runs nothing, and goes with no {', '.join(others)}")
+    merging = Merging(paths, config.invocation_params.dir)
+    draw_examples(merging.max_examples)
+    session = config.stash[SESSION] = Session(merging.backends)
+    config.pluginmanager.register(merging, "lockstep-part")
+    config.pluginmanager.register(session, "lockstep-session")
+    register(config, session)
 
 
 @pytest.hookimpl(optionalhook=True)  # pytest-xdist's, which may not be installed

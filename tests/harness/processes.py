@@ -55,7 +55,7 @@ class Processes:
         if broken := getattr(report, "lockstep_broken", None):
             name, reason = broken
             self.session.broken[name] = reason
-            self.session.not_run[name] += report.skipped
+            self.session.not_run[name] += 1
 
     def pytest_unconfigure(self) -> None:
         """End all processes."""

@@ -22,6 +22,7 @@ from rnn_lockstep.tests.harness.progress import Progress, shows_progress
 from rnn_lockstep.tests.harness.replay import TEST, Replay
 from rnn_lockstep.tests.harness.saving import FOLDER, NAME, Saving
 from rnn_lockstep.tests.harness.session import Session
+from rnn_lockstep.tests.harness.shard import Shard
 from rnn_lockstep.tests.harness.summary import LastWord
 
 
@@ -29,6 +30,8 @@ def register(config: pytest.Config, session: Session) -> None:
     """Register a plugin for each option given. Raises pytest.UsageError where one cannot do its work."""
     plugins = config.pluginmanager
     plugins.register(Processes(session), "lockstep-processes")
+    if (given := config.getoption("--shard")) is not None:
+        plugins.register(Shard(config, given, session.names), "lockstep-part")
     if config.getoption("--lockstep-report"):
         from rnn_lockstep.tests.harness.report.plugin import Reports
 

@@ -29,10 +29,10 @@ DIAGNOSED = pytest.StashKey[tuple[str, int, int]]()
 
 
 class Session:
-    """Hooks and the state they share. Raises UnknownBackend for a backend it cannot find."""
+    """Hooks and the state they share."""
 
     def __init__(self, asked: Sequence[str], make: Callable[[str], Adapter] = load) -> None:
-        """Find the backends that are asked for, or else those that are tested by default and installed.
+        """Name the backends that are asked for, or else those that are tested by default and installed.
 
         make: makes the adapter of a name, by default in this process.
         """
@@ -55,6 +55,12 @@ class Session:
             str, list[dict[str, Any]]
         ] = {}  # of backends, as `guarantees.content` makes them
         self.parallel = False
+
+    def look_up(self) -> None:
+        """Find every backend, and make those whose cells are told by importing them.
+
+        Raises UnknownBackend for one that there is not.
+        """
         for name in self.names:
             here = name.partition("@")[0]
             with suppress(NotMade):
@@ -174,9 +180,9 @@ class Session:
     def without_comparison(self, config: pytest.Config) -> list[str]:
         """List the backends of which nothing was shown: no case that matches and none that does not.
 
-        None in a replay, which has a rule of its own.
+        None in a replay, which has a rule of its own, nor in a shard: that is told of all together.
         """
-        if config.getoption("--replay"):
+        if config.getoption("--replay") or config.getoption("--shard"):
             return []
         return [name for name, scores in self.scores.items() if not scores.total.shown]
 

@@ -20,7 +20,7 @@ MOST_CAUSES = 20
 def write_summary(session: "Session", terminalreporter: Any) -> None:
     """Write what the tests of a session found, a section for each kind of it."""
     for name, reason in session.broken.items():
-        count = session.not_run[name] + 1
+        count = session.not_run[name]
         terminalreporter.write_line(f"lockstep: {reason}; {count} tests of it were not run", red=True)
     if session.scores:
         terminalreporter.section("lockstep: every step against the oracle")

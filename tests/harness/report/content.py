@@ -7,6 +7,7 @@ from typing import Any
 from rnn_lockstep.adapters.one_line import printable, printable_lines
 from rnn_lockstep.reference.bound.arithmetic import DTYPES
 from rnn_lockstep.tests.harness.guarantees import in_order as by_size
+from rnn_lockstep.tests.harness.report.part import lacks
 from rnn_lockstep.tests.harness.report.trends import Trends
 from rnn_lockstep.tests.harness.scores import Scores, in_order, most_common
 
@@ -112,7 +113,8 @@ def headline(content: Content) -> str:
     else:
         found = "no mismatch"
     cases = quantity(sum(score["cases"] for score in scores), "case")
-    return f"{quantity(len(content['backends']), 'backend')}, {cases}; {found}"
+    part = lacks(content["part"]) if "part" in content else ""
+    return f"{part and part + ': '}{quantity(len(content['backends']), 'backend')}, {cases}; {found}"
 
 
 def refusals(backend: dict[str, Any]) -> tuple[dict[str, int], int]:

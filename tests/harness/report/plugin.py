@@ -30,6 +30,7 @@ class Reports:
         worker = hasattr(config, "workerinput")
         paths = [] if worker or config.option.collectonly else config.getoption("--lockstep-report")
         self.targets = targets(paths, config.invocation_params.dir)
+        self.part = config.pluginmanager.get_plugin("lockstep-part")  # of a whole run, where it is one
         self.started = time.time()
         self.trends: defaultdict[str, Trends] = defaultdict(Trends)
         self.outcomes: Counter[str] = Counter(passed=0, failed=0, skipped=0)
@@ -126,4 +127,5 @@ class Reports:
                 {"family": family, "named": named, "planted": planted}
                 for family, (named, planted) in of.diagnosed.items()
             ],
+            **(self.part.content(exit_status) if self.part else {}),
         }
