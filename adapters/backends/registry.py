@@ -68,6 +68,9 @@ BUILT_IN = {
     "onnx": row("onnx_adapter", "OnnxReference", "onnx"),
     "onnxruntime": row("onnxruntime_adapter", "OnnxRuntime", "onnx", "onnxruntime"),
     "onnxruntime:constants": row("onnxruntime_adapter", "OnnxRuntime", "onnx", "onnxruntime"),
+    "openvino": row("openvino_adapter", "OpenVino", "onnx", "openvino"),
+    "openvino:constants": row("openvino_adapter", "OpenVino", "onnx", "openvino"),
+    "openvino:static": row("openvino_adapter", "OpenVino", "onnx", "openvino"),
 }
 
 

@@ -16,6 +16,8 @@ from rnn_lockstep.reference.oracle.cells import CELLS
 
 OTHERS = ("keras:jax", "keras:torch")  # Keras has one backend in a process
 NAMES = [name for name, known in BUILT_IN.items() if not known.by_default and name not in OTHERS]
+# What a backend is known to ignore, as tests/known_failures/ has it.
+IGNORED = {"onnx": ("lengths", "activation"), "openvino:constants": ("lengths",)}
 
 pytestmark = pytest.mark.filterwarnings("default")  # torch warns of what it does itself when it compiles
 
@@ -102,8 +104,8 @@ def test_nothing_is_left_out_without_a_word(adapter, option):
         "activation": {"activation": "softsign"},
     }[option]
     case = replace(case, **given)
-    if adapter.facts.name == "onnx" and option in ("lengths", "activation"):
-        pytest.skip("its evaluator ignores it: tests/known_failures/onnx.toml")
+    if option in IGNORED.get(adapter.facts.name, ()):
+        pytest.skip("it ignores it: tests/known_failures/")
     with suppress(Refused):
         verdict = compare(adapter, case)
         assert verdict.status == "match", verdict
