@@ -47,7 +47,8 @@ COMPILE = """
         read = core.read_model(model.SerializeToString())
         if fixed:
             read.reshape({"X": list(fixed)})
-        compiled = core.compile_model(read, "CPU", {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1})
+        settings = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1}
+        compiled = core.compile_model(read, "CPU", settings)
 
         def outputs_for(X, sequence_lens=None):
             given = {"X": X, **({} if constants else weights)}
