@@ -19,7 +19,6 @@ ERRORS: dict[str, Any] = {
 REFUSALS = (
     "inconsistent fact: body input",  # no rows
     "Remove a non-1 axis",  # no steps
-    "Clashing resolution for expression",  # several rows of an LSTM without an initial state
 )
 
 

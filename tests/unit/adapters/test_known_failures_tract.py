@@ -29,7 +29,7 @@ def inputs_for(op_type, state=True):
 
 
 def answers(op_type, inputs, path, rows=str(ROWS), **attributes):
-    """The outputs of tract for a model of one node, which holds its weights. rows: their number, or a name."""
+    """The outputs of tract for a model of one node, which holds its weights. rows: how many, or a name."""
     helper, kind = onnx.helper, onnx.TensorProto.FLOAT
     names = ("X", "W", "R", "B", "sequence_lens", "initial_h", "initial_c")
     used = [name if name in inputs else "" for name in names if name in inputs or "initial_h" in inputs]
