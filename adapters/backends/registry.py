@@ -71,6 +71,7 @@ BUILT_IN = {
     "openvino": row("openvino_adapter", "OpenVino", "onnx", "openvino"),
     "openvino:constants": row("openvino_adapter", "OpenVino", "onnx", "openvino"),
     "openvino:static": row("openvino_adapter", "OpenVino", "onnx", "openvino"),
+    "opencv": row("opencv_adapter", "OpenCv", "onnx", "cv2"),
     "tract": row("tract_adapter", "Tract", "onnx", "tract"),
 }
 

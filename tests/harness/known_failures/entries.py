@@ -16,7 +16,7 @@ from rnn_lockstep.adapters.saved_cases.saved_case import InvalidCase, SavedCase,
 LARGEST = 2**20  # bytes of such a file
 PARITY = Path(__file__).parents[2] / "parity"
 # What a condition may ask of a case: a value, a list of values, or {min = 17, max = 64}. "shortest" is the
-# number of steps that count in the row that has the fewest, "initial_state" is "given", or "zeros" if it is not.
+# number of steps that count in the row that has the fewest, "initial_state" is "given" or "zeros".
 CONDITIONS = (
     *("cell", "activation", "recurrent_activation", "reset_after", "reverse", "merge_mode"),
     *("return_sequences", "padded", "dtype", "batch", "time", "input_size", "hidden_size"),
