@@ -56,6 +56,8 @@ BUILT_IN = {
     "torch:cells": row("torch_cells", "TorchCells", "torch"),
     "torch:compile": row("torch_cells", "TorchCells", "torch"),
     "torch:export": row("torch_export", "TorchExport", "torch"),
+    "torch:onnx": row("torch_onnx", "TorchOnnx", "torch", "onnxruntime", "onnxscript"),
+    "torch:onnx-legacy": row("torch_onnx", "TorchOnnx", "torch", "onnx", "onnxruntime"),
     "keras": row("keras_adapter", "KerasAdapter", "keras", "tensorflow", by_default=True),
     "keras:eager": row("keras_adapter", "KerasAdapter", "keras", "tensorflow"),
     "keras:jax": row("keras_adapter", "KerasAdapter", "keras", "jax"),
