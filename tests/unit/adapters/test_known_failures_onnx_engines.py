@@ -68,6 +68,12 @@ def opencv(made, given, names):
     return [np.array(answer) for answer in net.forward(names)]
 
 
+def onnxruntime(made, given, _):
+    """The outputs of ONNX Runtime."""
+    module = pytest.importorskip("onnxruntime")
+    return module.InferenceSession(made, providers=["CPUExecutionProvider"]).run(None, given)
+
+
 def tract(made, given, _, folder):
     """The outputs of tract."""
     module = pytest.importorskip("tract")
@@ -91,6 +97,7 @@ def answers(engine, folder, op_type, inputs, outputs=None, **attributes):
 
 VERSIONS = {openvino: "OpenVINO 2026.4.1", opencv: "OpenCV 5.0.0", tract: "tract 0.23.9"}
 TRACT = "https://github.com/sonos/tract/issues/2751"
+LAYOUT = "https://github.com/openvinotoolkit/openvino/issues/37820"
 
 
 def known(engine, *values, link="not reported", raises=AssertionError):
@@ -125,10 +132,18 @@ def test_peepholes_change_the_answer(engine, tmp_path):
     assert not np.allclose(with_them[0], without[0])
 
 
+@pytest.mark.parametrize("engine", [tract, known(opencv, link="https://github.com/opencv/opencv/pull/29931")])
+def test_peepholes_are_those_of_onnx_runtime(engine, tmp_path):
+    """They are right there: ONNX's formulas in NumPy give the same."""
+    inputs = inputs_for("LSTM", peepholes=True)
+    found = answers(engine, tmp_path, "LSTM", inputs)
+    np.testing.assert_allclose(found[0], answers(onnxruntime, tmp_path, "LSTM", inputs)[0], atol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("engine", "op_type", "directions"),
     [
-        *(known(openvino, op_type, directions) for op_type in GATES for directions in (1, 2)),
+        *(known(openvino, op_type, directions, link=LAYOUT) for op_type in GATES for directions in (1, 2)),
         known(opencv, "LSTM", 2),
         *((tract, op_type, 1) for op_type in GATES),
         *(known(tract, op_type, 2, raises=RuntimeError) for op_type in GATES),
