@@ -147,6 +147,13 @@ def model_of(form: Form, constants: Mapping[str, Array] = MappingProxyType({})) 
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=version)
 
 
+def fix_sizes(model: Any, shapes: Mapping[str, tuple[int, ...]]) -> None:
+    """Tell the sizes of those inputs of a model that `shapes` has."""
+    for value in model.graph.input:
+        for size, told in zip(shapes.get(value.name, ()), value.type.tensor_type.shape.dim, strict=False):
+            told.dim_value = size
+
+
 def dtype_of(form: Form) -> np.dtype[Any]:
     """The dtype of a form's numbers."""
     import ml_dtypes

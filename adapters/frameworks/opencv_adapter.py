@@ -9,6 +9,7 @@ from rnn_lockstep.adapters.frameworks.onnx_nodes import (
     IN_ONNX,
     OPERATORS,
     feeds,
+    fix_sizes,
     form_of,
     model_of,
     trace_of,
@@ -51,9 +52,8 @@ class OpenCv:
         given = feeds(case)
         constants = {name: given.pop(name) for name in list(given) if name in CONSTANTS}
         model = model_of(form_of(case), constants)
-        for value in model.graph.input:  # of an array whose size is not told it takes all sizes for 1
-            for size, told in zip(given[value.name].shape, value.type.tensor_type.shape.dim, strict=True):
-                told.dim_value = size
+        # Of an array whose size is not told it takes all sizes for 1.
+        fix_sizes(model, {name: array.shape for name, array in given.items()})
         net = self.cv2.dnn.readNetFromONNX(np.frombuffer(model.SerializeToString(), np.uint8))
         for name, array in given.items():
             net.setInput(array, name)

@@ -8,7 +8,15 @@ from typing import Any
 import numpy as np
 
 from rnn_lockstep.adapters.backends.contract import Facts, Refused
-from rnn_lockstep.adapters.frameworks.onnx_nodes import IN_ONNX, Form, feeds, form_of, model_of, trace_of
+from rnn_lockstep.adapters.frameworks.onnx_nodes import (
+    IN_ONNX,
+    Form,
+    feeds,
+    fix_sizes,
+    form_of,
+    model_of,
+    trace_of,
+)
 from rnn_lockstep.reference import Case, Trace
 from rnn_lockstep.reference.oracle.validation import Array
 
@@ -54,21 +62,23 @@ class OpenVino:
     def _build(
         self,
         form: Form,
+        shapes: tuple[tuple[str, tuple[int, ...]], ...],
         constants: Mapping[str, Array] = MappingProxyType({}),
-        shapes: Mapping[str, tuple[int, ...]] = MappingProxyType({}),
     ) -> Any:
-        """Compile a model. constants: see `model_of`.  shapes: of its inputs, where they are fixed."""
-        model = self.core.read_model(model_of(form, constants).SerializeToString())
-        model.reshape({name: self.openvino.PartialShape(list(shape)) for name, shape in shapes.items()})
-        return self.core.compile_model(model, "CPU", CONFIG)
+        """Compile a model. shapes: of those of its inputs that are fixed.  constants: see `model_of`."""
+        model = model_of(form, constants)
+        fix_sizes(model, dict(shapes))
+        return self.core.compile_model(self.core.read_model(model.SerializeToString()), "CPU", CONFIG)
 
     def _compiled(self, form: Form, given: dict[str, Array]) -> Any:
         """The compiled model for what it is given; what it holds itself is taken out."""
-        if not self.tag:
-            return self.cache(form)
-        weights = {name: given.pop(name) for name in list(given) if name in WEIGHTS}
-        fixed = {name: array.shape for name, array in given.items() if self.tag == "static"}
-        return self._build(form, weights, fixed)
+        shapes = {name: array.shape for name, array in given.items()}
+        weights = {name: shape for name, shape in shapes.items() if name in WEIGHTS}
+        if not self.tag:  # it reads no GRU without B if it knows no size of W
+            return self.cache(form, tuple(weights.items()))
+        constants = {name: given.pop(name) for name in weights}
+        fixed = {name: shapes[name] for name in given if self.tag == "static"}
+        return self._build(form, tuple(fixed.items()), constants)
 
     def run(self, case: Case) -> Trace:
         """Run the case's node; see `Adapter.run`."""
