@@ -75,6 +75,7 @@ BUILT_IN = {
     "openvino:static": row("openvino_adapter", "OpenVino", "onnx", "openvino"),
     "opencv": row("opencv_adapter", "OpenCv", "onnx", "cv2"),
     "tract": row("tract_adapter", "Tract", "onnx", "tract"),
+    "ncnn": row("ncnn_adapter", "Ncnn", "ncnn"),
 }
 
 
