@@ -57,6 +57,8 @@ BUILT_IN = {
     "torch:cells": row("torch_cells", "TorchCells", "torch"),
     "torch:compile": row("torch_cells", "TorchCells", "torch"),
     "torch:export": row("torch_export", "TorchExport", "torch"),
+    "torch:onnx": row("torch_onnx", "TorchOnnx", "torch", "onnxruntime", "onnxscript"),
+    "torch:onnx-legacy": row("torch_onnx", "TorchOnnx", "torch", "onnx", "onnxruntime"),
     "keras": row("keras_adapter", "KerasAdapter", "keras", "tensorflow", by_default=True),
     "keras:eager": row("keras_adapter", "KerasAdapter", "keras", "tensorflow"),
     "keras:jax": row("keras_adapter", "KerasAdapter", "keras", "jax"),
@@ -70,6 +72,12 @@ BUILT_IN = {
     "onnx": row("onnx_adapter", "OnnxReference", "onnx"),
     "onnxruntime": row("onnxruntime_adapter", "OnnxRuntime", "onnx", "onnxruntime"),
     "onnxruntime:constants": row("onnxruntime_adapter", "OnnxRuntime", "onnx", "onnxruntime"),
+    "openvino": row("openvino_adapter", "OpenVino", "onnx", "openvino"),
+    "openvino:constants": row("openvino_adapter", "OpenVino", "onnx", "openvino"),
+    "openvino:static": row("openvino_adapter", "OpenVino", "onnx", "openvino"),
+    "opencv": row("opencv_adapter", "OpenCv", "onnx", "cv2"),
+    "tract": row("tract_adapter", "Tract", "onnx", "tract"),
+    "ncnn": row("ncnn_adapter", "Ncnn", "ncnn"),
 }
 
 

@@ -54,8 +54,9 @@ IN_ONNX: dict[str, Any] = {
     "activations": EVERYTHING["activations"],
 }
 PARAMETERS = ("activation_alpha", "activation_beta")
-# The inputs of a node, in order; an LSTM alone has the last.
-INPUTS = ("X", "W", "R", "B", "sequence_lens", "initial_h", "initial_c")
+# The inputs of a node, in order, and how many axes each has; an LSTM alone has the last. Then its outputs.
+INPUTS = {"X": 3, "W": 3, "R": 3, "B": 2, "sequence_lens": 1, "initial_h": 3, "initial_c": 3}
+AXES = {**INPUTS, "Y": 4, "Y_h": 3, "Y_c": 3}
 VERSIONS = (22, 10)  # of the operators and of the file format, the oldest that have bfloat16
 
 
@@ -119,7 +120,7 @@ def feeds(case: Case) -> dict[str, Array]:
 
 
 def model_of(form: Form, constants: Mapping[str, Array] = MappingProxyType({})) -> Any:
-    """Make the model, an onnx.ModelProto: one node, whose inputs and outputs are the model's.
+    """Make the model, an onnx.ModelProto: one node, whose inputs and outputs, of any size, are the model's.
 
     constants: those of the inputs that are stored in the model instead.
     """
@@ -127,11 +128,14 @@ def model_of(form: Form, constants: Mapping[str, Array] = MappingProxyType({})) 
 
     kind = helper.np_dtype_to_tensor_dtype(dtype_of(form))
     outputs = OPERATORS[form.op_type].outputs
-    last = max(INPUTS.index(name) for name in form.given)
-    inputs = [name if name in form.given else "" for name in INPUTS[: last + 1]]
+    inputs = [name if name in form.given else "" for name in INPUTS]
+    while not inputs[-1]:
+        inputs.pop()
     node = helper.make_node(form.op_type, inputs, outputs, **dict(form.attributes))
     kinds = {name: TensorProto.INT32 if name == "sequence_lens" else kind for name in (*form.given, *outputs)}
-    values = {name: helper.make_tensor_value_info(name, kind, None) for name, kind in kinds.items()}
+    values = {
+        name: helper.make_tensor_value_info(name, kind, [None] * AXES[name]) for name, kind in kinds.items()
+    }
     graph = helper.make_graph(
         [node],
         form.op_type,
@@ -141,6 +145,13 @@ def model_of(form: Form, constants: Mapping[str, Array] = MappingProxyType({})) 
     )
     opset, version = VERSIONS
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=version)
+
+
+def fix_sizes(model: Any, shapes: Mapping[str, tuple[int, ...]]) -> None:
+    """Tell the sizes of those inputs of a model that `shapes` has."""
+    for value in model.graph.input:
+        for size, told in zip(shapes.get(value.name, ()), value.type.tensor_type.shape.dim, strict=False):
+            told.dim_value = size
 
 
 def dtype_of(form: Form) -> np.dtype[Any]:

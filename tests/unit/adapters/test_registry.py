@@ -75,7 +75,7 @@ def test_entry_points_are_known_by_name(monkeypatch):
     [
         (
             "pytorch",
-            "onnxruntime, onnxruntime:constants, or package.module:Class",
+            "openvino:static, opencv, tract, ncnn, or package.module:Class",
         ),
         ("jax:fast", "backend jax has no tag 'fast'; it has: nojit"),
         ("numpy:x", "backend numpy has no tag 'x'; it has: none"),
