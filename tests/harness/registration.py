@@ -113,7 +113,7 @@ def register_known_failures(config: pytest.Config, session: Session) -> None:
             raise pytest.UsageError(str(error)) from None
         plugins.register(failing := excuse.ExcuseKnownFailures(entries, session), "lockstep-known-failures")
         whole = any((folder / argument) in excuse.TEST.parents for argument in config.args)
-        if failing.entries and (path or whole):
+        if failing.pairs and (path or whole):
             config.args.append(str(excuse.TEST))
             # pytest drops a file that lies in a folder it was given too, and looks in there by this.
             config.addinivalue_line("python_files", excuse.TEST.name)
