@@ -1,4 +1,4 @@
-"""The command `rnn-lockstep`, which is `python -m rnn_lockstep.adapters` too: show, convert, check, test."""
+"""The command `rnn-lockstep`, or `python -m rnn_lockstep.adapters`: show, convert, check, test, matrix."""
 
 import argparse
 import shutil
@@ -21,6 +21,11 @@ from rnn_lockstep.adapters.port.whole.inputs import SYNTAX
 
 WIDTH_IN_A_FILE = 120  # columns of the table where there is no terminal
 FILES = ", ".join(FORMATS)
+# The commands that run the suite, which read their own arguments.
+ABOVE = {
+    "test": "rnn_lockstep.tests.harness.anywhere",
+    "matrix": "rnn_lockstep.tests.harness.matrix.command",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -30,8 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     1 then too. Those of `check` are `port.exit_code`'s, and that of `test` is pytest's.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
-    if given[:1] == ["test"]:  # the one call from here to what is built on top; its options are pytest's
-        return int(import_module("rnn_lockstep.tests.harness.anywhere").main(given[1:]))
+    if given[:1] and given[0] in ABOVE:  # the one call from here to what is built on top, by name
+        return int(import_module(ABOVE[given[0]]).main(given[1:]))
     asked = parse(given)
     try:
         return int(asked.run(asked))
@@ -120,6 +125,7 @@ def parser() -> argparse.ArgumentParser:
     check.set_defaults(run=run_check)
 
     commands.add_parser("test", help="test a backend: pytest's options, and --backend package.module:Class")
+    commands.add_parser("matrix", help="test other versions, and show what changed and how each stands")
     return made
 
 

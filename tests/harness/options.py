@@ -48,6 +48,12 @@ def add_options(parser: pytest.Parser) -> None:
         help="write a report at the end: a page (.html), data (.json) or a job's summary (.md); repeatable",
     )
     group.addoption(
+        "--against",
+        metavar="REPORT",
+        help="set this run beside an earlier one, of which this is the report (.json): what fails anew, what "
+        "is mended, and, of cases that are the same, whose answers have other bits",
+    )
+    group.addoption(
         "--replay",
         nargs="+",
         action="extend",
