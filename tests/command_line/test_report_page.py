@@ -28,17 +28,32 @@ COUNTS = {
 POINT = {"cases": 12, "deviation": 3e-9, "bound": 2e-7, "worst_over_bound": 0.4}
 WORST = {**POINT, "deviation": inf, "worst_over_bound": inf}
 CONTENT = {
-    "lockstep_report": 1,
+    "lockstep_report": 2,
     "created": "2026-01-31T23:59:59+00:00",
     "seconds": 3600.0,
     "exit_status": 1,
     "max_examples": 20_000,
+    "same_cases": True,
+    "platform": "Linux x86_64, Python 3.11.7, numpy 2.4.6",
     "tests": {"passed": 1000, "failed": 34, "skipped": 1},
     "backends": [
         {
             "name": LONG,
             "facts": "mine <b> 1.0, cpu",
             "not_tested": "gru, lstm",
+            "version": "1.0",
+            "tests": [],
+            "features": {"lengths": {"match": 345_000, "known": 3}, "gru": {"wrong": 34}},
+            "known": [
+                {
+                    **{"reason": "it ignores lengths <b>", "ignores": True, "versions": "<2", "cases": 3},
+                    **{
+                        "case": "<Case " + "c" * 200 + ">",
+                        "saved": "cases/" + "d" * 200,
+                        "features": ["lengths"],
+                    },
+                }
+            ],
             "scores": [
                 {
                     **{"cell": "simple_rnn", "dtype": dtype, "of": "gradients", **COUNTS},
@@ -77,6 +92,7 @@ CONTENT = {
                     "message": f"{k}\n" + "wide " * 50 + "x" * 300,
                     "tests": [f"tests/a.py::b[{LONG}]"],
                     "saved": ["/tmp/" + "y" * 200],
+                    "features": ["gru"],
                 }
                 for k in range(3)
             ],

@@ -8,6 +8,7 @@ from rnn_lockstep.tests.harness.matrix.states import SIGNS, Cell, rows
 from rnn_lockstep.tests.harness.report.content import Content
 from rnn_lockstep.tests.harness.report.page import FOLDER as BASE
 from rnn_lockstep.tests.harness.report.page import templates
+from rnn_lockstep.tests.harness.report.record import OUTCOMES
 
 FOLDER = Path(__file__).parent
 HEADLINE = "recurrent layers, as they are"
@@ -27,5 +28,5 @@ def page(reports: Sequence[Content]) -> str:
 
 def counted(cell: Cell) -> str:
     """Write how many cases of a feature had which outcome: "120 match, 3 known"."""
-    told = [f"{count:,} {outcome}" for outcome, count in cell.counts.items() if count]
+    told = [f"{cell.counts[outcome]:,} {outcome}" for outcome in OUTCOMES if cell.counts.get(outcome)]
     return ", ".join(told) or "no case was run"
