@@ -101,6 +101,14 @@ CONTENT = {
     "errors": [{"test": f"tests/a.py::c[{LONG}]", "message": "RuntimeError: " + "z" * 300}],
     "faults": [{"family": "gru", "killed": 3, "planted": 4}],
     "diagnosed": [{"family": "gru", "named": 2, "planted": 4}],
+    "against": [
+        {
+            **{"backend": LONG, "before": "1.0", "now": "2.0 (of something " + "w" * 100 + ")"},
+            "new": [{"cause": "U is transposed " * 20, "tests": ["test_a[gru]" + "x" * 200]}],
+            **{"mended": [], "same_cases": 12_345, "other_bits": {"test_b[lstm] float32": 345}},
+            "notes": ["1 test not run in both"],
+        }
+    ],
 }
 LOOK = """
 const view = document.querySelector("iframe").contentWindow, root = view.document.documentElement;
@@ -114,12 +122,15 @@ document.title = JSON.stringify({
 """
 
 
-def seen(folder, width, *options):
-    """Look at the page in a browser, in a frame so wide; its own windows are never as narrow as a phone."""
+def seen(folder, width, *options, text, look=LOOK):
+    """Look at a page in a browser, in a frame so wide; its own windows are never as narrow as a phone.
+
+    text: the page.  look: a script that leaves what it sees in the title, as JSON.
+    """
     style = f"width: {width}px; height: 800px; border: 0"
-    frame = f'<iframe srcdoc="{escape(page(CONTENT))}" style="{style}"></iframe>'
+    frame = f'<iframe srcdoc="{escape(text)}" style="{style}"></iframe>'
     (folder / "frame.html").write_text(
-        f"<!doctype html><meta charset=utf-8><body>{frame}<script>onload = () => {{{LOOK}}}</script>"
+        f"<!doctype html><meta charset=utf-8><body>{frame}<script>onload = () => {{{look}}}</script>"
     )
     command = [
         BROWSER,
@@ -147,7 +158,7 @@ def test_the_page_tried_here_is_one_that_could_be():
     [(390, ("--blink-settings=preferredColorScheme=0",), "dark"), (1200, (), "light")],
 )
 def test_it_fits_and_is_drawn(width, options, paper, tmp_path):
-    found = seen(tmp_path, width, *options)
+    found = seen(tmp_path, width, *options, text=page(CONTENT))
     assert found["width"] in range(width - 20, width + 1)  # without its scroll bar
     assert found["needed"] == found["width"]
     assert found["wide"] == []

@@ -24,4 +24,4 @@ def read_report(path: Path) -> Content:
     if form != VERSION or not isinstance(content.get("backends"), list):
         what = "is no report of --lockstep-report NAME.json" if form is None else f"has form {form}"
         raise InvalidReport(f"{printable(path)}: {what}, needs one of form {VERSION}: make it anew")
-    return content
+    return dict(content)
