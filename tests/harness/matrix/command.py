@@ -4,8 +4,7 @@ import argparse
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
-from itertools import pairwise
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from rnn_lockstep.tests.harness.matrix.environments import (
 )
 from rnn_lockstep.tests.harness.matrix.page import page
 from rnn_lockstep.tests.harness.matrix.table import table
-from rnn_lockstep.tests.harness.report.changes import changes
+from rnn_lockstep.tests.harness.report.changes import Change, change, earlier_of
 from rnn_lockstep.tests.harness.report.content import Content
 from rnn_lockstep.tests.harness.report.reading import InvalidReport, read_report
 
@@ -42,7 +41,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         made = [run_version(text, asked.backend, asked.folder, theirs) for text in asked.versions]
         reports = [report for report in made if report] + [read_report(path) for path in asked.reports]
-        found = [change for pair in pairwise(reports) for change in changes(*pair)]
+        found = list(each_beside_the_last(reports))
         print(table(found), end="")
         if asked.page:
             write(asked.page, page(reports).encode(errors="backslashreplace"))
@@ -53,7 +52,17 @@ def main(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         print("\ninterrupted; environments and reports that were made are kept", file=sys.stderr)
         return INTERRUPTED
-    return int(None in made or any(change["new"] for change in found))
+    return int(None in made or any(each["new"] for each in found))
+
+
+def each_beside_the_last(reports: Sequence[Content]) -> Iterator[Change]:
+    """Set each backend of each report beside the same in the last report before that has it."""
+    for k, report in enumerate(reports):
+        for backend in report["backends"]:
+            for before in reversed(reports[:k]):
+                if earlier := earlier_of(backend, before):
+                    yield change(before, earlier, report, backend)
+                    break
 
 
 def parted(arguments: Sequence[str]) -> tuple[list[str], list[str]]:

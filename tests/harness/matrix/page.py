@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rnn_lockstep.tests.harness.features import GROUPS
-from rnn_lockstep.tests.harness.matrix.states import SIGNS, Cell, rows
+from rnn_lockstep.tests.harness.matrix.states import SIGNS, Cell, lost, rows
 from rnn_lockstep.tests.harness.report.content import Content
 from rnn_lockstep.tests.harness.report.page import FOLDER as BASE
 from rnn_lockstep.tests.harness.report.page import templates
@@ -18,12 +18,17 @@ MOST_TEXTS = 3  # messages of a cause that are shown
 def page(reports: Sequence[Content]) -> str:
     """Make the page of reports, as schema.json describes them. Imports Jinja2."""
     environment = templates(FOLDER, BASE)
-    environment.globals.update(counted=counted, most=MOST_TEXTS)
+    environment.globals.update(counted=counted, short=short, most=MOST_TEXTS)
     template = environment.get_template("matrix.html.jinja")
+    found = rows(reports)
+    what = {"rows": found, "groups": GROUPS, "signs": SIGNS, "lost": lost(reports), "headline": HEADLINE}
     created = sorted(report["created"] for report in reports)
-    return str(
-        template.render(headline=HEADLINE, rows=rows(reports), groups=GROUPS, signs=SIGNS, created=created)
-    )
+    return str(template.render(**what, created=created, several=len({row.platform for row in found}) > 1))
+
+
+def short(platform: str) -> str:
+    """The system and the processor of a platform."""
+    return platform.partition(",")[0]
 
 
 def counted(cell: Cell) -> str:

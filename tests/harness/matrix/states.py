@@ -69,6 +69,17 @@ def rows(reports: Iterable[Content]) -> list[Row]:
     return sorted(found, key=lambda each: names.index(each.name))
 
 
+def lost(reports: Iterable[Content]) -> list[str]:
+    """List what kept backends out of a report: errors of tests that are of none that is in it."""
+    found = dict.fromkeys(
+        error["message"].partition("\n")[0]
+        for report in reports
+        for error in report["errors"]
+        if not any(f"[{backend['name']}" in error["test"] for backend in report["backends"])
+    )
+    return list(found)
+
+
 def row(report: Content, backend: Mapping[str, Any]) -> Row:
     """Make the row of a backend."""
     causes = [*failures_of(report, backend["name"]), *known_of(backend)]

@@ -179,6 +179,14 @@ def test_every_link_of_the_page_leads_somewhere_and_nothing_is_loaded():
     assert PLACE not in text.partition("<h2")[0]  # the matrix itself has names and versions
 
 
+def test_what_was_not_tested_and_where_is_on_the_page():
+    broken = report("1", [], errors=[{"test": "a::test_a[jax-gru]", "message": "jax cannot be made: <b>"}])
+    text = page([BEFORE, broken | {"platform": "Darwin arm64, Python 3.12.1"}])
+    assert "not tested: jax cannot be made: &lt;b&gt;" in text
+    assert "<br>Darwin arm64</span></th>" in text
+    assert "<br>Linux" not in page([BEFORE, NOW])
+
+
 def test_reports_are_shown_by_the_command(tmp_path, capsys):
     for name, content in (("before", BEFORE), ("now", NOW)):
         (tmp_path / f"{name}.json").write_text(json.dumps(content))
@@ -189,7 +197,10 @@ def test_reports_are_shown_by_the_command(tmp_path, capsys):
     assert "it ignores lengths" in printed
     assert "1 of 2 cases" in printed
     assert "3.12.0" in (tmp_path / "matrix.html").read_text()
-    assert main(paths[::-1][1:]) == 0
+    assert main(paths[:1]) == 0
+    (tmp_path / "torch.json").write_text(json.dumps(report("1", [], name="torch")))
+    assert main([paths[1], str(tmp_path / "torch.json"), paths[0]]) == 1  # beside the last that has Keras
+    assert "U is transposed" in capsys.readouterr().out
     assert main([str(tmp_path / "old.json")]) == 1
     assert "old.json: has form 1, needs one of form 2: make it anew\n" in capsys.readouterr().err
 
