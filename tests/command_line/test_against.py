@@ -80,3 +80,41 @@ def test_what_is_no_report_is_one_line(tmp_path):
         f"{tmp_path}/a.json: is no report of --lockstep-report NAME.json, needs one of form 2: make it anew"
     )
     assert (done.returncode, done.stderr) == (4, f"ERROR: --against {told}\n\n")
+
+
+VARYING = """
+from dataclasses import replace
+import numpy as np
+from rnn_lockstep.adapters import Facts
+from rnn_lockstep.adapters.frameworks.numpy_adapter import NumpyAdapter
+
+class Silent(NumpyAdapter):
+    facts = Facts("silent", "1", dtypes=("float64",))
+    calls = 0
+
+    def run(self, case):
+        trace = super().run(case)
+        self.calls += 1
+        if self.calls % 2 and case.time:
+            for array in trace.arrays().values():
+                array[:] = np.nextafter(array, 0)
+        return trace
+
+class Varies(Silent):
+    facts = replace(Silent.facts, varies=True)
+"""
+
+
+def test_bits_may_change_from_call_to_call_of_a_backend_that_says_so(tmp_path):
+    (tmp_path / "theirs.py").write_text(VARYING)
+    backends = ("--backend=theirs:Silent", "--backend=theirs:Varies")
+    path = tmp_path / "report.json"
+    repeat = f"{PARITY}/test_repeat.py"
+    options = ("--max-examples=8", f"--lockstep-report={path}")
+    done = run_pytest(repeat, *backends, *options, python_path=tmp_path)
+    assert "theirs:Silent answers the same case differently the second time" in done.stdout, done.stdout
+    silent, varies = json.loads(path.read_text())["backends"]
+    assert {test["outcome"] for test in silent["tests"]} == {"failed", "passed"}
+    assert {test["outcome"] for test in varies["tests"]} == {"passed"}
+    assert any(test["digests"] for test in silent["tests"])
+    assert not any(test["digests"] for test in varies["tests"])

@@ -24,7 +24,7 @@ FINDING = pytest.StashKey[dict[str, Any]]()
 WEIGHTS = pytest.StashKey[str]()
 USAGE = "needs --source FILE and --target FILE (or package.module:function); see the README, 'Check a port'"
 
-OTHERS = ("--backend", "--replay", "--save-cases", "--known-failures")
+OTHERS = ("--backend", "--against", "--replay", "--save-cases", "--known-failures")
 
 
 def add_options(group: pytest.OptionGroup) -> None:
