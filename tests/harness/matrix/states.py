@@ -7,6 +7,7 @@ from typing import Any
 from rnn_lockstep.tests.harness.features import FEATURES
 from rnn_lockstep.tests.harness.report.changes import base
 from rnn_lockstep.tests.harness.report.content import Content
+from rnn_lockstep.tests.harness.report.records import is_of
 
 IGNORED = "it ignores "  # as a cause begins, see `adapters/backends/ignored.py`
 NOT_RUN = "not run"
@@ -75,7 +76,7 @@ def lost(reports: Iterable[Content]) -> list[str]:
         error["message"].partition("\n")[0]
         for report in reports
         for error in report["errors"]
-        if not any(f"[{backend['name']}" in error["test"] for backend in report["backends"])
+        if not any(is_of(error["test"], backend["name"]) for backend in report["backends"])
     )
     return list(found)
 
@@ -84,7 +85,7 @@ def row(report: Content, backend: Mapping[str, Any]) -> Row:
     """Make the row of a backend."""
     causes = [*failures_of(report, backend["name"]), *known_of(backend)]
     cells = [cell(name, backend["features"].get(name, {}), causes) for name in FEATURES]
-    errors = [error for error in report["errors"] if f"[{backend['name']}" in error["test"]]
+    errors = [error for error in report["errors"] if is_of(error["test"], backend["name"])]
     told = [
         f"{error['test'].rpartition('::')[2]}: {error['message'].partition(chr(10))[0]}" for error in errors
     ]

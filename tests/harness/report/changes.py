@@ -5,7 +5,7 @@ from typing import Any
 
 from rnn_lockstep.tests.harness.report.content import Content, quantity
 from rnn_lockstep.tests.harness.report.record import from_text
-from rnn_lockstep.tests.harness.report.records import label
+from rnn_lockstep.tests.harness.report.records import is_of, label
 
 Backend = Mapping[str, Any]  # of a report, as schema.json describes it
 Change = dict[str, Any]  # likewise
@@ -74,7 +74,8 @@ def causes_of(backend: Backend, content: Content) -> dict[str, str]:
     """The causes by the tests of a backend that failed, in a line each."""
     name, found = backend["name"], {}
     for error in content["errors"]:
-        found[label(error["test"], name)] = error["message"].partition("\n")[0]
+        if is_of(error["test"], name):
+            found[label(error["test"], name)] = error["message"].partition("\n")[0]
     for group in content["failures"]:
         if group["backend"] == name:
             tests = (test for message in group["messages"] for test in message["tests"])

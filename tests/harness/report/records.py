@@ -109,6 +109,11 @@ def outcome(report: pytest.TestReport) -> str:
     return "mended" if text.startswith(("Failed: " + NO_LONGER, NO_LONGER)) else report.outcome
 
 
+def is_of(test: str, backend: str) -> bool:
+    """Tell whether a test is one of a backend. test: pytest's name of it."""
+    return f"[{backend}-" in test or f"[{backend}]" in test
+
+
 def label(test: str, backend: str) -> str:
     """Name a test without its file and its backend: "test_every_step[lstm]". test: pytest's name of it."""
     name = test.rpartition("::")[2]

@@ -180,9 +180,10 @@ def test_every_link_of_the_page_leads_somewhere_and_nothing_is_loaded():
 
 
 def test_what_was_not_tested_and_where_is_on_the_page():
-    broken = report("1", [], errors=[{"test": "a::test_a[jax-gru]", "message": "jax cannot be made: <b>"}])
+    error = {"test": "a::test_a[keras:jax-gru]", "message": "keras:jax cannot be made: <b>"}
+    broken = report("1", [], errors=[error])
     text = page([BEFORE, broken | {"platform": "Darwin arm64, Python 3.12.1"}])
-    assert "not tested: jax cannot be made: &lt;b&gt;" in text
+    assert "not tested: keras:jax cannot be made: &lt;b&gt;" in text
     assert "<br>Darwin arm64</span></th>" in text
     assert "<br>Linux" not in page([BEFORE, NOW])
 
