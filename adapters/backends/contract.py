@@ -17,6 +17,7 @@ CELLS = tuple(RECORDS)
 EVERYTHING: dict[str, Any] = {
     "dtypes": DTYPES,
     "cells": CELLS,
+    "reset_after": (True, False),
     "biases": (0, 1, 2),
     "lengths": True,
     "masks": True,
@@ -29,6 +30,8 @@ EVERYTHING: dict[str, Any] = {
     "projection": True,
 }
 
+
+RESETS = {True: "reset gate after the product", False: "reset gate before the product"}
 
 # z / (1 + |z|) rounds twice, in whatever framework.
 SOFTSIGN = {"softsign": dict.fromkeys(DTYPES, FunctionError(2.0))}
@@ -44,6 +47,7 @@ class Facts:
     The next fields tell what it can run and is tested on; `EVERYTHING` has it all.
     dtypes: of "float64", "float32", "float16" and "bfloat16".
     cells: of "simple_rnn", "gru" and "lstm".  biases: layers with how many of them.
+    reset_after: of a GRU's two forms, True and False, those that it has.
     lengths: batches of different lengths.  masks: padding anywhere.  reverse: layers that run backwards.
     merge_modes: of bidirectional layers.  layers: up to how many.  last_output: return_sequences=False.
     gradients: it has a method `gradients`, see `Adapter`; tested in float32 and float64.
@@ -66,6 +70,7 @@ class Facts:
     settings: str = ""
     dtypes: tuple[str, ...] = ("float64", "float32")
     cells: tuple[str, ...] = ("simple_rnn",)
+    reset_after: tuple[bool, ...] = (True, False)
     biases: tuple[int, ...] = (1,)
     lengths: bool = False
     masks: bool = False
@@ -107,6 +112,8 @@ class Facts:
         """The features of the suite that the backend does not declare, in words; empty if it declares all."""
         missing = [dtype for dtype in DTYPES if dtype not in self.dtypes]
         missing += [cell for cell in CELLS if cell not in self.cells]
+        if "gru" in self.cells:
+            missing += [RESETS[after] for after in RESETS if after not in self.reset_after]
         missing += [f"{n} biases" for n in EVERYTHING["biases"] if n not in self.biases]
         missing += [name for name in ("lengths", "masks", "reverse") if not getattr(self, name)]
         modes = [mode for mode in MERGE_MODES if mode not in self.merge_modes]
@@ -125,6 +132,7 @@ class Facts:
         declared = {
             case.dtype.name: case.dtype.name in self.dtypes,
             case.cell: case.cell in self.cells,
+            RESETS[case.reset_after]: case.cell != "gru" or case.reset_after in self.reset_after,
             f"{biases} biases": biases in self.biases,
             "lengths": self.lengths or case.lengths is None,
             "masks": self.masks or case.mask is None,

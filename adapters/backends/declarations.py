@@ -50,6 +50,7 @@ YES_OR_NO = ("True or False", lambda value: isinstance(value, bool))
 NEEDED: dict[str, tuple[str, Meant]] = {
     "dtypes": some_of(DTYPES, least=1),
     "cells": some_of(CELLS, least=1),
+    "reset_after": some_of(EVERYTHING["reset_after"], least=1),
     "biases": some_of(EVERYTHING["biases"], least=1),
     "merge_modes": some_of(EVERYTHING["merge_modes"]),
     "activations": some_of(tuple(ACTIVATIONS)),

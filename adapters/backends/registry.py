@@ -65,6 +65,7 @@ BUILT_IN = {
     "flax:nnx": row("flax_adapter", "FlaxAdapter", "flax", "jax"),
     "flax:linen": row("flax_adapter", "FlaxAdapter", "flax", "jax"),
     "equinox": row("equinox_adapter", "EquinoxAdapter", "equinox", "jax"),
+    "haiku": row("haiku_adapter", "HaikuAdapter", "haiku", "jax"),
     "onnx": row("onnx_adapter", "OnnxReference", "onnx"),
     "onnxruntime": row("onnxruntime_adapter", "OnnxRuntime", "onnx", "onnxruntime"),
     "onnxruntime:constants": row("onnxruntime_adapter", "OnnxRuntime", "onnx", "onnxruntime"),

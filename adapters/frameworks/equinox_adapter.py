@@ -29,6 +29,7 @@ class EquinoxAdapter:
             settings="x64 on for float64 cases only",
             dtypes=DTYPES,
             cells=tuple(CELLS),
+            reset_after=(True,),
             biases=(0, 1, 2),
             compiles=True,
             **ERRORS,

@@ -21,7 +21,7 @@ from rnn_lockstep.reference import Case, Trace, Weights
 CELLS = {"simple_rnn": "SimpleCell", "gru": "GRUCell", "lstm": "OptimizedLSTMCell"}
 GATES = {"gru": "rzn", "lstm": "ifgo"}
 FRAMEWORKS = {"nnx": "flax_nnx", "linen": "flax"}  # the layouts of their weights
-NOT_IN_FLAX = {"masks": False, "layers": 1, "projection": False, "gradients": False}
+NOT_IN_FLAX = {"reset_after": (True,), "masks": False, "layers": 1, "projection": False, "gradients": False}
 
 
 class FlaxAdapter:
@@ -70,8 +70,6 @@ class FlaxAdapter:
         """Run the case in flax's own layer; see `Adapter.run`."""
         self.facts.need(case)
         directions = case.passes[0]
-        if case.cell == "gru" and not case.reset_after:
-            raise Refused("flax's GRUCell applies the reset gate after the matrix product")
         try:
             packed = [pack(d.weights, case.cell, FRAMEWORKS[self.tag]) for d in directions]
         except ValueError as error:

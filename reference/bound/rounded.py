@@ -73,6 +73,19 @@ class Rounded(ErrorArray):
         """The operand x as a `Rounded` array; plain numbers have no error."""
         return x if isinstance(x, Rounded) else Rounded(x, self.arithmetic)
 
+    def as_rest(self, name: str) -> "Rounded":
+        """See `ErrorArray.as_rest`. With y for the value, k for the function's ulps and r = 1 - y:
+
+        error + k·max(ulp(r) - ulp(y), 0) + 3u·r
+
+        for r's own error, which is then y's too, and for the three roundings of r∘h, n - h and their product
+        in h + r∘(n - h), which do not shrink with y.
+        """
+        rest, ulp = np.abs(1 - self.value), self.arithmetic.ulp
+        more = self.arithmetic.error_of(name).ulps * np.maximum(ulp(rest) - ulp(self.value), 0)
+        error = self.error + more + 3 * self.arithmetic.unit * rest
+        return Rounded(self.value, self.arithmetic, error)
+
     def closed(self) -> "Rounded":
         """The pending sum, summed: its rounding and underflow go into the error (Higham, as above).
 

@@ -70,8 +70,8 @@ def multiply(a: Rounded, b: Rounded) -> Rounded:
     """A product, a pending sum of one term. What came in is as for `matmul`.
 
     It counts as two terms because frameworks factor sums of products: torch's GRU computes n + z∘(h - n)
-    for (1 - z)∘n + z∘h, which takes one more rounding on the way of each term. The mirrored form
-    h + (1 - z)∘(n - h) is not covered: where z∘h is small it loses what |h| has lost.
+    for (1 - z)∘n + z∘h, which takes one more rounding on the way of each term. Of the mirrored form see
+    `Rounded.as_rest`.
     """
     a, b = a.closed(), b.closed()
     size_a, size_b = a.magnitude, b.magnitude

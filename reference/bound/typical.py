@@ -111,6 +111,13 @@ class Typical(ErrorArray):
         """The operand x as an array of this kind; plain numbers have no error."""
         return x if isinstance(x, Typical) else self.made(x)
 
+    def as_rest(self, name: str) -> "Typical":
+        """See `ErrorArray.as_rest`, and `Rounded.as_rest`, of which this is the typical size."""
+        rest, ulp = np.abs(1 - self.value), self.arithmetic.ulp
+        more = self.arithmetic.error_of(name).typical_ulps * np.maximum(ulp(rest) - ulp(self.value), 0)
+        roundings = np.sqrt(3 * ROUNDING) * self.arithmetic.unit * rest
+        return self.made(self.value, np.sqrt(self.sigma**2 + more**2 + roundings**2))
+
     def closed(self) -> "Typical":
         """The pending sum, summed: σ of its rounding, as above, and what came in."""
         if self.terms == 0:

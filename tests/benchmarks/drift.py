@@ -22,7 +22,7 @@ from rnn_lockstep.reference.check.drift import DTYPES, Drift, limits_of, limits_
 from rnn_lockstep.reference.oracle.cells import CELLS
 from rnn_lockstep.tests.harness.drawing.drift_cases import CARRIED, REGIMES, drift_case
 from rnn_lockstep.tests.harness.drawing.make_case import Shape, Variant
-from rnn_lockstep.tests.harness.drawing.strategies import can_do
+from rnn_lockstep.tests.harness.drawing.strategies import can_do, plain
 from tests.faults.correct import CORRECT, InOrder
 
 SHAPES = ((16, 6, 3, 4), (8, 6, 8, 17), (8, 4, 32, 64), (4, 3, 64, 257), (2, 2, 64, 1024))
@@ -101,7 +101,7 @@ def forms(facts: Facts, cell: str) -> Iterator[tuple[Shape, Variant]]:
         if shape[-1] <= 257 or cell == "simple_rnn":
             yield shape, {}
     for shape, form in product(CARRIED_SHAPES, CARRIED):
-        if can_do(facts, cell, {**form, "biases": facts.biases[0]}):
+        if can_do(facts, cell, {**plain(facts, cell), **form}):
             yield shape, form
 
 

@@ -36,6 +36,7 @@ OnlyConcat = declaring(merge_modes=("concat",))
 TwoBiases = declaring(**EVERYTHING | {"biases": (2,)})
 NoGradients = declaring(**EVERYTHING | {"gradients": False})
 OnlyMasks = declaring(masks=True)
+OnlyBefore = declaring(reset_after=(False,), cells=("gru",), layers=2)
 TwoLayers = declaring(layers=2, compiles=True, gradients=True, cells=("gru",))
 """
 NOTEBOOK = ("test_the_notebook[float32]", "test_the_notebook[float64]")
@@ -89,6 +90,11 @@ SKIPPED = {  # by backend: its tests that are skipped, and what they need that i
     "TwoBiases": dict.fromkeys(NOTEBOOK, "layers with one bias"),
     "NoGradients": dict.fromkeys(GRADIENTS, "gradients"),
     "OnlyMasks": {test: need for test, need in PLAIN.items() if need != "masks"},
+    "OnlyBefore": {
+        **{test: need for test, need in PLAIN.items() if need not in (SEVERAL, HIDDEN)},
+        "test_stack_is_its_cells": "reverse",
+        **dict.fromkeys(NOTEBOOK, "simple_rnn"),
+    },
     "TwoLayers": {
         **{test: need for test, need in PLAIN.items() if need not in ("gradients", SEVERAL, HIDDEN)},
         "test_stack_is_its_cells": "reverse",
@@ -137,6 +143,24 @@ def test_a_backend_that_compared_nothing_fails_the_run(tmp_path):
     assert "theirs:OnlyLSTM declares no simple_rnn" in run.stdout
     assert "theirs:OnlyLSTM: no case was compared, so this shows nothing" in run.stdout
     assert "no mismatch, but the run did not pass" in (tmp_path / "report.md").read_text()
+
+
+def test_a_backend_that_refuses_all_is_told_so(tmp_path):
+    (tmp_path / "theirs.py").write_text(
+        f"""{THEIRS}
+from rnn_lockstep.adapters import Refused
+
+class Refusing(NumpyAdapter):
+    def run(self, case):
+        raise Refused("not on Thursdays")
+"""
+    )
+    test = "tests/parity/test_every_step.py::test_every_step"
+    run = run_pytest(test, "--backend=theirs:Refusing", "-k", "gru", "--max-examples=2", python_path=tmp_path)
+    assert run.returncode == 1
+    assert "theirs:Refusing refused every case of this test: not on Thursdays" in run.stdout
+    assert "tests of what its facts do not declare are skipped" in run.stdout
+    assert "Unsatisfiable" not in run.stdout
 
 
 def test_a_package_is_tested_on_the_cells_it_declares(tmp_path):

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from hypothesis import settings
+from hypothesis.errors import Unsatisfiable
 
 from rnn_lockstep.adapters import Adapter, UnknownBackend, find, known_backends, load
 from rnn_lockstep.adapters.backends.contract import CELLS
@@ -16,7 +17,7 @@ from rnn_lockstep.tests.harness.budget import BUDGET, Budget
 from rnn_lockstep.tests.harness.failure import Crash
 from rnn_lockstep.tests.harness.findings import FOUND, findings
 from rnn_lockstep.tests.harness.needs import missing
-from rnn_lockstep.tests.harness.scores import Scores
+from rnn_lockstep.tests.harness.scores import Scores, most_common
 from rnn_lockstep.tests.harness.summary import write_summary
 
 AT_ONCE = 4  # processes of backends that wait for their turn
@@ -113,6 +114,10 @@ class Session:
             if need := missing(item, backend.adapter.facts):
                 pytest.skip(f"{backend.name} declares no {need}")
             result = yield
+        except Unsatisfiable:  # all that Hypothesis drew was given up
+            if not (reasons := backend.scores.total.reasons):
+                raise
+            pytest.fail(all_refused(backend.name, reasons), pytrace=False)
         finally:
             facts, scores = backend.adapter.facts, backend.scores
             texts = [str(facts), facts.version, facts.not_tested]
@@ -211,6 +216,14 @@ class Session:
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         write_summary(self, terminalreporter)
+
+
+def all_refused(name: str, reasons: Counter[str]) -> str:
+    """The message of a test all of whose cases a backend has refused. reasons: how often, by the reason."""
+    first, more = most_common(reasons, 1)
+    others = f" (and for other reasons, {more} times)" if more else ""
+    refused = f"{name} refused every case of this test: {next(iter(first))}{others}"
+    return f"{refused}; tests of what its facts do not declare are skipped"
 
 
 @contextmanager

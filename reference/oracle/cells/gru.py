@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from rnn_lockstep.reference.bound.error_array import ErrorArray
 from rnn_lockstep.reference.oracle.activations import ACTIVATIONS
 from rnn_lockstep.reference.oracle.cells.parts import (
     Cell,
@@ -52,7 +53,16 @@ def rows(weights: Weights) -> tuple[Weights, Weights]:
 def output(gates: Gates, h: Any, c: None, weights: Weights, options: Options) -> Any:
     """The next state (1 - z)∘n + z∘h."""
     _, z, n = gates
-    return (1 - z) * n + z * h
+    return (1 - z) * n + kept(z, options) * h
+
+
+def kept(z: Any, options: Options) -> Any:
+    """The update gate as the part of the state that is kept.
+
+    It is z itself, and carries the error of other right forms: with z' = sigmoid(-x) for 1 - z,
+    h' = (1 - z')∘h + z'∘n as in Chung et al. (2014), arXiv:1412.3555, and Haiku; and h + z'∘(n - h).
+    """
+    return z.as_rest(options.recurrent_activation) if isinstance(z, ErrorArray) else z
 
 
 def step_back(x_t: Any, state: State, weights: Weights, cotangent: State, options: Options) -> StepCotangents:
@@ -69,17 +79,17 @@ def step_back(x_t: Any, state: State, weights: Weights, cotangent: State, option
     gate, candidate = ACTIVATIONS[options.recurrent_activation], ACTIVATIONS[options.activation]
     r, z, n = activated(x_t, h, weights, options)
     of_gates, of_candidate = rows(weights)
-    dz = gate.through(g * h - g * n, z)
+    dz = gate.through(g * h - g * n, kept(z, options))
     dn = candidate.through(g * (1 - z), n)
     if options.reset_after:
         dr = gate.through(dn * recurrent_sum(h, of_candidate), r)
         sums = np.concatenate([dr, dz, r * dn], axis=-1)
-        dh = g * z + sums @ weights.U
+        dh = g * kept(z, options) + sums @ weights.U
     else:
         reset = dn @ of_candidate.U  # the cotangent of r∘h
         dr = gate.through(reset * h, r)
         sums = np.concatenate([dr, dz, dn], axis=-1)
-        dh = g * z + np.concatenate([dr, dz], axis=-1) @ of_gates.U + r * reset
+        dh = g * kept(z, options) + np.concatenate([dr, dz], axis=-1) @ of_gates.U + r * reset
     return StepCotangents((dh,), np.concatenate([dr, dz, dn], axis=-1), sums)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from rnn_lockstep.adapters import Case, Facts
 from rnn_lockstep.adapters.backends.contract import CELLS
 from rnn_lockstep.tests.harness.drawing.make_case import Shape, Variant, make_case
-from rnn_lockstep.tests.harness.drawing.strategies import can_do
+from rnn_lockstep.tests.harness.drawing.strategies import can_do, plain
 
 # batch, time, input_size, hidden_size. Each six of them have all powers of two, or neighbours, in each place.
 SHAPES: Sequence[Shape] = (
@@ -54,9 +54,10 @@ def boundary_cases(cell: str, facts: Facts, seed: int) -> Iterator[Case]:
     for k, shape in enumerate(SHAPES, seed * (len(SHAPES) + 1)):
         if shape in left_out:
             continue
-        way = {"biases": 2 if 2 in facts.biases else facts.biases[0], **WAYS[k % len(WAYS)]}
+        usual = {**plain(facts, cell), "biases": 2 if 2 in facts.biases else facts.biases[0]}
+        way = {**usual, **WAYS[k % len(WAYS)]}
         if not can_do(facts, cell, way):
-            way = {"biases": facts.biases[0]}
+            way = plain(facts, cell)
         yield make_case(
             cell=cell,
             shape=shape,

@@ -9,7 +9,7 @@ import numpy as np
 from rnn_lockstep.adapters import Case, Facts
 from rnn_lockstep.reference.bound.arithmetic import FORMATS
 from rnn_lockstep.tests.harness.drawing.make_case import Shape, Variant, make_case
-from rnn_lockstep.tests.harness.drawing.strategies import can_do
+from rnn_lockstep.tests.harness.drawing.strategies import can_do, plain
 
 # Many terms and units, and rows enough that the noise of rounding averages out.
 SHAPE: Shape = (8, 4, 32, 64)
@@ -37,7 +37,7 @@ def drift_cases(cell: str, dtype: str, facts: Facts, count: int, shape: Shape = 
 
 def carried_cases(cell: str, dtype: str, facts: Facts, count: int, shape: Shape = LONG) -> Iterator[Case]:
     """Make so many cases of which not all states are shown; none where the backend can do no such layer."""
-    forms = [form for form in CARRIED if can_do(facts, cell, {**form, "biases": facts.biases[0]})][:FORMS]
+    forms = [form for form in CARRIED if can_do(facts, cell, {**plain(facts, cell), **form})][:FORMS]
     regimes = ("critical", "contractive")  # where errors fade, or at least do not grow
     for seed, form in enumerate(islice(cycle(forms), count)):
         yield drift_case(cell, dtype, facts, shape, regimes[seed // FORMS % 2], form, seed)
@@ -52,7 +52,7 @@ def drift_case(
         cell=cell,
         shape=shape,
         dtype=dtype,
-        variant={"biases": biases, **form},
+        variant={**plain(facts, cell), "biases": biases, **form},
         regime=regime,
         layout="contiguous",
         given_state=True,

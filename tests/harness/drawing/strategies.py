@@ -213,10 +213,17 @@ def can_do(facts: Facts, cell: str, variant: Variant) -> bool:
         and (facts.reverse or not variant.get("reverse"))
         and facts.takes(cell, variant.get("activation", "tanh"))
         and (facts.projection or not variant.get("projection"))
+        and (cell != "gru" or variant.get("reset_after", True) in facts.reset_after)
     )
 
 
-def possible_variants(cell: str, variants: str, facts: Facts) -> list[Variant]:
+def plain(facts: Facts, cell: str) -> dict[str, Any]:
+    """The plainest variant of a cell that a backend has: what it is where another variant says nothing."""
+    biases: dict[str, Any] = {"biases": 1 if 1 in facts.biases else facts.biases[0]}
+    return {**biases, "reset_after": facts.reset_after[0]} if cell == "gru" else biases
+
+
+def possible_variants(cell: str, variants: str, facts: Facts) -> Sequence[Variant]:
     """The variants of a kind that a backend can do; of the usual ones, or else its simplest."""
     if variants == "stacked" and not facts.compiles:
         of_kind: Sequence[Variant] = combinations(cell)
@@ -228,11 +235,12 @@ def possible_variants(cell: str, variants: str, facts: Facts) -> list[Variant]:
         return [{**variant, **LAST_OUTPUT} for variant in possible_variants(cell, "usual", facts)]
     else:
         of_kind = {"usual": VARIANTS, "all": ALL_VARIANTS, "stacked": STACKS}[variants][cell]
-    found = [variant for variant in of_kind if can_do(facts, cell, variant)]
+    own = plain(facts, cell)
+    found = [each for each in ({**own, **variant} for variant in of_kind) if can_do(facts, cell, each)]
     if variants in ("stacked", "differentiated") and not any(map(is_stacked, found)):
-        stacked = filter(is_stacked, combinations(cell))
-        found = [variant for variant in stacked if can_do(facts, cell, variant)][:FEW]
-    return found or [{"biases": facts.biases[0]}]
+        stacked = ({**own, **variant} for variant in combinations(cell) if is_stacked(variant))
+        found = [each for each in stacked if can_do(facts, cell, each)][:FEW]
+    return found or [own]
 
 
 def is_stacked(variant: Variant) -> bool:

@@ -77,3 +77,16 @@ def answer(layer, x):
     """Outputs and final state of a layer in NumPy."""
     trace = NumpyAdapter().run(layer.case(x))
     return trace.outputs, trace.final_state
+
+
+def in_keras_order(layer: RecurrentLayer, outputs):
+    return outputs[:, ::-1] if layer.outputs_reversed else outputs
+
+
+def same_bits(one: RecurrentLayer, other: RecurrentLayer) -> bool:
+    pairs = [zip(a, b, strict=True) for a, b in zip(one.cells, other.cells, strict=True)]
+    return all(
+        (a is None and b is None) or (a.dtype, a.tobytes()) == (b.dtype, b.tobytes())
+        for pair in pairs
+        for a, b in pair
+    )
