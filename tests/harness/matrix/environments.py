@@ -6,8 +6,9 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
-from importlib.metadata import PackageNotFoundError, packages_distributions, version
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from importlib.metadata import PackageNotFoundError, packages_distributions, requires, version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -50,9 +51,23 @@ def packages_of(text: str) -> list[str]:
 
 def backends_of(packages: Iterable[str]) -> list[str]:
     """The backends of packages: those of the same name, as keras or, where it has tags only, flax:nnx."""
-    names = [canonicalize_name(Requirement(package).name) for package in packages]
-    alike = [name for name in BUILT_IN if name.partition(":")[0] in names]
-    return [name for name in alike if name in names or name.partition(":")[0] not in alike]
+    names = {canonicalize_name(Requirement(package).name) for package in packages}
+    bases = {base for name in BUILT_IN if {base := name.partition(":")[0], distribution_of(base)} & names}
+    return [name for name in BUILT_IN if name in bases or name.partition(":")[0] in bases - BUILT_IN.keys()]
+
+
+@cache
+def installed_modules() -> Mapping[str, list[str]]:
+    """The installed distributions by the modules that they have, which takes a second to find out."""
+    return packages_distributions()
+
+
+def distribution_of(module: str) -> str:
+    """The distribution that a module comes with, as installed or in our extras: tensorflow-cpu, dm-haiku."""
+    if installed := installed_modules().get(module):
+        return canonicalize_name(installed[0])
+    ours = sorted({Requirement(each).name for each in requires("rnn-lockstep") or ()})
+    return canonicalize_name(next((name for name in ours if module in re.split("[-_.]", name)), module))
 
 
 def requirements(packages: Sequence[str], backends: Iterable[str]) -> list[str]:
@@ -66,7 +81,7 @@ def requirements(packages: Sequence[str], backends: Iterable[str]) -> list[str]:
     )
     found = [*WORKER, *packages]
     for module in modules:
-        distribution = canonicalize_name(next(iter(packages_distributions().get(module, [])), module))
+        distribution = distribution_of(module)
         if not given & {distribution, canonicalize_name(module)}:
             found.append(as_here(distribution))
     return found

@@ -214,6 +214,7 @@ def test_reports_are_shown_by_the_command(tmp_path, capsys):
         ("flax==0.12.0", ["flax:nnx", "flax:linen"]),
         ("onnxruntime==1.32", ["onnxruntime"]),
         ("numpy==2.0", ["numpy"]),
+        ("dm-haiku==0.0.14", ["haiku"]),
         ("no-such-thing==1", []),
     ],
 )
