@@ -109,7 +109,8 @@ def environment(needed: Sequence[str], folder: Path | None = None) -> Path:
     shutil.rmtree(place, ignore_errors=True)  # of a Python that is no more
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(dir=folder, prefix=".", ignore_cleanup_errors=True) as new:
+        remove_unfinished(folder)
+        with TemporaryDirectory(dir=folder, prefix=f".{os.getpid()}-", ignore_cleanup_errors=True) as new:
             made = Path(new, place.name)
             run([sys.executable, "-m", "venv", "--symlinks", str(made)])
             run([str(made / "bin" / "python"), "-m", "pip", "install", "--quiet", *needed])
@@ -118,6 +119,25 @@ def environment(needed: Sequence[str], folder: Path | None = None) -> Path:
     except OSError as error:
         raise NotMade(in_one_line(error)) from None
     return python
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove what a process that was killed has left: hidden folders that begin with its number."""
+    for left in folder.glob(".*-*"):
+        number = left.name[1:].partition("-")[0]
+        if number.isdecimal() and not is_running(int(number)):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def is_running(process: int) -> bool:
+    """Tell whether a process is there, whoever's it is."""
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def name_of(needed: Sequence[str]) -> str:
