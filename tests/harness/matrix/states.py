@@ -51,7 +51,7 @@ class Cell:
 class Row:
     """A backend in a version, on a platform: its cells in the order of FEATURES, and what is wrong with it.
 
-    notes: what else must be known of the run.
+    early: whether the run ended before all its tests were run.  notes: what else must be known of it.
     """
 
     name: str
@@ -61,6 +61,7 @@ class Row:
     cells: Sequence[Cell]
     causes: Sequence[Cause]
     notes: Sequence[str]
+    early: bool
 
 
 def rows(reports: Iterable[Content]) -> list[Row]:
@@ -89,12 +90,13 @@ def row(report: Content, backend: Mapping[str, Any]) -> Row:
     told = [
         f"{error['test'].rpartition('::')[2]}: {error['message'].partition(chr(10))[0]}" for error in errors
     ]
-    if report["exit_status"] not in (0, 1):
+    early = report["exit_status"] not in (0, 1)
+    if early:
         told.insert(0, "the run ended early: not all that it would have run is here")
     if backend["not_tested"]:
         told.append(f"not tested on: {backend['not_tested']}")
     names = base(backend["name"]), backend["version"], report["platform"]
-    return Row(*names, backend["facts"], cells, causes, told)
+    return Row(*names, backend["facts"], cells, causes, told, early)
 
 
 def cell(feature: str, counts: Mapping[str, int], causes: Sequence[Cause]) -> Cell:

@@ -186,6 +186,8 @@ def test_what_was_not_tested_and_where_is_on_the_page():
     assert "not tested: keras:jax cannot be made: &lt;b&gt;" in text
     assert "<br>Darwin arm64</span></th>" in text
     assert "<br>Linux" not in page([BEFORE, NOW])
+    assert "<br>ended early</span></th>" in page([BEFORE | {"exit_status": 2}])
+    assert "ended early" not in page([BEFORE, NOW])
 
 
 def test_reports_are_shown_by_the_command(tmp_path, capsys):
