@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Protocol, TypeVar
 import pytest
 from hypothesis import currently_in_test_context, note, reject
 from hypothesis import strategies as st
+from hypothesis.errors import UnsatisfiedAssumption
 
 from rnn_lockstep.adapters import Adapter, Case, Cotangents, Refused, Trace
 from rnn_lockstep.adapters.backends.compare import judge, judge_gradients, judge_training, run, run_gradients
@@ -167,7 +168,7 @@ class Backend:
             if currently_in_test_context():
                 reject()
             raise
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, UnsatisfiedAssumption):  # the latter where it was not asked
             raise
         except BaseException:  # raised on, unless --known-failures has an entry for it, which is counted
             known = self._is_known(case, what)

@@ -8,6 +8,9 @@ from rnn_lockstep.adapters.safe_files import read
 from rnn_lockstep.tests.harness.report.content import VERSION, Content
 
 LARGEST = 2**28  # bytes
+# What those who read a report need of it, and of each of its backends.
+NEEDED = {"created", "exit_status", "same_cases", "platform", "backends", "failures", "errors"}
+NEEDED_OF_BACKENDS = {"name", "version", "facts", "not_tested", "tests", "features", "known"}
 
 
 class InvalidReport(ValueError):
@@ -24,4 +27,6 @@ def read_report(path: Path) -> Content:
     if form != VERSION or not isinstance(content.get("backends"), list):
         what = "is no report of --lockstep-report NAME.json" if form is None else f"has form {form}"
         raise InvalidReport(f"{printable(path)}: {what}, needs one of form {VERSION}: make it anew")
+    if not (content.keys() >= NEEDED and all(b.keys() >= NEEDED_OF_BACKENDS for b in content["backends"])):
+        raise InvalidReport(f"{printable(path)}: lacks a part of what schema.json describes: make it anew")
     return dict(content)

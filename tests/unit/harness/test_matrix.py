@@ -194,6 +194,7 @@ def test_reports_are_shown_by_the_command(tmp_path, capsys):
     for name, content in (("before", BEFORE), ("now", NOW)):
         (tmp_path / f"{name}.json").write_text(json.dumps(content))
     (tmp_path / "old.json").write_text('{"lockstep_report": 1}')
+    (tmp_path / "half.json").write_text('{"lockstep_report": 2, "backends": []}')
     paths = [str(tmp_path / f"{name}.json") for name in ("before", "now")]
     assert main([*paths, "--page", str(tmp_path / "matrix.html")]) == 1  # something fails anew
     printed = capsys.readouterr().out
@@ -204,6 +205,8 @@ def test_reports_are_shown_by_the_command(tmp_path, capsys):
     (tmp_path / "torch.json").write_text(json.dumps(report("1", [], name="torch")))
     assert main([paths[1], str(tmp_path / "torch.json"), paths[0]]) == 1  # beside the last that has Keras
     assert "U is transposed" in capsys.readouterr().out
+    assert main([str(tmp_path / "half.json")]) == 1
+    assert "half.json: lacks a part of what schema.json describes: make it anew\n" in capsys.readouterr().err
     assert main([str(tmp_path / "old.json")]) == 1
     assert "old.json: has form 1, needs one of form 2: make it anew\n" in capsys.readouterr().err
 
