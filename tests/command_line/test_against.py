@@ -118,3 +118,12 @@ def test_bits_may_change_from_call_to_call_of_a_backend_that_says_so(tmp_path):
     assert {test["outcome"] for test in varies["tests"]} == {"passed"}
     assert any(test["digests"] for test in silent["tests"])
     assert not any(test["digests"] for test in varies["tests"])
+
+
+def test_a_test_has_the_whole_name_of_its_backend(tmp_path):
+    """Pytest would name it backend0 where the name has more than a hundred characters."""
+    name = "theirs_" + "x" * 100
+    (tmp_path / f"{name}.py").write_text(VARYING)
+    test = f"{PARITY}/test_every_step.py::test_every_step"
+    done = run_pytest(test, "--collect-only", "-q", f"--backend={name}:Silent", python_path=tmp_path)
+    assert f"::test_every_step[{name}:Silent-simple_rnn]" in done.stdout, done.stdout
