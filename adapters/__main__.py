@@ -24,6 +24,7 @@ FILES = ", ".join(FORMATS)
 BUILT_ON_TOP = {  # commands whose arguments are read there
     "test": "rnn_lockstep.tests.harness.anywhere",
     "merge-reports": "rnn_lockstep.tests.harness.merging",
+    "matrix": "rnn_lockstep.tests.harness.matrix.command",
 }
 
 
@@ -125,6 +126,7 @@ def parser() -> argparse.ArgumentParser:
 
     commands.add_parser("test", help="test a backend: pytest's options, and --backend package.module:Class")
     commands.add_parser("merge-reports", help="make one report of those of shards, --to PATH")
+    commands.add_parser("matrix", help="test other versions, and show what changed and how each stands")
     return made
 
 

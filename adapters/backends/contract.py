@@ -55,6 +55,8 @@ class Facts:
     projection: LSTMs with a projection of their outputs.
     products: "TF32" or "bfloat16" where matrix products in float32 are taken from numbers cut to it.
     compiles: a new form or shape of a layer costs it much, so the suite draws fewer of them.
+    varies: it adds up in an order that changes from call to call, so that answers to the same case need not
+    have the same bits, and each must be right.
     tanh_ulps, sigmoid_ulps: by dtype name, the worst error in units in the last place.
     function_error: the absolute error of these two beside that, however small their value is.
     tanh_typical, sigmoid_typical: by dtype name, the root mean square of the error in ulps.
@@ -81,6 +83,7 @@ class Facts:
     projection: bool = False
     products: str = ""
     compiles: bool = False
+    varies: bool = False
     tanh_ulps: Mapping[str, float] = field(default_factory=dict, hash=False)
     sigmoid_ulps: Mapping[str, float] = field(default_factory=dict, hash=False)
     function_error: float = 0.0

@@ -33,6 +33,18 @@ condition = {{ cell = "simple_rnn", dtype = ["float32", "float64"], hidden_size 
 """
 
 
+BIASED_PORT = """
+from dataclasses import replace
+from {catalogue} import {fault}
+
+class Port:
+    def __init__(self):
+        self.faulty = {fault}()
+        self.facts = replace(self.faulty.facts, version="1.5 (of something 7)", gradients=False)
+
+    def run(self, case):
+        return self.faulty.run(case)
+"""
 RAISING = """
 from rnn_lockstep.adapters.frameworks.numpy_adapter import NumpyAdapter
 
@@ -74,6 +86,36 @@ def test_an_entry_that_no_longer_fails_fails_the_run(where, tmp_path):
     assert "no longer fails, remove its entry: b is dropped (https://example.org/1)" in run.stdout
 
 
+@pytest.mark.parametrize(
+    ("versions", "version", "has"),
+    [
+        ("", "unknown", True),
+        ("<3.16", "unknown", False),
+        ("<3.16", "", False),
+        ("<3.16", "3.15.1 (tensorflow 2.21.0)", True),
+        ("<3.16", "3.16.0rc1", False),
+        (">=2.13,<3", "2.13.0+cpu", True),
+    ],
+)
+def test_an_entry_may_be_for_some_versions(versions, version, has):
+    entry = KnownFailure("keras", "", "", SavedCase(make_case()), versions=versions)
+    assert entry.has(version) is has
+    assert [entry.is_of(name) for name in ("keras", "keras@/a/python", "keras:jax")] == [True, True, False]
+
+
+@pytest.mark.parametrize(("versions", "outcome"), [("<2", "1 xfailed"), (">=2", "1 failed, 1 skipped")])
+def test_an_entry_for_other_versions_excuses_nothing_and_fails_nothing(versions, outcome, tmp_path):
+    text = BIASED_PORT.format(catalogue=BIASED.partition(":")[0], fault=BIASED.partition(":")[2])
+    (tmp_path / "biased.py").write_text(text)
+    entry = ENTRY.format(backend="biased:Port").replace("test =", f'versions = "{versions}"\ntest =')
+    file = written(tmp_path, entry)
+    options = ("--max-examples=20", f"--known-failures={file}", "-rxs", TEST, "--backend", "biased:Port")
+    run = run_pytest(*options, python_path=tmp_path)
+    assert outcome in run.stdout, run.stdout
+    why = "biased:Port 1.5 (of something 7) is not one of >=2, which have it: b is dropped"
+    assert (why in run.stdout) == (versions != "<2")
+
+
 def test_a_backend_that_raises_is_excused_in_a_test_without_examples_too(tmp_path):
     (tmp_path / "raising.py").write_text(RAISING)
     entry = ENTRY.format(backend="raising:Raising").replace("test_every_*", "*")
@@ -96,7 +138,9 @@ def test_every_entry_that_is_kept_is_found_by_its_backend():
         assert [each.case for each in kept([backend])] == [e.case for e in known if e.backend == backend]
     cases = {path.name for path in (FOLDER / "cases").iterdir()}
     assert {each.case.removeprefix("cases/") for each in known} == cases
-    assert kept(["numpy", "keras", "keras:jax@/another/python"]) == []
+    assert kept(["numpy", "keras"]) == []
+    elsewhere = [each.case for each in kept(["keras:jax@/another/python"])]
+    assert elsewhere == [each.case for each in kept(["keras:jax"])] != []
 
 
 def test_what_is_kept_applies_where_no_file_is_given():
@@ -162,7 +206,8 @@ def test_a_draft_can_be_read_whatever_the_cause(tmp_path):
         (("[[known_failure]]", "[[known]]"), "needs tables [[known_failure]], and has no others"),
         (('reason = "b is dropped"', ""), "entry 1: needs reason"),
         (('reason = "b is dropped"', "reason = 3"), "entry 1: reason must be a string"),
-        (("link", "url"), "entry 1: has url; there are backend, case, reason, link, test, condition"),
+        (("link", "url"), "entry 1: has url; there are backend, case, reason, link, versions, test"),
+        (("test =", 'versions = "3.16 and newer"\ntest ='), "entry 1: versions is '3.16 and newer', needs"),
         (('"numpy"', '"nunpy"'), "entry 1: unknown backend 'nunpy'"),
         (('"case.safetensors"', '"none.safetensors"'), "none.safetensors"),
         (('"test_every_*"', '"test_nothing"'), "entry 1: no parity test is called test_nothing"),

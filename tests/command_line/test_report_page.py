@@ -28,17 +28,32 @@ COUNTS = {
 POINT = {"cases": 12, "deviation": 3e-9, "bound": 2e-7, "worst_over_bound": 0.4}
 WORST = {**POINT, "deviation": inf, "worst_over_bound": inf}
 CONTENT = {
-    "lockstep_report": 1,
+    "lockstep_report": 2,
     "created": "2026-01-31T23:59:59+00:00",
     "seconds": 3600.0,
     "exit_status": 1,
     "max_examples": 20_000,
+    "same_cases": True,
+    "platform": "Linux x86_64, Python 3.11.7, numpy 2.4.6",
     "tests": {"passed": 1000, "failed": 34, "skipped": 1},
     "backends": [
         {
             "name": LONG,
             "facts": "mine <b> 1.0, cpu",
             "not_tested": "gru, lstm",
+            "version": "1.0",
+            "tests": [],
+            "features": {"lengths": {"match": 345_000, "known": 3}, "gru": {"wrong": 34}},
+            "known": [
+                {
+                    **{"reason": "it ignores lengths <b>", "ignores": True, "versions": "<2", "cases": 3},
+                    **{
+                        "case": "<Case " + "c" * 200 + ">",
+                        "saved": "cases/" + "d" * 200,
+                        "features": ["lengths"],
+                    },
+                }
+            ],
             "scores": [
                 {
                     **{"cell": "simple_rnn", "dtype": dtype, "of": "gradients", **COUNTS},
@@ -77,6 +92,7 @@ CONTENT = {
                     "message": f"{k}\n" + "wide " * 50 + "x" * 300,
                     "tests": [f"tests/a.py::b[{LONG}]"],
                     "saved": ["/tmp/" + "y" * 200],
+                    "features": ["gru"],
                 }
                 for k in range(3)
             ],
@@ -85,6 +101,14 @@ CONTENT = {
     "errors": [{"test": f"tests/a.py::c[{LONG}]", "message": "RuntimeError: " + "z" * 300}],
     "faults": [{"family": "gru", "killed": 3, "planted": 4}],
     "diagnosed": [{"family": "gru", "named": 2, "planted": 4}],
+    "against": [
+        {
+            **{"backend": LONG, "before": "1.0", "now": "2.0 (of something " + "w" * 100 + ")"},
+            "new": [{"cause": "U is transposed " * 20, "tests": ["test_a[gru]" + "x" * 200]}],
+            **{"mended": [], "same_cases": 12_345, "other_bits": {"test_b[lstm] float32": 345}},
+            "notes": ["1 test not run in both"],
+        }
+    ],
 }
 LOOK = """
 const view = document.querySelector("iframe").contentWindow, root = view.document.documentElement;
@@ -98,12 +122,15 @@ document.title = JSON.stringify({
 """
 
 
-def seen(folder, width, *options):
-    """Look at the page in a browser, in a frame so wide; its own windows are never as narrow as a phone."""
+def seen(folder, width, *options, text, look=LOOK):
+    """Look at a page in a browser, in a frame so wide; its own windows are never as narrow as a phone.
+
+    text: the page.  look: a script that leaves what it sees in the title, as JSON.
+    """
     style = f"width: {width}px; height: 800px; border: 0"
-    frame = f'<iframe srcdoc="{escape(page(CONTENT))}" style="{style}"></iframe>'
+    frame = f'<iframe srcdoc="{escape(text)}" style="{style}"></iframe>'
     (folder / "frame.html").write_text(
-        f"<!doctype html><meta charset=utf-8><body>{frame}<script>onload = () => {{{LOOK}}}</script>"
+        f"<!doctype html><meta charset=utf-8><body>{frame}<script>onload = () => {{{look}}}</script>"
     )
     command = [
         BROWSER,
@@ -131,7 +158,7 @@ def test_the_page_tried_here_is_one_that_could_be():
     [(390, ("--blink-settings=preferredColorScheme=0",), "dark"), (1200, (), "light")],
 )
 def test_it_fits_and_is_drawn(width, options, paper, tmp_path):
-    found = seen(tmp_path, width, *options)
+    found = seen(tmp_path, width, *options, text=page(CONTENT))
     assert found["width"] in range(width - 20, width + 1)  # without its scroll bar
     assert found["needed"] == found["width"]
     assert found["wide"] == []

@@ -165,7 +165,7 @@ def test_without_a_report_nothing_is_measured():
 
 def failure(test, message, **more):
     reason = message.partition("\n")[0]
-    known = {"backend": "a", "test": test, "message": message, "saved": ""}
+    known = {"backend": "a", "test": test, "message": message, "saved": "", "features": ["lstm"]}
     return {**known, "reason": reason, "cause": reason, **more}
 
 
@@ -183,9 +183,10 @@ def test_each_message_is_told_once_under_its_cause():
     found = {(group["backend"], group["cause"]): group for group in groups}
     assert list(found) == [("a", "wrong from step 1"), ("a", "U is transposed"), ("b", "U is transposed")]
     assert [group["count"] for group in groups] == [3, 2, 1]
+    put_down = {"features": ["lstm"]}
     assert groups[0]["messages"] == [
-        {"message": "wrong from step 1; unit 2\nlong", "tests": ["t1", "t2"], "saved": ["x.npz"]},
-        {"message": "wrong from step 1; unit 3\nlong", "tests": ["t3"], "saved": []},
+        {"message": "wrong from step 1; unit 2\nlong", "tests": ["t1", "t2"], "saved": ["x.npz"], **put_down},
+        {"message": "wrong from step 1; unit 3\nlong", "tests": ["t3"], "saved": [], **put_down},
     ]
 
 

@@ -138,7 +138,7 @@ def otherwise(shard, **changes):
         (lambda one: otherwise(one, part={**one["part"], "suite": "0"}), "are of different runs"),
         (lambda one: otherwise(one, part={**one["part"], "suite": ""}), "ended before it had any tests"),
         (lambda one: otherwise(one, part=None), "is not the report of a run with --shard"),
-        (lambda one: {"created": "today"}, "is no report that --lockstep-report wrote"),
+        (lambda one: {"created": "today"}, "is no report of --lockstep-report NAME.json"),
         (
             lambda one: otherwise(one, backends=[{**b, "facts": "new"} for b in one["backends"]]),
             "different things",

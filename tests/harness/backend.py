@@ -4,11 +4,12 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 import pytest
 from hypothesis import currently_in_test_context, note, reject
 from hypothesis import strategies as st
+from hypothesis.errors import UnsatisfiedAssumption
 
 from rnn_lockstep.adapters import Adapter, Case, Cotangents, Refused, Trace
 from rnn_lockstep.adapters.backends.compare import judge, judge_gradients, judge_training, run, run_gradients
@@ -31,6 +32,16 @@ Watch = Callable[[Failure], None]
 Answer = TypeVar("Answer")
 
 
+class Listener(Protocol):
+    """One who is told of every case of a test, as `report.record.Record` is."""
+
+    def answered(self, case: Case, cotangents: Cotangents | None, answer: Any) -> None:
+        """Hear of an answer that is not judged yet."""
+
+    def ended(self, case: Case, of: str, status: str) -> None:
+        """Hear what became of a case: its verdict's status, "known", "refused", "wrong" where it raised."""
+
+
 class Backend:
     """An adapter wrapped for the suite. Every case that runs is counted in `scores`.
 
@@ -40,6 +51,7 @@ class Backend:
     watchers: each is shown everything that a test is judged by.
     excused: which known failure a failure of a case is, in words; empty where it is none.
     guarantees: where it is kept what matches in a test of drift; None where nobody asks.
+    listener: who is told of every case; likewise.
     """
 
     interrupted: ClassVar[bool] = False  # someone wants the run to end
@@ -53,6 +65,7 @@ class Backend:
         self.watchers: list[Watch] = []
         self.excused: Callable[[Case], str] | None = None
         self.guarantees: Guarantees | None = None
+        self.listener: Listener | None = None
 
     def __repr__(self) -> str:
         return f"<Backend {self.name}>"
@@ -130,7 +143,10 @@ class Backend:
             raise KeyboardInterrupt
         self.asked = (case, cotangents)
         try:
-            return self._timed(case, what, lambda: self.losses.ask(case, cotangents, call))
+            answer = self._timed(case, what, lambda: self.losses.ask(case, cotangents, call))
+            if self.listener:
+                self.listener.answered(case, cotangents, answer)
+            return answer
         except BaseException as error:
             with suppress(Exception):  # Hypothesis may run another case before it reports this one
                 error.lockstep_asked = self.asked  # type: ignore[attr-defined]
@@ -148,13 +164,16 @@ class Backend:
             return call()
         except Refused as reason:
             self.scores.add_refusal(case, in_one_line(reason), what)
+            self._tell(case, what, "refused")
             if currently_in_test_context():
                 reject()
             raise
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, UnsatisfiedAssumption):  # the latter where it was not asked
             raise
         except BaseException:  # raised on, unless --known-failures has an entry for it, which is counted
-            if self._is_known(case, what):
+            known = self._is_known(case, what)
+            self._tell(case, what, "known" if known else "wrong")
+            if known:
                 if currently_in_test_context():
                     reject()
                 pytest.xfail("as is known")
@@ -240,10 +259,19 @@ class Backend:
         __tracebackhide__ = True
         for watch in self.watchers:
             watch(result)
-        if result.verdict.status in ("mismatch", "drift") and not self._is_known(result.verdict.case):
+        status, case = result.verdict.status, result.verdict.case
+        if status in ("mismatch", "drift") and self._is_known(case):
+            status = "known"
+        self._tell(case, result.of, status)
+        if status in ("mismatch", "drift"):
             raise AssertionError(result)
-        if result.verdict.status == "inconclusive" and currently_in_test_context():
+        if status == "inconclusive" and currently_in_test_context():
             note(str(result.verdict))
+
+    def _tell(self, case: Case, of: str, status: str) -> None:
+        """Tell the listener what became of a case."""
+        if self.listener:
+            self.listener.ended(case, of, status)
 
     def _is_known(self, case: Case, what: str = "") -> bool:
         """Tell whether a failure of the case is a known one, which is counted."""

@@ -21,6 +21,7 @@ from rnn_lockstep.reference import Verdict
 from rnn_lockstep.reference.diagnosis.mistakes.mistake import Mistake
 from rnn_lockstep.reference.oracle.time_limit import TimeIsUp
 from rnn_lockstep.tests.harness.budget import Budget
+from rnn_lockstep.tests.harness.features import GRADIENTS, TRAINING, blamed
 from rnn_lockstep.tests.harness.profiles import DEFAULT_EXAMPLES
 
 UNSTEADY = "it does not always answer the same case alike"
@@ -39,6 +40,7 @@ class Failure:
     test: the test that failed.  replay, rerun: the commands, all but the options, that run a saved case and
     the test itself; saved: the file the case was written to; report: the script that shows it without this
     project; as soon as they are known.
+    smallest: whether Hypothesis has looked for a smaller case that fails.
     examination: the cause, as far as `examine` has found it out, which only the smallest example's is asked.
 
     The message is made when it is asked for, of what is known by then. That takes no time.
@@ -58,11 +60,19 @@ class Failure:
     rerun: str = "pytest"
     saved: Path | None = None
     report: Path | None = None
+    smallest: bool = False
     examination: Examination | None = None
 
     @property
     def facts(self) -> Facts:
         return self.adapter.facts
+
+    @property
+    def of(self) -> str:
+        """What was asked for: an answer, gradients or training."""
+        if self.cotangents is not None:
+            return GRADIENTS
+        return TRAINING if isinstance(self.answer, list) else ""
 
     def examine(self, budget: Budget) -> None:
         """Find out the cause, within the time there is, by asking the backend more.
@@ -169,6 +179,7 @@ class Failure:
             "case": repr(case),
             "size": sum(array.size for array in case.arrays().values()),
             "layer": f"{case.cell} {case.dtype}",
+            "features": blamed(case, self.of, self.smallest),
             "cause": self.cause,
             "kind": self.kind,
             "reason": self.verdict.reason,

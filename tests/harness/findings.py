@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from hypothesis import is_hypothesis_test
 from hypothesis.errors import FlakyFailure, HypothesisException
 
 from rnn_lockstep.adapters.backends.compare import CALLS, was_raised_in
@@ -38,6 +39,7 @@ def findings(item: pytest.Item, call: pytest.CallInfo[Any]) -> list[Failure]:
         found = [crash(backend, *asked, error)]
     for failure in found:
         failure.flaky, failure.test = flaky, item.nodeid
+        failure.smallest = is_hypothesis_test(getattr(item, "obj", None))
         failure.replay, failure.rerun = commands(item)
     return found
 

@@ -5,7 +5,6 @@ all is added up, shown and written by what does it in any run.
 """
 
 import argparse
-import json
 from collections.abc import Sequence
 from copy import deepcopy
 from math import inf
@@ -14,9 +13,10 @@ from typing import Any
 
 import pytest
 
-from rnn_lockstep.adapters.one_line import in_one_line, printable
+from rnn_lockstep.adapters.one_line import printable
 from rnn_lockstep.tests.harness import anywhere
 from rnn_lockstep.tests.harness.report.part import lacks, part_content
+from rnn_lockstep.tests.harness.report.reading import InvalidReport, read_report
 
 FINE = (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)  # a shard may have no tests
 Report = dict[str, Any]  # as tests/harness/report/schema.json describes it
@@ -117,13 +117,10 @@ class Merging:
 def read(file: Path, path: str) -> Report:
     """Read the report of a shard. Raises pytest.UsageError."""
     try:
-        content: Report = json.loads(file.read_text(encoding="utf-8"))
-        version, part = content["lockstep_report"], content.get("part")
-    except OSError as error:
-        raise pytest.UsageError(f"{printable(path)} cannot be read: {in_one_line(error)}") from None
-    except (ValueError, LookupError, TypeError, AttributeError):
-        raise pytest.UsageError(f"{printable(path)} is no report that --lockstep-report wrote") from None
-    if part is None or version != 1:
+        content = read_report(file)
+    except InvalidReport as error:
+        raise pytest.UsageError(str(error)) from None
+    if (part := content.get("part")) is None:
         raise pytest.UsageError(f"{printable(path)} is not the report of a run with --shard")
     if not part["suite"]:
         raise pytest.UsageError(f"{printable(path)} is of a shard that ended before it had any tests")

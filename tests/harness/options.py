@@ -62,6 +62,12 @@ def add_options(parser: pytest.Parser) -> None:
         help="run nothing: add up the .json reports of shards; --lockstep-report says where to",
     )
     group.addoption(
+        "--against",
+        metavar="REPORT",
+        help="set this run beside an earlier one, of which this is the report (.json): what fails anew, what "
+        "is mended, and, of cases that are the same, whose answers have other bits",
+    )
+    group.addoption(
         "--replay",
         nargs="+",
         action="extend",

@@ -24,7 +24,10 @@ FINDING = pytest.StashKey[dict[str, Any]]()
 WEIGHTS = pytest.StashKey[str]()
 USAGE = "needs --source FILE and --target FILE (or package.module:function); see the README, 'Check a port'"
 
-OTHERS = ("--backend", "--replay", "--save-cases", "--known-failures", "--shard", "--merge-reports")
+OTHERS = (
+    *("--backend", "--against", "--replay", "--save-cases", "--known-failures", "--shard"),
+    "--merge-reports",
+)
 
 
 def add_options(group: pytest.OptionGroup) -> None:

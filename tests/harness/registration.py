@@ -1,7 +1,7 @@
 """Registration of the plugins that a run's options ask for: reports, progress, saved cases and more."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -15,15 +15,22 @@ from rnn_lockstep.tests.harness.conformance_vectors import ConformanceVectors
 from rnn_lockstep.tests.harness.guarantees import MeasureGuarantees
 from rnn_lockstep.tests.harness.known_failures import excuse
 from rnn_lockstep.tests.harness.known_failures.draft import Draft
-from rnn_lockstep.tests.harness.known_failures.entries import InvalidKnownFailures, read_entries
+from rnn_lockstep.tests.harness.known_failures.entries import (
+    InvalidKnownFailures,
+    KnownFailure,
+    read_entries,
+)
 from rnn_lockstep.tests.harness.known_failures.kept import NONE, kept
 from rnn_lockstep.tests.harness.processes import Processes
 from rnn_lockstep.tests.harness.progress import Progress, shows_progress
 from rnn_lockstep.tests.harness.replay import TEST, Replay
+from rnn_lockstep.tests.harness.report.reading import InvalidReport, read_report
 from rnn_lockstep.tests.harness.saving import FOLDER, NAME, Saving
 from rnn_lockstep.tests.harness.session import Session
 from rnn_lockstep.tests.harness.shard import Shard
 from rnn_lockstep.tests.harness.summary import LastWord
+
+Known = tuple[str, KnownFailure]  # a backend that is tested, and what is known of it
 
 
 def register(config: pytest.Config, session: Session) -> None:
@@ -32,10 +39,8 @@ def register(config: pytest.Config, session: Session) -> None:
     plugins.register(Processes(session), "lockstep-processes")
     if (given := config.getoption("--shard")) is not None:
         plugins.register(Shard(config, given, session.names), "lockstep-part")
-    if config.getoption("--lockstep-report"):
-        from rnn_lockstep.tests.harness.report.plugin import Reports
-
-        plugins.register(Reports(config, session), "lockstep-report")
+    known = register_known_failures(config, session)
+    register_reports(config, session, known)
     if config.getoption("--lockstep-report") or config.option.verbose > 0:
         plugins.register(MeasureGuarantees(session), "lockstep-guarantees")
     if not config.getoption("--replay"):
@@ -44,7 +49,6 @@ def register(config: pytest.Config, session: Session) -> None:
         plugins.register(Progress(config), "lockstep-progress")
     register_vectors(config)
     register_cases(config)
-    register_known_failures(config, session)
 
 
 def maker(config: pytest.Config) -> Callable[[str], Adapter]:
@@ -63,6 +67,26 @@ def maker(config: pytest.Config) -> Callable[[str], Adapter]:
         return load(name) if in_process or name == "numpy" else Supervised(name, seconds, live)
 
     return make
+
+
+def register_reports(config: pytest.Config, session: Session, known: Sequence[Known]) -> None:
+    """Register what writes reports, `--lockstep-report`, and sets this run beside another, `--against`.
+
+    known: the backends and their entries, where failures are known.  Raises pytest.UsageError.
+    """
+    against = config.getoption("--against")
+    if not config.getoption("--lockstep-report") and not against:
+        return
+    from rnn_lockstep.tests.harness.report.plugin import Reports
+    from rnn_lockstep.tests.harness.report.records import NAME, Records
+
+    config.pluginmanager.register(Records(known), NAME)
+    config.pluginmanager.register(reports := Reports(config, session), "lockstep-report")
+    if against and not hasattr(config, "workerinput"):
+        try:
+            reports.earlier = read_report(config.invocation_params.dir / against)
+        except InvalidReport as error:
+            raise pytest.UsageError(f"--against {error}") from None
 
 
 def register_vectors(config: pytest.Config) -> None:
@@ -99,13 +123,15 @@ def register_cases(config: pytest.Config) -> None:
     config.args = [str(TEST)]
 
 
-def register_known_failures(config: pytest.Config, session: Session) -> None:
+def register_known_failures(config: pytest.Config, session: Session) -> Sequence[Known]:
     """Register what excuses known failures, `--known-failures`, and what drafts a file of them.
 
     Without a file, those that are kept apply; their cases are run where the whole suite is.
-    Raises pytest.UsageError for a file that cannot be read, or not be written.
+    Returns the backends and their entries. Raises pytest.UsageError for a file that cannot be read, or not
+    be written.
     """
     folder, plugins = config.invocation_params.dir, config.pluginmanager
+    pairs: Sequence[Known] = ()
     path = config.getoption("--known-failures")
     if path != NONE and (path or not config.getoption("--replay")):
         if path:
@@ -115,8 +141,9 @@ def register_known_failures(config: pytest.Config, session: Session) -> None:
         except InvalidKnownFailures as error:
             raise pytest.UsageError(str(error)) from None
         plugins.register(failing := excuse.ExcuseKnownFailures(entries, session), "lockstep-known-failures")
+        pairs = failing.pairs
         whole = any((folder / argument) in excuse.TEST.parents for argument in config.args)
-        if failing.entries and (path or whole):
+        if pairs and (path or whole):
             config.args.append(str(excuse.TEST))
             # pytest drops a file that lies in a folder it was given too, and looks in there by this.
             config.addinivalue_line("python_files", excuse.TEST.name)
@@ -129,3 +156,4 @@ def register_known_failures(config: pytest.Config, session: Session) -> None:
         except OSError as error:
             raise pytest.UsageError(f"--write-known-failures {path}: {in_one_line(error)}") from None
         plugins.register(Draft(draft, session), "lockstep-draft")
+    return pairs

@@ -93,14 +93,18 @@ class Session:
             backend.close()
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
-        """Run a test on each backend in turn and, where it has a `cell`, on each cell of the backend."""
+        """Run a test on each backend in turn and, where it has a `cell`, on each cell of the backend.
+
+        Tests have their whole names, of which pytest would cut long ones, as those of name@PLACE.
+        """
         if "known" in metafunc.fixturenames:
             return  # known_failures/excuse.py knows of which backends
         if {"backend", "cell"} <= set(metafunc.fixturenames):
             pairs = [(name, cell) for name in self.names for cell in self.cells(name)]
-            metafunc.parametrize(("backend", "cell"), pairs, indirect=["backend"], scope="session")
+            ids = ["-".join(pair) for pair in pairs]
+            metafunc.parametrize(("backend", "cell"), pairs, ids=ids, indirect=["backend"], scope="session")
         elif "backend" in metafunc.fixturenames:
-            metafunc.parametrize("backend", self.names, indirect=True, scope="session")
+            metafunc.parametrize("backend", self.names, ids=self.names, indirect=True, scope="session")
 
     def cells(self, name: str) -> tuple[str, ...]:
         """The cells that a backend is tested on: the built-in ones have them all; others declare theirs."""

@@ -13,6 +13,7 @@ from rnn_lockstep.tests.harness.drawing.strategies import fewer
 
 
 def same_bits(a: Trace, b: Trace) -> bool:
+    """Tell whether two answers are the same, bit by bit."""
     return [array.tobytes() for array in a.arrays().values()] == [
         array.tobytes() for array in b.arrays().values()
     ]
@@ -24,7 +25,8 @@ def test_same_case_twice_gives_the_same_bits(backend: Backend, cell: str, data: 
     case = data.draw(backend.any_cases(cell))
     first = backend.check(case)
     second = backend.check(case, claim="the second call")
-    assert same_bits(first, second), f"{backend.name} answers the same case differently the second time"
+    alike = backend.adapter.facts.varies or same_bits(first, second)
+    assert alike, f"{backend.name} answers the same case differently the second time"
 
 
 @fewer(2)
@@ -50,7 +52,8 @@ def test_other_weights_in_the_same_layer(backend: Backend, cell: str, data: st.D
     assert same_bits(answer, kept), f"{backend.name} overwrote its answer to an earlier case"
     backend.check_conduct()
     again = backend.check(case, claim="the first weights again")
-    assert same_bits(answer, again), f"{backend.name} remembers the case between"
+    alike = backend.adapter.facts.varies or same_bits(answer, again)
+    assert alike, f"{backend.name} remembers the case between"
 
 
 @fewer(2)

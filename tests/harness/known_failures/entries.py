@@ -3,12 +3,17 @@
 import re
 import tomllib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.version import InvalidVersion
+
 from rnn_lockstep.adapters import Case, UnknownBackend, find
+from rnn_lockstep.adapters.backends.registry import NotInstalled
 from rnn_lockstep.adapters.one_line import in_one_line, printable
 from rnn_lockstep.adapters.safe_files import read
 from rnn_lockstep.adapters.saved_cases.saved_case import InvalidCase, SavedCase, load
@@ -22,7 +27,10 @@ CONDITIONS = (
     *("return_sequences", "padded", "dtype", "batch", "time", "input_size", "hidden_size"),
     *("layers", "directions", "shortest", "initial_state"),
 )
-KEYS = {"backend": str, "case": str, "reason": str, "link": str, "test": str, "condition": dict}
+KEYS = {
+    **{"backend": str, "case": str, "reason": str, "link": str, "versions": str},
+    **{"test": str, "condition": dict},
+}
 NEEDED = ("backend", "case", "reason")
 
 
@@ -35,6 +43,7 @@ class KnownFailure:
     """A mistake of a backend that is known.
 
     saved: the case that pins it, from the file `case`.  reason, link: why it is known, and where from.
+    versions: of the framework, those that have it, as in "<3.16" (PEP 440); empty for all.
     test: the name of the parity test in which it is excused; may have * in it.
     condition: which cases it is excused for, by the names of `CONDITIONS`.
     """
@@ -44,8 +53,23 @@ class KnownFailure:
     reason: str
     saved: SavedCase
     link: str = ""
+    versions: str = ""
     test: str = "*"
     condition: Mapping[str, Any] = field(default_factory=dict)
+
+    def is_of(self, name: str) -> bool:
+        """Tell whether this is a mistake of the backend of this name, wherever it runs: name@PLACE too."""
+        return self.backend in (name, name.partition("@")[0])
+
+    def has(self, version: str) -> bool:
+        """Tell whether this version of the framework has the mistake. version: as its facts give it.
+
+        One that is no version by PEP 440, such as "unknown", has it only where all have.
+        """
+        try:
+            return SpecifierSet(self.versions).contains((version.split() or [""])[0], prereleases=True)
+        except InvalidVersion:
+            return not self.versions
 
     def excuses(self, test: str, case: Case) -> bool:
         """Tell whether a failure of this case in this test is the known one."""
@@ -107,7 +131,12 @@ def read_entry(entry: Any, folder: Path) -> KnownFailure:
     if wrong := [name for name in condition if name not in CONDITIONS]:
         raise ValueError(f"no condition {', '.join(wrong)}; there are {', '.join(CONDITIONS)}")
     found = KnownFailure(**entry, saved=load(folder / entry["case"]))
-    find(found.backend)
+    try:
+        SpecifierSet(found.versions)
+    except InvalidSpecifier:
+        raise ValueError(f"versions is {found.versions!r}, needs a specifier such as '<3.16'") from None
+    with suppress(NotInstalled):  # here, and perhaps not where it is tested
+        find(found.backend)
     if not any(fnmatchcase(name, found.test) for name in parity_tests()):
         raise ValueError(f"no parity test is called {found.test}")
     if not all(is_wanted(value_of(found.saved.case, name), wanted) for name, wanted in condition.items()):

@@ -13,19 +13,23 @@ TEST = Path(__file__).parents[2] / "parity" / "known_failure.py"
 
 
 class ExcuseKnownFailures:
-    """Hooks that run the cases of the entries whose backends are tested, and excuse failures like them."""
+    """Hooks that run the cases of the entries whose backends are tested, and excuse failures like them.
+
+    pairs: the backends that are tested and the entries of each, whichever versions these are for.
+    """
 
     def __init__(self, entries: Sequence[KnownFailure], session: Session) -> None:
-        self.entries = [entry for entry in entries if entry.backend in session.names]
-        session.excused = frozenset(entry.backend for entry in self.entries)
-        self.others = [entry for entry in entries if entry.backend not in session.names]
+        self.pairs = [(name, entry) for name in session.names for entry in entries if entry.is_of(name)]
+        session.excused = frozenset(name for name, _ in self.pairs)
+        self.others = [entry for entry in entries if not any(entry.is_of(name) for name in session.names)]
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         """Run the test of known failures once for each entry."""
         if "known" in metafunc.fixturenames:
-            ids = [f"{entry.backend}-{Path(entry.case).stem}" for entry in self.entries]
-            pairs = [(entry.backend, entry) for entry in self.entries]
-            metafunc.parametrize(("backend", "known"), pairs, ids=ids, indirect=["backend"], scope="session")
+            ids = [f"{name}-{Path(entry.case).stem}" for name, entry in self.pairs]
+            metafunc.parametrize(
+                ("backend", "known"), self.pairs, ids=ids, indirect=["backend"], scope="session"
+            )
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self, item: pytest.Function) -> Iterator[None]:
@@ -33,9 +37,9 @@ class ExcuseKnownFailures:
         backend = backend_of(item)
         if backend is None or "known" in item.fixturenames:
             return (yield)
-        name = item.originalname
-        mine = [entry for entry in self.entries if entry.backend == backend.name]
-        backend.excused = lambda case: next((str(k) for k in mine if k.excuses(name, case)), "")
+        test, version = item.originalname, backend.adapter.facts.version
+        mine = [entry for name, entry in self.pairs if name == backend.name and entry.has(version)]
+        backend.excused = lambda case: next((str(k) for k in mine if k.excuses(test, case)), "")
         try:
             return (yield)
         finally:

@@ -1,8 +1,11 @@
 """Content of a report, as plain data: the same for a page, a summary and a program."""
 
+import platform as machine
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+
+import numpy as np
 
 from rnn_lockstep.adapters.one_line import printable, printable_lines
 from rnn_lockstep.reference.bound.arithmetic import DTYPES
@@ -12,7 +15,7 @@ from rnn_lockstep.tests.harness.report.trends import Trends
 from rnn_lockstep.tests.harness.scores import Scores, in_order, most_common
 
 Content = dict[str, Any]  # as schema.json describes it; numbers may be infinite still
-VERSION = 1
+VERSION = 2
 KINDS = {"": "answers", "grad": "gradients", "train": "training"}
 
 
@@ -51,6 +54,12 @@ def backend_content(
     }
 
 
+def platform() -> str:
+    """Say where a run is: "Linux x86_64, Python 3.11.7, numpy 2.4.6"."""
+    where = f"{machine.system()} {machine.machine()}"
+    return printable(f"{where}, Python {machine.python_version()}, numpy {np.__version__}")
+
+
 def score_content(layer: str, scores: Scores) -> dict[str, Any]:
     """Describe one row of the table. layer: "lstm float32", with a key of KINDS behind."""
     cell, dtype, *what = layer.split()
@@ -69,7 +78,8 @@ def score_content(layer: str, scores: Scores) -> dict[str, Any]:
 def grouped(failures: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Group failures, as `Failure.to_json` makes them, by backend and by what they say is the cause.
 
-    Each message is there once, with the tests it came from and the files its cases were saved to.
+    Each message is there once, with the tests it came from, the files its cases were saved to, and the
+    features it is put down to.
     """
     groups: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
     counts: Counter[tuple[str, str]] = Counter()
@@ -80,10 +90,10 @@ def grouped(failures: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
         key = (failure["backend"], printable(cause))
         counts[key] += 1
         told = printable_lines(failure["message"])
-        message = groups.setdefault(key, {}).setdefault(told, {"tests": [], "saved": []})
-        for place, value in (("tests", failure["test"]), ("saved", failure["saved"])):
-            if value and value not in message[place]:
-                message[place].append(value)
+        message = groups.setdefault(key, {}).setdefault(told, {"tests": [], "saved": [], "features": []})
+        found = {"tests": [failure["test"]], "saved": [failure["saved"]], "features": failure["features"]}
+        for place, values in found.items():
+            message[place] += [value for value in values if value and value not in message[place]]
     return [
         {
             "backend": backend,

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from rnn_lockstep.tests.harness.guarantees import COLUMNS, NOTHING, row
+from rnn_lockstep.tests.harness.report.changes import in_short, told
 from rnn_lockstep.tests.harness.report.content import Content, headline, quantity, ratio, refusals, short
 
 FOLDER = Path(__file__).parent
@@ -31,6 +32,7 @@ def page(content: Content) -> str:
 
     environment = templates(FOLDER)
     environment.filters.update(short=short)
+    environment.globals.update(told=told, in_short=in_short)
     environment.globals.update(refusals=refusals, row=row, columns=COLUMNS, nothing=NOTHING)
     plots = {
         backend["name"]: [plot(backend["name"], backend["trends"], axis) for axis in AXES]

@@ -11,8 +11,11 @@ from hypothesis import settings
 
 from rnn_lockstep.adapters.one_line import in_one_line, printable, printable_lines
 from rnn_lockstep.tests.harness.backend import Backend, backend_of, watching
-from rnn_lockstep.tests.harness.report.content import VERSION, Content, backend_content, grouped
+from rnn_lockstep.tests.harness.report.changes import Change, changes, told
+from rnn_lockstep.tests.harness.report.content import VERSION, Content, backend_content, grouped, platform
 from rnn_lockstep.tests.harness.report.files import targets, write
+from rnn_lockstep.tests.harness.report.records import NAME as RECORDS
+from rnn_lockstep.tests.harness.report.records import Records
 from rnn_lockstep.tests.harness.report.trends import Trends
 from rnn_lockstep.tests.harness.session import Session
 
@@ -37,6 +40,9 @@ class Reports:
         self.errors: list[dict[str, str]] = []
         self.said: list[str] = []
         self.fingerprints: dict[str, dict[str, str]] = {}
+        self.earlier: Content | None = None  # the report that this run is set beside
+        self.changes: list[Change] = []
+        self.records: Records = config.pluginmanager.getplugin(RECORDS)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Iterator[None]:
@@ -80,7 +86,9 @@ class Reports:
     @pytest.hookimpl(trylast=True)  # others may still fail the run
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Write the reports, also of a run that failed or was interrupted."""
-        content = self.content(int(session.exitstatus)) if self.targets else {}
+        content = self.content(int(session.exitstatus)) if self.targets or self.earlier else {}
+        if self.earlier:
+            self.changes = content["against"] = changes(self.earlier, content)
         for path in self.targets:
             try:
                 write(path, content)
@@ -94,6 +102,13 @@ class Reports:
         for line in self.said:
             terminalreporter.write_line(f"lockstep: {line}")
 
+    @pytest.hookimpl(specname="pytest_terminal_summary", wrapper=True, tryfirst=True)
+    def pytest_tell_changes(self, terminalreporter: Any) -> Iterator[None]:
+        """Tell what has changed since the earlier run, below all else."""
+        yield
+        for line in (line for change in self.changes for line in told(change)):
+            terminalreporter.write_line(f"lockstep: {line}")
+
     def content(self, exit_status: int) -> Content:
         """Give the report's content, as schema.json describes it."""
         of = self.session
@@ -103,17 +118,23 @@ class Reports:
             "seconds": round(time.time() - self.started, 1),
             "exit_status": exit_status,
             "max_examples": settings().max_examples,
+            "same_cases": settings().derandomize,
+            "platform": platform(),
             "tests": dict(self.outcomes),
             "backends": [
-                backend_content(
-                    name,
-                    of.facts[name],
-                    of.not_tested[name],
-                    of.scores[name],
-                    self.trends[name],
-                    of.guarantees.get(name, []),
-                    self.fingerprints.get(name),
-                )
+                {
+                    **backend_content(
+                        name,
+                        of.facts[name],
+                        of.not_tested[name],
+                        of.scores[name],
+                        self.trends[name],
+                        of.guarantees.get(name, []),
+                        self.fingerprints.get(name),
+                    ),
+                    "version": of.versions[name],
+                    **self.records.content(name, of.versions[name]),
+                }
                 for name in sorted(of.scores, key=of.names.index)
             ],
             "not_installed": of.not_installed,
