@@ -68,6 +68,13 @@ BUILT_IN = {
     "onnx": row("onnx_adapter", "OnnxReference", "onnx"),
     "onnxruntime": row("onnxruntime_adapter", "OnnxRuntime", "onnx", "onnxruntime"),
     "onnxruntime:constants": row("onnxruntime_adapter", "OnnxRuntime", "onnx", "onnxruntime"),
+    "litert": row("litert_adapter", "LiteRt", "ai_edge_litert", "keras", "tensorflow"),
+    "litert:builtin": row("litert_adapter", "LiteRt", "ai_edge_litert", "keras", "tensorflow"),
+    "mlx": row("mlx_adapter", "MlxAdapter", "mlx"),
+    "paddle": row("paddle_adapter", "PaddleAdapter", "paddle"),
+    "paddle:time_major": row("paddle_adapter", "PaddleAdapter", "paddle"),
+    "paddle:cells": row("paddle_adapter", "PaddleAdapter", "paddle"),
+    "tinygrad": row("tinygrad_adapter", "TinygradAdapter", "tinygrad"),
 }
 
 

@@ -75,7 +75,8 @@ def test_entry_points_are_known_by_name(monkeypatch):
     [
         (
             "pytorch",
-            "onnxruntime, onnxruntime:constants, or package.module:Class",
+            "onnxruntime, onnxruntime:constants, litert, litert:builtin, mlx, paddle, paddle:time_major, "
+            "paddle:cells, tinygrad, or package.module:Class",
         ),
         ("jax:fast", "backend jax has no tag 'fast'; it has: nojit"),
         ("numpy:x", "backend numpy has no tag 'x'; it has: none"),
