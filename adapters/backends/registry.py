@@ -78,6 +78,13 @@ BUILT_IN = {
     "opencv": row("opencv_adapter", "OpenCv", "onnx", "cv2"),
     "tract": row("tract_adapter", "Tract", "onnx", "tract"),
     "ncnn": row("ncnn_adapter", "Ncnn", "ncnn"),
+    "litert": row("litert_adapter", "LiteRt", "ai_edge_litert", "keras", "tensorflow"),
+    "litert:builtin": row("litert_adapter", "LiteRt", "ai_edge_litert", "keras", "tensorflow"),
+    "mlx": row("mlx_adapter", "MlxAdapter", "mlx"),
+    "paddle": row("paddle_adapter", "PaddleAdapter", "paddle"),
+    "paddle:time_major": row("paddle_adapter", "PaddleAdapter", "paddle"),
+    "paddle:cells": row("paddle_adapter", "PaddleAdapter", "paddle"),
+    "tinygrad": row("tinygrad_adapter", "TinygradAdapter", "tinygrad"),
 }
 
 
@@ -103,8 +110,10 @@ def find(name: str) -> tuple[str, tuple[str, ...]]:
             raise UnknownBackend(f"backend {base} has no tag {rest!r}; it has: {_listed(tags)}")
         if rest:
             return name, ()
-        names = sorted(known, key=lambda each: not known[each].by_default)
-        raise UnknownBackend(f"unknown backend {name!r}; known: {_listed(names)}, or package.module:Class")
+        if tags:
+            raise UnknownBackend(f"backend {base} needs a tag; it has: {_listed(tags)}")
+        bases = dict.fromkeys(other.partition(":")[0] for other in known)
+        raise UnknownBackend(f"unknown backend {name!r}; known: {_listed(bases)}, or package.module:Class")
     if (missing := known[name].missing) and not elsewhere:
         bases = {other.partition(":")[0] for other in BUILT_IN}
         extras = [module for module in missing if module in bases] or [base]

@@ -75,8 +75,9 @@ def test_entry_points_are_known_by_name(monkeypatch):
     [
         (
             "pytorch",
-            "openvino:static, opencv, tract, ncnn, or package.module:Class",
+            "unknown backend 'pytorch'; known: numpy, torch, keras, jax, flax, equinox, haiku, onnx, ",
         ),
+        ("flax", "backend flax needs a tag; it has: nnx, linen"),
         ("jax:fast", "backend jax has no tag 'fast'; it has: nojit"),
         ("numpy:x", "backend numpy has no tag 'x'; it has: none"),
         ("torch:x", "backend torch has no tag 'x'; it has: cuda, cells, compile, export"),
