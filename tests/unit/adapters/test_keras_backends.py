@@ -13,6 +13,7 @@ import pytest
 from tests.command_line.running import ROOT, run_pytest
 
 TAGS = ("jax", "torch")
+ROUTES = ("unroll", "zeros", "predict", "stateful")
 IMPORTED = "import sys; print(*(m for m in ('torch', 'tensorflow', 'keras', 'jax') if m in sys.modules))"
 CHECK = """
 from rnn_lockstep.adapters import lockstep_check
@@ -65,3 +66,14 @@ def test_the_contract_is_kept_and_every_cell_is_right_but_for_what_is_known(tag)
     assert len(re.findall(r"^PASSED tests/unit/adapters/test_contract.py::", run.stdout, re.MULTILINE)) == 10
     assert re.search(rf"^keras:{tag}: .*fails as is known in", run.stdout, re.MULTILINE)
     assert " xfailed" in run.stdout
+
+
+@pytest.mark.parametrize("tag", TAGS)
+def test_its_other_routes_are_right_but_for_what_is_known(tag):
+    names = [f"keras:{tag}-{route}" for route in ROUTES]
+    backends = [f"--backend={name}" for name in names]
+    tests = "test_known_failure or test_every_step or test_padded_batch or test_reverse"
+    run = run_pytest("tests/parity", *backends, "--max-examples", "3", "-k", tests)
+    assert run.returncode == 0, run.stdout
+    for name in names:
+        assert re.search(rf"^lockstep: .*{name} .* is wrong as is known", run.stdout, re.MULTILINE), run.stdout
