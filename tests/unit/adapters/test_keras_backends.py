@@ -76,4 +76,5 @@ def test_its_other_routes_are_right_but_for_what_is_known(tag):
     run = run_pytest("tests/parity", *backends, "--max-examples", "3", "-k", tests)
     assert run.returncode == 0, run.stdout
     for name in names:
-        assert re.search(rf"^lockstep: .*{name} .* is wrong as is known", run.stdout, re.MULTILINE), run.stdout
+        verdict = rf"^lockstep: .*{name} .* is wrong as is known"
+        assert re.search(verdict, run.stdout, re.MULTILINE), run.stdout
