@@ -73,6 +73,8 @@ BUILT_IN = {
     "keras:torch-zeros": row("keras_adapter", "KerasAdapter", "keras", "torch"),
     "keras:torch-predict": row("keras_predict", "KerasPredict", "keras", "torch"),
     "keras:torch-stateful": row("keras_predict", "KerasPredict", "keras", "torch"),
+    "tensorflow": row("tensorflow_adapter", "TensorFlowAdapter", "tensorflow"),
+    "tensorflow:cells": row("tensorflow_adapter", "TensorFlowAdapter", "tensorflow"),
     "jax": row("jax_adapter", "JaxAdapter", "jax", by_default=True),
     "jax:nojit": row("jax_adapter", "JaxAdapter", "jax"),
     "flax:nnx": row("flax_adapter", "FlaxAdapter", "flax", "jax"),

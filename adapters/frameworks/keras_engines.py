@@ -23,7 +23,7 @@ Call = Callable[..., Any]  # of arrays, and answers arrays
 Signature = list[tuple[tuple[int | None, ...], str]]  # the shape and dtype of each argument
 
 
-EIGEN = {  # the errors of its functions, as `Facts` has them
+EIGEN: dict[str, Any] = {  # the errors of its functions, as `Facts` has them
     "tanh_ulps": {"float32": 7, "float64": 13, "float16": 1, "bfloat16": 1},
     "sigmoid_ulps": {"float32": 7, "float64": 3, "float16": 3, "bfloat16": 3},
     "tanh_typical": {"float32": 1.6, "float16": 0.35, "bfloat16": 0.35},
@@ -134,13 +134,15 @@ class TensorFlow:
 
 
 class Jax:
-    """JAX: jitted for each batch and time; unrolled layers op by op, as XLA takes minutes for many steps."""
+    """JAX: jitted for each batch and time, but for many unrolled steps: XLA takes minutes to compile them."""
+
+    by_shape = True
 
     def __init__(self, unroll: bool = False) -> None:
         self.keras = keras_on("jax")
         import jax
 
-        self.jax, self.unroll, self.by_shape = jax, unroll, not unroll
+        self.jax, self.unroll = jax, unroll
 
     def facts(self) -> dict[str, Any]:
         """See `Engine.facts`."""
@@ -167,8 +169,9 @@ class Jax:
         return double
 
     def compiled(self, function: Call, signature: Signature) -> Call:
-        """Jit the function, unless layers are unrolled; XLA needs no signature."""
-        made: Call = function if self.unroll else self.jax.jit(function)
+        """Jit the function, unless it has more than 64 steps unrolled."""
+        steps = max(shape[1] or 0 for shape, _ in signature if len(shape) == 3)
+        made: Call = function if self.unroll and steps > 64 else self.jax.jit(function)
         return made
 
     def array(self, tensor: Any) -> Array:
