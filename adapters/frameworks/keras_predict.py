@@ -1,5 +1,6 @@
 """Keras as its users call it: a Model of Input, Masking and recurrent layers, asked by `model.predict`."""
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -61,38 +62,51 @@ class KerasPredict:
         self.layers.need(case)
         if case.batch == 0:
             raise Refused("predict takes no data without rows")
-        inputs = case.inputs
-        if case.padded:
-            inputs = np.where(case.valid[..., None], inputs, np.array(PADDING, case.dtype))
-            if not np.array_equal((inputs != PADDING).any(axis=2), case.valid):
-                raise Refused(f"Masking({PADDING:g}) takes a step that has this value for padding")
+        inputs = with_padding(case)
         with self.layers.engine.scope(case.dtype.name), floatx(self.keras, case.dtype.name):
             model, layers = self.cache(form_of(case), case.batch if self.stateful else None)
             cells = [direction for layer in case.passes for direction in layer]
             weights = iter(array for cell in cells for array in variables_of(case, cell.weights))
             for layer in layers:
-                for variable in layer.trainable_variables:
-                    variable.assign(next(weights))
+                assign(layer.trainable_variables, weights)
             states = [] if case.initial_state is None else [state for cell in cells for state in cell.start]
-            if not self.stateful:
-                outputs, *finals = model.predict([inputs, *states], verbose=0)
-            else:
-                set_states(layers, iter(states))
-                answers = [
-                    model.predict(part, batch_size=case.batch, verbose=0) for part in halves(case, inputs)
-                ]
-                outputs, *finals = answers[-1]
-                if case.return_sequences:
-                    outputs = np.concatenate([answer[0] for answer in answers], axis=1)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DeprecationWarning)  # of NumPy's, on torch
+                if self.stateful:
+                    outputs, *finals = self._in_parts(case, model, layers, inputs, iter(states))
+                else:
+                    outputs, *finals = model.predict([inputs, *states], verbose=0)
         return Trace(normalised(case, outputs), *join_states(case, finals))
 
+    def _in_parts(
+        self, case: Case, model: Any, layers: list[Any], inputs: Array, states: Iterator[Array]
+    ) -> list[Array]:
+        """The answer to a sequence in two calls, after the layers are reset and have the initial states."""
+        for layer in layers:
+            layer.reset_state()
+            assign(layer.states, states)
+        parts = halves(case, inputs)
+        answers = [model.predict(part, batch_size=case.batch, verbose=0) for part in parts]
+        outputs, *finals = answers[-1]
+        if case.return_sequences:
+            outputs = np.concatenate([answer[0] for answer in answers], axis=1)
+        return [outputs, *finals]
 
-def set_states(layers: list[Any], states: Iterator[Array]) -> None:
-    """Reset the layers, and give them the initial states, if there are any."""
-    for layer in layers:
-        layer.reset_state()
-        for variable, state in zip(layer.states, islice(states, len(layer.states)), strict=False):
-            variable.assign(state)
+
+def assign(variables: list[Any], arrays: Iterator[Array]) -> None:
+    """Give Keras's variables the next arrays, if there are any."""
+    for variable, array in zip(variables, islice(arrays, len(variables)), strict=False):
+        variable.assign(array)
+
+
+def with_padding(case: Case) -> Array:
+    """The inputs with the value that Masking knows in every feature of the padding. Raises Refused."""
+    if not case.padded:
+        return case.inputs
+    inputs = np.where(case.valid[..., None], case.inputs, np.array(PADDING, case.dtype))
+    if not np.array_equal((inputs != PADDING).any(axis=2), case.valid):
+        raise Refused(f"Masking({PADDING:g}) takes a step that has this value for padding")
+    return inputs
 
 
 def halves(case: Case, inputs: Array) -> list[Array]:
