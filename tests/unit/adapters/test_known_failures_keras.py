@@ -112,3 +112,15 @@ def test_an_unrolled_layer_runs_backwards_under_a_mask():
         print(error)
     """
     assert answered("torch", code) == "1 1"
+
+
+@pytest.mark.xfail(raises=AssertionError, reason="Keras 3.15.1, JAX: it is not kept; not reported")
+def test_predict_keeps_the_state_of_a_stateful_layer():
+    """`RNN` makes its states untracked, so no jitted step is given them. TensorFlow and torch keep them."""
+    code = """
+    inputs = keras.Input(batch_shape=(1, 2, 1))
+    model = keras.Model(inputs, keras.layers.SimpleRNN(1, stateful=True)(inputs))
+    first, second = (model.predict(x, verbose=0)[0, 0] for _ in range(2))
+    print(first != second)
+    """
+    assert answered("jax", code) == "True"
