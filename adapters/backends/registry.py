@@ -65,7 +65,6 @@ BUILT_IN = {
     "keras:stateful": row("keras_predict", "KerasPredict", "keras", "tensorflow"),
     "keras:jax": row("keras_adapter", "KerasAdapter", "keras", "jax"),
     "keras:jax-unroll": row("keras_adapter", "KerasAdapter", "keras", "jax"),
-    "keras:jax-zeros": row("keras_adapter", "KerasAdapter", "keras", "jax"),
     "keras:jax-predict": row("keras_predict", "KerasPredict", "keras", "jax"),
     "keras:jax-stateful": row("keras_predict", "KerasPredict", "keras", "jax"),
     "keras:torch": row("keras_adapter", "KerasAdapter", "keras", "torch"),

@@ -10,10 +10,10 @@ import sys
 
 import pytest
 
+from rnn_lockstep.adapters.backends.registry import BUILT_IN
 from tests.command_line.running import ROOT, run_pytest
 
 TAGS = ("jax", "torch")
-ROUTES = ("unroll", "zeros", "predict", "stateful")
 IMPORTED = "import sys; print(*(m for m in ('torch', 'tensorflow', 'keras', 'jax') if m in sys.modules))"
 CHECK = """
 from rnn_lockstep.adapters import lockstep_check
@@ -70,7 +70,7 @@ def test_the_contract_is_kept_and_every_cell_is_right_but_for_what_is_known(tag)
 
 @pytest.mark.parametrize("tag", TAGS)
 def test_its_other_routes_are_right_but_for_what_is_known(tag):
-    names = [f"keras:{tag}-{route}" for route in ROUTES]
+    names = [name for name in BUILT_IN if name.startswith(f"keras:{tag}-")]
     backends = [f"--backend={name}" for name in names]
     tests = "test_known_failure or test_variants or test_padded_batch or test_reverse"
     run = run_pytest("tests/parity", *backends, "--max-examples", "3", "-k", tests)
