@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rnn_lockstep.adapters.backends.contract import EVERYTHING, Facts, Refused
-from rnn_lockstep.adapters.frameworks.keras_engines import ENGINES
+from rnn_lockstep.adapters.frameworks.keras_engines import ROUTES
 from rnn_lockstep.adapters.frameworks.weight_layouts import pack, unpack_gradients
 from rnn_lockstep.reference import Case, Cotangents, Trace, Weights
 from rnn_lockstep.reference.oracle.cells import CELLS
@@ -20,11 +20,13 @@ LAYERS = {"simple_rnn": "SimpleRNN", "gru": "GRU", "lstm": "LSTM"}
 class KerasAdapter:
     """Drives Keras on TensorFlow or, with the tag `jax` or `torch`, on that backend of Keras.
 
-    On TensorFlow it runs a layer as a graph, as `fit` and `predict` do, or eagerly with the tag `eager`.
+    On TensorFlow it runs a layer as a graph, as `fit` and `predict` do, or with the tag `eager` eagerly and
+    with `jit` under XLA. With `unroll`, `jax-unroll` and so on its layers have an option, see `ROUTES`.
     """
 
     def __init__(self, tag: str = "") -> None:
-        self.engine = ENGINES[tag]()
+        engine, self.options = ROUTES[tag]
+        self.engine = engine()
         self.keras = keras = self.engine.keras
         facts = self.engine.facts()
         facts["version"] = f"{keras.__version__} ({facts['version']})"
@@ -41,8 +43,8 @@ class KerasAdapter:
         serializable = keras.saving.register_keras_serializable("lockstep")
         self._hard_sigmoid_keras2 = serializable(hard_sigmoid_keras2)
 
-    def _layer(self, form: "Form", last: bool) -> Any:
-        """Make a real layer, not built yet. last: it is the top one of its stack."""
+    def layer(self, form: "Form", last: bool, **more: Any) -> Any:
+        """Make a real layer, not built yet. last: it is the top one of its stack.  more: options of it."""
         layers = self.keras.layers
         options: dict[str, Any] = {
             "units": form.hidden_size,
@@ -52,6 +54,8 @@ class KerasAdapter:
             "go_backwards": form.reverse,
             "dtype": form.dtype,
             "recurrent_initializer": "zeros",  # the default one fails in bfloat16; weights are given
+            **self.options,
+            **more,
         }
         for name in CELLS[form.cell].options:
             value = getattr(form, name)
@@ -61,9 +65,9 @@ class KerasAdapter:
             return layer
         return layers.Bidirectional(layer, merge_mode=form.merge_mode, dtype=form.dtype)
 
-    def _build(self, gradients: bool, form: "Form", *shape: int) -> Any:
-        """Make a call of real layers that takes their weights. shape: the only batch and time, if given."""
-        layers = [self._layer(form, last=k == form.layers - 1) for k in range(form.layers)]
+    def _build(self, gradients: bool, form: "Form", batch: int | None = None, time: int | None = None) -> Any:
+        """Make a call of real layers that takes their weights. batch, time: the only ones, if given."""
+        layers = [self.layer(form, last=k == form.layers - 1) for k in range(form.layers)]
         for k, layer in enumerate(layers):
             layer.build((None, None, form.features if k else form.input_size))
         variables = [variable for layer in layers for variable in layer.trainable_variables]
@@ -95,18 +99,20 @@ class KerasAdapter:
 
             return self.engine.gradients(answer, list(arrays[:count]), given)
 
-        shapes = [(None, None, form.input_size), *(tuple(v.shape) for v in variables)]
-        shapes += [(None, form.hidden_size)] * (form.states * form.layers)
+        state = (batch, form.hidden_size)
+        shapes = [(batch, time, form.input_size), *(tuple(v.shape) for v in variables)]
+        shapes += [state] * (form.states * form.layers)
         if gradients:
-            output = (None, None, form.features) if form.return_sequences else (None, form.features)
-            shapes = [output, *[(None, form.hidden_size)] * (form.answers - 1), *shapes]
-        signature = [(shape, form.dtype) for shape in shapes] + [((None, None), "bool")] * form.mask
+            output = (batch, time, form.features) if form.return_sequences else (batch, form.features)
+            shapes = [output, *[state] * (form.answers - 1), *shapes]
+        signature = [(shape, form.dtype) for shape in shapes] + [((batch, time), "bool")] * form.mask
         return self.engine.compiled(backpropagate if gradients else call, signature)
 
     def run(self, case: Case) -> Trace:
         """Run the case in Keras's own layers; see `Adapter.run`."""
         outputs, finals = self._call(case, [])
-        *hidden, last = (normalised(case, output) for output in outputs)
+        zeros = "zero_output_for_mask" in self.options
+        *hidden, last = (normalised(case, output, zeros) for output in outputs)
         states = join_states(case, finals)
         return Trace(last, *states, hidden_outputs=tuple(hidden))
 
@@ -129,12 +135,16 @@ class KerasAdapter:
                 cells.append(unpack_gradients(packed, direction.weights, case.cell, "keras"))
         return arrays_by_name(inputs, cells, join_states(case, list(found)))
 
-    def _call(self, case: Case, given: list[Array]) -> Any:
-        """The layers' answer or, given its cotangents, their gradients."""
+    def need(self, case: Case) -> None:
+        """Raise Refused where Keras cannot run a case."""
         if case.projection is not None:
             raise Refused("keras.layers.LSTM has no projection")
         if reason := self.engine.refusal(case):
             raise Refused(reason)
+
+    def _call(self, case: Case, given: list[Array]) -> Any:
+        """The layers' answer or, given its cotangents, their gradients."""
+        self.need(case)
         directions = [direction for layer in case.passes for direction in layer]
         arrays = [*given, case.inputs]
         arrays += [array for direction in directions for array in variables_of(case, direction.weights)]
@@ -163,13 +173,17 @@ def variables_of(case: Case, weights: Weights) -> list[Array]:
     return [W, U, b if recurrent_b is None else np.stack([b, recurrent_b])]
 
 
-def normalised(case: Case, outputs: Array) -> Array:
-    """Keras's outputs in the reference's meaning: in the order of the inputs, and zero on padding."""
-    if outputs.ndim == 3 and case.reverse:  # Keras leaves them in the order of processing
+def normalised(case: Case, outputs: Array, zeros: bool = False) -> Array:
+    """Keras's outputs in the reference's meaning: in the order of the inputs, and zero on padding.
+
+    zeros: Keras itself has to make them zero there, as both directions of a Bidirectional do.
+    """
+    in_time = outputs.ndim == 3
+    if in_time and case.reverse:  # Keras leaves them in the order of processing
         outputs = outputs[:, ::-1]
-    if not case.padded:
+    if not case.padded or (in_time and (zeros or case.merge_mode)):
         return outputs
-    counts = case.valid[..., None] if outputs.ndim == 3 else case.valid.any(axis=1, keepdims=True)
+    counts = case.valid[..., None] if in_time else case.valid.any(axis=1, keepdims=True)
     return np.where(counts, outputs, outputs.dtype.type(0))  # Keras repeats the output before
 
 

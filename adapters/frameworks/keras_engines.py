@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from rnn_lockstep.adapters.backends.contract import SOFTSIGN
+from rnn_lockstep.adapters.frameworks.jax_adapter import ERRORS as XLA
 from rnn_lockstep.adapters.frameworks.torch_adapter import as_array
 from rnn_lockstep.reference import Case, FunctionError
 from rnn_lockstep.reference.bound.arithmetic import FORMATS
@@ -20,6 +21,14 @@ from rnn_lockstep.reference.oracle.validation import Array
 
 Call = Callable[..., Any]  # of arrays, and answers arrays
 Signature = list[tuple[tuple[int | None, ...], str]]  # the shape and dtype of each argument
+
+
+EIGEN: dict[str, Any] = {  # the errors of its functions, as `Facts` has them
+    "tanh_ulps": {"float32": 7, "float64": 13, "float16": 1, "bfloat16": 1},
+    "sigmoid_ulps": {"float32": 7, "float64": 3, "float16": 3, "bfloat16": 3},
+    "tanh_typical": {"float32": 1.6, "float16": 0.35, "bfloat16": 0.35},
+    "sigmoid_typical": {"float32": 1.25, "float16": 0.55, "bfloat16": 0.55},
+}
 
 
 class Engine(Protocol):
@@ -57,16 +66,17 @@ class Engine(Protocol):
 
 
 class TensorFlow:
-    """TensorFlow: one graph for any batch and time, as `fit` and `predict` make it, or op by op."""
+    """TensorFlow: one graph for any batch and time, as `fit` and `predict` make it, or op by op.
 
-    by_shape = False
+    jit: compiled by XLA, for each batch and time, as `jit_compile=True` does it.
+    """
 
-    def __init__(self, eager: bool = False) -> None:
+    def __init__(self, eager: bool = False, jit: bool = False) -> None:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
         self.keras = keras_on("tensorflow")
         import tensorflow
 
-        self.tensorflow, self.eager = tensorflow, eager
+        self.tensorflow, self.eager, self.jit, self.by_shape = tensorflow, eager, jit, jit
 
     def facts(self) -> dict[str, Any]:
         """See `Engine.facts`."""
@@ -77,10 +87,7 @@ class TensorFlow:
             "version": f"tensorflow {self.tensorflow.__version__}",
             "device": ", ".join(device.device_type.lower() for device in config.get_visible_devices()),
             "settings": f"{threads} threads, tf32 {tf32}",
-            "tanh_ulps": {"float32": 7, "float64": 13, "float16": 1, "bfloat16": 1},
-            "sigmoid_ulps": {"float32": 7, "float64": 3, "float16": 3, "bfloat16": 3},
-            "tanh_typical": {"float32": 1.6, "float16": 0.35, "bfloat16": 0.35},
-            "sigmoid_typical": {"float32": 1.25, "float16": 0.55, "bfloat16": 0.55},
+            **(XLA if self.jit else EIGEN),
             # TensorFlow's elu is exp(z) - 1, and off by its rounding where little is left.
             "functions": {
                 **SOFTSIGN,
@@ -99,8 +106,9 @@ class TensorFlow:
             return function
         tf = self.tensorflow
         specs = [tf.TensorSpec(shape, dtype) for shape, dtype in signature]
-        graph = tf.function(function, input_signature=specs, autograph=False).get_concrete_function()
-        made: Call = graph
+        made: Call = tf.function(
+            function, input_signature=specs, autograph=False, jit_compile=self.jit or None
+        ).get_concrete_function()
         return made
 
     def array(self, tensor: Any) -> Array:
@@ -126,15 +134,15 @@ class TensorFlow:
 
 
 class Jax:
-    """JAX: jitted for each batch and time."""
+    """JAX: jitted for each batch and time, but for many unrolled steps: XLA takes minutes to compile them."""
 
     by_shape = True
 
-    def __init__(self) -> None:
+    def __init__(self, unroll: bool = False) -> None:
         self.keras = keras_on("jax")
         import jax
 
-        self.jax = jax
+        self.jax, self.unroll = jax, unroll
 
     def facts(self) -> dict[str, Any]:
         """See `Engine.facts`."""
@@ -161,9 +169,10 @@ class Jax:
         return double
 
     def compiled(self, function: Call, signature: Signature) -> Call:
-        """Jit the function; XLA needs no signature."""
-        jitted: Call = self.jax.jit(function)
-        return jitted
+        """Jit the function, unless it has more than 64 steps unrolled."""
+        steps = max(shape[1] or 0 for shape, _ in signature if len(shape) == 3)
+        made: Call = function if self.unroll and steps > 64 else self.jax.jit(function)
+        return made
 
     def array(self, tensor: Any) -> Array:
         """See `Engine.array`."""
@@ -177,7 +186,7 @@ class Jax:
         """See `Engine.refusal`; tests/unit/adapters/test_known_failures.py has the last."""
         if case.time == 0:
             return "index is out of bounds for axis 1 with size 0"
-        own_loop = case.cell == "gru" and case.reset_after and not case.padded
+        own_loop = case.cell == "gru" and case.reset_after and not case.padded and not self.unroll
         if own_loop and case.dtype.itemsize == 2 and case.b is None and case.recurrent_b is None:
             return "scan body function carry input and carry output must have equal types"
         return ""
@@ -232,11 +241,19 @@ class Torch:
         return "index 0 is out of bounds for dimension 1 with size 0" if case.time == 0 else ""
 
 
-ENGINES: dict[str, Callable[[], Engine]] = {  # by tag
-    "": TensorFlow,
-    "eager": partial(TensorFlow, eager=True),
-    "jax": Jax,
-    "torch": Torch,
+UNROLL, ZEROS = {"unroll": True}, {"zero_output_for_mask": True}
+# By tag: the engine, and the options of its layers.
+ROUTES: dict[str, tuple[Callable[[], Engine], dict[str, bool]]] = {
+    "": (TensorFlow, {}),
+    "eager": (partial(TensorFlow, eager=True), {}),
+    "jit": (partial(TensorFlow, jit=True), {}),
+    "unroll": (partial(TensorFlow, eager=True), UNROLL),
+    "zeros": (TensorFlow, ZEROS),
+    "jax": (Jax, {}),
+    "jax-unroll": (partial(Jax, unroll=True), UNROLL),
+    "torch": (Torch, {}),
+    "torch-unroll": (Torch, UNROLL),
+    "torch-zeros": (Torch, ZEROS),
 }
 
 

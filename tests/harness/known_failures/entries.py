@@ -21,11 +21,11 @@ from rnn_lockstep.adapters.saved_cases.saved_case import InvalidCase, SavedCase,
 LARGEST = 2**20  # bytes of such a file
 PARITY = Path(__file__).parents[2] / "parity"
 # What a condition may ask of a case: a value, a list of values, or {min = 17, max = 64}. "shortest" is the
-# number of steps that count in the row that has the fewest, "initial_state" is "given" or "zeros".
+# number of steps that count in the row that has the fewest; "given_state" tells of an initial state.
 CONDITIONS = (
     *("cell", "activation", "recurrent_activation", "reset_after", "reverse", "merge_mode"),
     *("return_sequences", "padded", "dtype", "batch", "time", "input_size", "hidden_size"),
-    *("layers", "directions", "shortest", "initial_state"),
+    *("layers", "directions", "shortest", "given_state"),
 )
 KEYS = {
     **{"backend": str, "case": str, "reason": str, "link": str, "versions": str},
@@ -85,8 +85,8 @@ def value_of(case: Case, name: str) -> Any:
     """Give the value of a case that a condition of this name is about."""
     if name == "shortest":
         return int(case.valid.sum(axis=1).min(initial=case.time))
-    if name == "initial_state":
-        return "zeros" if case.initial_state is None else "given"
+    if name == "given_state":
+        return case.initial_state is not None
     value = getattr(case, name)
     return value.name if name == "dtype" else value
 

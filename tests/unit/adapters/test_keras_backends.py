@@ -10,6 +10,7 @@ import sys
 
 import pytest
 
+from rnn_lockstep.adapters.backends.registry import BUILT_IN
 from tests.command_line.running import ROOT, run_pytest
 
 TAGS = ("jax", "torch")
@@ -65,3 +66,15 @@ def test_the_contract_is_kept_and_every_cell_is_right_but_for_what_is_known(tag)
     assert len(re.findall(r"^PASSED tests/unit/adapters/test_contract.py::", run.stdout, re.MULTILINE)) == 10
     assert re.search(rf"^keras:{tag}: .*fails as is known in", run.stdout, re.MULTILINE)
     assert " xfailed" in run.stdout
+
+
+@pytest.mark.parametrize("tag", TAGS)
+def test_its_other_routes_are_right_but_for_what_is_known(tag):
+    names = [name for name in BUILT_IN if name.startswith(f"keras:{tag}-")]
+    backends = [f"--backend={name}" for name in names]
+    tests = "test_known_failure or test_variants or test_padded_batch or test_reverse"
+    run = run_pytest("tests/parity", *backends, "--max-examples", "3", "-k", tests)
+    assert run.returncode == 0, run.stdout
+    for name in names:
+        verdict = rf"^lockstep: .*{name} .* is wrong as is known"
+        assert re.search(verdict, run.stdout, re.MULTILINE), run.stdout

@@ -13,17 +13,11 @@ from rnn_lockstep.adapters import Case, Refused, compare, load
 from rnn_lockstep.adapters.backends.registry import BUILT_IN, NotMade
 from rnn_lockstep.reference import Cotangents, Weights, check_gradients
 from rnn_lockstep.reference.oracle.cells import CELLS
+from rnn_lockstep.tests.harness.known_failures.kept import kept
 
 DEVICES = ("torch:cuda",)  # which a machine may not have
-OTHERS = ("keras:jax", "keras:torch")  # Keras has one backend in a process
-NAMES = [name for name, known in BUILT_IN.items() if not known.by_default and name not in OTHERS]
-# What a backend is known to ignore, as tests/known_failures/ has it.
-IGNORED = {
-    "onnx": ("lengths", "activation"),
-    "openvino:constants": ("lengths",),
-    "tract": ("activation",),
-    "opencv": ("lengths",),
-}
+OTHERS = ("keras:jax", "keras:torch")  # and their routes: Keras has one backend in a process
+NAMES = [name for name, known in BUILT_IN.items() if not known.by_default and not name.startswith(OTHERS)]
 
 pytestmark = pytest.mark.filterwarnings("default")  # torch warns of what it does itself when it compiles
 
@@ -73,6 +67,16 @@ def make_case(cell, dtype="float32", directions=1, **options):
     )
 
 
+def known(adapter, case, test=""):
+    """What the backend is known to get wrong in a case, in tests/known_failures. test: a parity test's name."""
+    return next((entry for entry in kept([adapter.facts.name]) if entry.excuses(test, case)), None)
+
+
+def skip_if_known(adapter, case):
+    if entry := known(adapter, case):
+        pytest.skip(f"known: {entry}")
+
+
 def test_the_name_is_the_one_that_it_is_loaded_by(adapter):
     assert adapter.facts.name in NAMES
 
@@ -84,15 +88,12 @@ def test_the_name_is_the_one_that_it_is_loaded_by(adapter):
     ids=str,
 )
 def test_what_is_declared_is_right(adapter, cell, options):
-    if adapter.facts.name in ("tract", "opencv") and "reverse" in options:
-        pytest.skip("it is wrong in reverse: tests/known_failures/")
     case = make_case(cell, **form(adapter, cell), **options)
     if missing := adapter.facts.undeclared(case):
         with pytest.raises(Refused):
             adapter.run(case)
         pytest.skip(f"{adapter.facts.name} declares no {missing}")
-    if adapter.facts.name == "mlx" and case.dtype == np.float64 and cell != "simple_rnn":
-        pytest.skip("its exp is that of float32: tests/known_failures/mlx.toml")
+    skip_if_known(adapter, case)
     verdict = compare(adapter, case)
     assert verdict.status == "match", verdict
 
@@ -124,8 +125,7 @@ def test_nothing_is_left_out_without_a_word(adapter, option):
         "activation": {"activation": "softsign"},
     }[option]
     case = replace(case, **given)
-    if option in IGNORED.get(adapter.facts.name, ()):
-        pytest.skip("it ignores it: tests/known_failures/")
+    skip_if_known(adapter, case)
     with suppress(Refused):
         verdict = compare(adapter, case)
         assert verdict.status == "match", verdict
@@ -147,10 +147,13 @@ def test_the_reset_gate_of_onnx_runtime_is_as_far_off_as_it_declares():
 def test_gradients_of_cells(adapter):
     if not adapter.facts.gradients:
         pytest.skip(f"{adapter.facts.name} declares no gradients")
+    dtypes = [dtype for dtype in ("float64", "float32") if dtype in adapter.facts.dtypes]
     for cell in adapter.facts.cells:
-        dtype = "float32" if adapter.facts.name == "mlx" else "float64"  # tests/known_failures/mlx.toml
-        case = make_case(cell, dtype)
-        cotangents = Cotangents(outputs=np.ones((3, 4, 3), dtype))
+        cases = [make_case(cell, dtype, **form(adapter, cell)) for dtype in dtypes]
+        case = next((case for case in cases if not known(adapter, case, "test_gradients")), None)
+        if case is None:
+            pytest.skip(f"its gradients of {cell} are known to be wrong")
+        cotangents = Cotangents(outputs=np.ones((3, 4, 3), case.dtype))
         found = adapter.gradients(case, cotangents)
         verdict = check_gradients(case, cotangents, found, adapter.facts.arithmetic(case.dtype))
         assert verdict.status == "match", verdict

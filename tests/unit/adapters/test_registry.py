@@ -102,7 +102,8 @@ def test_what_cannot_be_loaded_is_said_in_one_line(name, message):
 
 def test_what_is_not_installed_says_how_to_get_it(monkeypatch):
     monkeypatch.setattr(registry, "find_spec", lambda module: None)
-    with pytest.raises(NotInstalled, match=re.escape("pip install 'rnn-lockstep[keras]'")) as caught:
+    install = re.escape("pip install 'rnn-lockstep[keras,tensorflow]'")
+    with pytest.raises(NotInstalled, match=install) as caught:
         find("keras:eager")
     assert str(caught.value).startswith(
         "backend keras:eager needs keras and tensorflow, which is not installed"
@@ -112,7 +113,7 @@ def test_what_is_not_installed_says_how_to_get_it(monkeypatch):
 @pytest.mark.parametrize(
     ("name", "module", "extra"),
     [
-        ("keras", "tensorflow", "keras"),
+        ("keras", "tensorflow", "tensorflow"),
         ("keras:jax", "jax", "jax"),
         ("keras:torch", "torch", "torch"),
         ("keras:torch", "keras", "keras"),

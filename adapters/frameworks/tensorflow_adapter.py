@@ -1,0 +1,85 @@
+"""TensorFlow's own recurrent kernels: `tf.raw_ops.BlockLSTMV2` and `LSTMBlockCell`."""
+
+import os
+from typing import Any
+
+import numpy as np
+
+from rnn_lockstep.adapters.backends.contract import Facts, Refused
+from rnn_lockstep.adapters.frameworks.keras_engines import EIGEN
+from rnn_lockstep.adapters.frameworks.weight_layouts import pack, unpack_gradients
+from rnn_lockstep.reference import Case, Cotangents, Trace, Weights
+from rnn_lockstep.reference.oracle.gradients import arrays_by_name, given_or_zeros
+from rnn_lockstep.reference.oracle.validation import Array
+
+
+class TensorFlowAdapter:
+    """Drives the kernel of a whole LSTM or, with the tag `cells`, that of one step.
+
+    They take the gates in different orders: i, f, g, o as Keras does, and i, g, f, o. There is a
+    `GRUBlockCell` too, which applies the reset gate before the product: no fact says that of a backend.
+    """
+
+    def __init__(self, tag: str = "") -> None:
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+        import tensorflow
+
+        self.tensorflow, self.by_step = tensorflow, tag == "cells"
+        self.layout = "tensorflow1" if self.by_step else "keras"
+        self.facts = Facts(
+            f"tensorflow:{tag}" if tag else "tensorflow",
+            version=tensorflow.__version__,
+            dtypes=("float32", "float16"),
+            cells=("lstm",),
+            biases=(0, 1, 2),
+            gradients=not self.by_step,  # "gradient registry has no entry for: LSTMBlockCell"
+            **EIGEN,
+        )
+
+    def run(self, case: Case) -> Trace:
+        """Run the case's kernel; see `Adapter.run`."""
+        outputs, *states = self._call(case, *map(self.tensorflow.constant, self._arrays(case)))
+        return Trace(outputs.numpy(), *(state.numpy() for state in states))
+
+    def gradients(self, case: Case, cotangents: Cotangents) -> dict[str, Array]:
+        """The gradients by the names of `case.arrays()`, by `BlockLSTMGradV2`."""
+        tf, size = self.tensorflow, case.input_size
+        arrays = [tf.constant(array) for array in self._arrays(case)]
+        with tf.GradientTape() as tape:
+            tape.watch(arrays)
+            answer = self._call(case, *arrays)
+        given = [tf.constant(array) for array in given_or_zeros(case, cotangents)]
+        found = tape.gradient(answer, arrays, given, unconnected_gradients="zero")
+        of_inputs, kernel, bias, *of_start = (array.numpy() for array in found)
+        packed = Weights(kernel[:size], kernel[size:], bias)
+        cells = [unpack_gradients(packed, case.weights, case.cell, self.layout)]
+        return arrays_by_name(of_inputs, cells, of_start if case.initial_state is not None else [])
+
+    def _arrays(self, case: Case) -> list[Array]:
+        """The inputs, one matrix of both kernels, the bias and the initial states. Raises Refused."""
+        self.facts.need(case)
+        if (case.activation, case.recurrent_activation) != ("tanh", "sigmoid"):
+            raise Refused(f"the kernel has tanh and sigmoid, and no {case.kind}")
+        W, U, b, *_ = pack(case.weights, case.cell, self.layout)
+        kernel = np.concatenate([W, U])
+        return [case.inputs, kernel, np.zeros_like(kernel[0]) if b is None else b, *case.start]
+
+    def _call(self, case: Case, inputs: Any, kernel: Any, bias: Any, *start: Any) -> list[Any]:
+        """The outputs and the final states."""
+        tf, size = self.tensorflow, case.hidden_size
+        steps, state = tf.transpose(inputs, (1, 0, 2)), list(start)
+        peepholes = dict.fromkeys(("wci", "wcf", "wco"), tf.zeros(size, inputs.dtype))
+        options = {"w": kernel, "b": bias, "use_peephole": False, **peepholes}
+        if case.time and not self.by_step:
+            h, c = start
+            of_all = {"seq_len_max": tf.constant(case.time, tf.int64), "cell_clip": 0, **options}
+            answer = tf.raw_ops.BlockLSTMV2(x=steps, h_prev=h, cs_prev=c, **of_all)
+            return [tf.transpose(answer.h, (1, 0, 2)), answer.h[-1], answer.cs[-1]]
+        outputs = [tf.zeros((case.batch, 0, size), inputs.dtype)]
+        for x_t in tf.unstack(steps):
+            h, c = state
+            plain = {"forget_bias": 0, "cell_clip": -1, **options}
+            new = tf.raw_ops.LSTMBlockCell(x=x_t, h_prev=h, cs_prev=c, **plain)
+            state = [new.h, new.cs]
+            outputs.append(state[0][:, None])
+        return [tf.concat(outputs, axis=1), *state]
