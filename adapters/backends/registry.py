@@ -126,8 +126,8 @@ def find(name: str) -> tuple[str, tuple[str, ...]]:
             return name, ()
         if tags:
             raise UnknownBackend(f"backend {base} needs a tag; it has: {_listed(tags)}")
-        bases = dict.fromkeys(other.partition(":")[0] for other in known)
-        raise UnknownBackend(f"unknown backend {name!r}; known: {_listed(bases)}, or package.module:Class")
+        names = dict.fromkeys(other.partition(":")[0] for other in known)
+        raise UnknownBackend(f"unknown backend {name!r}; known: {_listed(names)}, or package.module:Class")
     if (missing := known[name].missing) and not elsewhere:
         bases = {other.partition(":")[0] for other in BUILT_IN}
         extras = [module for module in missing if module in bases] or [base]
