@@ -55,6 +55,8 @@ class Facts:
     projection: LSTMs with a projection of their outputs.
     products: "TF32" or "bfloat16" where matrix products in float32 are taken from numbers cut to it.
     compiles: a new form or shape of a layer costs it much, so the suite draws fewer of them.
+    recomputes: it may compute a state twice, for the output and for the step after, in other orders, as XLA
+    does in a loop with a mask: then a final state need not have the bits of the last output.
     varies: it adds up in an order that changes from call to call, so that answers to the same case need not
     have the same bits, and each must be right.
     tanh_ulps, sigmoid_ulps: by dtype name, the worst error in units in the last place.
@@ -83,6 +85,7 @@ class Facts:
     projection: bool = False
     products: str = ""
     compiles: bool = False
+    recomputes: bool = False
     varies: bool = False
     tanh_ulps: Mapping[str, float] = field(default_factory=dict, hash=False)
     sigmoid_ulps: Mapping[str, float] = field(default_factory=dict, hash=False)
@@ -105,7 +108,7 @@ class Facts:
             measured = worst.get(dtype.name, unmeasured.error_of(name).ulps)
             errors[name] = FunctionError(measured, self.function_error, typical.get(dtype.name))
         own = {name: known[dtype.name] for name, known in self.functions.items() if dtype.name in known}
-        return Arithmetic(dtype, errors | own, self.products)
+        return Arithmetic(dtype, errors | own, self.products, self.recomputes)
 
     @property
     def not_tested(self) -> str:

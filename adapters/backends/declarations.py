@@ -66,7 +66,10 @@ NEEDED: dict[str, tuple[str, Meant]] = {
     ),
     "functions": ("a FunctionError by activation and dtype", are_function_errors),
     **dict.fromkeys(
-        ("lengths", "masks", "reverse", "last_output", "gradients", "projection", "compiles", "varies"),
+        (
+            *("lengths", "masks", "reverse", "last_output", "gradients", "projection"),
+            *("compiles", "recomputes", "varies"),
+        ),
         YES_OR_NO,
     ),
 }

@@ -33,6 +33,7 @@ def of_jax(jax: Any) -> dict[str, Any]:
     return {
         "device": device,
         "settings": f"x64 {x64}, matmul precision {precision or 'default'}",
+        "recomputes": True,
         "products": "" if precision in FULL else CUT.get(device, ""),
         **(ERRORS if device == "cpu" else {}),
     }

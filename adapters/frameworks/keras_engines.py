@@ -14,6 +14,7 @@ import numpy as np
 
 from rnn_lockstep.adapters.backends.contract import SOFTSIGN
 from rnn_lockstep.adapters.frameworks.jax_adapter import ERRORS as XLA
+from rnn_lockstep.adapters.frameworks.jax_adapter import of_jax
 from rnn_lockstep.adapters.frameworks.torch_adapter import as_array
 from rnn_lockstep.reference import Case, FunctionError
 from rnn_lockstep.reference.bound.arithmetic import FORMATS
@@ -82,11 +83,13 @@ class TensorFlow:
         """See `Engine.facts`."""
         config = self.tensorflow.config
         threads = config.threading.get_intra_op_parallelism_threads() or os.cpu_count()
-        tf32 = "on" if config.experimental.tensor_float_32_execution_enabled() else "off"
+        tf32 = config.experimental.tensor_float_32_execution_enabled()
+        devices = [device.device_type.lower() for device in config.get_visible_devices()]
         return {
             "version": f"tensorflow {self.tensorflow.__version__}",
-            "device": ", ".join(device.device_type.lower() for device in config.get_visible_devices()),
-            "settings": f"{threads} threads, tf32 {tf32}",
+            "device": ", ".join(devices),
+            "settings": f"{threads} threads, tf32 {'on' if tf32 else 'off'}",
+            "products": "TF32" if tf32 and "gpu" in devices else "",
             **(XLA if self.jit else EIGEN),
             # TensorFlow's elu is exp(z) - 1, and off by its rounding where little is left.
             "functions": {
@@ -94,6 +97,7 @@ class TensorFlow:
                 "elu": {name: FunctionError(1, 2.0 ** (1 - f.bits)) for name, f in FORMATS.items()},
             },
             "compiles": True,
+            "recomputes": self.jit,
         }
 
     def scope(self, dtype: str) -> AbstractContextManager[Any]:
@@ -146,20 +150,10 @@ class Jax:
 
     def facts(self) -> dict[str, Any]:
         """See `Engine.facts`."""
-        config = self.jax.config
-        return {
-            "version": f"jax {self.jax.__version__}",
-            "device": self.jax.devices()[0].platform,
-            "settings": f"x64 {'on' if config.jax_enable_x64 else 'off, on for float64 cases only'}, "
-            f"matmul precision {config.jax_default_matmul_precision or 'default'}",
-            # In float64 Keras's tanh is that of float32: tests/known_failures/keras-jax.toml.
-            "tanh_ulps": {"float32": 5, "float16": 1, "bfloat16": 1},
-            "sigmoid_ulps": {"float32": 3, "float64": 3, "float16": 3, "bfloat16": 3},
-            "tanh_typical": {"float32": 1.4, "float16": 0.35, "bfloat16": 0.35},
-            "sigmoid_typical": {"float32": 0.65, "float16": 0.65, "bfloat16": 0.65},
-            "functions": {**SOFTSIGN, "elu": {"float32": FunctionError(7), "float64": FunctionError(6)}},
-            "compiles": True,
-        }
+        found = of_jax(self.jax)
+        # In float64 Keras's tanh is that of float32: tests/known_failures/keras-jax.toml.
+        exact = {name: ulps for name, ulps in found.get("tanh_ulps", {}).items() if name != "float64"}
+        return {**found, "version": f"jax {self.jax.__version__}", "tanh_ulps": exact, "compiles": True}
 
     def scope(self, dtype: str) -> AbstractContextManager[Any]:
         """Let JAX have float64 where it is asked for; elsewhere its setting stays as it is."""

@@ -64,11 +64,13 @@ class Arithmetic:
 
     A function that is not listed is taken for one that nobody has measured.
     products: of `PRODUCTS`, the format to which the operands of matrix products in float32 are cut, or "".
+    recomputes: a state may be computed twice, for the output and for the step after, in other orders.
     """
 
     dtype: np.dtype[Any]
     functions: Mapping[str, FunctionError] = field(default_factory=dict, hash=False)
     products: str = ""
+    recomputes: bool = False
 
     def error_of(self, function: str) -> FunctionError:
         """The worst error of a function in this dtype."""

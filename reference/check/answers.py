@@ -19,7 +19,7 @@ from rnn_lockstep.reference.oracle.case import Case
 from rnn_lockstep.reference.oracle.cells import State
 from rnn_lockstep.reference.oracle.engine import Engine, Run, carried, merge
 from rnn_lockstep.reference.oracle.gradients import zero_on_padding
-from rnn_lockstep.reference.oracle.shown import Reading, Shown, with_error
+from rnn_lockstep.reference.oracle.shown import Reading, Shown, states_before, with_error
 from rnn_lockstep.reference.oracle.trace import Trace
 from rnn_lockstep.reference.oracle.validation import Array
 
@@ -49,6 +49,7 @@ class Beside(NamedTuple):
     one_step: each step is predicted from the one before, whose state and inputs have been shown.
     carried: something that was not shown has come from step to step or from layer to layer.
     bounded, reverse: as for `Comparison`.
+    twice: of a copy, how far it may be from what it copies; see `computed_twice`.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Beside(NamedTuple):
     carried: bool
     one_step: bool = False
     reverse: bool = False
+    twice: Any = 0.0
 
 
 def comparisons_of(case: Case, trace: Trace, arithmetic: Arithmetic) -> Iterator[Comparison]:
@@ -70,6 +72,7 @@ def comparisons_of(case: Case, trace: Trace, arithmetic: Arithmetic) -> Iterator
             bounded=each.bounded,
             reverse=each.reverse,
             one_step=each.one_step,
+            twice=each.twice,
         )
 
 
@@ -108,7 +111,22 @@ def of_a_direction(case: Case, run: Run, state: State, carried: bool) -> Iterato
         bounded = case.bounded and part == "final_state"
         copied = run.observed is not None and part == "final_state"
         own = not copied and (carried or run.observed is None)
-        yield Beside(f"{name} {part}".strip(), observed, expected, bounded, carried=own)
+        twice = computed_twice(case, run) if copied else 0.0
+        yield Beside(f"{name} {part}".strip(), observed, expected, bounded, carried=own, twice=twice)
+
+
+def computed_twice(case: Case, run: Run) -> Any:
+    """How far a final state (batch, H) may be from the output that it is: twice the bound on that step.
+
+    That is 0 but for arithmetic that recomputes; a row without steps keeps its initial state exactly.
+    """
+    if not isinstance(run.outputs, Rounded) or not run.outputs.arithmetic.recomputes:
+        return 0.0
+    way = slice(None, None, -1 if run.direction.reverse else 1)
+    error = np.broadcast_to(run.outputs.error, run.outputs.shape)[:, way]
+    start = np.zeros((case.batch, case.output_size))
+    last = states_before(start, error, case.valid[:, way])[:, -1]
+    return 2 * np.where(last < np.inf, last, 0.0)
 
 
 def state_of(trace: Trace, cell: int) -> State:

@@ -63,7 +63,7 @@ class Comparison:
     bounded: its numbers lie between -1 and 1, or not much further.
     reverse: the steps were run from the last to the first.
     one_step: each step is judged from the backend's own state before; otherwise errors add up.
-    copy: of numbers that are elsewhere in the trace, so that nothing is rounded and the bound is 0.
+    copy: of numbers that are elsewhere in the trace: the bound is 0, unless they may be computed twice.
     axes: what they are called, where that is not batch, time and unit, or batch and unit.
     """
 
@@ -177,14 +177,19 @@ def comparison(
     bounded: bool,
     reverse: bool = False,
     one_step: bool = False,
+    twice: Any = 0.0,
     axes: tuple[str, ...] = (),
 ) -> Comparison:
-    """Compare with an array that carries its error, or with a plain one that is to be copied."""
+    """Compare with an array that carries its error, or with a plain one that is to be copied.
+
+    twice: how far a copy may be off, which has been computed a second time.
+    """
     if isinstance(expected, Rounded):
         value, error = expected.closed().value, expected.closed().error
         bound = np.where(np.isfinite(value) & (error < np.inf), error, np.inf)
         return Comparison(name, observed, value, bound, bounded, reverse, one_step, axes=axes)
-    return Comparison(name, observed, expected, np.zeros(expected.shape), bounded, copy=True, axes=axes)
+    bound = twice + np.zeros(expected.shape)
+    return Comparison(name, observed, expected, bound, bounded, copy=True, axes=axes)
 
 
 def comparison_with_mistake(name: str, observed: Array, expected: Any, bounded: bool) -> Comparison:

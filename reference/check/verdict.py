@@ -77,7 +77,7 @@ def verdict_on(case: Case, comparisons: Sequence[Comparison], empty: bool) -> Ve
             return Verdict(case, "mismatch", reason(case, found[: k + 1], found[k + 1 :]), found)
     if empty:
         return Verdict(case, "inconclusive", "the case is empty: nothing to compare", found)
-    if vacuous := sum(comparison.vacuous for comparison in found):
+    if vacuous := sum(comparison.vacuous for comparison in found if not comparison.copy):
         elements = sum(comparison.bound.size for comparison in found if not comparison.copy)
         wide = f"{vacuous} of {elements} bounds are too wide to prove anything"
         return Verdict(case, "inconclusive", wide, found)
