@@ -126,7 +126,8 @@ def find(name: str) -> tuple[str, tuple[str, ...]]:
             return name, ()
         if tags:
             raise UnknownBackend(f"backend {base} needs a tag; it has: {_listed(tags)}")
-        names = dict.fromkeys(other.partition(":")[0] for other in known)
+        first = sorted(known, key=lambda other: not known[other].by_default)
+        names = dict.fromkeys(other.partition(":")[0] for other in first)
         raise UnknownBackend(f"unknown backend {name!r}; known: {_listed(names)}, or package.module:Class")
     if (missing := known[name].missing) and not elsewhere:
         bases = {other.partition(":")[0] for other in BUILT_IN}

@@ -215,7 +215,7 @@ def test_reports_are_shown_by_the_command(tmp_path, capsys):
     ("packages", "backends"),
     [
         ("keras==3.12", ["keras"]),
-        ("Keras==3.12 tensorflow-cpu==2.20", ["keras"]),
+        ("Keras==3.12 tensorflow-cpu==2.20", ["keras", "tensorflow"]),
         ("flax==0.12.0", ["flax:nnx", "flax:linen"]),
         ("onnxruntime==1.32", ["onnxruntime"]),
         ("numpy==2.0", ["numpy"]),
