@@ -11,28 +11,30 @@ import pytest
 
 from rnn_lockstep.adapters import Case, Refused, compare, load
 from rnn_lockstep.adapters.backends.registry import BUILT_IN, NotMade
+from rnn_lockstep.adapters.workers.supervised import Supervised
 from rnn_lockstep.reference import Cotangents, Weights, check_gradients
 from rnn_lockstep.reference.oracle.cells import CELLS
 from rnn_lockstep.tests.harness.known_failures.kept import kept
 
 DEVICES = ("torch:cuda",)  # which a machine may not have
-OTHERS = ("keras:jax", "keras:torch")  # and their routes: Keras has one backend in a process
-NAMES = [name for name, known in BUILT_IN.items() if not known.by_default and not name.startswith(OTHERS)]
+NAMES = [name for name, known in BUILT_IN.items() if not known.by_default]
 
 pytestmark = pytest.mark.filterwarnings("default")  # torch warns of what it does itself when it compiles
 
 
 @pytest.fixture(scope="module", params=NAMES)
 def adapter(request):
-    """Each of the backends in turn; what is not installed is skipped, and said."""
+    """Each of the backends in turn, in a process of its own; what is not installed is skipped, and said."""
     if missing := BUILT_IN[request.param].missing:
         pytest.skip(f"{' and '.join(missing)} is not installed")
     try:
-        return load(request.param)
+        made = Supervised(request.param)
     except NotMade as error:
         if request.param not in DEVICES:
             raise
         pytest.skip(str(error))
+    yield made
+    made.close()
 
 
 def form(adapter, cell):

@@ -1,7 +1,7 @@
 """Attributes, inputs and outputs of ONNX's recurrent operators that no case of the suite has, in each engine.
 
 One that is mended fails here, strictly. What they mean is said on onnx.ai/onnx/operators, of RNN, GRU and
-LSTM. ONNX Runtime heeds clip and input_forget: test_known_failures_onnx.py.
+LSTM. ONNX Runtime heeds clip and input_forget: onnx_defects.py.
 """
 
 import numpy as np
