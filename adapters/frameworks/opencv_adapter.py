@@ -49,6 +49,8 @@ class OpenCv:
             raise Refused("'Strings' are not supported in function 'getLayerParams'")
         if case.batch == 0 or case.time == 0:
             raise Refused("Assertion failed: it takes no array without numbers")
+        if case.cell == "lstm" and not case.valid.all():
+            raise Refused("Assertion failed: *it == seq_length")
         given = feeds(case)
         constants = {name: given.pop(name) for name in list(given) if name in CONSTANTS}
         model = model_of(form_of(case), constants)
