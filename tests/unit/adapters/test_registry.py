@@ -75,7 +75,7 @@ def test_entry_points_are_known_by_name(monkeypatch):
     [
         (
             "pytorch",
-            "unknown backend 'pytorch'; known: numpy, torch, keras, jax, flax, equinox, haiku, onnx, ",
+            "unknown backend 'pytorch'; known: numpy, torch, keras, jax, tensorflow, flax, equinox, ",
         ),
         ("flax", "backend flax needs a tag; it has: nnx, linen"),
         ("jax:fast", "backend jax has no tag 'fast'; it has: nojit"),
