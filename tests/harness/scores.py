@@ -145,9 +145,11 @@ class Scores(dict[str, Score]):
     def add_verdict(self, verdict: Verdict, what: str = "") -> None:
         case, score = verdict.case, self.of(verdict.case, what)
         score.counts[verdict.status] += 1
-        if verdict.worst is not None:
-            if not isnan(verdict.median_bound):
-                score.bounds[f"{verdict.median_bound:.1e}"] += 1
+        if verdict.worst is None:
+            return
+        if not isnan(verdict.median_bound):
+            score.bounds[f"{verdict.median_bound:.1e}"] += 1
+        if verdict.status != "inconclusive":  # in a bound as wide as the range is any answer
             sizes = f"B{case.batch} T{case.time} D{case.input_size} H{case.hidden_size}"
             time = "" if verdict.worst.time is None else f" step {verdict.worst.time}"
             name = verdict.worst.name.replace("gradient of", "").strip()

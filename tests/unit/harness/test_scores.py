@@ -1,8 +1,10 @@
 """The score of a backend: bounded, whatever the backend says, and no case of it lost."""
 
+from dataclasses import replace
+
 import numpy as np
 
-from rnn_lockstep.adapters import Case
+from rnn_lockstep.adapters import Case, compare, load
 from rnn_lockstep.tests.harness.scores import MOST_REASONS, OTHER, Scores, most_common
 
 CASE = Case(*(np.ones(shape, np.float32) for shape in [(1, 2, 2), (2, 2), (2, 2), (2,)]))
@@ -42,3 +44,13 @@ def test_reasons_are_short_and_printable():
     assert reason.isprintable()
     assert len(reason) < 400
     assert list(scores[LAYER].known) == ["known? for long"]
+
+
+def test_a_bound_that_proves_nothing_is_no_place_of_the_worst():
+    verdict = compare(load("numpy"), CASE)
+    assert verdict.ratio > 0
+    scores = Scores()
+    scores.add_verdict(replace(verdict, status="inconclusive"))
+    assert scores[LAYER].worst == 0
+    scores.add_verdict(verdict)
+    assert scores[LAYER].worst == verdict.ratio
