@@ -99,6 +99,9 @@ def handed_out(
         while waiting:
             wait_for_one(results, client)
             future, answer = next(results)
+            if future.status in ("pending", "lost") and client.status == "running":
+                results.add(future)  # its answer was lost with its worker, and is being made again
+                continue
             block = waiting.pop(future)
             hand_out(*islice(left, 1))
             if future.status == "finished":

@@ -8,7 +8,7 @@ import pytest
 
 from rnn_lockstep.adapters.one_line import in_one_line, printable, printable_lines
 from rnn_lockstep.tests.harness.report.as_json import as_json
-from rnn_lockstep.tests.harness.report.content import VERSION, Content
+from rnn_lockstep.tests.harness.report.content import Content
 from rnn_lockstep.tests.harness.report.files import Forms, targets, write
 from rnn_lockstep.tests.harness.report.port.content import NOT_COMPARED, finding, unusable, with_weights
 from rnn_lockstep.tests.harness.report.port.markdown import markdown
@@ -16,6 +16,7 @@ from rnn_lockstep.tests.harness.report.port.page import page
 
 FORMS: Forms = {".html": page, ".json": as_json, ".md": markdown}
 ASKED = ("source", "target", "layer", "source_layer", "target_layer", "set", "inputs", "batch", "time")
+VERSION = 1  # of the form of a port's report, see schema.json beside this
 
 
 class PortReports:

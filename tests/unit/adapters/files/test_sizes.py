@@ -15,7 +15,7 @@ from rnn_lockstep.adapters.models.files.table import format_of, read_model
 from rnn_lockstep.adapters.models.recurrent_layer import InvalidModel
 from tests.unit.adapters.files.layers import make_layer, saved
 from tests.unit.adapters.files.test_hostile_keras_files import members, zipped
-from tests.unit.adapters.files.test_onnx_file import with_node
+from tests.unit.adapters.files.test_onnx_nodes import with_node
 
 WRONG = [-4, 0, 2**62, 2**70, 10**4000, "4", True, 1e300, 4.0, float("nan"), None, [4]]
 W, U = np.ones((16, 3), np.float32), np.ones((16, 4), np.float32)
