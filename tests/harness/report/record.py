@@ -58,7 +58,7 @@ def from_text(text: Mapping[str, str]) -> Digests:
 
 
 def digest(answer: Any) -> str:
-    """Six hexadecimal digits of an answer's bits: a Trace, or arrays by name. Empty if neither, or too large."""
+    """Six hexadecimal digits of an answer's bits: a Trace, or arrays by name. Empty of anything else."""
     try:
         arrays = answer.arrays() if isinstance(answer, Trace) else dict(answer)
         if sum(array.nbytes for array in arrays.values()) > LARGEST:
