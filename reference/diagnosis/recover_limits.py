@@ -37,7 +37,7 @@ def states_clipped(limit: float, case: Case, x: Any, state: State, weights: Weig
 
 def cell_states_clipped(limit: float, case: Case, x: Any, state: State, weights: Weights) -> State:
     gates = case.record.activated(x, state[0], weights, case.options)
-    c = clip(next_cell_state(case, gates, state), limit)
+    c = clip(next_cell_state(case, gates, state, weights), limit)
     return case.record.output(gates, state[0], c, weights, case.options), c
 
 
@@ -51,14 +51,14 @@ def sums_clipped(limit: float, case: Case, x: Any, state: State, weights: Weight
         gates[k] = with_other_numbers(gates[k], partial(np.clip, a_min=low, a_max=high))
     if len(state) == 1:
         return (case.record.output(gates, state[0], None, weights, case.options),)
-    c = next_cell_state(case, gates, state)
+    c = next_cell_state(case, gates, state, weights)
     return case.record.output(gates, state[0], c, weights, case.options), c
 
 
-def next_cell_state(case: Case, gates: Any, state: State) -> Any:
+def next_cell_state(case: Case, gates: Any, state: State, weights: Weights) -> Any:
     """The next cell state of a cell that has one."""
     assert case.record.next_cell_state is not None
-    return case.record.next_cell_state(gates, state[1])
+    return case.record.next_cell_state(gates, state[1], weights, case.options)
 
 
 class Clipped(NamedTuple):

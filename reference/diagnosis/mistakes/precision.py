@@ -49,7 +49,7 @@ def step_with(case: Case, gates: Any, state: State, weights: Weights) -> State:
     h = state[0]
     if case.record.next_cell_state is None:
         return (case.record.output(gates, h, None, weights, case.options),)
-    c = case.record.next_cell_state(gates, state[1])
+    c = case.record.next_cell_state(gates, state[1], weights, case.options)
     return case.record.output(gates, h, c, weights, case.options), c
 
 

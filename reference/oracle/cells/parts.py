@@ -71,7 +71,8 @@ class Cell:
     activated: (x_t, h, weights, options) -> the gates. Everything that needs no cell state.
     output: (gates, h, c, weights, options) -> the next h, with the next c, or None, for c.
     step_back: (x_t, state, weights, cotangent of the next state, options) -> StepCotangents.
-    next_cell_state: (gates, c) -> the next c, elementwise; None for a cell that has no cell state.
+    next_cell_state: (gates, c, weights, options) -> the next c, elementwise; None for a cell that has no
+    cell state.
     operands: (x, h, weights, options) -> what the rows of U of each gate are multiplied by.
     bounded: options -> whether the outputs lie between -1 and 1, where the initial state does.
     projects: it can have a projection.
@@ -83,7 +84,7 @@ class Cell:
     activated: Callable[[Any, Any, Weights, Options], Gates]
     output: Callable[[Gates, Any, Any, Weights, Options], Any]
     step_back: Callable[[Any, State, Weights, State, Options], StepCotangents]
-    next_cell_state: Callable[[Gates, Any], Any] | None = None
+    next_cell_state: Callable[[Gates, Any, Weights, Options], Any] | None = None
     operands: Callable[[Any, Any, Weights, Options], Sequence[Any]] | None = None
     bounded: Callable[[Options], bool] = field(default=lambda options: bounded(options.activation))
     projects: bool = False
@@ -98,7 +99,7 @@ class Cell:
         gates = self.activated(x_t, state[0], weights, options)
         if self.next_cell_state is None:
             return (self.output(gates, state[0], None, weights, options),)
-        c = self.next_cell_state(gates, state[1])
+        c = self.next_cell_state(gates, state[1], weights, options)
         return self.output(gates, state[0], c, weights, options), c
 
 
