@@ -145,7 +145,7 @@ class TorchAdapter:
         for k, directions in enumerate(group):
             for direction in directions:
                 weights = pack(direction.weights, case.cell, "torch")
-                for name, array in zip(PARAMETERS, weights, strict=True):
+                for name, array in zip(PARAMETERS, weights, strict=False):
                     if array is not None:
                         parameter(module, name, k, direction).copy_(as_tensor(array))
         return module

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rnn_lockstep.reference.diagnosis.mistakes.mistake import Mistake, with_other_numbers
+from rnn_lockstep.reference.diagnosis.mistakes.mistake import CELLS, LSTMS, Mistake, with_other_numbers
 from rnn_lockstep.reference.diagnosis.recover_factors import Layers, fitted, short
 from rnn_lockstep.reference.oracle.activations import ACTIVATIONS
 from rnn_lockstep.reference.oracle.case import Case
@@ -73,9 +73,9 @@ class Clipped(NamedTuple):
 
 
 CLIPPED = (
-    Clipped("the states are clipped", states_clipped, ("simple_rnn", "gru", "lstm")),
-    Clipped("the cell states are clipped", cell_states_clipped, ("lstm",)),
-    Clipped("the inputs are clipped", inputs_clipped, ("simple_rnn", "gru", "lstm")),
+    Clipped("the states are clipped", states_clipped, CELLS),
+    Clipped("the cell states are clipped", cell_states_clipped, LSTMS),
+    Clipped("the inputs are clipped", inputs_clipped, CELLS),
     Clipped("the sums before the activation are clipped", sums_clipped, ("simple_rnn", "lstm")),
 )
 
