@@ -137,6 +137,8 @@ class KerasAdapter:
 
     def need(self, case: Case) -> None:
         """Raise Refused where Keras cannot run a case."""
+        if case.cell not in LAYERS:
+            raise Refused(f"keras.layers has no {case.cell}")
         if case.projection is not None:
             raise Refused("keras.layers.LSTM has no projection")
         if reason := self.engine.refusal(case):

@@ -288,6 +288,8 @@ def refusal(case: Case) -> str:
 
 
 def unsupported(case: Case) -> str:
-    """The option of a case that torch's cells do not have, in words; empty where they have all."""
+    """The cell or option of a case that torch does not have, in words; empty where they have all."""
+    if case.cell not in MODULES:
+        return f"torch.nn has no {case.cell}"
     has = SUPPORTED[MODULES[case.cell]].items()
     return next((why for name, (values, why) in has if getattr(case, name) not in values), "")
