@@ -46,7 +46,7 @@ class Facts:
     Of these four, whatever is given becomes a short, printable text.
     The next fields tell what it can run and is tested on; `EVERYTHING` has it all.
     dtypes: of "float64", "float32", "float16" and "bfloat16".
-    cells: of "simple_rnn", "gru" and "lstm".  biases: layers with how many of them.
+    cells: of "simple_rnn", "gru", "lstm" and "peephole_lstm".  biases: layers with how many of them.
     reset_after: of a GRU's two forms, True and False, those that it has.
     lengths: batches of different lengths.  masks: padding anywhere.  reverse: layers that run backwards.
     merge_modes: of bidirectional layers.  layers: up to how many.  last_output: return_sequences=False.

@@ -21,7 +21,10 @@ from rnn_lockstep.reference import Case, Trace, Weights
 CELLS = {"simple_rnn": "SimpleCell", "gru": "GRUCell", "lstm": "OptimizedLSTMCell"}
 GATES = {"gru": "rzn", "lstm": "ifgo"}
 FRAMEWORKS = {"nnx": "flax_nnx", "linen": "flax"}  # the layouts of their weights
-NOT_IN_FLAX = {"reset_after": (True,), "masks": False, "layers": 1, "projection": False, "gradients": False}
+NOT_IN_FLAX = {
+    **{"cells": tuple(CELLS), "reset_after": (True,), "masks": False, "layers": 1},
+    **{"projection": False, "gradients": False},
+}
 
 
 class FlaxAdapter:

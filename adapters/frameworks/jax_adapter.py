@@ -243,4 +243,19 @@ def lstm(jax: Any, options: Options) -> Any:
     return step
 
 
-STEPS = {"simple_rnn": simple_rnn, "gru": gru, "lstm": lstm}
+def peephole_lstm(jax: Any, options: Options) -> Any:
+    """Make the step of an LSTM with peepholes: (x_t, state, weights) -> the next state."""
+    jnp, gate = jax.numpy, activation_function(jax, options.recurrent_activation)
+    candidate = activation_function(jax, options.activation)
+
+    def step(x_t: Any, state: Any, w: Weights) -> Any:
+        h, c = state
+        p_i, p_f, p_o = jnp.split(w.peepholes, 3)
+        i, f, g, o = jnp.split(affine(x_t, w.W, w.b) + affine(h, w.U, w.recurrent_b), 4, axis=-1)
+        c = gate(f + p_f * c) * c + gate(i + p_i * c) * candidate(g)
+        return gate(o + p_o * c) * candidate(c), c
+
+    return step
+
+
+STEPS = {"simple_rnn": simple_rnn, "gru": gru, "lstm": lstm, "peephole_lstm": peephole_lstm}

@@ -137,6 +137,8 @@ class KerasAdapter:
 
     def need(self, case: Case) -> None:
         """Raise Refused where Keras cannot run a case."""
+        if case.cell not in LAYERS:
+            raise Refused(f"keras.layers has no {case.cell}")
         if case.projection is not None:
             raise Refused("keras.layers.LSTM has no projection")
         if reason := self.engine.refusal(case):
@@ -167,7 +169,7 @@ def join_states(case: Case, states: list[Array]) -> list[Array]:
 
 def variables_of(case: Case, weights: Weights) -> list[Array]:
     """A cell's weights in the order and form of Keras's variables."""
-    W, U, b, recurrent_b, _ = pack(weights, case.cell, "keras", reset_after=case.reset_after)
+    W, U, b, recurrent_b, *_ = pack(weights, case.cell, "keras", reset_after=case.reset_after)
     if b is None:
         return [W, U]
     return [W, U, b if recurrent_b is None else np.stack([b, recurrent_b])]

@@ -112,7 +112,7 @@ def inputs_of(case: Case) -> list[Array]:
 
 def weights_of(case: Case) -> list[Array]:
     """The case's weights in the order of `NAMES`; gates are in the reference's order."""
-    W, U, b, recurrent_b, _ = case.weights
+    W, U, b, recurrent_b, *_ = case.weights
     if b is None and recurrent_b is None:
         return [W, U]
     b, recurrent_b = (np.zeros_like(W[:, 0]) if x is None else x for x in (b, recurrent_b))

@@ -4,7 +4,15 @@ from functools import lru_cache
 from typing import Any
 
 from rnn_lockstep.adapters.backends.contract import Facts, Refused
-from rnn_lockstep.adapters.frameworks.onnx_nodes import IN_ONNX, Form, feeds, form_of, model_of, trace_of
+from rnn_lockstep.adapters.frameworks.onnx_nodes import (
+    IN_ONNX,
+    WITH_PEEPHOLES,
+    Form,
+    feeds,
+    form_of,
+    model_of,
+    trace_of,
+)
 from rnn_lockstep.reference import Case, Trace
 from rnn_lockstep.reference.bound.arithmetic import DTYPES
 
@@ -28,7 +36,7 @@ class OnnxReference:
             "onnx",
             version=onnx.__version__,
             dtypes=DTYPES,
-            **IN_ONNX,
+            **{**IN_ONNX, "cells": WITH_PEEPHOLES},
             **ERRORS,
         )
         self.cache = lru_cache(maxsize=256)(self._build)

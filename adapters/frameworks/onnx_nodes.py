@@ -31,7 +31,7 @@ OPERATORS = {
     "GRU": Operator("gru", ("recurrent_activation", "activation"), ("Y", "Y_h")),
     "LSTM": Operator("lstm", ("recurrent_activation", "activation", "activation"), ("Y", "Y_h", "Y_c")),
 }
-OF_CELL = {operator.cell: op_type for op_type, operator in OPERATORS.items()}
+OF_CELL = {operator.cell: op_type for op_type, operator in OPERATORS.items()} | {"peephole_lstm": "LSTM"}
 # ONNX's activations with their alpha and beta, as far as they have any.
 FUNCTIONS: dict[str, tuple[str, tuple[float, ...]]] = {
     "tanh": ("Tanh", ()),
@@ -45,7 +45,7 @@ FUNCTIONS: dict[str, tuple[str, tuple[float, ...]]] = {
 }
 # What the operators can express, by the names in `Facts`.
 IN_ONNX: dict[str, Any] = {
-    "cells": tuple(OF_CELL),
+    "cells": tuple(operator.cell for operator in OPERATORS.values()),
     "biases": (0, 1, 2),
     "lengths": True,
     "reverse": True,
@@ -53,9 +53,13 @@ IN_ONNX: dict[str, Any] = {
     "last_output": True,
     "activations": EVERYTHING["activations"],
 }
+WITH_PEEPHOLES = tuple(OF_CELL)  # the cells of an engine that heeds the input P; some take no notice of it
 PARAMETERS = ("activation_alpha", "activation_beta")
-# The inputs of a node, in order, and how many axes each has; an LSTM alone has the last. Then its outputs.
-INPUTS = {"X": 3, "W": 3, "R": 3, "B": 2, "sequence_lens": 1, "initial_h": 3, "initial_c": 3}
+# The inputs of a node, in order, and how many axes each has; the last two are an LSTM's. Then its outputs.
+INPUTS = {
+    **{"X": 3, "W": 3, "R": 3, "B": 2, "sequence_lens": 1},
+    **{"initial_h": 3, "initial_c": 3, "P": 2},
+}
 AXES = {**INPUTS, "Y": 4, "Y_h": 3, "Y_c": 3}
 VERSIONS = (22, 10)  # of the operators and of the file format, the oldest that have bfloat16
 
@@ -112,6 +116,8 @@ def feeds(case: Case) -> dict[str, Array]:
     }
     if packed[0].b is not None:
         found["B"] = np.stack([np.concatenate([w.b, w.recurrent_b]) for w in packed])
+    if packed[0].peepholes is not None:
+        found["P"] = np.stack([w.peepholes for w in packed])
     if case.lengths is not None:
         found["sequence_lens"] = case.lengths.astype(np.int32)
     if case.initial_state is not None:

@@ -6,12 +6,20 @@ from types import MappingProxyType
 from typing import Any
 
 from rnn_lockstep.adapters.backends.contract import SOFTSIGN, Facts, Refused
-from rnn_lockstep.adapters.frameworks.onnx_nodes import IN_ONNX, Form, feeds, form_of, model_of, trace_of
+from rnn_lockstep.adapters.frameworks.onnx_nodes import (
+    IN_ONNX,
+    WITH_PEEPHOLES,
+    Form,
+    feeds,
+    form_of,
+    model_of,
+    trace_of,
+)
 from rnn_lockstep.adapters.frameworks.runtimes import ONNX_RUNTIME
 from rnn_lockstep.reference import Case, FunctionError, Trace
 from rnn_lockstep.reference.oracle.validation import Array
 
-WEIGHTS = ("W", "R", "B")
+WEIGHTS = ("W", "R", "B", "P")
 ABSOLUTE = ONNX_RUNTIME.function_error
 
 # Its tanh, sigmoid and elu are quotients of polynomials, whose error is absolute where the value is nearly
@@ -40,7 +48,7 @@ class OnnxRuntime:
             f"onnxruntime:{tag}" if tag else "onnxruntime",
             version=onnxruntime.__version__,
             dtypes=("float32", "float16"),  # of float64 it says "does not support double yet"
-            **IN_ONNX,
+            **{**IN_ONNX, "cells": WITH_PEEPHOLES},
             **ERRORS,
         )
         self.cache = lru_cache(maxsize=256)(self._build)
@@ -57,7 +65,7 @@ class OnnxRuntime:
         self.facts.need(case)  # of a row without steps see github.com/onnx/onnx/issues/1674
         if case.initial_state is not None and not case.valid.any(axis=1).all():
             raise Refused("ONNX says nothing of a row without steps, which ONNX Runtime leaves with zeros")
-        if case.cell == "lstm" and case.time == 0:
+        if len(case.record.states) == 2 and case.time == 0:
             raise Refused("its LSTM leaves Y_c unset where there are no steps: what was in memory")
         given = feeds(case)
         if not self.constant:

@@ -76,7 +76,7 @@ def cell_of(layer: Any, direction: Direction) -> Any:
 
 def load(cell: Any, direction: Direction, kind: str) -> None:
     """Give a cell its weights."""
-    for name, array in zip(PARAMETERS, turned(pack(direction.weights, kind, "torch")), strict=True):
+    for name, array in zip(PARAMETERS, turned(pack(direction.weights, kind, "torch")), strict=False):
         if array is not None:
             getattr(cell, name).set_value(np.ascontiguousarray(array))
 

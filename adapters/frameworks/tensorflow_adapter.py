@@ -25,12 +25,12 @@ class TensorFlowAdapter:
         import tensorflow
 
         self.tensorflow, self.by_step = tensorflow, tag == "cells"
-        self.layout = "tensorflow1" if self.by_step else "keras"
+        self.layout = "tensorflow1" if self.by_step else "tensorflow"
         self.facts = Facts(
             f"tensorflow:{tag}" if tag else "tensorflow",
             version=tensorflow.__version__,
             dtypes=("float32", "float16"),
-            cells=("lstm",),
+            cells=("lstm", "peephole_lstm"),
             biases=(0, 1, 2),
             gradients=not self.by_step,  # "gradient registry has no entry for: LSTMBlockCell"
             **EIGEN,
@@ -50,26 +50,36 @@ class TensorFlowAdapter:
             answer = self._call(case, *arrays)
         given = [tf.constant(array) for array in given_or_zeros(case, cotangents)]
         found = tape.gradient(answer, arrays, given, unconnected_gradients="zero")
-        of_inputs, kernel, bias, *of_start = (array.numpy() for array in found)
-        packed = Weights(kernel[:size], kernel[size:], bias)
+        of_inputs, kernel, bias, *rest = (array.numpy() for array in found)
+        of_start, seen = rest[-len(case.start) :], rest[: -len(case.start)]
+        packed = Weights(kernel[:size], kernel[size:], bias, peepholes=seen[0] if seen else None)
         cells = [unpack_gradients(packed, case.weights, case.cell, self.layout)]
         return arrays_by_name(of_inputs, cells, of_start if case.initial_state is not None else [])
 
     def _arrays(self, case: Case) -> list[Array]:
-        """The inputs, one matrix of both kernels, the bias and the initial states. Raises Refused."""
+        """The inputs, one matrix of both kernels, the bias, peepholes where there are any, and the states.
+
+        Raises Refused.
+        """
         self.facts.need(case)
         if (case.activation, case.recurrent_activation) != ("tanh", "sigmoid"):
             raise Refused(f"the kernel has tanh and sigmoid, and no {case.kind}")
-        W, U, b, *_ = pack(case.weights, case.cell, self.layout)
-        kernel = np.concatenate([W, U])
-        return [case.inputs, kernel, np.zeros_like(kernel[0]) if b is None else b, *case.start]
+        if self.by_step and case.peepholes is not None and case.batch == 0:
+            raise Refused("cs_prev_tensor is empty")  # which it looks at with peepholes only
+        packed = pack(case.weights, case.cell, self.layout)
+        kernel = np.concatenate([packed.W, packed.U])
+        bias = np.zeros_like(kernel[0]) if packed.b is None else packed.b
+        seen = [] if packed.peepholes is None else [packed.peepholes]
+        return [case.inputs, kernel, bias, *seen, *case.start]
 
-    def _call(self, case: Case, inputs: Any, kernel: Any, bias: Any, *start: Any) -> list[Any]:
-        """The outputs and the final states."""
+    def _call(self, case: Case, inputs: Any, kernel: Any, bias: Any, *rest: Any) -> list[Any]:
+        """The outputs and the final states, of what `_arrays` gives."""
         tf, size = self.tensorflow, case.hidden_size
+        start, seen = rest[-len(case.start) :], rest[: -len(case.start)]
         steps, state = tf.transpose(inputs, (1, 0, 2)), list(start)
-        peepholes = dict.fromkeys(("wci", "wcf", "wco"), tf.zeros(size, inputs.dtype))
-        options = {"w": kernel, "b": bias, "use_peephole": False, **peepholes}
+        peepholes = tf.split(seen[0], 3) if seen else [tf.zeros(size, inputs.dtype)] * 3
+        options = {"w": kernel, "b": bias, "use_peephole": bool(seen)}
+        options |= dict(zip(("wci", "wcf", "wco"), peepholes, strict=True))
         if case.time and not self.by_step:
             h, c = start
             of_all = {"seq_len_max": tf.constant(case.time, tf.int64), "cell_clip": 0, **options}

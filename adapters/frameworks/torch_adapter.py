@@ -145,7 +145,7 @@ class TorchAdapter:
         for k, directions in enumerate(group):
             for direction in directions:
                 weights = pack(direction.weights, case.cell, "torch")
-                for name, array in zip(PARAMETERS, weights, strict=True):
+                for name, array in zip(PARAMETERS, weights, strict=False):
                     if array is not None:
                         parameter(module, name, k, direction).copy_(as_tensor(array))
         return module
@@ -288,6 +288,8 @@ def refusal(case: Case) -> str:
 
 
 def unsupported(case: Case) -> str:
-    """The option of a case that torch's cells do not have, in words; empty where they have all."""
+    """The cell or option of a case that torch does not have, in words; empty where they have all."""
+    if case.cell not in MODULES:
+        return f"torch.nn has no {case.cell}"
     has = SUPPORTED[MODULES[case.cell]].items()
     return next((why for name, (values, why) in has if getattr(case, name) not in values), "")

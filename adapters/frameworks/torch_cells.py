@@ -99,7 +99,7 @@ class TorchCells:
         sizes = (case.input_size, case.hidden_size)
         cell, call = self.cache(Form(case.cell, case.activation, case.dtype.name, *sizes, bias))
         with self.torch.no_grad():
-            for name, array in zip(PARAMETERS, pack(case.weights, case.cell, "torch"), strict=True):
+            for name, array in zip(PARAMETERS, pack(case.weights, case.cell, "torch"), strict=False):
                 if array is not None:
                     getattr(cell, name).copy_(as_tensor(array))
         single = case.cell != "lstm"  # an LSTM takes and gives (h, c), the others h alone

@@ -22,6 +22,7 @@ class Layout:
     sides: by cell, the gates that have a bias added to the input's sum, then those that have one added to
     the state's, where a framework does not have both or one for all gates; elsewhere there is none.
     states: the order of an LSTM's h and c.
+    peepholes: the order of the gates in an LSTM's peepholes; empty where it has none.
     """
 
     gates: dict[str, str]
@@ -29,12 +30,13 @@ class Layout:
     two_biases: bool
     sides: dict[str, tuple[str, str]] = field(default_factory=dict)
     states: str = "hc"
+    peepholes: str = ""
 
 
 LAYOUTS = {
     "torch": Layout({"gru": "rzn", "lstm": "ifgo"}, columns=False, two_biases=True),
     "keras": Layout({"gru": "zrn", "lstm": "ifgo"}, columns=True, two_biases=False),
-    "onnx": Layout({"gru": "zrn", "lstm": "iofg"}, columns=False, two_biases=True),
+    "onnx": Layout(*({"gru": "zrn", "lstm": "iofg", "peephole_lstm": "iofg"}, False, True), peepholes="iof"),
     "flax": Layout(
         *({"gru": "rzn", "lstm": "ifgo"}, True, True),
         sides={"simple_rnn": ("h", ""), "gru": ("rzn", "n"), "lstm": ("", "ifgo")},
@@ -46,7 +48,10 @@ LAYOUTS = {
         states="ch",
     ),
     "haiku": Layout({"gru": "zrn", "lstm": "igfo"}, columns=True, two_biases=False),
-    "tensorflow1": Layout({"gru": "rzn", "lstm": "igfo"}, columns=True, two_biases=False),
+    "tensorflow1": Layout(
+        *({"gru": "rzn", "lstm": "igfo", "peephole_lstm": "igfo"}, True, False), peepholes="ifo"
+    ),
+    "tensorflow": Layout({}, columns=True, two_biases=False, peepholes="ifo"),
 }
 
 
@@ -69,7 +74,10 @@ def pack(weights: Weights, cell: str, framework: str, *, reset_after: bool = Fal
         if not layout.two_biases and not (cell == "gru" and reset_after):
             b, recurrent_b = b + recurrent_b, None
     W, U = (W.T, U.T) if layout.columns else (W, U)
-    return Weights(W, U, b, recurrent_b, weights.projection)
+    seen = weights.peepholes
+    if seen is not None:
+        seen = _reordered(seen, _order(CELLS[cell].peepholes, layout.peepholes))
+    return Weights(W, U, b, recurrent_b, weights.projection, seen)
 
 
 def unpack(weights: Weights, cell: str, framework: str) -> Weights:
@@ -82,9 +90,12 @@ def unpack(weights: Weights, cell: str, framework: str) -> Weights:
     order = _order(layout.gates.get(cell, CELLS[cell].gates), CELLS[cell].gates)
     if layout.columns:
         weights = weights._replace(W=weights.W.T, U=weights.U.T)
-    of_gates = weights._replace(projection=None)._asdict()
+    of_gates = weights._replace(projection=None, peepholes=None)._asdict()
     found = {name: _reordered(w, order) for name, w in of_gates.items() if w is not None}
-    return Weights(**{**found, "projection": weights.projection})
+    seen = weights.peepholes
+    if seen is not None:
+        seen = _reordered(seen, _order(layout.peepholes, CELLS[cell].peepholes))
+    return Weights(**{**found, "projection": weights.projection, "peepholes": seen})
 
 
 def unpack_gradients(packed: Weights, weights: Weights, cell: str, framework: str) -> Weights:

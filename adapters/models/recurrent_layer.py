@@ -56,6 +56,8 @@ class RecurrentLayer:
     def __post_init__(self) -> None:
         if not self.cells:
             raise ValueError(f"layer {self.name} has no weights")
+        if self.cell in CELLS and self.record.peepholes:
+            raise ValueError(f"a {self.cell} is refused: no model or port is checked with its peepholes")
         self.case(np.zeros((1, 0, self.input_size), self.dtype))
 
     def case(self, inputs: Array, **more: Any) -> Case:

@@ -1,8 +1,8 @@
 """A case in a file, with what was answered and what is right: safetensors, readable in any language.
 
 Arrays, by name:
-    inputs, W, U, b, recurrent_b, initial_state, initial_cell_state, more_weights[0].W and so on,
-    lengths, mask                           the case's, those that it has
+    inputs, W, U, b, recurrent_b, projection, peepholes, initial_state, initial_cell_state,
+    more_weights[0].W and so on, lengths, mask                    the case's, those that it has
     cotangents.outputs, ...                 where gradients are asked for: the derivatives of L
     observed.outputs, ...                   what a backend answered, or observed.gradients.W, ...
     expected.outputs, bound.outputs, ...    float64: what is right, and how far off is allowed

@@ -26,6 +26,7 @@ AXES = {
     "b": ("row",),
     "recurrent_b": ("row",),
     "projection": ("row", "column"),
+    "peepholes": ("row",),
 }
 NO_BOUND = "in a half type a sum over time may be rounded at every step, and no bound here covers that"
 

@@ -58,9 +58,9 @@ def planted(case: Case, arithmetic: Arithmetic) -> Iterator[tuple[str, SmallErro
     """
     size, gates = case.hidden_size, len(case.record.gates)
     for name in (name for name in WEIGHTS if getattr(case, name) is not None):
-        yield name, with_scaled_rows(case, name, [name], slice(None))
+        yield name, with_scaled_rows(case, name, {name: slice(None)})
     for k in range(gates) if gates > 1 and case.b is not None else ():
-        yield OF_A_GATE, with_scaled_rows(case, f"b {k}", ["b"], slice(k * size, (k + 1) * size))
+        yield OF_A_GATE, with_scaled_rows(case, f"b {k}", {"b": slice(k * size, (k + 1) * size)})
     for error in scaled_gates(case):
         yield VALUE, error
     if FORMATS[case.dtype.name].stored_only:

@@ -4,7 +4,7 @@ Each is a change to the evaluation of a case, of a known size. The derivative of
 direction on which deviations are projected, see `bound.projections`.
 """
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
@@ -59,41 +59,59 @@ def small_errors(case: Case, arithmetic: Arithmetic) -> Iterator[SmallError]:
 
 def scaled_weights(case: Case) -> Iterator[SmallError]:
     """An array of weights that is too large, as a whole or the rows of one gate; and all of a gate's rows."""
-    size, gates = case.hidden_size, case.record.gates
-    present = [name for name in ("W", "U", "b", "recurrent_b") if getattr(case, name) is not None]
+    gates = case.record.gates
+    names = ("W", "U", "b", "recurrent_b", "peepholes")
+    present = [name for name in names if getattr(case, name) is not None]
+    everything = dict.fromkeys(present, slice(None))
     for name in present:
-        yield with_scaled_rows(
-            case, f"{name} acts as if it were {{factor}} times as large", [name], slice(None)
-        )
-    for k, gate in enumerate(gates if len(gates) > 1 else ()):
-        rows = slice(k * size, (k + 1) * size)
-        for name in present:
+        words = f"{name} acts as if it were {{factor}} times as large"
+        yield with_scaled_rows(case, words, {name: slice(None)})
+    for gate in gates if len(gates) > 1 else ():
+        rows = {name: rows_of(case, name, gate) for name in present if gate in gates_of(case, name)}
+        for name, some in rows.items():
             words = f"{name} of gate {gate} acts as if it were {{factor}} times as large"
-            yield with_scaled_rows(case, words, [name], rows)
+            yield with_scaled_rows(case, words, {name: some})
         words = f"the sum of gate {gate} acts as if it were {{factor}} times as large"
-        yield with_scaled_rows(case, words, present, rows)
+        yield with_scaled_rows(case, words, rows)
     if len(gates) == 1:
-        yield with_scaled_rows(
-            case, "the sum acts as if it were {factor} times as large", present, slice(None)
-        )
+        yield with_scaled_rows(case, "the sum acts as if it were {factor} times as large", everything)
 
 
-def with_scaled_rows(case: Case, words: str, names: Sequence[str], rows: slice) -> SmallError:
+def gates_of(case: Case, name: str) -> tuple[str, ...]:
+    """The gates that have rows in an array of weights, in their order there."""
+    return case.record.peepholes if name == "peepholes" else case.record.gates
+
+
+def rows_of(case: Case, name: str, gate: str) -> slice:
+    """The rows of a gate in an array of weights."""
+    k = gates_of(case, name).index(gate)
+    return slice(k * case.hidden_size, (k + 1) * case.hidden_size)
+
+
+def with_scaled_rows(case: Case, words: str, rows: Mapping[str, slice]) -> SmallError:
     """These rows of the named weights, times 1 + ε."""
 
-    def scaled(array: Array) -> Array:
+    def scaled(array: Array, some: slice) -> Array:
         array = array.copy()
-        array[rows] *= 1 + STEP
+        array[some] *= 1 + STEP
         return array
 
     none = right(case)
-    weights = [w._replace(**{name: scaled(getattr(w, name)) for name in names}) for w in none.weights]
+    weights = [
+        w._replace(**{name: scaled(getattr(w, name), some) for name, some in rows.items()})
+        for w in none.weights
+    ]
     return none._replace(words=words, size=STEP, weights=weights)
 
 
 def scaled_gates(case: Case) -> Iterator[SmallError]:
-    """The value of a gate that is too large: the function itself is."""
+    """The value of a gate that is too large: the function itself is.
+
+    None where gates see the cell state: they have no value before a step, and their sums are above.
+    """
     record = case.record
+    if record.peepholes:
+        return
     for k, gate in enumerate(record.gates):
         what = f"gate {gate}" if len(record.gates) > 1 else "the activation"
         words = f"{what} acts as if its value were {{factor}} times as large"

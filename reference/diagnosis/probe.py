@@ -110,7 +110,9 @@ def of_sizes(case: Case, seed: int, **sizes: int) -> Case:
         """Other weights of the same form, of the cell k."""
         rows = len(case.record.gates) * hidden_size
         columns = input_size if k < case.directions else features
-        shapes = Weights((rows, columns), (rows, output_size), (rows,), (rows,), (output_size, hidden_size))
+        seen = (len(case.record.peepholes) * hidden_size,)
+        matrices = ((rows, columns), (rows, output_size), (rows,), (rows,), (output_size, hidden_size))
+        shapes = Weights(*matrices, seen)
         pairs = zip(w, shapes, strict=True)
         return Weights(*(None if a is None else drawn(*shape, scale=scale_of(shape)) for a, shape in pairs))
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rnn_lockstep.reference.check.in_words import factor
-from rnn_lockstep.reference.check.small_errors import in_float64
+from rnn_lockstep.reference.check.small_errors import gates_of, in_float64, rows_of
 from rnn_lockstep.reference.diagnosis.mistakes.mistake import Mistake
 from rnn_lockstep.reference.oracle.case import Case
 from rnn_lockstep.reference.oracle.cells import Weights
@@ -25,7 +25,7 @@ ROUNDS = 8
 STEP = 2.0**-20  # of the derivative by a factor
 DIGITS = (1, 2, 3, 4, 12)  # what a person has written is a short number
 NEAR = 0.01  # of itself, to which a fitted number is known
-ARRAYS = ("W", "U", "b", "recurrent_b")
+ARRAYS = ("W", "U", "b", "recurrent_b", "peepholes")
 Layers = Iterable[list[Any]]  # the runs of each layer
 Function = Callable[[Array, float], Array]
 RunsWith = Callable[[float], Layers]
@@ -61,10 +61,9 @@ def changes(
 
     A change makes the mistake of a number and its words. start: the number that changes nothing, left out.
     """
-    size, gates = case.hidden_size, case.record.gates
-    parts = {"": slice(None)}
+    parts, gates = {"": slice(None)}, gates_of(case, name)
     if len(gates) > 1:
-        parts |= {f" of gate {g}": slice(k * size, (k + 1) * size) for k, g in enumerate(gates)}
+        parts |= {f" of gate {gate}": rows_of(case, name, gate) for gate in gates}
     for words, rows in parts.items():
         change = Change(name, rows, function)
         number = fitted(case, partial(layers_with, case, trace, change), start)

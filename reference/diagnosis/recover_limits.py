@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rnn_lockstep.reference.diagnosis.mistakes.mistake import Mistake, with_other_numbers
+from rnn_lockstep.reference.diagnosis.mistakes.mistake import CELLS, LSTMS, Mistake, with_other_numbers
 from rnn_lockstep.reference.diagnosis.recover_factors import Layers, fitted, short
 from rnn_lockstep.reference.oracle.activations import ACTIVATIONS
 from rnn_lockstep.reference.oracle.case import Case
@@ -37,7 +37,7 @@ def states_clipped(limit: float, case: Case, x: Any, state: State, weights: Weig
 
 def cell_states_clipped(limit: float, case: Case, x: Any, state: State, weights: Weights) -> State:
     gates = case.record.activated(x, state[0], weights, case.options)
-    c = clip(next_cell_state(case, gates, state), limit)
+    c = clip(next_cell_state(case, gates, state, weights), limit)
     return case.record.output(gates, state[0], c, weights, case.options), c
 
 
@@ -51,14 +51,14 @@ def sums_clipped(limit: float, case: Case, x: Any, state: State, weights: Weight
         gates[k] = with_other_numbers(gates[k], partial(np.clip, a_min=low, a_max=high))
     if len(state) == 1:
         return (case.record.output(gates, state[0], None, weights, case.options),)
-    c = next_cell_state(case, gates, state)
+    c = next_cell_state(case, gates, state, weights)
     return case.record.output(gates, state[0], c, weights, case.options), c
 
 
-def next_cell_state(case: Case, gates: Any, state: State) -> Any:
+def next_cell_state(case: Case, gates: Any, state: State, weights: Weights) -> Any:
     """The next cell state of a cell that has one."""
     assert case.record.next_cell_state is not None
-    return case.record.next_cell_state(gates, state[1])
+    return case.record.next_cell_state(gates, state[1], weights, case.options)
 
 
 class Clipped(NamedTuple):
@@ -73,9 +73,9 @@ class Clipped(NamedTuple):
 
 
 CLIPPED = (
-    Clipped("the states are clipped", states_clipped, ("simple_rnn", "gru", "lstm")),
-    Clipped("the cell states are clipped", cell_states_clipped, ("lstm",)),
-    Clipped("the inputs are clipped", inputs_clipped, ("simple_rnn", "gru", "lstm")),
+    Clipped("the states are clipped", states_clipped, CELLS),
+    Clipped("the cell states are clipped", cell_states_clipped, LSTMS),
+    Clipped("the inputs are clipped", inputs_clipped, CELLS),
     Clipped("the sums before the activation are clipped", sums_clipped, ("simple_rnn", "lstm")),
 )
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rnn_lockstep.reference.check.in_words import factor
-from rnn_lockstep.reference.diagnosis.mistakes.mistake import Mistake
+from rnn_lockstep.reference.diagnosis.mistakes.mistake import LSTMS, Mistake
 from rnn_lockstep.reference.diagnosis.recover_factors import STEP, Layers, fitted
 from rnn_lockstep.reference.oracle.case import Case
 from rnn_lockstep.reference.oracle.cells import State, Weights
@@ -53,7 +53,7 @@ def added(k: float, new: State, old: State) -> State:
 MIXED = "{what} is {new} times the new state and {old:.6g} times the one before, as with zoneout"
 UPDATES = (
     Update(lambda k: MIXED.format(what="each state", new=factor(1 - k), old=k), leaky),
-    Update(lambda k: MIXED.format(what="h", new=factor(1 - k), old=k), leaky_output, cells=("lstm",)),
+    Update(lambda k: MIXED.format(what="h", new=factor(1 - k), old=k), leaky_output, cells=LSTMS),
     Update(lambda k: f"each new h is {factor(k)} times what it should be", scaled, 1.0),
     Update(lambda k: f"{k:.6g} times the state before is added to each new h", added),
 )

@@ -36,6 +36,7 @@ class Case:
     recurrent_b: a second bias (gates·H,), added to U·h.
     projection: of an LSTM, (P, H) or None; makes outputs of size P. States h are (batch, P) and U
     is (gates·H, P) then.
+    peepholes: of a peephole_lstm, which has no projection, (3·H,), see `oracle/cells/peephole_lstm.py`.
     initial_cell_state: of an LSTM, (batch, H), given whenever initial_state is.
     lengths: (batch,), integers from 0 to time, how many steps of each row count, or None for all.
     mask: (batch, time), bool, which steps count, where it is not the first ones; not beside lengths.
@@ -69,6 +70,7 @@ class Case:
     more_weights: tuple[Weights, ...] = ()
     return_sequences: bool = True
     projection: Array | None = None
+    peepholes: Array | None = None
 
     def __post_init__(self) -> None:
         validate(self)

@@ -229,7 +229,7 @@ def steps_at_once(
     gates = [gate.reshape(case.batch, -1, case.hidden_size) for gate in gates]
     new: Any = np.empty_like(c, shape=gates[0].shape)
     for t in range(valid.shape[1]):
-        after = cell.next_cell_state([gate[:, t] for gate in gates], c)
+        after = cell.next_cell_state([gate[:, t] for gate in gates], c, weights, options)
         new[:, t] = np.where(valid[:, t, None], after, c) if case.padded else after
         c = new[:, t]
     return cell.output(gates, h, new, weights, options), (c,)

@@ -198,27 +198,38 @@ def back_through_time(case: Case, one_pass: ForwardPass, outputs: Any, final: St
     On padding a step leaves the state as it is, and so its cotangent.
     """
     _, weights, start, reverse = one_pass.direction
-    sizes = [len(case.record.gates) * case.hidden_size] * 2
+    sums = len(case.record.gates) * case.hidden_size
+    sizes = {"input_sums": sums, "recurrent_sums": sums}
     if weights.projection is not None:
-        sizes += [case.output_size, case.hidden_size]
-    kept = [np.empty_like(start[0], shape=(case.batch, case.time, size)) for size in sizes]
+        sizes |= {"projections": case.output_size, "projected": case.hidden_size}
+    if weights.peepholes is not None:
+        sizes["peepholes"] = weights.peepholes.shape[0]
+    kept = {
+        name: np.empty_like(start[0], shape=(case.batch, case.time, size)) for name, size in sizes.items()
+    }
     state = final
     for t in reversed(step_order(case, reverse)):
         need_time()
         state = (state[0] + outputs[:, t], *state[1:])
         before = tuple(part[:, t] for part in one_pass.before)
         step = case.record.step_back(one_pass.inputs[:, t], before, weights, state, case.options)
-        for array, part in zip(
-            kept, (step.input_sum, step.recurrent_sum, state[0], step.projected), strict=False
-        ):
-            array[:, t] = part
+        found = {
+            "input_sums": step.input_sum,
+            "recurrent_sums": step.recurrent_sum,
+            "projections": state[0],
+            "projected": step.projected,
+            "peepholes": step.peepholes,
+        }
+        for name, array in kept.items():
+            array[:, t] = found[name]
         if case.padded:
             counts = case.valid[:, t, None]
             state = tuple(np.where(counts, new, old) for new, old in zip(step.state, state, strict=True))
         else:
             state = step.state
-    kept = [zero_on_padding(case, array) for array in kept]
-    return DirectionGradients(kept[0] @ weights.W, weight_gradients(case, one_pass, *kept), state)
+    kept = {name: zero_on_padding(case, array) for name, array in kept.items()}
+    of_inputs = kept["input_sums"] @ weights.W
+    return DirectionGradients(of_inputs, weight_gradients(case, one_pass, **kept), state)
 
 
 def weight_gradients(
@@ -228,12 +239,14 @@ def weight_gradients(
     recurrent_sums: Any,
     projections: Any = None,
     projected: Any = None,
+    peepholes: Any = None,
 ) -> Weights:
     """The gradients of a cell's weights: dW = Σ dz·xᵀ, dU = Σ dz·hᵀ, db = Σ dz, over batch and time.
 
     input_sums, recurrent_sums: (batch, time, gates·H), the cotangents dz of both sums.
     projected: (batch, time, H), the arrays that a projection multiplies.
     projections: (batch, time, P), the cotangents of what it makes of them.
+    peepholes: (batch, time, 3·H), those of the peepholes, by row and step.
     """
     weights = one_pass.direction.weights
     operands = [one_pass.before[0]] * len(case.record.gates)
@@ -247,6 +260,7 @@ def weight_gradients(
         None if weights.b is None else ones @ flat(input_sums),
         None if weights.recurrent_b is None else ones @ flat(recurrent_sums),
         None if weights.projection is None else flat(projections).T @ flat(projected),
+        None if weights.peepholes is None else ones @ flat(peepholes),
     )
 
 

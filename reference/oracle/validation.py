@@ -95,9 +95,21 @@ def need_weights(cell: str, weights: Weights, input_size: int, where: str = "") 
         need_shape(f"{where}U", U, (W.shape[0], hidden_size), f"({rows}, hidden_size)")
     else:
         need_projection(cell, weights, hidden_size, where)
+    need_peepholes(cell, weights, hidden_size, where)
     for name, bias in zip(("b", "recurrent_b"), weights.biases, strict=True):
         if bias is not None:
             need_shape(f"{where}{name}", bias, (W.shape[0],), f"({rows},)")
+
+
+def need_peepholes(cell: str, weights: Weights, hidden_size: int, where: str) -> None:
+    """Raise a ValueError unless there are peepholes (gates·H,) where the cell has them, and only there."""
+    gates = CELLS[cell].peepholes
+    if (weights.peepholes is not None) != bool(gates):
+        wrong = "missing, and a {} has them" if gates else "given, and a {} has none"
+        raise ValueError(f"{where}peepholes is {wrong.format(cell)}")
+    if gates:
+        size = f"({len(gates)}*hidden_size,)"
+        need_shape(f"{where}peepholes", weights.peepholes, (len(gates) * hidden_size,), size)
 
 
 def need_projection(cell: str, weights: Weights, hidden_size: int, where: str) -> None:

@@ -1,7 +1,7 @@
 """A run of the suite, as a pytest plugin: its backends and their scores."""
 
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -28,6 +28,12 @@ FAULTS = pytest.StashKey[list[tuple[str, int, int]]]()
 DIAGNOSED = pytest.StashKey[tuple[str, int, int]]()
 
 
+# The tests of a cell that few have, in a run that names no backend: the others would take a minute for JAX.
+FEW_TESTS: Mapping[str, Collection[str]] = {
+    "peephole_lstm": ("test_every_step", "test_padded_batch", "test_gradients", "test_drift"),
+}
+
+
 class Session:
     """Hooks and the state they share."""
 
@@ -37,6 +43,7 @@ class Session:
         make: makes the adapter of a name, by default in this process.
         """
         known = {name: entry for name, entry in known_backends().items() if entry.by_default}
+        self.asked = bool(asked)
         self.not_installed = [] if asked else [name for name in known if known[name].missing]
         self.names = list(dict.fromkeys(asked)) or [name for name in known if name not in self.not_installed]
         self.make = make
@@ -95,12 +102,17 @@ class Session:
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         """Run a test on each backend in turn and, where it has a `cell`, on each cell of the backend.
 
+        Where no backend is named, a cell that few have is in few tests.
+
         Tests have their whole names, of which pytest would cut long ones, as those of name@PLACE.
         """
         if "known" in metafunc.fixturenames:
             return  # known_failures/excuse.py knows of which backends
         if {"backend", "cell"} <= set(metafunc.fixturenames):
             pairs = [(name, cell) for name in self.names for cell in self.cells(name)]
+            if not self.asked:
+                of_test = metafunc.function.__name__
+                pairs = [pair for pair in pairs if of_test in FEW_TESTS.get(pair[1], (of_test,))]
             ids = ["-".join(pair) for pair in pairs]
             metafunc.parametrize(("backend", "cell"), pairs, ids=ids, indirect=["backend"], scope="session")
         elif "backend" in metafunc.fixturenames:

@@ -69,8 +69,11 @@ def test_units_have_no_order(backend: Backend, cell: str, data: st.DataObject) -
     """Renumbering the hidden units renumbers the outputs."""
     case = data.draw(backend.cases(cell, "several steps", padded=True, backwards=True))
     order = np.array(data.draw(st.permutations(range(case.hidden_size)), label="order"))
-    rows = np.concatenate([order + k * case.hidden_size for k in range(len(case.U) // case.hidden_size)])
-    weights = {name: w[rows] for name, w in case.weights._asdict().items() if w is not None}
+    weights = {
+        name: np.concatenate([part[order] for part in np.split(w, len(w) // case.hidden_size)])
+        for name, w in case.weights._asdict().items()
+        if w is not None
+    }
     weights["U"] = weights["U"][:, order]
     state = starting_from(case, *(state[:, order] for state in case.start))
     renumbered = backend.run(replace(case, **weights, **state))

@@ -20,7 +20,7 @@ from rnn_lockstep.reference import Weights
 from rnn_lockstep.reference.oracle.validation import Array
 
 # The fields of Weights, by the names that torch gives to them.
-PARAMETERS = dict(zip(torch_adapter.PARAMETERS, Weights._fields, strict=True))
+PARAMETERS = dict(zip(torch_adapter.PARAMETERS, Weights._fields, strict=False))
 KEY = re.compile(rf"(?:(.*)\.)?({'|'.join(PARAMETERS)})(?:_l(\d{{1,4}})(_reverse)?)?", re.S)
 # Options that state dicts do not tell, beside the nonlinearity of an RNN.
 UNTOLD = ("return_sequences",)

@@ -7,6 +7,7 @@ import numpy as np
 
 from rnn_lockstep.reference.diagnosis.mistakes.mistake import (
     CELL_STATE,
+    LSTMS,
     STATE,
     Mistake,
     Result,
@@ -132,12 +133,12 @@ DIRECTIONS: dict[str, Mistake] = {
     ),
     "directions_lstm_cell_states_swapped": Mistake(
         "the initial cell states of the two directions are swapped",
-        cells=("lstm",),
+        cells=LSTMS,
         change_case=initial_swapped(CELL_STATE),
     ),
     "directions_lstm_final_cell_states_swapped": Mistake(
         "the final cell states of the two directions are swapped",
-        cells=("lstm",),
+        cells=LSTMS,
         change_trace=final_swapped("final_cell_state"),
     ),
 }

@@ -7,6 +7,7 @@ import numpy as np
 
 from rnn_lockstep.reference.diagnosis.mistakes.mistake import (
     GATED,
+    SAME_GATES,
     Change,
     Mistake,
     change_one_gate,
@@ -42,7 +43,7 @@ def in_order(cell: str, letters: str) -> Mistake:
     order = [GATES[cell].index(letter) for letter in letters]
     known = f" ({KNOWN_ORDERS[letters]})" if letters in KNOWN_ORDERS else ""
     says = f"the gates are taken in the order {', '.join(letters)}{known} for {', '.join(GATES[cell])}"
-    return Mistake(says, reordered(order, "W", "U", "b", "recurrent_b"), cells=(cell,))
+    return Mistake(says, reordered(order, "W", "U", "b", "recurrent_b"), cells=SAME_GATES[cell])
 
 
 def orders(cell: str) -> list[str]:
@@ -56,11 +57,13 @@ def in_order_of(cell: str, letters: str, says: str, *names: str) -> Mistake:
     """Make the mistake of taking the gates of some arrays, called `says`, in another order."""
     order = [GATES[cell].index(letter) for letter in letters]
     says = f"the gates of {says} are taken in the order {', '.join(letters)}"
-    return Mistake(says, reordered(order, *names), cells=(cell,))
+    return Mistake(says, reordered(order, *names), cells=SAME_GATES[cell])
 
 
 ORDERS = {
-    f"{cell}_gates_in_order_{letters}": in_order(cell, letters) for cell in GATED for letters in orders(cell)
+    f"{cell}_gates_in_order_{letters}": in_order(cell, letters)
+    for cell in SAME_GATES
+    for letters in orders(cell)
 }
 PARTIAL_ORDERS = {
     f"{cell}_{name}_in_order_{letters}": in_order_of(cell, letters, says, *names)
@@ -87,9 +90,9 @@ def change_gate_of(gate: str, change: Callable[[Array], Array], *names: str) -> 
 
 U_OF_ONE_GATE = {
     f"{cell}_u_of_{gate}_transposed": Mistake(
-        f"U is transposed for the gate {gate} alone", change_gate_of(gate, np.transpose, "U"), cells=(cell,)
+        f"U is transposed for the gate {gate} alone", change_gate_of(gate, np.transpose, "U"), cells=cells
     )
-    for cell in GATED
+    for cell, cells in SAME_GATES.items()
     for gate in GATES[cell]
 }
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from rnn_lockstep.reference.diagnosis.mistakes.mistake import CELLS
+from rnn_lockstep.reference.diagnosis.mistakes.mistake import CELLS, LSTMS
 from rnn_lockstep.reference.oracle.case import Case
-from rnn_lockstep.reference.oracle.cells import GATES, Weights
+from rnn_lockstep.reference.oracle.cells import GATES, Weights, split
 from rnn_lockstep.reference.oracle.gradients import Cotangents
 
 Found = dict[str, Any]  # gradients by the names of the case's arrays, in any arithmetic
@@ -118,6 +118,11 @@ def gates_in(letters: str, *names: str) -> Answer:
     return change_gradients(change)
 
 
+def peepholes_in_onnx_order(case: Case, found: Found) -> Found:
+    i, f, o = split(found["peepholes"], 3)
+    return {**found, "peepholes": np.concatenate([i, o, f], axis=-1)}
+
+
 def same_bias(case: Case, found: Found) -> Found:
     both = "recurrent_b" in found and "b" in found
     return {**found, "recurrent_b": found["b"]} if both else found
@@ -183,16 +188,24 @@ GRADIENTS: dict[str, GradientMistake] = {
         "only the last output contributes to L; all of them must", only_last_output
     ),
     "gradients_through_the_final_cell_state_ignored": GradientMistake(
-        "what the final cell state contributes to L is ignored", ignoring("final_cell_state"), cells=LSTM
+        "what the final cell state contributes to L is ignored", ignoring("final_cell_state"), cells=LSTMS
     ),
     "gradients_initial_cell_state_dropped": GradientMistake(
-        "the initial cell state has no gradient", without("initial_cell_state"), cells=LSTM
+        "the initial cell state has no gradient", without("initial_cell_state"), cells=LSTMS
     ),
     "gradients_recurrent_bias_missing": GradientMistake(
         "recurrent_b has no gradient", without("recurrent_b")
     ),
     "gradients_projection_missing": GradientMistake(
         "the projection has no gradient", without("projection"), cells=LSTM
+    ),
+    "gradients_peepholes_missing": GradientMistake(
+        "the peepholes have no gradient", without("peepholes"), cells=("peephole_lstm",)
+    ),
+    "gradients_of_peepholes_in_onnx_order": GradientMistake(
+        "the gradient of the peepholes has its gates in the order i, o, f",
+        change_gradients(peepholes_in_onnx_order),
+        cells=("peephole_lstm",),
     ),
     "gradients_bias_missing": GradientMistake("b has no gradient", without("b")),
     "gradients_u_transposed": GradientMistake(
@@ -242,7 +255,7 @@ GRADIENTS: dict[str, GradientMistake] = {
         cells=GRU,
     ),
     "gradients_of_lstm_gates_in_onnx_order": GradientMistake(
-        "the gradient of U has its gates in the order i, o, f, g", gates_in("iofg", "U"), cells=LSTM
+        "the gradient of U has its gates in the order i, o, f, g", gates_in("iofg", "U"), cells=LSTMS
     ),
 }
 

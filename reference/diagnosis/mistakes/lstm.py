@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from rnn_lockstep.reference.diagnosis.mistakes.mistake import Mistake, change_one_gate
+from rnn_lockstep.reference.diagnosis.mistakes.mistake import LSTMS, Mistake, change_one_gate
 from rnn_lockstep.reference.oracle.activations import ACTIVATIONS
 from rnn_lockstep.reference.oracle.case import Case
 from rnn_lockstep.reference.oracle.cells import State, Weights, input_sum, recurrent_sum, split
@@ -135,7 +135,9 @@ def with_peepholes(case: Case, t: int, x_t: Any, state: State, weights: Weights)
 
 
 LSTM: dict[str, Mistake] = {
-    "lstm_forget_gate_plus_one": Mistake("1 is added to the forget gate's bias", forget_plus_one, cells=CELL),
+    "lstm_forget_gate_plus_one": Mistake(
+        "1 is added to the forget gate's bias", forget_plus_one, cells=LSTMS
+    ),
     "lstm_input_and_forget_coupled": Mistake("the input gate is 1 - f", cells=CELL, step=lstm_step(coupled)),
     "lstm_sigmoid_for_the_candidate": Mistake(
         "the candidate g has sigmoid for tanh",
@@ -164,25 +166,25 @@ LSTM: dict[str, Mistake] = {
         step=lstm_step(tanh_for_the_output),
     ),
     "lstm_initial_states_swapped": Mistake(
-        "the initial states are swapped: h for c and c for h", cells=CELL, change_case=initial_swapped
+        "the initial states are swapped: h for c and c for h", cells=LSTMS, change_case=initial_swapped
     ),
     "lstm_initial_cell_state_ignored": Mistake(
-        "the initial cell state is ignored", cells=CELL, change_case=initial_cell_ignored
+        "the initial cell state is ignored", cells=LSTMS, change_case=initial_cell_ignored
     ),
     "lstm_final_states_swapped": Mistake(
-        "the final states are swapped: h for c and c for h", cells=CELL, change_trace=finals_swapped
+        "the final states are swapped: h for c and c for h", cells=LSTMS, change_trace=finals_swapped
     ),
     "lstm_final_cell_state_is_the_output": Mistake(
-        "the final cell state is the final output h", cells=CELL, change_trace=cell_state_is_output
+        "the final cell state is the final output h", cells=LSTMS, change_trace=cell_state_is_output
     ),
     "lstm_final_cell_state_of_the_step_before": Mistake(
         "the final cell state is that of the step before the last",
-        cells=CELL,
+        cells=LSTMS,
         run_direction=cell_state_of_the_step_before,
     ),
-    "lstm_cell_state_clipped_at_one": Mistake("the cell state is clipped at 1", cells=CELL, step=clipped),
+    "lstm_cell_state_clipped_at_one": Mistake("the cell state is clipped at 1", cells=LSTMS, step=clipped),
     "lstm_forget_bias_at_the_first_step_only": Mistake(
-        "the forget gate's b is added at the first step only", cells=CELL, step=forget_bias_at_first
+        "the forget gate's b is added at the first step only", cells=LSTMS, step=forget_bias_at_first
     ),
     "lstm_new_cell_state_clipped_at_one": Mistake(
         "the new cell state is clipped at 1, before the output is made of it",

@@ -21,6 +21,9 @@ from rnn_lockstep.reference.oracle.validation import Array
 
 CELLS = tuple(RECORDS)
 GATED = tuple(name for name, record in RECORDS.items() if len(record.gates) > 1)
+# An LSTM, and one with peepholes, which has the same gates, weights and states beside these.
+LSTMS = tuple(name for name, record in RECORDS.items() if record.gates == RECORDS["lstm"].gates)
+SAME_GATES = {"gru": ("gru",), "lstm": LSTMS}  # the cells whose gates are those of one
 STATE, CELL_STATE = "initial_state", "initial_cell_state"
 Result = Any  # outputs and final state
 Change = Callable[[Case, Weights], Weights]

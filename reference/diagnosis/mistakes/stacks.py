@@ -7,6 +7,7 @@ import numpy as np
 
 from rnn_lockstep.reference.diagnosis.mistakes.mistake import (
     CELL_STATE,
+    LSTMS,
     STATE,
     Mistake,
     Result,
@@ -234,12 +235,12 @@ STACKS: dict[str, Mistake] = {
     ),
     "stacks_initial_states_ignored_above": Mistake(
         "the initial states h and c are ignored above the first layer",
-        cells=("lstm",),
+        cells=LSTMS,
         change_case=ignored_above(STATE, CELL_STATE),
     ),
     "stacks_lstm_initial_cell_state_ignored_above": Mistake(
         "the initial cell state is ignored above the first layer",
-        cells=("lstm",),
+        cells=LSTMS,
         change_case=ignored_above(CELL_STATE),
     ),
     "stacks_final_state_of_the_last_layer_for_all": Mistake(

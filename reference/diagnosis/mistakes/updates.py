@@ -66,7 +66,8 @@ def gates_normalised(case: Case, t: int, x_t: Any, state: State, weights: Weight
     sums = split(input_sum(x_t, weights) + recurrent_sum(state[0], weights), 4)
     i, f, g, o = (normalised(z, epsilon) for z in sums)
     gates = [gate(i), gate(f), candidate(g), gate(o)]
-    c = case.record.next_cell_state(gates, state[1])  # type: ignore[misc]  # an LSTM has one
+    assert case.record.next_cell_state is not None  # an LSTM has one
+    c = case.record.next_cell_state(gates, state[1], weights, case.options)
     return case.record.output(gates, state[0], c, weights, case.options), c
 
 

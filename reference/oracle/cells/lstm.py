@@ -35,7 +35,7 @@ def activated(x_t: Any, h: Any, weights: Weights, options: Options) -> Gates:
     return [gate(i), gate(f), candidate(g), gate(o)]
 
 
-def next_cell_state(gates: Gates, c: Any) -> Any:
+def next_cell_state(gates: Gates, c: Any, weights: Weights, options: Options) -> Any:
     """The next cell state f∘c + i∘g."""
     i, f, g, _ = gates
     return f * c + i * g
@@ -59,7 +59,7 @@ def step_back(x_t: Any, state: State, weights: Weights, cotangent: State, option
     gate, candidate = ACTIVATIONS[options.recurrent_activation], ACTIVATIONS[options.activation]
     gates = activated(x_t, h, weights, options)
     i, f, g, o = gates
-    squashed = candidate(next_cell_state(gates, c))
+    squashed = candidate(next_cell_state(gates, c, weights, options))
     of_h, of_c = cotangent
     projected = None
     if weights.projection is not None:

@@ -20,6 +20,7 @@ class Weights(NamedTuple):
     W: (gates·H, D).  U: (gates·H, output size).
     b, recurrent_b: (gates·H,), added to the input's sum W·x and to the state's sum U·h.
     projection: (P, H), of an LSTM, multiplies what is its output otherwise; the output size is P, else H.
+    peepholes: (3·H,), of an LSTM with peepholes, by which its gates i, f and o multiply the cell state.
     """
 
     W: Any
@@ -27,6 +28,7 @@ class Weights(NamedTuple):
     b: Any = None
     recurrent_b: Any = None
     projection: Any = None
+    peepholes: Any = None
 
     @property
     def biases(self) -> tuple[Any, Any]:
@@ -54,12 +56,14 @@ class StepCotangents(NamedTuple):
     recurrent_sum: of U·h + recurrent_b, (batch, gates·H); it differs from input_sum where a GRU's reset
     gate comes between the two.
     projected: (batch, H), the array that the projection multiplies; None without a projection.
+    peepholes: (batch, 3·H), of the peepholes, by row of the batch; None without peepholes.
     """
 
     state: State
     input_sum: Any
     recurrent_sum: Any
     projected: Any = None
+    peepholes: Any = None
 
 
 @dataclass(frozen=True)
@@ -68,13 +72,16 @@ class Cell:
 
     name: as in a case.  gates: a letter for each, in the order of the reference layout (that of torch).
     options: the values that each of its options may have, the default first.
-    activated: (x_t, h, weights, options) -> the gates. Everything that needs no cell state.
+    activated: (x_t, h, weights, options) -> the gates. Everything that needs no cell state: of gates that
+    see it, with peepholes, their sums before the activation.
     output: (gates, h, c, weights, options) -> the next h, with the next c, or None, for c.
     step_back: (x_t, state, weights, cotangent of the next state, options) -> StepCotangents.
-    next_cell_state: (gates, c) -> the next c, elementwise; None for a cell that has no cell state.
+    next_cell_state: (gates, c, weights, options) -> the next c, elementwise; None for a cell that has no
+    cell state.
     operands: (x, h, weights, options) -> what the rows of U of each gate are multiplied by.
     bounded: options -> whether the outputs lie between -1 and 1, where the initial state does.
     projects: it can have a projection.
+    peepholes: the gates that see the cell state, in the order of the weights for it.
     """
 
     name: str
@@ -83,10 +90,11 @@ class Cell:
     activated: Callable[[Any, Any, Weights, Options], Gates]
     output: Callable[[Gates, Any, Any, Weights, Options], Any]
     step_back: Callable[[Any, State, Weights, State, Options], StepCotangents]
-    next_cell_state: Callable[[Gates, Any], Any] | None = None
+    next_cell_state: Callable[[Gates, Any, Weights, Options], Any] | None = None
     operands: Callable[[Any, Any, Weights, Options], Sequence[Any]] | None = None
     bounded: Callable[[Options], bool] = field(default=lambda options: bounded(options.activation))
     projects: bool = False
+    peepholes: tuple[str, ...] = ()
 
     @property
     def states(self) -> tuple[str, ...]:
@@ -98,7 +106,7 @@ class Cell:
         gates = self.activated(x_t, state[0], weights, options)
         if self.next_cell_state is None:
             return (self.output(gates, state[0], None, weights, options),)
-        c = self.next_cell_state(gates, state[1])
+        c = self.next_cell_state(gates, state[1], weights, options)
         return self.output(gates, state[0], c, weights, options), c
 
 

@@ -47,7 +47,7 @@ def with_cell_states_clipped(case: Case, limit: float) -> Trace:
 
     def step(x: Array, state: State) -> State:
         gates = cell.activated(x, state[0], case.weights, case.options)
-        c = np.clip(cell.next_cell_state(gates, state[1]), -limit, limit)
+        c = np.clip(cell.next_cell_state(gates, state[1], case.weights, case.options), -limit, limit)
         return cell.output(gates, state[0], c, case.weights, case.options), c
 
     return run_cell(case, step)

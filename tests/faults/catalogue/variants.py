@@ -87,7 +87,7 @@ def every(case: Case) -> bool:
     return True
 
 
-SIMPLE, GRU, LSTM = "simple_rnn", "gru", "lstm"
+SIMPLE, GRU, LSTM, PEEPHOLES = "simple_rnn", "gru", "lstm", "peephole_lstm"
 ABOVE, BACKWARD = "above the first layer", "in the backward direction"
 VARIANTS = (
     variant("u_transposed_over_16_units", "size", "u_transposed", beyond("hidden_size", 16), SIMPLE),
@@ -130,6 +130,12 @@ VARIANTS = (
     variant("initial_state_ignored_of_a_gru", "gru", "initial_state_ignored", every, GRU),
     variant("hard_sigmoid_of_keras_2_for_keras_3", "gates", "hard_sigmoid_of_keras_2", hard, GRU),
     variant("recurrent_bias_dropped_of_an_lstm", "lstm", "recurrent_bias_dropped", every, LSTM),
+    variant("u_transposed_with_peepholes", "peepholes", "u_transposed", every, PEEPHOLES),
+    variant("bias_dropped_with_peepholes", "peepholes", "bias_dropped", every, PEEPHOLES),
+    variant("gates_in_order_iofg_with_peepholes", "peepholes", "lstm_gates_in_order_iofg", every, PEEPHOLES),
+    variant(
+        "final_states_swapped_with_peepholes", "peepholes", "lstm_final_states_swapped", every, PEEPHOLES
+    ),
     variant("lengths_ignored_masks_known", "padding", "lengths_ignored", has_lengths),
     variant("outputs_alive_after_the_end", "padding", "outputs_alive_on_padding", has_lengths),
     variant("outputs_alive_on_masked_steps", "padding", "outputs_alive_on_padding", has_mask),

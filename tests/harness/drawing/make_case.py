@@ -35,6 +35,7 @@ class Regime:
     power_of_two: bool = False
 
 
+PEEPHOLES = 0.25  # so that they are below 1/2, and errors of the cell state fade in every regime
 REGIMES = {
     "critical": Regime(1.0),
     "contractive": Regime(0.4),
@@ -113,6 +114,8 @@ def array_shapes(
         shapes[f"U{k}"] = (rows, output_size)
         shapes |= {f"{name}{k}": (rows,) for name in ("b", "recurrent_b")[:biases]}
         shapes |= {f"projection{k}": (output_size, hidden_size)} if projection else {}
+        if gates := len(CELLS[cell].peepholes):
+            shapes[f"peepholes{k}"] = (gates * hidden_size,)
     if given_state:
         cells = () if layers * directions == 1 else (layers * directions,)
         sizes = zip(CELLS[cell].states, (output_size, hidden_size), strict=False)
@@ -158,6 +161,8 @@ def factor(name: str, array: Array, regime: Regime, least: float) -> float:
     factor = max(regime.size, least)
     if name.startswith(("W", "projection")):
         factor = 0.5 if regime.positive else array.shape[1] ** -0.5
+    elif name.startswith("peepholes"):
+        factor = PEEPHOLES
     elif name.startswith("U"):
         scale = regime.spectral_scale
         factor = 0.5 if scale is None else scale * (3 / 4 / array.shape[1]) ** 0.5

@@ -57,6 +57,7 @@ VARIANTS: dict[str, Sequence[Variant]] = {  # the usual ones
     "simple_rnn": ({"activation": "tanh"}, {"activation": "relu"}),
     "gru": ({"biases": 2},),
     "lstm": ({"biases": 2},),
+    "peephole_lstm": ({"biases": 2},),
 }
 HARD_SIGMOIDS = [
     {"biases": 2, "recurrent_activation": name} for name in ("hard_sigmoid", "hard_sigmoid_keras2")
@@ -78,6 +79,7 @@ ALL_VARIANTS: dict[str, Sequence[Variant]] = {
         *OTHER_ACTIVATIONS,
         {"biases": 2, "projection": True},
     ],
+    "peephole_lstm": [*({"biases": n} for n in (1, 2, 0)), *HARD_SIGMOIDS, *OTHER_ACTIVATIONS],
 }
 # Several layers and directions, reverse, last outputs. A backend that compiles gets these few; any other gets
 # every combination of the choices.
@@ -104,6 +106,7 @@ STACKS: dict[str, Sequence[Variant]] = {
     ),
     "gru": GATED_STACKS,
     "lstm": (*GATED_STACKS, {"layers": 2, "biases": 2, "merge_mode": "concat", "projection": True}),
+    "peephole_lstm": GATED_STACKS,
 }
 CHOICES: dict[str, Sequence[Any]] = {
     "layers": (1, 2, 3),
@@ -126,6 +129,11 @@ DIFFERENTIATED: dict[str, Sequence[Variant]] = {  # those of them whose gradient
         {"layers": 2, "biases": 2, "merge_mode": "concat"},
         {"biases": 2, "activation": "elu"},
         {"biases": 2, "projection": True},
+    ),
+    "peephole_lstm": (
+        {"layers": 2, "biases": 2, "merge_mode": "concat"},
+        {"biases": 2, "recurrent_activation": "hard_sigmoid"},
+        {"reverse": True, "activation": "elu"},
     ),
 }
 ALL = Facts("a backend that can do everything", **EVERYTHING)

@@ -51,16 +51,16 @@ def make_case(cell, dtype="float32", directions=1, **options):
         return rng.normal(size=shape).astype(dtype)
 
     def weights():
-        return Weights(drawn(gates * size, 2), drawn(gates * size, size), drawn(gates * size))
+        seen = len(CELLS[cell].peepholes) * size
+        own = {"peepholes": drawn(seen)} if seen else {}
+        return Weights(drawn(gates * size, 2), drawn(gates * size, size), drawn(gates * size), **own)
 
     first, *others = (weights() for _ in range(directions))
     shape = (directions, 3, size) if directions > 1 else (3, size)
     states = {name: drawn(*shape) for name in CELLS[cell].states}
     return Case(
         drawn(3, 4, 2),
-        first.W,
-        first.U,
-        first.b,
+        **first._asdict(),
         cell=cell,
         more_weights=tuple(others),
         merge_mode="concat" if directions > 1 else None,

@@ -1,4 +1,4 @@
-"""GRU and LSTM by hand: scalar loops with the math module, gate by gate."""
+"""GRU and LSTM, with peepholes too, by hand: scalar loops with the math module, gate by gate."""
 
 import math
 
@@ -19,8 +19,10 @@ def make_case(cell, **options):
     rng = np.random.default_rng(1)
     rows = len(GATES[cell]) * SIZE
     state = {"initial_state": rng.normal(size=(BATCH, SIZE))}
-    if cell == "lstm":
+    if "lstm" in cell:
         state["initial_cell_state"] = rng.normal(size=(BATCH, SIZE))
+    if cell == "peephole_lstm":
+        options = {"peepholes": rng.normal(size=3 * SIZE), **options}
     return Case(
         *(rng.normal(size=s) for s in [(BATCH, TIME, INPUTS), (rows, INPUTS), (rows, SIZE), (rows,)]),
         cell=cell,
@@ -63,6 +65,18 @@ def lstm_by_hand(case, x, h, c):
     return [o[k] * math.tanh(c[k]) for k in range(SIZE)], c
 
 
+def peephole_lstm_by_hand(case, x, h, c):
+    """The states h and c of an LSTM with peepholes after one step of one row."""
+    z_i, z_f, z_g, z_o = ([sum(parts(case, x, h, gate, k)) for k in range(SIZE)] for gate in "ifgo")
+    i, f = (
+        [sigmoid(z[k] + case.peepholes[place * SIZE + k] * c[k]) for k in range(SIZE)]
+        for place, z in enumerate((z_i, z_f))
+    )
+    c = [f[k] * c[k] + i[k] * math.tanh(z_g[k]) for k in range(SIZE)]
+    o = [sigmoid(z_o[k] + case.peepholes[2 * SIZE + k] * c[k]) for k in range(SIZE)]
+    return [o[k] * math.tanh(c[k]) for k in range(SIZE)], c
+
+
 @pytest.mark.parametrize("reset_after", [True, False])
 def test_gru(reset_after):
     case = make_case("gru", reset_after=reset_after)
@@ -74,13 +88,16 @@ def test_gru(reset_after):
             np.testing.assert_allclose(outputs[n, t], h, rtol=1e-12)
 
 
-def test_lstm():
-    case = make_case("lstm")
+@pytest.mark.parametrize(
+    ("cell", "by_hand"), [("lstm", lstm_by_hand), ("peephole_lstm", peephole_lstm_by_hand)]
+)
+def test_lstm(cell, by_hand):
+    case = make_case(cell)
     trace = NumpyAdapter().run(case)
     for n in range(BATCH):
         h, c = case.h0[n], case.c0[n]
         for t in range(TIME):
-            h, c = lstm_by_hand(case, case.inputs[n, t], h, c)
+            h, c = by_hand(case, case.inputs[n, t], h, c)
             np.testing.assert_allclose(trace.outputs[n, t], h, rtol=1e-12)
         np.testing.assert_allclose(trace.final_cell_state[n], c, rtol=1e-12)
 
@@ -96,7 +113,7 @@ def test_the_hard_sigmoids():
     np.testing.assert_allclose(hard_sigmoid_keras2(z), [0, 0, 0, 0.2, 0.5, 0.8, 1, 1, 1], atol=1e-15)
 
 
-@pytest.mark.parametrize("cell", ["gru", "lstm"])
+@pytest.mark.parametrize("cell", ["gru", "lstm", "peephole_lstm"])
 def test_the_first_wrong_step_is_named(cell):
     case = make_case(cell)
     trace = NumpyAdapter().run(case)
@@ -137,13 +154,25 @@ def test_the_error_of_the_unobserved_cell_state_stays_small():
 @pytest.mark.parametrize(
     ("cell", "options", "message"),
     [
-        ("rnn", {}, "cell is 'rnn', needs one of simple_rnn, gru, lstm"),
+        ("rnn", {}, "cell is 'rnn', needs one of simple_rnn, gru, lstm, peephole_lstm"),
         ("gru", {"activation": "swish"}, "activation is 'swish', needs one of tanh"),
         ("lstm", {"recurrent_activation": "swish"}, "recurrent_activation is 'swish', needs one of sigmoid"),
         ("lstm", {"initial_cell_state": None}, "initial_cell_state goes with the initial_state of an LSTM"),
         ("gru", {"W": np.ones((10, 2))}, r"W has shape \(10, 2\), needs a multiple of 3 rows"),
         ("lstm", {"U": np.ones((3, 3))}, r"U has shape \(3, 3\), needs \(4\*hidden_size, hidden_size\)"),
         ("gru", {"recurrent_b": np.ones(3)}, r"recurrent_b has shape \(3,\), needs \(3\*hidden_size,\)"),
+        ("lstm", {"peepholes": np.ones(9)}, "peepholes is given, and a lstm has none"),
+        ("peephole_lstm", {"peepholes": None}, "peepholes is missing, and a peephole_lstm has them"),
+        (
+            "peephole_lstm",
+            {"peepholes": np.ones(12)},
+            r"peepholes has shape \(12,\), needs \(3\*hidden_size,\)",
+        ),
+        (
+            "peephole_lstm",
+            {"projection": np.ones((2, 3))},
+            "projection is given, and a peephole_lstm has none",
+        ),
         ("lstm", {"initial_cell_state": np.ones((3, 2))}, r"initial_cell_state has shape \(3, 2\)"),
     ],
 )

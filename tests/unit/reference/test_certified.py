@@ -38,6 +38,7 @@ LAYERS = [  # the first of which are tried in every shape, see test_gradients.py
     ),
     *(("lstm", {"recurrent_activation": name}) for name in GATE_ACTIVATIONS),
     ("lstm", {"projection": True}),
+    *(("peephole_lstm", {"recurrent_activation": name}) for name in ("sigmoid", "hard_sigmoid")),
 ]
 IN_EVERY_SHAPE = len(LAYERS)
 LAYERS += [
@@ -45,6 +46,7 @@ LAYERS += [
     *((cell, {"activation": name}) for cell in ("gru", "lstm") for name in ACTIVATIONS if name != "tanh"),
     ("gru", {"activation": "softsign", "recurrent_activation": "hard_sigmoid"}),
     ("lstm", {"recurrent_activation": "softsign"}),
+    *(("peephole_lstm", {"activation": name}) for name in ("relu", "softsign")),
 ]
 
 
@@ -136,8 +138,11 @@ def drawn(cell, options, biases, seed=0, scale=1.0, batch=BATCH, time=TIME, size
     if "projection" in options:
         projection = rng.normal(scale=0.5, size=(hidden_size, hidden_size)).astype(dtype)
         weights = weights._replace(projection=projection)
+    if gates := len(CELLS[cell].peepholes):
+        peepholes = rng.normal(scale=0.5, size=gates * hidden_size).astype(dtype)
+        weights = weights._replace(peepholes=peepholes)
     inputs = rng.normal(scale=scale, size=(time, batch, input_size)).astype(dtype)
-    parts = 2 if cell == "lstm" else 1
+    parts = len(CELLS[cell].states)
     start = tuple(rng.normal(scale=scale, size=(parts, batch, hidden_size)).astype(dtype))
     return Layer(cell, options, weights, inputs, start)
 

@@ -7,7 +7,7 @@ import pytest
 
 from rnn_lockstep.adapters.frameworks.numpy_adapter import NumpyAdapter
 from rnn_lockstep.reference import Case, Trace, check
-from rnn_lockstep.reference.oracle.cells import GATES
+from rnn_lockstep.reference.oracle.cells import CELLS, GATES
 from tests.unit.reference.arithmetics import of_numpy
 
 LENGTHS = np.array([4, 2, 0, 1])
@@ -20,8 +20,11 @@ def make_case(cell="simple_rnn", lengths=LENGTHS):
     inputs, *arrays = (rng.normal(size=s) for s in [(4, 4, 2), (rows, 2), (rows, 3), (rows,), (4, 3)])
     for row, length in enumerate(lengths):
         inputs[row, length:] = np.nan
-    cell_state = rng.normal(size=(4, 3)) if cell == "lstm" else None
-    return Case(inputs, *arrays, cell=cell, initial_cell_state=cell_state, lengths=lengths)
+    cell_state = rng.normal(size=(4, 3)) if len(CELLS[cell].states) == 2 else None
+    seeing = len(CELLS[cell].peepholes)
+    peepholes = rng.normal(size=seeing * 3) if seeing else None
+    own = {"initial_cell_state": cell_state, "peepholes": peepholes}
+    return Case(inputs, *arrays, cell=cell, lengths=lengths, **own)
 
 
 @pytest.mark.parametrize("cell", GATES)
@@ -43,7 +46,7 @@ def test_each_row_ends_at_its_length(cell):
         np.testing.assert_allclose(trace.outputs[row, :length], alone.outputs[0], rtol=1e-13)
         np.testing.assert_array_equal(trace.outputs[row, length:], 0)
         np.testing.assert_allclose(trace.final_state[row], alone.final_state[0], rtol=1e-13)
-        if cell == "lstm":
+        if alone.final_cell_state is not None:
             np.testing.assert_allclose(trace.final_cell_state[row], alone.final_cell_state[0], rtol=1e-13)
     assert check(case, trace, of_numpy(case)).status == "match"
 

@@ -18,7 +18,6 @@ from rnn_lockstep.reference.oracle.cells import GATES, Weights
 from rnn_lockstep.reference.oracle.engine import carried
 
 CELLS = {"RNN": "simple_rnn", "GRU": "gru", "LSTM": "lstm"}
-PEEPHOLES = "test_lstm_with_peepholes"
 
 
 @cache
@@ -38,14 +37,15 @@ def read(node_case):
     attributes = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
     [(inputs, outputs)] = node_case.data_sets
     given = dict(zip(node.input, inputs, strict=True))
-    if "P" in given:
-        raise ValueError("P: an LSTM with peepholes is not the LSTM of the reference")
     expected = dict(zip([name for name in node.output if name], outputs, strict=True))["Y_h"]
     x, batch_first = given["X"], attributes.get("layout", 0) == 1
-    cell = CELLS[node.op_type]
+    cell, none = CELLS[node.op_type], [None] * 2
+    if "P" in given:
+        cell = f"peephole_{cell}"
+    arrays = zip(given["W"], given["R"], given.get("B", none), given.get("P", none), strict=False)
     directions = [
-        unpack(Weights(W, R, *(np.split(B, 2) if B is not None else (None, None))), cell, "onnx")
-        for W, R, B in zip(given["W"], given["R"], given.get("B", [None] * 2), strict=False)
+        unpack(Weights(W, R, *(np.split(B, 2) if B is not None else none), peepholes=P), cell, "onnx")
+        for W, R, B, P in arrays
     ]
     case = Case(
         x if batch_first else x.swapaxes(0, 1),
@@ -61,15 +61,11 @@ def read(node_case):
 
 def test_the_cases_are_those_we_know():
     assert len(node_cases()) == 18
-    assert sum(read(node_cases()[name])[0].directions for name in readable()) == 17 + 3
+    assert sum(read(case)[0].directions for case in node_cases().values()) == 18 + 3
+    assert read(node_cases()["test_lstm_with_peepholes"])[0].cell == "peephole_lstm"
 
 
-def readable():
-    """The names of the package's cases that the oracle can express."""
-    return sorted(set(node_cases()) - {PEEPHOLES})
-
-
-@pytest.mark.parametrize("name", readable())
+@pytest.mark.parametrize("name", sorted(node_cases()))
 def test_final_state(name):
     case, expected = read(node_cases()[name])
     arithmetic = Arithmetic(np.dtype("float32"), {"tanh": FunctionError(2), "sigmoid": FunctionError(4)})
@@ -78,11 +74,6 @@ def test_final_state(name):
         final_state = run.final[0].closed()
         assert final_state.error.max() < 1e-5
         assert np.all(np.abs(state - final_state.value) <= final_state.error)
-
-
-def test_peepholes_are_refused_by_name():
-    with pytest.raises(ValueError, match="peepholes"):
-        read(node_cases()[PEEPHOLES])
 
 
 def test_gates_in_onnx_order():

@@ -12,7 +12,7 @@ from scipy.special import expit
 from rnn_lockstep.reference import Case, Trace, check
 from rnn_lockstep.reference.bound.arithmetic import Arithmetic
 from rnn_lockstep.reference.bound.rounding import Rounded
-from rnn_lockstep.reference.oracle.cells import GATES, Weights
+from rnn_lockstep.reference.oracle.cells import CELLS, GATES, Weights
 from rnn_lockstep.reference.oracle.engine import PLAIN
 from tests.faults.correct import CORRECT
 from tests.unit.reference.evaluations import (
@@ -206,8 +206,11 @@ def test_no_evaluation_of_a_cell_leaves_the_bound(
     cell, options = layer
     weights, x, h = drawn(kind, dtype, len(GATES[cell]) * sizes[1], sizes, seed)
     given_biases = (weights.b, weights.b[::-1])[:biases]
-    start = (h, h) if cell == "lstm" else (h,)
-    layer = Layer(cell, options, Weights(weights.W, weights.U, *given_biases), x[None], start)
+    start = (h,) * len(CELLS[cell].states)
+    own = Weights(weights.W, weights.U, *given_biases)
+    if gates := len(CELLS[cell].peepholes):
+        own = own._replace(peepholes=np.resize(weights.b[::-1], gates * sizes[1]))
+    layer = Layer(cell, options, own, x[None], start)
     value, error = layer.rounded(Arithmetic(np.dtype(dtype), ULPS))
     [computed] = layer.states(backend_array(evaluation, half(dtype), stored))
     assert np.isfinite(error).all()

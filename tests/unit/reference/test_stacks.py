@@ -26,12 +26,14 @@ def make_case(cell="simple_rnn", layers=1, merge_mode=None, scale=1.0, dtype="fl
 
     output_size = HIDDEN_SIZE - 1 if options.pop("projection", False) else HIDDEN_SIZE
     features = output_size * (2 if merge_mode == "concat" else 1)
+    seeing = len(CELLS[cell].peepholes)
     first, *more = (
         Weights(
             drawn(rows, INPUT_SIZE if k < directions else features),
             np.dtype(dtype).type(scale) * drawn(rows, output_size),
             drawn(rows),
             projection=None if output_size == HIDDEN_SIZE else drawn(output_size, HIDDEN_SIZE),
+            peepholes=0.5 * drawn(seeing * HIDDEN_SIZE) if seeing else None,
         )
         for k in range(layers * directions)
     )
