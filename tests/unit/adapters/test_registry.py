@@ -1,7 +1,9 @@
 """Backends are found by name, name:tag or package.module:Class; what is wrong is said in one line."""
 
 import re
+import tomllib
 from importlib.metadata import EntryPoint
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +11,8 @@ from rnn_lockstep.adapters import Facts, NotInstalled, UnknownBackend, find, kno
 from rnn_lockstep.adapters.backends import registry
 from rnn_lockstep.adapters.backends.registry import BUILT_IN
 from rnn_lockstep.adapters.frameworks.numpy_adapter import NumpyAdapter
+
+PYPROJECT = Path(__file__).parents[3] / "pyproject.toml"
 
 
 class OfAThirdParty(NumpyAdapter):
@@ -75,7 +79,7 @@ def test_entry_points_are_known_by_name(monkeypatch):
     [
         (
             "pytorch",
-            "unknown backend 'pytorch'; known: numpy, torch, keras, jax, tensorflow, flax, equinox, ",
+            "unknown backend 'pytorch'; known: numpy, torch, keras, jax, tensorflow, sonnet, flax, equinox, ",
         ),
         ("flax", "backend flax needs a tag; it has: nnx, linen"),
         ("jax:fast", "backend jax has no tag 'fast'; it has: nojit"),
@@ -117,12 +121,28 @@ def test_what_is_not_installed_says_how_to_get_it(monkeypatch):
         ("keras:jax", "jax", "jax"),
         ("keras:torch", "torch", "torch"),
         ("keras:torch", "keras", "keras"),
+        ("torch:onnx", "onnxscript", "torch-onnx"),
+        ("torch:onnx", "onnxruntime", "torch-onnx"),
+        ("torch:onnx-legacy", "torch", "torch-onnx"),
+        ("opencv", "cv2", "opencv"),
     ],
 )
-def test_a_tag_has_needs_of_its_own(name, module, extra, monkeypatch):
+def test_the_extra_of_what_a_backend_needs_is_named(name, module, extra, monkeypatch):
     monkeypatch.setattr(registry, "find_spec", lambda asked: None if asked == module else asked)
     message = f"backend {name} needs {module}, which is not installed: pip install 'rnn-lockstep[{extra}]'"
     with pytest.raises(NotInstalled, match=re.escape(message)):
         find(name)
-    if module != "keras":
+    if name in ("keras:jax", "keras:torch") and module != "keras":
         assert all(find(other) for other in {"keras", "keras:jax", "keras:torch"} - {name})
+
+
+def test_every_extra_that_is_named_is_one_of_the_package(monkeypatch):
+    extras = tomllib.loads(PYPROJECT.read_text())["project"]["optional-dependencies"]
+    for name, known in BUILT_IN.items():
+        for module in known.needs:
+            monkeypatch.setattr(
+                registry, "find_spec", lambda asked, it=module: None if asked == it else asked
+            )
+            with pytest.raises(NotInstalled) as caught:
+                find(name)
+            assert re.search(r"rnn-lockstep\[([a-z-]+)\]", str(caught.value))[1] in extras, name
