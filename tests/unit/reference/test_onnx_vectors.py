@@ -4,77 +4,27 @@ They give inputs, weights in ONNX's layout and the final state, computed by ONNX
 oracle is run with its rounding error carried from step to step, and must agree within that.
 """
 
-import warnings
-from functools import cache
-
 import numpy as np
-import onnx
 import pytest
 
-from rnn_lockstep.adapters.frameworks.weight_layouts import LAYOUTS, unpack
-from rnn_lockstep.reference import Case
+from rnn_lockstep.adapters.frameworks.weight_layouts import LAYOUTS
 from rnn_lockstep.reference.bound.arithmetic import Arithmetic, FunctionError
-from rnn_lockstep.reference.oracle.cells import GATES, Weights
+from rnn_lockstep.reference.oracle.cells import GATES
 from rnn_lockstep.reference.oracle.engine import carried
-
-CELLS = {"RNN": "simple_rnn", "GRU": "gru", "LSTM": "lstm"}
-PEEPHOLES = "test_lstm_with_peepholes"
-
-
-@cache
-def node_cases():
-    """The package's cases of the three operators by name."""
-    with warnings.catch_warnings():  # of operators we do not look at
-        warnings.simplefilter("ignore")
-        # Importing a module enters its cases; collect_testcases() imports, and computes, all 200 of them.
-        from onnx.backend.test.case.node import _NodeTestCases, gru, lstm, rnn  # noqa: F401
-
-        return {case.name: case for case in _NodeTestCases}
-
-
-def read(node_case):
-    """The case in the reference layout and the final state (directions, batch, H) it should have."""
-    node = node_case.model.graph.node[0]
-    attributes = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
-    [(inputs, outputs)] = node_case.data_sets
-    given = dict(zip(node.input, inputs, strict=True))
-    if "P" in given:
-        raise ValueError("P: an LSTM with peepholes is not the LSTM of the reference")
-    expected = dict(zip([name for name in node.output if name], outputs, strict=True))["Y_h"]
-    x, batch_first = given["X"], attributes.get("layout", 0) == 1
-    cell = CELLS[node.op_type]
-    directions = [
-        unpack(Weights(W, R, *(np.split(B, 2) if B is not None else (None, None))), cell, "onnx")
-        for W, R, B in zip(given["W"], given["R"], given.get("B", [None] * 2), strict=False)
-    ]
-    case = Case(
-        x if batch_first else x.swapaxes(0, 1),
-        **directions[0]._asdict(),
-        more_weights=tuple(directions[1:]),
-        merge_mode="concat" if len(directions) == 2 else None,
-        reverse=attributes.get("direction") == b"reverse",
-        cell=cell,
-        reset_after=False,  # linear_before_reset is 0 where not given
-    )
-    return case, expected.swapaxes(0, 1) if batch_first else expected
+from tests.vectors.onnx_nodes import PEEPHOLES, node_cases, read, readable
 
 
 def test_the_cases_are_those_we_know():
     assert len(node_cases()) == 18
-    assert sum(read(node_cases()[name])[0].directions for name in readable()) == 17 + 3
-
-
-def readable():
-    """The names of the package's cases that the oracle can express."""
-    return sorted(set(node_cases()) - {PEEPHOLES})
+    assert sum(read(name).case.directions for name in readable()) == 17 + 3
 
 
 @pytest.mark.parametrize("name", readable())
 def test_final_state(name):
-    case, expected = read(node_cases()[name])
+    node = read(name)
     arithmetic = Arithmetic(np.dtype("float32"), {"tanh": FunctionError(2), "sigmoid": FunctionError(4)})
-    [runs] = carried(arithmetic).layers(case)
-    for run, state in zip(runs, expected, strict=True):
+    [runs] = carried(arithmetic).layers(node.case)
+    for run, state in zip(runs, node.final_state, strict=True):
         final_state = run.final[0].closed()
         assert final_state.error.max() < 1e-5
         assert np.all(np.abs(state - final_state.value) <= final_state.error)
@@ -82,7 +32,7 @@ def test_final_state(name):
 
 def test_peepholes_are_refused_by_name():
     with pytest.raises(ValueError, match="peepholes"):
-        read(node_cases()[PEEPHOLES])
+        read(PEEPHOLES)
 
 
 def test_gates_in_onnx_order():
