@@ -152,6 +152,15 @@ def test_all_bounds_say_something_and_no_two_vectors_are_the_same():
             assert all(np.isfinite(array).all() for array in part.values())
 
 
+def test_padding_holds_nan_but_where_gradients_are_asked_for():
+    """Derivatives of a right layer are NaN there: 0 times NaN."""
+    padded = [each for each in ALL if not each.case.valid.all()]
+    assert {each.cotangents is None for each in padded} == {True, False}
+    for vector in padded:
+        nan = np.isnan(vector.case.inputs[~vector.case.valid].astype(np.float32))
+        assert nan.all() if vector.cotangents is None else not nan.any()
+
+
 def test_a_case_of_which_too_little_is_known_is_no_vector():
     rng = np.random.default_rng(0)
     arrays = (rng.normal(size=shape).astype(np.float32) for shape in [(1, 60, 3), (8, 3), (8, 8), (8,)])
