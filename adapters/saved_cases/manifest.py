@@ -1,13 +1,15 @@
 """A folder of saved cases, with the list of what belongs to it.
 
-manifest.json: {"format": 1, "cases": [{"file": "lstm-float32-0123456789ab.safetensors", "sha256": "...",
-"layer": "lstm/2layers", "dtype": "float32", "gradients": false, "sizes": {"batch": 3, ...}}, ...]}
+manifest.json: {"format": 2, "features": ["simple_rnn", "gru", ...], "cases": [{"file":
+"lstm-float32-0123456789ab.safetensors", "sha256": "...", "layer": "lstm/2layers", "dtype": "float32",
+"gradients": false, "features": ["lstm", "float32", ...], "sizes": {"batch": 3, ...}}, ...]}
+Format 1 had no features.
 """
 
 import hashlib
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +19,24 @@ from rnn_lockstep.adapters.saved_cases.saved_case import LARGEST_FILE, InvalidCa
 
 MANIFEST = "manifest.json"
 SUFFIX = ".safetensors"
-FORMAT = 1
+FORMAT = 2
+READABLE = (1, FORMAT)
 LARGEST_MANIFEST = 2**26
 SIZES = ("batch", "time", "input_size", "hidden_size", "layers", "directions")
 
 
-def write_manifest(folder: Path, names: Iterable[str]) -> None:
-    """List the files of these names, which are saved cases. Raises OSError, or InvalidCase."""
-    cases = [entry_of(folder / name) for name in sorted(names)]
-    write(folder / MANIFEST, json.dumps({"format": FORMAT, "cases": cases}, indent=1).encode())
+def write_manifest(folder: Path, features: Mapping[str, Sequence[str]]) -> None:
+    """List files that are saved cases, in this order. Raises OSError, or InvalidCase.
+
+    features: by the name of a file, what a program must be able to do to answer its case.
+    """
+    cases = [entry_of(folder / name, words) for name, words in features.items()]
+    every = list(dict.fromkeys(word for words in features.values() for word in words))
+    content = {"format": FORMAT, "features": every, "cases": cases}
+    write(folder / MANIFEST, json.dumps(content, indent=1).encode())
 
 
-def entry_of(path: Path) -> dict[str, Any]:
+def entry_of(path: Path, features: Sequence[str]) -> dict[str, Any]:
     """The manifest's entry for a file."""
     data = read(path, LARGEST_FILE)
     saved = unpack(data)
@@ -38,6 +46,7 @@ def entry_of(path: Path) -> dict[str, Any]:
         "layer": saved.case.kind,
         "dtype": saved.case.dtype.name,
         "gradients": saved.cotangents is not None,
+        "features": list(features),
         "sizes": {name: getattr(saved.case, name) for name in SIZES},
     }
 
@@ -71,7 +80,7 @@ def listed(folder: Path) -> dict[Path, str]:
 
 def entries(content: Any) -> list[Any]:
     """The entries of a manifest. Raises ValueError where there are none."""
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
+    if not isinstance(content, dict) or content.get("format") not in READABLE:
         raise ValueError(f"it needs an object of format {FORMAT}")
     cases = content.get("cases")
     if not isinstance(cases, list) or not cases:

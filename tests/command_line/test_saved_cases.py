@@ -159,14 +159,11 @@ def test_where_it_cannot_be_saved_the_verdict_is_shown(tmp_path, their_modules):
     assert "INTERNALERROR" not in wrong.stdout + wrong.stderr
 
 
-def test_where_vectors_cannot_be_saved_the_run_fails(tmp_path, their_modules):
-    test, folder = "tests/parity/test_notebook.py", tmp_path / "vectors"
-    run = run_pytest(
-        test, "--backend", "numpy", "-p", "full", f"--save-cases={folder}", python_path=their_modules
-    )
-    assert run.returncode == 1
-    assert "2 passed" in run.stdout
-    assert "lockstep: not all cases could be saved: No space left on device" in run.stdout
+def test_where_vectors_cannot_be_saved_nothing_is_run(tmp_path, their_modules):
+    folder = tmp_path / "vectors"
+    run = run_pytest("--backend", "numpy", "-p", "full", f"--save-cases={folder}", python_path=their_modules)
+    assert run.returncode == 4
+    assert f"--save-cases {folder}: No space left on device" in run.stderr
     assert list(folder.iterdir()) == []
 
 
@@ -180,29 +177,20 @@ def test_a_replay_that_compares_nothing_fails(tmp_path, their_modules):
     assert "no case was compared, so this run shows nothing" in replayed.stdout
 
 
-def test_vectors_are_the_same_from_any_number_of_processes(tmp_path):
-    half = "tests/parity/test_every_step.py::test_half_types"
-    tests = (EVERY_STEP, half, GRADIENTS, "--max-examples", "10")
+def test_vectors_are_saved_and_replayed_the_same_from_any_number_of_processes(tmp_path):
     one, two = tmp_path / "one", tmp_path / "two"
     for folder, parallel in ((one, ()), (two, ("-n", "2"))):
-        run = run_pytest(*tests, "--backend", "numpy", f"--save-cases={folder}", *parallel)
+        run = run_pytest("--backend", "numpy", f"--save-cases={folder}", *parallel)
         assert run.returncode == 0
-        assert re.search(rf"lockstep: \d+ cases saved in {folder}", run.stdout)
     assert {path.name: path.read_bytes() for path in one.iterdir()} == {
         path.name: path.read_bytes() for path in two.iterdir()
     }
     listed = json.loads((one / MANIFEST).read_text())["cases"]
-    assert {entry["layer"].split("/")[0] for entry in listed} >= {"tanh", "gru", "lstm"}
-    assert {entry["dtype"] for entry in listed} == {"float64", "float32", "float16", "bfloat16"}
-    assert {entry["gradients"] for entry in listed} == {True, False}
+    assert f"{len(listed)} passed" in run.stdout
     assert set(os.listdir(one)) == {MANIFEST, *(entry["file"] for entry in listed)}
     for saved in load_all(one).values():
-        assert (saved.backend, saved.observed) == ("", {})
+        assert (saved.backend, saved.observed, saved.versions) == ("", {}, {})
         assert saved.expected.keys() == saved.bound.keys() != set()
-
-    replayed = run_pytest("--backend", "numpy", f"--replay={one}")
-    assert replayed.returncode == 0
-    assert f"{len(listed)} passed" in replayed.stdout
     os.remove(one / listed[0]["file"])
     replayed = run_pytest("--backend", "numpy", f"--replay={one}")
     assert replayed.returncode == 4

@@ -4,7 +4,6 @@ import pytest
 
 from rnn_lockstep.adapters.workers.supervised import CASE_TIMEOUT
 from rnn_lockstep.tests.harness import port_run
-from rnn_lockstep.tests.harness.conformance_vectors import CASES_A_TEST
 from rnn_lockstep.tests.harness.profiles import DEFAULT_EXAMPLES
 
 
@@ -79,8 +78,8 @@ def add_options(parser: pytest.Parser) -> None:
     group.addoption(
         "--save-cases",
         metavar="DIR",
-        help="write cases with what any backend should answer, and manifest.json: of every test of a "
-        f"backend those of the first {CASES_A_TEST} cases that match and whose bound is sharp",
+        help="write conformance vectors, cases of every feature with what any backend should answer, and "
+        "manifest.json; then run these, as --replay does, and nothing else",
     )
     group.addoption(
         "--known-failures",

@@ -11,7 +11,7 @@ from rnn_lockstep.adapters.safe_files import behind_links
 from rnn_lockstep.adapters.saved_cases.saved_case import InvalidCase
 from rnn_lockstep.adapters.workers.supervised import Supervised
 from rnn_lockstep.tests.harness.anywhere import saving_folder
-from rnn_lockstep.tests.harness.conformance_vectors import ConformanceVectors
+from rnn_lockstep.tests.harness.conformance_vectors import write_vectors
 from rnn_lockstep.tests.harness.guarantees import MeasureGuarantees
 from rnn_lockstep.tests.harness.known_failures import excuse
 from rnn_lockstep.tests.harness.known_failures.draft import Draft
@@ -36,6 +36,7 @@ Known = tuple[str, KnownFailure]  # a backend that is tested, and what is known 
 def register(config: pytest.Config, session: Session) -> None:
     """Register a plugin for each option given. Raises pytest.UsageError where one cannot do its work."""
     plugins = config.pluginmanager
+    save_vectors(config)
     plugins.register(Processes(session), "lockstep-processes")
     if (given := config.getoption("--shard")) is not None:
         plugins.register(Shard(config, given, session.names), "lockstep-part")
@@ -47,7 +48,6 @@ def register(config: pytest.Config, session: Session) -> None:
         plugins.register(LastWord(session), "lockstep-last-word")
     if shows_progress(config):
         plugins.register(Progress(config), "lockstep-progress")
-    register_vectors(config)
     register_cases(config)
 
 
@@ -89,21 +89,23 @@ def register_reports(config: pytest.Config, session: Session, known: Sequence[Kn
             raise pytest.UsageError(f"--against {error}") from None
 
 
-def register_vectors(config: pytest.Config) -> None:
-    """Register what writes conformance vectors, `--save-cases`.
+def save_vectors(config: pytest.Config) -> None:
+    """Write the conformance vectors, `--save-cases`, and have them replayed. Raises pytest.UsageError.
 
-    Its path becomes absolute, for pytest-xdist's processes too. Raises pytest.UsageError.
+    The first process writes them, before it starts those of pytest-xdist.
     """
     folder = config.getoption("--save-cases")
     if folder is None:
         return
     if folder == "":
         raise pytest.UsageError("--save-cases needs the name of a folder")
-    config.option.save_cases = config.invocation_params.dir / folder
+    path = config.invocation_params.dir / folder
     try:
-        config.pluginmanager.register(ConformanceVectors(config.option.save_cases), "lockstep-vectors")
+        if not hasattr(config, "workerinput"):
+            write_vectors(path)
     except OSError as error:
         raise pytest.UsageError(f"--save-cases {folder}: {in_one_line(error)}") from None
+    config.option.replay = [*config.option.replay, path]
 
 
 def register_cases(config: pytest.Config) -> None:

@@ -9,7 +9,7 @@ from rnn_lockstep.adapters.saved_cases.manifest import MANIFEST, load_all, write
 from rnn_lockstep.adapters.saved_cases.saved_case import InvalidCase, SavedCase, save
 from tests.unit.adapters.test_contract import make_case
 
-NAMES = ("a.safetensors", "b.safetensors")
+NAMES = {"a.safetensors": ["simple_rnn", "no steps"], "b.safetensors": ["simple_rnn"]}
 
 
 @pytest.fixture
@@ -29,6 +29,12 @@ def test_what_is_listed_is_loaded_and_nothing_else(folder):
     first = json.loads((folder / MANIFEST).read_text())["cases"][0]
     assert (first["file"], first["layer"], first["dtype"]) == ("a.safetensors", "tanh", "float32")
     assert first["sizes"]["hidden_size"] == 3
+
+
+def test_the_manifest_tells_what_each_case_needs(folder):
+    content = json.loads((folder / MANIFEST).read_text())
+    assert (content["format"], content["features"]) == (2, ["simple_rnn", "no steps"])
+    assert [entry["features"] for entry in content["cases"]] == list(NAMES.values())
 
 
 def test_without_a_manifest_every_saved_case_is_loaded(folder):
@@ -67,8 +73,8 @@ def named(name):
         ("{", "Expecting"),
         ("[" * 99999, "nested too deeply"),
         ("\udcff", "decode"),
-        ("[]", "needs an object of format 1"),
-        ('{"format": 2, "cases": []}', "needs an object of format 1"),
+        ("[]", "needs an object of format 2"),
+        ('{"format": 3, "cases": []}', "needs an object of format 2"),
         ('{"format": 1, "cases": {}}', "lists no cases"),
         ('{"format": 1, "cases": []}', "lists no cases"),
         (listing("a.safetensors"), "needs 'file' and 'sha256'"),
