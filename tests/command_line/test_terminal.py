@@ -70,8 +70,8 @@ def test_header_and_table_of_a_green_run(green):
     assert re.search(r"lockstep: numpy \d+\.\d+\.\d+, cpu", green.stdout)
     table = rows(green.stdout)
     assert {backend for backend, _, _ in table} == {"numpy"}
-    assert {cell for _, cell, _ in table} == {"simple_rnn", "gru", "lstm"}
-    assert len(table) == 6
+    assert {cell for _, cell, _ in table} == {"simple_rnn", "gru", "lstm", "peephole_lstm"}
+    assert len(table) == 8
     last = green.stdout.splitlines()[-2]
     assert re.fullmatch(
         r"lockstep: numpy \S+: [\d,]+ cases match, ([\d,]+ prove nothing, )?none is wrong", last

@@ -145,7 +145,7 @@ def test_the_planted_fault_is_named(
     assert len(missed) <= max(1, len(names) // 10), missed
 
 
-@pytest.mark.parametrize("cell", ["simple_rnn", "gru", "lstm"])
+@pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("place", range(len(PLACES)))
 def test_a_correct_backend_is_not_diagnosed(cell: str, place: int) -> None:
     numpy = load("numpy")

@@ -118,8 +118,8 @@ def tanh_off(case: Case) -> Trace:
         ACTIVATIONS["tanh"] = activation
 
 
-EVERY = ("simple_rnn", "gru", "lstm")
-GATED = ("gru", "lstm")
+EVERY = ("simple_rnn", "gru", "lstm", "peephole_lstm")
+GATED = ("gru", "lstm", "peephole_lstm")
 u_too_large_by_a_millionth = drifting("u_too_large_by_a_millionth", "float32", EVERY, too_large("U"))
 w_too_large_by_a_millionth = drifting("w_too_large_by_a_millionth", "float32", EVERY, too_large("W"))
 bias_too_large_by_a_millionth = drifting("bias_too_large_by_a_millionth", "float32", EVERY, too_large("b"))

@@ -24,7 +24,7 @@ from tests.faults.catalogue import FAULTS
 from tests.faults.catalogue.drift import with_operands
 from tests.faults.correct import CORRECT, InOrder, InOtherForms
 
-CELLS = ("simple_rnn", "gru", "lstm")
+CELLS = ("simple_rnn", "gru", "lstm", "peephole_lstm")
 FACTS = NumpyAdapter.facts
 
 

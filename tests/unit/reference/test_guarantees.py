@@ -8,7 +8,7 @@ from rnn_lockstep.reference.check.guarantees import FACTORS, Guarantees, Seen, s
 from rnn_lockstep.tests.harness.drawing.drift_cases import WIDE, drift_cases
 from tests.benchmarks.guarantees import PLANTED, by_bound, by_drift
 
-CELLS = ("simple_rnn", "gru", "lstm")
+CELLS = ("simple_rnn", "gru", "lstm", "peephole_lstm")
 NUMPY = NumpyAdapter()
 COUNT = 3
 
