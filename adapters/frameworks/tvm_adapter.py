@@ -52,6 +52,8 @@ class Tvm(TorchAdapter):
         if reason := refusal(case):
             raise Refused(reason)
         self.facts.need(case)  # a packed sequence would lead past the machine
+        if case.batch == 0:
+            raise Refused("Reshape expects the new shape to be convertible from the old shape")
         return super().run(case)
 
     def _compile(self, module: Any, *shapes: Any) -> Any:

@@ -63,7 +63,7 @@ def one_by_one(backend: Backend, case: Case) -> OtherRun:
         }
         part = Case(inputs, **weights, **start, **options, reverse=direction.reverse)
         trace = backend.check(part)
-        assume(not (backend.excused and backend.excused(part)))  # what is known to be wrong is no measure
+        assume(not backend.is_excused(part))
         return trace.outputs, trace.states
 
     return run
