@@ -273,6 +273,10 @@ class Backend:
         if self.listener:
             self.listener.ended(case, of, status)
 
+    def is_excused(self, case: Case) -> bool:
+        """Tell whether a case is known to be answered wrongly. Such an answer is no measure of another."""
+        return bool(self.excused and self.excused(case))
+
     def _is_known(self, case: Case, what: str = "") -> bool:
         """Tell whether a failure of the case is a known one, which is counted."""
         known = self.excused(case) if self.excused else ""

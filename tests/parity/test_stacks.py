@@ -61,7 +61,9 @@ def one_by_one(backend: Backend, case: Case) -> OtherRun:
             name: getattr(case, name)
             for name in ("cell", "activation", "recurrent_activation", "reset_after", "lengths", "mask")
         }
-        trace = backend.check(Case(inputs, **weights, **start, **options, reverse=direction.reverse))
+        part = Case(inputs, **weights, **start, **options, reverse=direction.reverse)
+        trace = backend.check(part)
+        assume(not backend.is_excused(part))
         return trace.outputs, trace.states
 
     return run
