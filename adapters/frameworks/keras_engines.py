@@ -245,6 +245,7 @@ ROUTES: dict[str, tuple[Callable[[], Engine], dict[str, bool]]] = {
     "zeros": (TensorFlow, ZEROS),
     "jax": (Jax, {}),
     "jax-unroll": (partial(Jax, unroll=True), UNROLL),
+    "jax-zeros": (Jax, ZEROS),
     "torch": (Torch, {}),
     "torch-unroll": (Torch, UNROLL),
     "torch-zeros": (Torch, ZEROS),

@@ -1,6 +1,7 @@
-"""TensorFlow's own recurrent kernels: `tf.raw_ops.BlockLSTMV2` and `LSTMBlockCell`."""
+"""TensorFlow's own recurrent kernels: `tf.raw_ops.BlockLSTMV2`, `LSTMBlockCell` and `GRUBlockCell`."""
 
 import os
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,25 +15,26 @@ from rnn_lockstep.reference.oracle.validation import Array
 
 
 class TensorFlowAdapter:
-    """Drives the kernel of a whole LSTM or, with the tag `cells`, that of one step.
+    """Drives the kernel of a whole LSTM, with the tag `cells` of a step of it, with `gru-cell` of a GRU's.
 
-    They take the gates in different orders: i, f, g, o as Keras does, and i, g, f, o. There is a
-    `GRUBlockCell` too, which applies the reset gate before the product: no fact says that of a backend.
+    Those of an LSTM take the gates in different orders: i, f, g, o as Keras does, and i, g, f, o. The GRU's
+    has r and z in one matrix and n in another, and applies the reset gate before the product.
     """
 
     def __init__(self, tag: str = "") -> None:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
         import tensorflow
 
-        self.tensorflow, self.by_step = tensorflow, tag == "cells"
+        self.tensorflow, self.by_step, gru = tensorflow, bool(tag), tag == "gru-cell"
         self.layout = "tensorflow1" if self.by_step else "keras"
         self.facts = Facts(
             f"tensorflow:{tag}" if tag else "tensorflow",
             version=tensorflow.__version__,
-            dtypes=("float32", "float16"),
-            cells=("lstm",),
+            dtypes=("float32",) if gru else ("float32", "float16"),
+            cells=("gru",) if gru else ("lstm",),
+            reset_after=(False,),
             biases=(0, 1, 2),
-            gradients=not self.by_step,  # "gradient registry has no entry for: LSTMBlockCell"
+            gradients=not self.by_step,  # "gradient registry has no entry for: LSTMBlockCell", GRUBlockCell
             **EIGEN,
         )
 
@@ -66,20 +68,31 @@ class TensorFlowAdapter:
 
     def _call(self, case: Case, inputs: Any, kernel: Any, bias: Any, *start: Any) -> list[Any]:
         """The outputs and the final states."""
-        tf, size = self.tensorflow, case.hidden_size
-        steps, state = tf.transpose(inputs, (1, 0, 2)), list(start)
-        peepholes = dict.fromkeys(("wci", "wcf", "wco"), tf.zeros(size, inputs.dtype))
-        options = {"w": kernel, "b": bias, "use_peephole": False, **peepholes}
+        tf, state = self.tensorflow, list(start)
+        steps = tf.transpose(inputs, (1, 0, 2))
+        peepholes = dict.fromkeys(("wci", "wcf", "wco"), tf.zeros(case.hidden_size, inputs.dtype))
+        lstm = {"w": kernel, "b": bias, "use_peephole": False, **peepholes}
         if case.time and not self.by_step:
             h, c = start
-            of_all = {"seq_len_max": tf.constant(case.time, tf.int64), "cell_clip": 0, **options}
+            of_all = {"seq_len_max": tf.constant(case.time, tf.int64), "cell_clip": 0, **lstm}
             answer = tf.raw_ops.BlockLSTMV2(x=steps, h_prev=h, cs_prev=c, **of_all)
             return [tf.transpose(answer.h, (1, 0, 2)), answer.h[-1], answer.cs[-1]]
-        outputs = [tf.zeros((case.batch, 0, size), inputs.dtype)]
+        outputs = [tf.zeros((case.batch, 0, case.hidden_size), inputs.dtype)]
+        step = partial(self._gru, kernel, bias) if case.cell == "gru" else partial(self._lstm, lstm)
         for x_t in tf.unstack(steps):
-            h, c = state
-            plain = {"forget_bias": 0, "cell_clip": -1, **options}
-            new = tf.raw_ops.LSTMBlockCell(x=x_t, h_prev=h, cs_prev=c, **plain)
-            state = [new.h, new.cs]
+            state = step(x_t, *state)
             outputs.append(state[0][:, None])
         return [tf.concat(outputs, axis=1), *state]
+
+    def _lstm(self, options: dict[str, Any], x_t: Any, h: Any, c: Any) -> list[Any]:
+        """The states h and c after a step."""
+        plain = {"forget_bias": 0, "cell_clip": -1, **options}
+        new = self.tensorflow.raw_ops.LSTMBlockCell(x=x_t, h_prev=h, cs_prev=c, **plain)
+        return [new.h, new.cs]
+
+    def _gru(self, kernel: Any, bias: Any, x_t: Any, h: Any) -> list[Any]:
+        """The state after a step."""
+        gates = 2 * h.shape[-1]  # r and z; n is apart
+        weights = {"w_ru": kernel[:, :gates], "b_ru": bias[:gates]}
+        candidate = {"w_c": kernel[:, gates:], "b_c": bias[gates:]}
+        return [self.tensorflow.raw_ops.GRUBlockCell(x=x_t, h_prev=h, **weights, **candidate).h]

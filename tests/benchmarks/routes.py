@@ -18,7 +18,7 @@ class Route(NamedTuple):
     W, b: a figure for each gate, in the order of `reference.oracle.cells.CELLS`; recurrent_b, if any, too.
     state: the figures of initial_state and initial_cell_state; zeros where it is empty.
     observed: the part of the trace that has the answer.
-    activation: of the cell.
+    activation, reset_after: of the cell.
     """
 
     function: str
@@ -29,6 +29,7 @@ class Route(NamedTuple):
     observed: str = "final_state"
     activation: str = "tanh"
     recurrent_b: tuple[float, ...] = ()
+    reset_after: bool = True
 
     def case(self, x: np.ndarray) -> Case:
         """The numbers x (n,) as a batch of sequences of one step."""
@@ -42,6 +43,7 @@ class Route(NamedTuple):
             b,
             activation=self.activation,
             cell=self.cell,
+            reset_after=self.reset_after,
             recurrent_b=np.array(self.recurrent_b, x.dtype) if self.recurrent_b else None,
             **dict(zip(names, states, strict=False)),
         )
@@ -70,7 +72,9 @@ ROUTES = (
 
 
 def routes(adapter: Adapter) -> list[Route]:
-    """The routes through the cells and activations that the backend has."""
+    """The routes through the cells and activations that the backend has, in a form of the GRU that it has."""
     facts = adapter.facts
+    after = facts.reset_after[0]
     able = [r for r in ROUTES if r.cell in facts.cells and facts.takes(r.cell, r.activation)]
-    return [r for r in able if not r.recurrent_b or 2 in facts.biases]
+    able = [r for r in able if not r.recurrent_b or (2 in facts.biases and after)]
+    return [r._replace(reset_after=after or r.cell != "gru") for r in able]

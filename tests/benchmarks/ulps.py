@@ -21,7 +21,7 @@ from flint import arb, ctx
 
 from rnn_lockstep.adapters import Adapter, load
 from rnn_lockstep.adapters.one_line import in_one_line
-from rnn_lockstep.reference.bound.arithmetic import DTYPES, Arithmetic, FunctionError
+from rnn_lockstep.reference.bound.arithmetic import Arithmetic, FunctionError
 from rnn_lockstep.reference.oracle.activations import sigmoid
 from tests.benchmarks.routes import Route, routes
 from tests.benchmarks.search import BATCH, Array, Span, places, search
@@ -161,7 +161,7 @@ def signs_of(route: Route) -> tuple[int, ...]:
 
 def figures(adapter: Adapter, **effort: Any) -> Iterator[Figure]:
     """The figures for each dtype and each route through the backend's cells."""
-    for dtype in DTYPES:
+    for dtype in adapter.facts.dtypes:
         for route in routes(adapter):
             yield measured(adapter, route, dtype, **effort)
 
@@ -176,7 +176,7 @@ def main() -> None:
     print(f"{'backend':12} {'function':8} {'cell':11} {'dtype':8} {heads}")
     for name in options.backends:
         adapter = load(name)
-        for dtype, route in product(DTYPES, routes(adapter)):
+        for dtype, route in product(adapter.facts.dtypes, routes(adapter)):
             try:
                 figure = str(measured(adapter, route, dtype, thorough=options.thorough))
             except Exception as error:  # a backend need not run every route
