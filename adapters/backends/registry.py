@@ -32,12 +32,14 @@ class KnownBackend:
 
     target: package.module:Class, called with no argument, or with the tag of a name:tag.
     needs: the modules that must be installed.
+    extra: what installs them, where that is not the extras of the modules, or of the name.
     by_default: where no backend is asked for, it is tested if it is installed; others only if asked for.
     """
 
     target: str
     needs: tuple[str, ...] = ()
     by_default: bool = True
+    extra: str = ""
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -45,9 +47,9 @@ class KnownBackend:
         return tuple(module for module in self.needs if find_spec(module) is None)
 
 
-def row(module: str, adapter: str, *needs: str, by_default: bool = False) -> KnownBackend:
+def row(module: str, adapter: str, *needs: str, by_default: bool = False, extra: str = "") -> KnownBackend:
     """Make a row of the table below. module: of adapters/frameworks.  adapter: its class."""
-    return KnownBackend(f"rnn_lockstep.adapters.frameworks.{module}:{adapter}", needs, by_default)
+    return KnownBackend(f"rnn_lockstep.adapters.frameworks.{module}:{adapter}", needs, by_default, extra)
 
 
 BUILT_IN = {
@@ -57,8 +59,8 @@ BUILT_IN = {
     "torch:cells": row("torch_cells", "TorchCells", "torch"),
     "torch:compile": row("torch_cells", "TorchCells", "torch"),
     "torch:export": row("torch_export", "TorchExport", "torch"),
-    "torch:onnx": row("torch_onnx", "TorchOnnx", "torch", "onnxruntime", "onnxscript"),
-    "torch:onnx-legacy": row("torch_onnx", "TorchOnnx", "torch", "onnx", "onnxruntime"),
+    "torch:onnx": row("torch_onnx", "TorchOnnx", "torch", "onnxruntime", "onnxscript", extra="torch-onnx"),
+    "torch:onnx-legacy": row("torch_onnx", "TorchOnnx", "torch", "onnx", "onnxruntime", extra="torch-onnx"),
     "keras": row("keras_adapter", "KerasAdapter", "keras", "tensorflow", by_default=True),
     "keras:eager": row("keras_adapter", "KerasAdapter", "keras", "tensorflow"),
     "keras:jit": row("keras_adapter", "KerasAdapter", "keras", "tensorflow"),
@@ -133,7 +135,8 @@ def find(name: str) -> tuple[str, tuple[str, ...]]:
         raise UnknownBackend(f"unknown backend {name!r}; known: {_listed(names)}, or package.module:Class")
     if (missing := known[name].missing) and not elsewhere:
         bases = {other.partition(":")[0] for other in BUILT_IN}
-        extras = [module for module in missing if module in bases] or [base]
+        own = known[name].extra
+        extras = [own] if own else [module for module in missing if module in bases] or [base]
         raise NotInstalled(
             f"backend {name} needs {' and '.join(missing)}, which is not installed: "
             f"pip install 'rnn-lockstep[{','.join(extras)}]'"

@@ -1,7 +1,7 @@
 """Backends are found by name, name:tag or package.module:Class; what is wrong is said in one line."""
 
 import re
-from importlib.metadata import EntryPoint
+from importlib.metadata import EntryPoint, metadata
 
 import pytest
 
@@ -117,12 +117,28 @@ def test_what_is_not_installed_says_how_to_get_it(monkeypatch):
         ("keras:jax", "jax", "jax"),
         ("keras:torch", "torch", "torch"),
         ("keras:torch", "keras", "keras"),
+        ("torch:onnx", "onnxscript", "torch-onnx"),
+        ("torch:onnx", "onnxruntime", "torch-onnx"),
+        ("torch:onnx-legacy", "torch", "torch-onnx"),
+        ("opencv", "cv2", "opencv"),
     ],
 )
-def test_a_tag_has_needs_of_its_own(name, module, extra, monkeypatch):
+def test_the_extra_of_what_a_backend_needs_is_named(name, module, extra, monkeypatch):
     monkeypatch.setattr(registry, "find_spec", lambda asked: None if asked == module else asked)
     message = f"backend {name} needs {module}, which is not installed: pip install 'rnn-lockstep[{extra}]'"
     with pytest.raises(NotInstalled, match=re.escape(message)):
         find(name)
-    if module != "keras":
+    if name in ("keras:jax", "keras:torch") and module != "keras":
         assert all(find(other) for other in {"keras", "keras:jax", "keras:torch"} - {name})
+
+
+def test_every_extra_that_is_named_is_one_of_the_package(monkeypatch):
+    extras = metadata("rnn-lockstep").get_all("Provides-Extra")
+    for name, known in BUILT_IN.items():
+        for module in known.needs:
+            monkeypatch.setattr(
+                registry, "find_spec", lambda asked, it=module: None if asked == it else asked
+            )
+            with pytest.raises(NotInstalled) as caught:
+                find(name)
+            assert re.search(r"rnn-lockstep\[([a-z-]+)\]", str(caught.value))[1] in extras, name
