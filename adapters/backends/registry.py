@@ -61,6 +61,7 @@ BUILT_IN = {
     "torch:export": row("torch_export", "TorchExport", "torch"),
     "torch:onnx": row("torch_onnx", "TorchOnnx", "torch", "onnxruntime", "onnxscript", extra="torch-onnx"),
     "torch:onnx-legacy": row("torch_onnx", "TorchOnnx", "torch", "onnx", "onnxruntime", extra="torch-onnx"),
+    "torch:time_major": row("torch_time_major", "TorchTimeMajor", "torch"),
     "keras": row("keras_adapter", "KerasAdapter", "keras", "tensorflow", by_default=True),
     "keras:eager": row("keras_adapter", "KerasAdapter", "keras", "tensorflow"),
     "keras:jit": row("keras_adapter", "KerasAdapter", "keras", "tensorflow"),

@@ -53,6 +53,8 @@ class TorchAdapter:
     Its tag is a device of torch's, such as `cuda`; the CPU without one.
     """
 
+    batch_first = True
+
     def __init__(self, tag: str = "") -> None:
         import torch
 
@@ -73,7 +75,7 @@ class TorchAdapter:
             "num_layers": form.layers,
             "bias": form.bias,
             "bidirectional": form.bidirectional,
-            "batch_first": True,
+            "batch_first": self.batch_first,
             "dtype": getattr(self.torch, form.dtype),
             "device": self.device,
         }
@@ -161,25 +163,29 @@ class TorchAdapter:
         return [case.by_cell(self._tensor(state)) for state in case.start]
 
     def _apply(self, module: Any, inputs: Any, start: Any) -> Any:
-        """Call a module on what has no padding; another route through torch differs in this alone."""
+        """Call a module on what has no padding; other routes through torch differ in this and the next."""
         return module(inputs, start)
+
+    def _apply_packed(self, module: Any, inputs: Any, start: Any, case: Case) -> Any:
+        """Call a module on the case's rows up to their lengths."""
+        rnn = self.torch.nn.utils.rnn
+        lengths = self.torch.from_numpy(case.valid.sum(axis=1))
+        packed = rnn.pack_padded_sequence(inputs, lengths, batch_first=True, enforce_sorted=False)
+        outputs, final = module(packed, start)
+        return rnn.pad_packed_sequence(outputs, batch_first=True, total_length=case.time)[0], final
 
     def _call(self, module: Any, inputs: Any, start: Any, case: Case) -> Any:
         """Call a module: its outputs and final states, from packed sequences where the case has padding."""
-        rnn = self.torch.nn.utils.rnn
         single = len(case.start) == 1  # an LSTM takes and gives (h, c), the others h alone
         if case.reverse:  # the first of two directions needs some state too
             start = [self.torch.cat([state, state]) for state in start]
         start = (start[0] if single else start) if start else None
         with warnings.catch_warnings():  # of a slower way to compute the same
             warnings.filterwarnings("ignore", message="LSTM with projections is not supported with oneDNN")
-            if not case.padded:
-                outputs, final = self._apply(module, inputs, start)
+            if case.padded:
+                outputs, final = self._apply_packed(module, inputs, start, case)
             else:
-                lengths = self.torch.from_numpy(case.valid.sum(axis=1))
-                packed = rnn.pack_padded_sequence(inputs, lengths, batch_first=True, enforce_sorted=False)
-                outputs, final = module(packed, start)
-                outputs, _ = rnn.pad_packed_sequence(outputs, batch_first=True, total_length=case.time)
+                outputs, final = self._apply(module, inputs, start)
         final = [final] if single else list(final)
         if case.reverse:  # what the second direction says
             return outputs[..., case.output_size :], [state[1:] for state in final]
