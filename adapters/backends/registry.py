@@ -82,6 +82,7 @@ BUILT_IN = {
     "tensorflow": row("tensorflow_adapter", "TensorFlowAdapter", "tensorflow"),
     "tensorflow:cells": row("tensorflow_adapter", "TensorFlowAdapter", "tensorflow"),
     "tensorflow:gru-cell": row("tensorflow_adapter", "TensorFlowAdapter", "tensorflow"),
+    "sonnet": row("sonnet_adapter", "SonnetAdapter", "sonnet", "tensorflow", extra="sonnet"),
     "jax": row("jax_adapter", "JaxAdapter", "jax", by_default=True),
     "jax:nojit": row("jax_adapter", "JaxAdapter", "jax"),
     "flax:nnx": row("flax_adapter", "FlaxAdapter", "flax", "jax"),
