@@ -1,16 +1,18 @@
 """Mistakes that a known failure may name: all that the diagnosis knows, and those of single frameworks."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
 
-from rnn_lockstep.reference import Case, Trace
+from rnn_lockstep.reference import Case, Cotangents, Trace
 from rnn_lockstep.reference.diagnosis.mistakes import MISTAKES
+from rnn_lockstep.reference.diagnosis.mistakes.gradients import GRADIENTS, GradientMistake
 from rnn_lockstep.reference.diagnosis.mistakes.mistake import Mistake, without_padding
 from rnn_lockstep.reference.oracle.case import Direction
-from rnn_lockstep.reference.oracle.cells import State
+from rnn_lockstep.reference.oracle.cells import CELLS as RECORDS
+from rnn_lockstep.reference.oracle.cells import Cell, State, StepCotangents, split
 
 Result = tuple[Any, State]
 
@@ -69,8 +71,31 @@ def states_after_the_first_step(case: Case, run: Any, direction: Direction, inpu
     outputs, final = run(direction, inputs)
     if not direction.reverse or not case.time:
         return outputs, final
-    _, final = run(direction, inputs[:, -1:], None, replace(case, inputs=case.inputs[:, -1:]))
+    last = replace(without_padding(case), inputs=case.inputs[:, -1:])
+    _, final = run(direction, inputs[:, -1:], None, last)
     return outputs, final
+
+
+class GatesSwappedOnTheWayBack(Case):
+    """A case of an LSTM whose steps hand f's derivatives back for g's, and g's for f's."""
+
+    @property
+    def record(self) -> Cell:
+        """The record of the case's cell, with such a step back."""
+
+        def step_back(*given: Any) -> StepCotangents:
+            right = RECORDS[self.cell].step_back(*given)
+            i, f, g, o = split(right.input_sum, 4)
+            sums = np.concatenate([i, g, f, o], axis=-1)
+            return StepCotangents((sums @ given[2].U, *right.state[1:]), sums, sums)
+
+        return replace(RECORDS[self.cell], step_back=step_back)
+
+
+def swapped_on_the_way_back(case: Case, cotangents: Cotangents, run: Any) -> Any:
+    """Propagate back through steps that take f and g for each other."""
+    own = {each.name: getattr(case, each.name) for each in fields(case) if each.init}
+    return run(GatesSwappedOnTheWayBack(**own), cotangents)
 
 
 OWN: Mapping[str, Mistake] = {
@@ -96,4 +121,10 @@ OWN: Mapping[str, Mistake] = {
         run_direction=states_after_the_first_step,
     ),
 }
+OWN_GRADIENTS: Mapping[str, GradientMistake] = {
+    "tensorflow_gates_swapped_on_the_way_back": GradientMistake(
+        "the gates f and g are taken for each other on the way back", swapped_on_the_way_back, cells=("lstm",)
+    ),
+}
 NAMED: Mapping[str, Mistake] = {**MISTAKES, **OWN}
+NAMED_OF_GRADIENTS: Mapping[str, GradientMistake] = {**GRADIENTS, **OWN_GRADIENTS}

@@ -4,28 +4,43 @@ A defect that is known is made by the oracle, and the answer judged by the same 
 it stays a failure. Where several entries have a case, their defects are made together.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
+from ml_dtypes import finfo
 
 from rnn_lockstep.adapters.backends.compare import run
 from rnn_lockstep.adapters.one_line import with_type
-from rnn_lockstep.reference import Case, Trace, check_gradients
+from rnn_lockstep.reference import Case, Trace
 from rnn_lockstep.reference.bound.arithmetic import DTYPES, Arithmetic
+from rnn_lockstep.reference.check.comparison import Comparison
 from rnn_lockstep.reference.diagnosis.mistakes.mistake import zeros_in_padding
+from rnn_lockstep.reference.diagnosis.recover_gradients import GradientAnswer
 from rnn_lockstep.reference.diagnosis.suspect import Suspect
+from rnn_lockstep.reference.oracle.gradients import gradients
+from rnn_lockstep.reference.oracle.validation import Array
 from rnn_lockstep.tests.harness.failure import Failure
 from rnn_lockstep.tests.harness.features import TRAINING
-from rnn_lockstep.tests.harness.known_failures.mistakes import NAMED
+from rnn_lockstep.tests.harness.known_failures.mistakes import NAMED, NAMED_OF_GRADIENTS
 
 Shown = Mapping[str, Any]  # what an entry says, by the names of `SYMPTOMS`
+# Which numbers may be wrong, by the array that was observed and what it should be.
+ONLY: Mapping[str, Callable[[Array, Array], Array]] = {
+    "NaN": lambda observed, expected: np.isnan(observed),
+    "zeros for subnormal numbers": lambda observed, expected: (
+        (observed == 0) & (np.abs(expected) < float(finfo(observed.dtype).smallest_normal))
+    ),
+}
 # What an entry may say, and the values that it may have; None for any of its type.
 SYMPTOMS: Mapping[str, tuple[type, Any]] = {
     "raises": (str, None),  # a part of the error's type and message
-    "mistake": (str, NAMED),  # the answer is what this makes of the case
+    "mistake": (str, (*NAMED, *NAMED_OF_GRADIENTS)),  # the answer is what this makes of the case
     "dtype": (str, DTYPES),  # it is right by the bounds of this one
-    "only_nan": (bool, (True,)),  # all that is wrong is NaN
+    "only": (str, ONLY),  # all that is wrong is so
     "zeros_in_padding": (bool, (True,)),  # the rest is said of the answer to the case with zeros there
     "drift": (bool, (True,)),  # it is right by the proven bound
     "gradients": (list, None),  # of these arrays alone gradients are wrong
@@ -66,7 +81,7 @@ def are_seen(shown: Sequence[Shown], failure: Failure | BaseException) -> bool:
 
 def is_of(each: Shown, of_gradients: bool) -> bool:
     """Tell whether what an entry says is about gradients, or else about answers."""
-    return "dtype" in each or ("gradients" in each) == of_gradients
+    return "dtype" in each or ("gradients" in each or each.get("mistake") in NAMED_OF_GRADIENTS) == of_gradients
 
 
 def arithmetic_for(shown: Sequence[Shown], failure: Failure) -> Arithmetic:
@@ -76,33 +91,62 @@ def arithmetic_for(shown: Sequence[Shown], failure: Failure) -> Arithmetic:
 
 
 def gradients_explained(shown: Sequence[Shown], failure: Failure) -> bool:
-    """Tell whether the gradients are right in the arithmetic that is said, but for those that are said."""
-    case: Case = failure.verdict.case
-    arrays = {name for each in shown for name in each.get("gradients", ())}
-    verdict = check_gradients(case, failure.cotangents, failure.answer, arithmetic_for(shown, failure))
-    wrong = [each.name for each in verdict.comparisons if each.outside.any()]
-    return all(name.removeprefix("gradient of ").rpartition(".")[2] in arrays for name in wrong)
+    """Tell whether the gradients are what the mistake makes of them, in the arithmetic that is said.
+
+    Those of arrays that are said may be anything: there "U" is that of every cell.
+    """
+    case, cotangents = failure.verdict.case, failure.cotangents
+    mistakes = [NAMED_OF_GRADIENTS[each["mistake"]] for each in shown if "mistake" in each]
+    allowed = {name for each in shown for name in each.get("gradients", ())}
+    right = partial(gradients, arithmetic=arithmetic_for(shown, failure))
+    expected = mistakes[0].answer(case, cotangents, right) if mistakes else right(case, cotangents)
+    answer = GradientAnswer(case, cotangents, failure.answer)
+    wrong = [name for name in failure.answer if answer.is_wrong(name, expected[name])]
+    return all(name in allowed or name.rpartition(".")[2] in allowed for name in wrong)
 
 
-def answer_of(failure: Failure, case: Case) -> Trace | None:
-    """The backend's answer to another case; None where it has none."""
-    try:
-        return run(failure.adapter, case)
-    except Exception:  # whatever it is, it is not what is known
-        return None
+def with_zeros(failure: Failure) -> tuple[Case, Trace] | None:
+    """The case with zeros in its padding, and the backend's answer to it; None where it has none.
+
+    Where the backend takes no initial state, one of zeros is left out.
+    """
+    case = zeros_in_padding(failure.verdict.case)
+    omitted = replace(case, initial_state=None, initial_cell_state=None)
+    for each in (case,) if any(state.any() for state in case.start) else (case, omitted):
+        with suppress(Exception):  # whatever it is, it is not what is known
+            return each, run(failure.adapter, each)
+    return None
 
 
 def is_explained(shown: Sequence[Shown], failure: Failure) -> bool:
-    """Tell whether an answer is what the mistakes make of its case, in the arithmetic that is said."""
+    """Tell whether an answer is what the mistakes make of its case, in the arithmetic that is said.
+
+    Each number is judged from the states that the backend has shown; one that is wrong so, and of which a mistake
+    hides the state that was gone on from, from what is carried.
+    """
     case, answer = failure.verdict.case, failure.answer
     if any("zeros_in_padding" in each for each in shown):
-        case = zeros_in_padding(case)
-        answer = answer_of(failure, case)
-        if answer is None:
+        found = with_zeros(failure)
+        if found is None:
             return False
-    names = dict.fromkeys(each["mistake"] for each in shown if "mistake" in each)
+        case, answer = found
+    mistakes = [NAMED[name] for name in dict.fromkeys(each["mistake"] for each in shown if "mistake" in each)]
     suspect = Suspect(case, answer, arithmetic_for(shown, failure))
-    if any("only_nan" in each for each in shown):
-        compared = suspect.comparisons(suspect.from_shown, *map(NAMED.__getitem__, names))
-        return bool(compared) and all(np.isnan(each.observed[each.outside]).all() for each in compared)
-    return suspect.is_explained_by(*map(NAMED.__getitem__, names))
+    engines = [suspect.from_shown]
+    engines += [suspect.carried] if any(mistake.hides_states for mistake in mistakes) else []
+    ways = [compared for engine in engines if (compared := suspect.comparisons(engine, *mistakes))]
+    kinds = [ONLY[each["only"]] for each in shown if "only" in each]
+    return bool(ways) and all(
+        any_way_is_right(comparisons, kinds) for comparisons in zip(*ways, strict=True)
+    )
+
+
+def any_way_is_right(
+    comparisons: Sequence[Comparison], allowed: Sequence[Callable[[Array, Array], Array]]
+) -> bool:
+    """Tell whether each number of an array is right in one of some ways to judge it, or may be wrong."""
+    outside = np.all([each.outside for each in comparisons], axis=0)
+    first = comparisons[0]
+    for may_be in allowed:
+        outside &= ~may_be(first.observed, first.expected)
+    return not outside.any()
