@@ -16,9 +16,7 @@ from rnn_lockstep.tests.harness.session import Session
 TEST = Path(__file__).parents[2] / "parity" / "known_failure.py"
 
 
-def known(
-    entries: Sequence[KnownFailure], test: str, case: Case, failure: Failure | BaseException
-) -> str:
+def known(entries: Sequence[KnownFailure], test: str, case: Case, failure: Failure | BaseException) -> str:
     """The known failure that a failure of a case in a test is, in words; empty where it is another, too."""
     about = [entry for entry in entries if entry.is_about(test, case)]
     return str(about[0]) if are_seen([entry.shows for entry in about], failure) else ""

@@ -16,6 +16,7 @@ from rnn_lockstep.reference.oracle.cells import Cell, State, StepCotangents, spl
 
 Result = tuple[Any, State]
 
+
 def hidden_on_padding(case: Case, trace: Trace) -> Trace:
     """Show zeros on padding, as the adapter of Keras does: of one direction, and in rows without steps."""
     if case.return_sequences and case.merge_mode:

@@ -18,7 +18,7 @@ from rnn_lockstep.adapters.one_line import with_type
 from rnn_lockstep.reference import Case, Trace
 from rnn_lockstep.reference.bound.arithmetic import DTYPES, Arithmetic
 from rnn_lockstep.reference.check.comparison import Comparison
-from rnn_lockstep.reference.diagnosis.mistakes.mistake import zeros_in_padding
+from rnn_lockstep.reference.diagnosis.mistakes.mistake import Mistake, zeros_in_padding
 from rnn_lockstep.reference.diagnosis.recover_gradients import GradientAnswer
 from rnn_lockstep.reference.diagnosis.suspect import Suspect
 from rnn_lockstep.reference.oracle.gradients import gradients
@@ -81,7 +81,9 @@ def are_seen(shown: Sequence[Shown], failure: Failure | BaseException) -> bool:
 
 def is_of(each: Shown, of_gradients: bool) -> bool:
     """Tell whether what an entry says is about gradients, or else about answers."""
-    return "dtype" in each or ("gradients" in each or each.get("mistake") in NAMED_OF_GRADIENTS) == of_gradients
+    return (
+        "dtype" in each or ("gradients" in each or each.get("mistake") in NAMED_OF_GRADIENTS) == of_gradients
+    )
 
 
 def arithmetic_for(shown: Sequence[Shown], failure: Failure) -> Arithmetic:
@@ -119,11 +121,7 @@ def with_zeros(failure: Failure) -> tuple[Case, Trace] | None:
 
 
 def is_explained(shown: Sequence[Shown], failure: Failure) -> bool:
-    """Tell whether an answer is what the mistakes make of its case, in the arithmetic that is said.
-
-    Each number is judged from the states that the backend has shown; one that is wrong so, and of which a mistake
-    hides the state that was gone on from, from what is carried.
-    """
+    """Tell whether an answer is what the mistakes make of its case, in the arithmetic that is said."""
     case, answer = failure.verdict.case, failure.answer
     if any("zeros_in_padding" in each for each in shown):
         found = with_zeros(failure)
@@ -131,22 +129,38 @@ def is_explained(shown: Sequence[Shown], failure: Failure) -> bool:
             return False
         case, answer = found
     mistakes = [NAMED[name] for name in dict.fromkeys(each["mistake"] for each in shown if "mistake" in each)]
-    suspect = Suspect(case, answer, arithmetic_for(shown, failure))
-    engines = [suspect.from_shown]
-    engines += [suspect.carried] if any(mistake.hides_states for mistake in mistakes) else []
-    ways = [compared for engine in engines if (compared := suspect.comparisons(engine, *mistakes))]
     kinds = [ONLY[each["only"]] for each in shown if "only" in each]
-    return bool(ways) and all(
-        any_way_is_right(comparisons, kinds) for comparisons in zip(*ways, strict=True)
+    suspect = Suspect(case, answer, arithmetic_for(shown, failure))
+    outside = (those_hidden if any(m.hides_states for m in mistakes) else those_shown)(suspect, mistakes)
+    return bool(outside) and not any(
+        (wrong & ~np.any([may_be(each.observed, each.expected) for may_be in kinds], axis=0)).any()
+        if kinds
+        else wrong.any()
+        for each, wrong in outside
     )
 
 
-def any_way_is_right(
-    comparisons: Sequence[Comparison], allowed: Sequence[Callable[[Array, Array], Array]]
-) -> bool:
-    """Tell whether each number of an array is right in one of some ways to judge it, or may be wrong."""
-    outside = np.all([each.outside for each in comparisons], axis=0)
-    first = comparisons[0]
-    for may_be in allowed:
-        outside &= ~may_be(first.observed, first.expected)
-    return not outside.any()
+def those_shown(suspect: Suspect, mistakes: Sequence[Mistake]) -> list[tuple[Comparison, Array]]:
+    """Each array beside what the mistakes make of it, and what is wrong, from the states that are shown."""
+    return [(each, each.outside) for each in suspect.comparisons(suspect.from_shown, *mistakes)]
+
+
+def those_hidden(suspect: Suspect, mistakes: Sequence[Mistake]) -> list[tuple[Comparison, Array]]:
+    """The same where mistakes hide states: from what is carried and, in rows that they leave alone, as shown."""
+    carried = suspect.comparisons(suspect.carried, *mistakes)
+    changed = np.zeros(suspect.case.batch, bool)
+    for each, right in zip(carried, suspect.right_carried, strict=True):
+        same = (each.expected == right.expected) | (np.isnan(each.expected) & np.isnan(right.expected))
+        changed |= by_row(each, ~same).any(axis=tuple(range(1, same.ndim)))
+    found = []
+    for (each, outside), other in zip(those_shown(suspect, mistakes), carried, strict=True):
+        outside = outside.copy()
+        by_row(each, outside)[changed] = False
+        found.append((each, outside | other.outside))
+    return found
+
+
+def by_row(compared: Comparison, numbers: Array) -> Array:
+    """A view of numbers of an array with the rows of the batch first."""
+    is_state = compared.name.startswith("final_")
+    return np.moveaxis(numbers, -2, 0) if is_state else numbers
