@@ -1,10 +1,9 @@
 """No other fault hides behind a known failure: a backend that has both is reported.
 
-Each entry of tests/known_failures has its own case answered by the oracle as the entry says that it fails, which
-is known, and then so with a fault beside it, which is not. No framework is needed.
+Each entry of tests/known_failures has its own case answered by the oracle as the entry says that it fails,
+which is known, and then so with a fault beside it, which is not. No framework is needed.
 """
 
-from collections.abc import Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -17,7 +16,7 @@ from rnn_lockstep.adapters import Case, Cotangents, Facts, Trace
 from rnn_lockstep.adapters.backends.contract import EVERYTHING
 from rnn_lockstep.adapters.frameworks.numpy_adapter import NumpyAdapter
 from rnn_lockstep.reference.diagnosis.mistakes import MISTAKES
-from rnn_lockstep.reference.diagnosis.mistakes.mistake import Mistake, answer, with_cells
+from rnn_lockstep.reference.diagnosis.mistakes.mistake import Mistake, answer
 from rnn_lockstep.reference.oracle.engine import PLAIN
 from rnn_lockstep.reference.oracle.gradients import Cotangents as Given
 from rnn_lockstep.reference.oracle.gradients import gradients
@@ -66,7 +65,7 @@ class Known:
 
     def run(self, case: Case) -> Trace:
         if "raises" in self.shows and not self.faults:
-            raise TypeError(f"{self.shows['raises']}, it says")
+            raise TypeError(f"{self.shows['raises'][0]}, it says")
         mistakes = [NAMED[self.shows["mistake"]]] if self.shows.get("mistake") in NAMED else []
         with np.errstate(all="ignore"):
             arrays = answer([*mistakes, *self.faults], in_dtype(case, self.shows), PLAIN)
@@ -78,7 +77,7 @@ class Known:
     def wrong_numbers(self, case: Case, found: Trace) -> Trace:
         """The answer with what the entry says of single numbers."""
         if self.shows.get("only") == "NaN":
-            found.outputs[0, -1] = found.final_state[0] = np.nan  # of a row
+            found.outputs[:, -1, 0] = found.final_state[:, 0] = np.nan  # of a unit
         if "only" in self.shows and self.shows["only"] != "NaN":
             for array in (found.outputs, found.final_state):
                 array[np.abs(array) < np.finfo(case.dtype).smallest_normal] = 0
@@ -147,7 +146,7 @@ def test_a_fault_beside_a_known_failure_is_reported(entry: KnownFailure) -> None
     if "raises" in entry.shows:  # whose case may have no numbers
         assert "known" not in found.values()
     else:
-        assert found and set(found.values()) == {"reported"}, found
+        assert set(found.values()) == {"reported"}, found
 
 
 def test_every_entry_says_how_it_fails_but_for_the_wide_ones() -> None:

@@ -24,8 +24,8 @@ from rnn_lockstep.tests.harness.known_failures import symptoms
 LARGEST = 2**20  # bytes of such a file
 PARITY = Path(__file__).parents[2] / "parity"
 # What a condition may ask of a case: a value, a list of values, or {min = 17, max = 64}. "shortest" is the
-# number of steps that count in the row that has the fewest; "given_state" tells of an initial state; "largest" is
-# the largest number, by its size, of all that count.
+# number of steps that count in the row that has the fewest; "given_state" tells of an initial state;
+# "largest" is the largest number, by its size, of all that count.
 CONDITIONS = (
     *("cell", "activation", "recurrent_activation", "reset_after", "reverse", "merge_mode"),
     *("return_sequences", "padded", "dtype", "batch", "time", "input_size", "hidden_size"),

@@ -38,7 +38,7 @@ def repeating(case: Case, run: Any, direction: Direction, inputs: Any) -> Result
 
 
 def masked_unreversed(case: Case, run: Any, direction: Direction, inputs: Any) -> Result:
-    """Put zeros on padding of the outputs by the mask of the inputs, in the order in which a direction runs."""
+    """Put zeros where the mask of the inputs says, in the order in which a direction runs."""
     outputs, final = repeating(case, run, direction, inputs)
     counts: Any = (case.valid[:, ::-1] if direction.reverse else case.valid)[..., None]
     return np.where(counts, outputs, 0), final

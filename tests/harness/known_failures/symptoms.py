@@ -1,7 +1,7 @@
-"""Symptoms of known failures: how a wrong answer looks that is the known one, and not another within its case.
+"""Symptoms of known failures: how a wrong answer looks that is the known one, and not another.
 
-A defect that is known is made by the oracle, and the answer judged by the same bounds: what else is wrong with
-it stays a failure. Where several entries have a case, their defects are made together.
+A defect that is known is made by the oracle, and the answer judged by the same bounds: what else is wrong
+with it stays a failure. Where several entries have a case, their defects are made together.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -11,7 +11,6 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from ml_dtypes import finfo
 
 from rnn_lockstep.adapters.backends.compare import run
 from rnn_lockstep.adapters.one_line import with_type
@@ -21,7 +20,7 @@ from rnn_lockstep.reference.check.comparison import Comparison
 from rnn_lockstep.reference.diagnosis.mistakes.mistake import Mistake, zeros_in_padding
 from rnn_lockstep.reference.diagnosis.recover_gradients import GradientAnswer
 from rnn_lockstep.reference.diagnosis.suspect import Suspect
-from rnn_lockstep.reference.oracle.gradients import gradients
+from rnn_lockstep.reference.oracle.gradients import Cotangents, gradients
 from rnn_lockstep.reference.oracle.validation import Array
 from rnn_lockstep.tests.harness.failure import Failure
 from rnn_lockstep.tests.harness.features import TRAINING
@@ -32,12 +31,12 @@ Shown = Mapping[str, Any]  # what an entry says, by the names of `SYMPTOMS`
 ONLY: Mapping[str, Callable[[Array, Array], Array]] = {
     "NaN": lambda observed, expected: np.isnan(observed),
     "zeros for subnormal numbers": lambda observed, expected: (
-        (observed == 0) & (np.abs(expected) < float(finfo(observed.dtype).smallest_normal))
+        (observed == 0) & (np.abs(expected) < Arithmetic(observed.dtype).smallest_normal)
     ),
 }
 # What an entry may say, and the values that it may have; None for any of its type.
 SYMPTOMS: Mapping[str, tuple[type, Any]] = {
-    "raises": (str, None),  # a part of the error's type and message
+    "raises": (list, None),  # one of these is a part of the error's type and message
     "mistake": (str, (*NAMED, *NAMED_OF_GRADIENTS)),  # the answer is what this makes of the case
     "dtype": (str, DTYPES),  # it is right by the bounds of this one
     "only": (str, ONLY),  # all that is wrong is so
@@ -66,7 +65,8 @@ def are_seen(shown: Sequence[Shown], failure: Failure | BaseException) -> bool:
     if not all(shown):
         return bool(shown)
     if isinstance(failure, BaseException):
-        return any(each["raises"] in with_type(failure) for each in shown if "raises" in each)
+        said = with_type(failure)
+        return any(text in said for each in shown for text in each.get("raises", ()))
     answered = [each for each in shown if "raises" not in each]
     verdict = failure.verdict
     if not answered or not verdict.comparisons or failure.of == TRAINING:
@@ -87,7 +87,7 @@ def is_of(each: Shown, of_gradients: bool) -> bool:
 
 
 def arithmetic_for(shown: Sequence[Shown], failure: Failure) -> Arithmetic:
-    """The arithmetic by which a failure is judged: that of its backend, in the narrower dtype if one is said."""
+    """The arithmetic by which a failure is judged: its backend's, in the narrower dtype if one is said."""
     names = [each["dtype"] for each in shown if "dtype" in each]
     return failure.facts.arithmetic(np.dtype(names[0]) if names else failure.verdict.case.dtype)
 
@@ -97,7 +97,7 @@ def gradients_explained(shown: Sequence[Shown], failure: Failure) -> bool:
 
     Those of arrays that are said may be anything: there "U" is that of every cell.
     """
-    case, cotangents = failure.verdict.case, failure.cotangents
+    case, cotangents = failure.verdict.case, failure.cotangents or Cotangents()
     mistakes = [NAMED_OF_GRADIENTS[each["mistake"]] for each in shown if "mistake" in each]
     allowed = {name for each in shown for name in each.get("gradients", ())}
     right = partial(gradients, arithmetic=arithmetic_for(shown, failure))
@@ -146,7 +146,7 @@ def those_shown(suspect: Suspect, mistakes: Sequence[Mistake]) -> list[tuple[Com
 
 
 def those_hidden(suspect: Suspect, mistakes: Sequence[Mistake]) -> list[tuple[Comparison, Array]]:
-    """The same where mistakes hide states: from what is carried and, in rows that they leave alone, as shown."""
+    """The same where mistakes hide states: by what is carried and, in rows they leave alone, as shown."""
     carried = suspect.comparisons(suspect.carried, *mistakes)
     changed = np.zeros(suspect.case.batch, bool)
     for each, right in zip(carried, suspect.right_carried, strict=True):
