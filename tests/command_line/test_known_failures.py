@@ -143,6 +143,16 @@ def test_every_entry_that_is_kept_is_found_by_its_backend():
     assert elsewhere == [each.case for each in kept(["keras:jax"])] != []
 
 
+@pytest.mark.parametrize(
+    ("shown", "outcome"),
+    [("biases_dropped", "1 xfailed"), ("u_transposed", "2 failed"), ("lengths_ignored", "2 failed")],
+)
+def test_an_entry_that_says_how_it_fails_excuses_no_other_failure(shown, outcome, tmp_path):
+    text = ENTRY.format(backend=BIASED).replace("test =", f'shows = {{ mistake = "{shown}" }}\ntest =')
+    run = run_with(written(tmp_path, text), TEST, "--backend", BIASED)
+    assert outcome in run.stdout, run.stdout
+
+
 def test_what_is_kept_applies_where_no_file_is_given():
     pytest.importorskip("onnx")
     arguments = ("--max-examples=40", "--backend", "onnx", "-k", "known_failure or (padded and simple_rnn)")
@@ -175,7 +185,7 @@ def test_a_condition_may_ask_for_rows_without_steps(tmp_path):
     case = entry.saved.case
     some = replace(case, lengths=np.array([3, 1]))
     none = replace(case, lengths=np.array([0, 3]))
-    assert [entry.excuses("test_every_step", each) for each in (case, some, none)] == [True, True, False]
+    assert [entry.is_about("test_every_step", each) for each in (case, some, none)] == [True, True, False]
 
 
 def test_what_is_left_out_of_a_draft_is_told_with_the_reason(tmp_path):
@@ -214,6 +224,11 @@ def test_a_draft_can_be_read_whatever_the_cause(tmp_path):
         (("hidden_size =", "size ="), "entry 1: no condition size; there are cell, activation"),
         (('"simple_rnn"', '"lstm"'), "entry 1: its condition does not hold for its own case"),
         (("{ min = 1 }", '{ min = "x" }'), "entry 1: "),
+        (
+            ("test =", 'shows = { cause = "x" }\ntest ='),
+            "entry 1: shows cause; there are raises, mistake, dtype",
+        ),
+        (("test =", 'shows = { mistake = "x" }\ntest ='), "entry 1: mistake cannot be 'x'"),
         (("]]", "]"), "known.toml"),
     ],
 )
@@ -242,4 +257,4 @@ def test_neither_test_nor_condition_is_an_entry_for_everything(tmp_path):
 def test_conditions(condition, excused):
     case = make_case()
     entry = KnownFailure("numpy", "", "", SavedCase(case), condition=condition | {"batch": 2})
-    assert entry.excuses("test_every_step", case) == excused
+    assert entry.is_about("test_every_step", case) == excused

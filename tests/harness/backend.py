@@ -49,7 +49,9 @@ class Backend:
     losses: the cases in which its process was lost.
     asked: the case, and cotangents where gradients were asked for, that it was given last.
     watchers: each is shown everything that a test is judged by.
-    excused: which known failure a failure of a case is, in words; empty where it is none.
+    excused: which known failure a failure of a case is, in words, by the error that it raised or by what was
+    found in its answer; empty where it is none.
+    known: how many failures it has excused.
     guarantees: where it is kept what matches in a test of drift; None where nobody asks.
     listener: who is told of every case; likewise.
     """
@@ -63,7 +65,8 @@ class Backend:
         self.scores = Scores()
         self.asked: tuple[Case, Cotangents | None] | None = None
         self.watchers: list[Watch] = []
-        self.excused: Callable[[Case], str] | None = None
+        self.excused: Callable[[Case, Failure | BaseException], str] | None = None
+        self.known = 0
         self.guarantees: Guarantees | None = None
         self.listener: Listener | None = None
 
@@ -170,8 +173,8 @@ class Backend:
             raise
         except (KeyboardInterrupt, UnsatisfiedAssumption):  # the latter where it was not asked
             raise
-        except BaseException:  # raised on, unless --known-failures has an entry for it, which is counted
-            known = self._is_known(case, what)
+        except BaseException as error:  # raised on, unless --known-failures has an entry for it: then counted
+            known = self._is_known(case, error, what)
             self._tell(case, what, "known" if known else "wrong")
             if known:
                 if currently_in_test_context():
@@ -209,15 +212,20 @@ class Backend:
         return answer
 
     def check_training(self, case: Case, targets: Array, rate: float, updates: int) -> None:
-        """Fail the test unless each update of the weights is right, and all of them together are."""
+        """Fail the test unless each update of the weights is right, and all of them together are.
+
+        Of weights after answers or gradients that are wrong, as is known, nothing can be said.
+        """
         __tracebackhide__ = True
-        own = case
+        own, known = case, self.known
         answer: list[dict[str, Array]] = []
         for _ in range(updates):
             outputs = self.check(own, claim=f"after {len(answer)} updates").outputs
             found = self.check_gradients(own, loss_cotangents(own, outputs, targets))
             own = trained(own, found, rate)
             answer.append(weights_of(own))
+        if self.known > known:
+            return
         verdict = self._timed(
             case, "train", lambda: judge_training(self.adapter, case, targets, rate, answer)
         )
@@ -260,7 +268,7 @@ class Backend:
         for watch in self.watchers:
             watch(result)
         status, case = result.verdict.status, result.verdict.case
-        if status in ("mismatch", "drift") and self._is_known(case):
+        if status in ("mismatch", "drift") and self._is_known(case, result):
             status = "known"
         self._tell(case, result.of, status)
         if status in ("mismatch", "drift"):
@@ -273,14 +281,11 @@ class Backend:
         if self.listener:
             self.listener.ended(case, of, status)
 
-    def is_excused(self, case: Case) -> bool:
-        """Tell whether a case is known to be answered wrongly. Such an answer is no measure of another."""
-        return bool(self.excused and self.excused(case))
-
-    def _is_known(self, case: Case, what: str = "") -> bool:
+    def _is_known(self, case: Case, failure: Failure | BaseException, what: str = "") -> bool:
         """Tell whether a failure of the case is a known one, which is counted."""
-        known = self.excused(case) if self.excused else ""
+        known = self.excused(case, failure) if self.excused else ""
         if known:
+            self.known += 1
             self.scores.add_known_failure(case, known, what)
         return bool(known)
 

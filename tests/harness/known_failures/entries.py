@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion
 
@@ -17,19 +18,22 @@ from rnn_lockstep.adapters.backends.registry import NotInstalled
 from rnn_lockstep.adapters.one_line import in_one_line, printable
 from rnn_lockstep.adapters.safe_files import read
 from rnn_lockstep.adapters.saved_cases.saved_case import InvalidCase, SavedCase, load
+from rnn_lockstep.reference.diagnosis.mistakes.mistake import zeros_in_padding
+from rnn_lockstep.tests.harness.known_failures import symptoms
 
 LARGEST = 2**20  # bytes of such a file
 PARITY = Path(__file__).parents[2] / "parity"
 # What a condition may ask of a case: a value, a list of values, or {min = 17, max = 64}. "shortest" is the
-# number of steps that count in the row that has the fewest; "given_state" tells of an initial state.
+# number of steps that count in the row that has the fewest; "given_state" tells of an initial state;
+# "largest" is the largest number, by its size, of all that count.
 CONDITIONS = (
     *("cell", "activation", "recurrent_activation", "reset_after", "reverse", "merge_mode"),
     *("return_sequences", "padded", "dtype", "batch", "time", "input_size", "hidden_size"),
-    *("layers", "directions", "shortest", "given_state"),
+    *("layers", "directions", "shortest", "given_state", "largest"),
 )
 KEYS = {
     **{"backend": str, "case": str, "reason": str, "link": str, "versions": str},
-    **{"test": str, "condition": dict},
+    **{"test": str, "condition": dict, "shows": dict},
 }
 NEEDED = ("backend", "case", "reason")
 
@@ -46,6 +50,7 @@ class KnownFailure:
     versions: of the framework, those that have it, as in "<3.16" (PEP 440); empty for all.
     test: the name of the parity test in which it is excused; may have * in it.
     condition: which cases it is excused for, by the names of `CONDITIONS`.
+    shows: how its failures look, by the names of `symptoms.SYMPTOMS`; empty for any failure of such a case.
     """
 
     backend: str
@@ -56,6 +61,7 @@ class KnownFailure:
     versions: str = ""
     test: str = "*"
     condition: Mapping[str, Any] = field(default_factory=dict)
+    shows: Mapping[str, Any] = field(default_factory=dict)
 
     def is_of(self, name: str) -> bool:
         """Tell whether this is a mistake of the backend of this name, wherever it runs: name@PLACE too."""
@@ -71,8 +77,8 @@ class KnownFailure:
         except InvalidVersion:
             return not self.versions
 
-    def excuses(self, test: str, case: Case) -> bool:
-        """Tell whether a failure of this case in this test is the known one."""
+    def is_about(self, test: str, case: Case) -> bool:
+        """Tell whether a failure of this case in this test may be the known one: `shows` says which is."""
         return fnmatchcase(test, self.test) and all(
             is_wanted(value_of(case, name), wanted) for name, wanted in self.condition.items()
         )
@@ -87,6 +93,9 @@ def value_of(case: Case, name: str) -> Any:
         return int(case.valid.sum(axis=1).min(initial=case.time))
     if name == "given_state":
         return case.initial_state is not None
+    if name == "largest":
+        sizes = (np.abs(array, dtype=np.float64) for array in zeros_in_padding(case).arrays().values())
+        return max(float(size.max(initial=0.0)) for size in sizes)
     value = getattr(case, name)
     return value.name if name == "dtype" else value
 
@@ -122,7 +131,7 @@ def read_entry(entry: Any, folder: Path) -> KnownFailure:
         raise ValueError(f"has {', '.join(wrong)}; there are {', '.join(KEYS)}")
     for name in entry:
         if not isinstance(entry[name], KEYS[name]):
-            raise ValueError(f"{name} must be a {'table' if name == 'condition' else 'string'}")
+            raise ValueError(f"{name} must be a {'table' if KEYS[name] is dict else 'string'}")
     if missing := [name for name in NEEDED if not entry.get(name)]:
         raise ValueError(f"needs {', '.join(missing)}")
     if not {"test", "condition"} & entry.keys():
@@ -130,6 +139,8 @@ def read_entry(entry: Any, folder: Path) -> KnownFailure:
     condition = entry.get("condition", {})
     if wrong := [name for name in condition if name not in CONDITIONS]:
         raise ValueError(f"no condition {', '.join(wrong)}; there are {', '.join(CONDITIONS)}")
+    if wrong_symptom := symptoms.invalid(entry.get("shows", {})):
+        raise ValueError(wrong_symptom)
     found = KnownFailure(**entry, saved=load(folder / entry["case"]))
     try:
         SpecifierSet(found.versions)

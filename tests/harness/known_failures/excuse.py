@@ -5,11 +5,39 @@ from pathlib import Path
 
 import pytest
 
-from rnn_lockstep.tests.harness.backend import backend_of
+from rnn_lockstep.adapters import Case
+from rnn_lockstep.adapters.backends.compare import judge, run
+from rnn_lockstep.tests.harness.backend import Backend, backend_of
+from rnn_lockstep.tests.harness.failure import Failure
 from rnn_lockstep.tests.harness.known_failures.entries import KnownFailure
+from rnn_lockstep.tests.harness.known_failures.symptoms import are_seen
 from rnn_lockstep.tests.harness.session import Session
 
 TEST = Path(__file__).parents[2] / "parity" / "known_failure.py"
+
+
+def known(entries: Sequence[KnownFailure], test: str, case: Case, failure: Failure | BaseException) -> str:
+    """The known failure that a failure of a case in a test is, in words; empty where it is another, too."""
+    about = [entry for entry in entries if entry.is_about(test, case)]
+    return str(about[0]) if are_seen([entry.shows for entry in about], failure) else ""
+
+
+def known_before(
+    entries: Sequence[KnownFailure], test: str, backend: Backend, failure: Failure | BaseException
+) -> str:
+    """The known failure of the case that was asked, where a claim makes its answer that of another case."""
+    if not (isinstance(failure, Failure) and failure.claim and backend.asked):
+        return ""
+    asked, _ = backend.asked
+    if asked is failure.verdict.case:
+        return ""
+    try:
+        trace = run(backend.adapter, asked)
+        verdict = judge(backend.adapter, asked, trace)
+    except Exception:  # whatever it is, it is no wrong answer
+        return ""
+    own = Failure(backend.name, backend.adapter, verdict, trace)
+    return known(entries, test, asked, own) if verdict.status == "mismatch" else ""
 
 
 class ExcuseKnownFailures:
@@ -39,7 +67,9 @@ class ExcuseKnownFailures:
             return (yield)
         test, version = item.originalname, backend.adapter.facts.version
         mine = [entry for name, entry in self.pairs if name == backend.name and entry.has(version)]
-        backend.excused = lambda case: next((str(k) for k in mine if k.excuses(test, case)), "")
+        backend.excused = lambda case, failure: (
+            known(mine, test, case, failure) or known_before(mine, test, backend, failure)
+        )
         try:
             return (yield)
         finally:

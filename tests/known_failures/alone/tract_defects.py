@@ -105,6 +105,27 @@ def test_no_initial_state_is_one_of_zeros(op_type, path):
     np.testing.assert_allclose(without[0], answers(op_type, {**inputs, **zeros}, path)[0], rtol=1e-5)
 
 
+@pytest.mark.parametrize(
+    "steps",
+    [
+        3,
+        pytest.param(
+            4,
+            marks=pytest.mark.xfail(
+                raises=tract.TractError, reason='tract 0.23.9: "xw not contiguous"; not reported'
+            ),
+        ),
+    ],
+)
+def test_a_gru_of_one_feature_is_one_of_two_of_which_one_is_zero(steps, path):
+    inputs = inputs_for("GRU")
+    X = np.resize(inputs["X"], (steps, ROWS, 2))
+    X[:, :, 1] = 0
+    both = answers("GRU", {**inputs, "X": X}, path, linear_before_reset=1)
+    one = {**inputs, "X": X[:, :, :1].copy(), "W": inputs["W"][:, :, :1].copy()}
+    np.testing.assert_allclose(answers("GRU", one, path, linear_before_reset=1)[0], both[0], rtol=1e-5)
+
+
 ABORTS = """
 import pathlib
 from {module} import answers, inputs_for

@@ -1,0 +1,154 @@
+"""No other fault hides behind a known failure: a backend that has both is reported.
+
+Each entry of tests/known_failures has its own case answered by the oracle as the entry says that it fails,
+which is known, and then so with a fault beside it, which is not. No framework is needed.
+"""
+
+from dataclasses import replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rnn_lockstep.adapters import Case, Cotangents, Facts, Trace
+from rnn_lockstep.adapters.backends.contract import EVERYTHING
+from rnn_lockstep.adapters.frameworks.numpy_adapter import NumpyAdapter
+from rnn_lockstep.reference.diagnosis.mistakes import MISTAKES
+from rnn_lockstep.reference.diagnosis.mistakes.mistake import Mistake, answer
+from rnn_lockstep.reference.oracle.engine import PLAIN
+from rnn_lockstep.reference.oracle.gradients import Cotangents as Given
+from rnn_lockstep.reference.oracle.gradients import gradients
+from rnn_lockstep.tests.harness.backend import Backend
+from rnn_lockstep.tests.harness.known_failures.entries import KnownFailure, parity_tests, read_entries
+from rnn_lockstep.tests.harness.known_failures.excuse import known
+from rnn_lockstep.tests.harness.known_failures.kept import FOLDER
+from rnn_lockstep.tests.harness.known_failures.mistakes import NAMED, NAMED_OF_GRADIENTS
+
+ENTRIES = [entry for file in sorted(FOLDER.glob("*.toml")) for entry in read_entries(file)]
+# Behind these another fault may hide, and why: by the case and a part of the backend's name.
+WIDE = {
+    (
+        "keras-two-steps",
+        "keras:jax-stateful",
+    ): "which state a call begins with depends on the calls before it",
+    (
+        "keras-initial-state",
+        "keras:jax-stateful",
+    ): "which state a call begins with depends on the calls before",
+    ("paddle-gradients-gru-reverse-lengths", "paddle"): "a GRU's step hands the mistake on to all gradients",
+    ("paddle-gradients-gru-stack-lengths", "paddle"): "a GRU's step hands the mistake on to the layers below",
+    ("keras-unroll-gradients-lengths", "keras"): "the gradients are those of outputs that are wrong",
+    ("keras-unroll-gradients-stack-lengths", "keras"): "the gradients are those of outputs that are wrong",
+}
+# Those that change the answer to an entry's case have to be seen, and one must.
+FAULTS = ("u_transposed", "biases_dropped", "inputs_one_step_late", "rows_mixed", "final_state_is_zero")
+SCALED = Mistake("U is 1.01 times too large", lambda case, w: w._replace(U=(1.01 * w.U).astype(w.U.dtype)))
+
+
+def name_of(entry: KnownFailure) -> str:
+    return f"{entry.backend}-{Path(entry.case).stem}"
+
+
+def is_wide(entry: KnownFailure) -> bool:
+    return any(Path(entry.case).stem == case and entry.backend.startswith(of) for case, of in WIDE)
+
+
+class Known:
+    """Backend that fails as an entry says, with one more fault where one is given."""
+
+    def __init__(self, entry: KnownFailure, *faults: Mistake) -> None:
+        self.shows, self.faults = entry.shows, faults
+        own = NumpyAdapter.facts
+        self.facts = Facts("known", **EVERYTHING, tanh_ulps=own.tanh_ulps, sigmoid_ulps=own.sigmoid_ulps)
+
+    def run(self, case: Case) -> Trace:
+        if "raises" in self.shows and not self.faults:
+            raise TypeError(f"{self.shows['raises'][0]}, it says")
+        mistakes = [NAMED[self.shows["mistake"]]] if self.shows.get("mistake") in NAMED else []
+        with np.errstate(all="ignore"):
+            arrays = answer([*mistakes, *self.faults], in_dtype(case, self.shows), PLAIN)
+        hidden = tuple(np.array(array, case.dtype) for array in arrays.hidden_outputs)
+        states = (np.array(array, case.dtype) for array in (arrays.outputs, *arrays.states))
+        found = Trace(*states, hidden_outputs=hidden)
+        return self.wrong_numbers(case, found)
+
+    def wrong_numbers(self, case: Case, found: Trace) -> Trace:
+        """The answer with what the entry says of single numbers."""
+        if self.shows.get("only") == "NaN":
+            found.outputs[:, -1, 0] = found.final_state[:, 0] = np.nan  # of a unit
+        if "only" in self.shows and self.shows["only"] != "NaN":
+            for array in (found.outputs, found.final_state):
+                array[np.abs(array) < np.finfo(case.dtype).smallest_normal] = 0
+        if self.shows.get("zeros_in_padding") and np.isnan(case.inputs).any():
+            found.outputs[~case.valid] = np.nan
+        return found
+
+    def gradients(self, case: Case, cotangents: Cotangents) -> dict[str, Any]:
+        mistake = NAMED_OF_GRADIENTS.get(self.shows.get("mistake", ""))
+        own = in_dtype(case, self.shows)
+        given = Given(*(None if c is None else c.astype(own.dtype) for c in cotangents))
+        found = mistake.answer(own, given, gradients) if mistake else gradients(own, given)
+        allowed = self.shows.get("gradients", ())
+        arrays = {name: np.array(found[name], own.dtype).astype(case.dtype) for name in case.arrays()}
+        for name in arrays:
+            if name in allowed or name.rpartition(".")[2] in allowed:
+                arrays[name] *= 3
+        if self.faults:
+            other = next(n for n in arrays if n not in allowed and n.rpartition(".")[2] not in allowed)
+            arrays[other] *= 1.01
+        return arrays
+
+
+def in_dtype(case: Case, shows: Any) -> Case:
+    """The case in the dtype that an entry says it is computed in."""
+    if "dtype" not in shows:
+        return case
+    with np.errstate(all="ignore"):
+        arrays = {
+            name: array.astype(shows["dtype"]) for name, array in case.arrays().items() if "[" not in name
+        }
+        cells = [
+            type(w)(*(a if a is None else a.astype(shows["dtype"]) for a in w)) for w in case.more_weights
+        ]
+    return replace(case, **arrays, more_weights=tuple(cells))
+
+
+def outcome(entry: KnownFailure, *faults: Mistake) -> str:
+    """What the suite makes of the entry's own case on such a backend: "known", "reported" or "match"."""
+    backend = Backend("known", Known(entry, *faults))
+    test = next(test for test in parity_tests() if fnmatchcase(test, entry.test))
+    backend.excused = lambda case, failure: known([entry], test, case, failure)
+    saved = entry.saved
+    try:
+        if saved.cotangents is None:
+            backend.check(saved.case)
+        else:
+            backend.check_gradients(saved.case, saved.cotangents)
+    except pytest.xfail.Exception:
+        return "known"
+    except Exception:
+        return "reported"
+    return "known" if backend.known else "match"
+
+
+@pytest.mark.parametrize("entry", [e for e in ENTRIES if not is_wide(e)], ids=name_of)
+def test_a_fault_beside_a_known_failure_is_reported(entry: KnownFailure) -> None:
+    if "drift" in entry.shows:
+        pytest.skip("a drift is excused alone, and all that leaves the proven bound is reported")
+    assert outcome(entry) == "known"
+    faults = [*map(MISTAKES.__getitem__, FAULTS), SCALED]
+    faults = [*map(MISTAKES.__getitem__, FAULTS), SCALED]
+    alone = replace(entry, shows={})
+    seen = [fault for fault in faults if outcome(alone, fault) == "known"]
+    found = {fault.description: outcome(entry, fault) for fault in seen}
+    if "raises" in entry.shows:  # whose case may have no numbers
+        assert "known" not in found.values()
+    else:
+        assert set(found.values()) == {"reported"}, found
+
+
+def test_every_entry_says_how_it_fails_but_for_the_wide_ones() -> None:
+    assert [name_of(e) for e in ENTRIES if not e.shows and not is_wide(e)] == []
+    assert len({key for key in WIDE if any(is_wide(e) for e in ENTRIES)}) == len(WIDE)
