@@ -110,7 +110,8 @@ def test_a_wrong_backend_is_told_where_it_goes_wrong(their_modules):
     assert "<Case tanh float32 batch=1 time=2 input_size=3 hidden_size=3" in run.stdout  # the minimal one
     assert "array(" not in run.stdout
     assert (
-        "theirs:Transposed: not tested on: float16, bfloat16, gru, lstm, 0 biases, 2 biases, " in run.stdout
+        "theirs:Transposed: not tested on: float16, bfloat16, gru, lstm, peephole_lstm, 0 biases, 2 biases, "
+        in run.stdout
     )
     assert "lockstep: theirs:Transposed unknown is wrong, in 1 tests\n" in run.stdout
 

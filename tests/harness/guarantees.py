@@ -17,7 +17,7 @@ from rnn_lockstep.tests.harness.session import Session
 MEASURED = pytest.StashKey[list[Any]]()
 COLUMNS = (*WEIGHTS, OF_A_GATE, VALUE)
 NOTHING = "what a match guarantees was not measured: no test of drift has passed"
-WIDTH = 120
+WIDTH = 124
 
 
 class MeasureGuarantees:

@@ -222,7 +222,7 @@ def render_table(scores: Mapping[str, Scores], width: int, versions: Mapping[str
         table.add_column(header, justify="right", no_wrap=True)
     if wide:  # the last column takes what is left, and gives way to long names
         longest = max(len(backend) for backend in scores)
-        table.add_column(WIDE_HEADERS[2], no_wrap=True, max_width=max(20, width - 95 - max(longest, 8)))
+        table.add_column(WIDE_HEADERS[2], no_wrap=True, max_width=max(20, width - 98 - max(longest, 8)))
     below = []
     for backend, by_layer in scores.items():
         name = "\n".join(filter(None, (backend, (versions or {}).get(backend))))
