@@ -34,7 +34,7 @@ def script(
     framework, _, tag = backend.partition("@")[0].partition(":")
     if framework not in FRAMEWORKS or tag not in FRAMEWORKS[framework].tags:
         raise NoScript(f"scripts are for {', '.join(FRAMEWORKS)}; what {backend} runs is not known here")
-    if case.projection is not None or not known(case):
+    if case.projection is not None or case.peepholes is not None or not known(case):
         raise NoScript(f"the formula in a script does not know {case.kind}")
     if framework == "torch" and (reason := torch_adapter.refusal(case)):
         raise NoScript(reason)

@@ -56,6 +56,8 @@ def case_of(situation: Situation, cell: str, facts: Facts) -> Case:
     inputs = drawn(*situation.counts.shape, 2)
     inputs[~situation.counts] = np.nan
     biases = {name: drawn(3 * gates) for name in ("b", "recurrent_b")[: max(facts.biases)]}
+    if seeing := len(CELLS[cell].peepholes):
+        biases["peepholes"] = drawn(3 * seeing)
     padding = {"lengths": situation.counts.sum(axis=1), "mask": situation.counts}
     return Case(
         inputs,

@@ -50,6 +50,15 @@ def test_order_of_the_gates(framework, cell, order):
     assert [int(row[0]) // 100 for row in rows[::2]] == order
 
 
+@pytest.mark.parametrize(("framework", "order"), [("onnx", [0, 2, 1]), ("tensorflow1", [0, 1, 2])])
+def test_order_of_the_peepholes(framework, order):
+    """ONNX's input P has those of i, o and f; TensorFlow's wci, wcf and wco follow our order."""
+    weights = numbered("peephole_lstm", biases=2)._replace(peepholes=np.arange(6))
+    packed = pack(weights, "peephole_lstm", framework)
+    assert [int(first) // 2 for first in packed.peepholes[::2]] == order
+    np.testing.assert_array_equal(unpack(packed, "peephole_lstm", framework).peepholes, weights.peepholes)
+
+
 @pytest.mark.parametrize(("biases", "count"), [(0, 0), (1, 2), (2, 2)])
 def test_a_missing_bias_is_zeros_only_beside_another(biases, count):
     packed = pack(numbered("gru", biases), "gru", "torch")
@@ -72,7 +81,7 @@ def test_biases_on_the_sides_where_there_are_any(framework, cell):
     assert packed.W.shape == weights.W.T.shape
     for bias, gates in zip(packed.biases, SIDES[framework, cell], strict=True):
         assert (bias is None) if not gates else (len(bias) == 2 * len(gates))
-    W, U, b, recurrent_b, _ = unpack(packed, cell, framework)
+    W, U, b, recurrent_b, *_ = unpack(packed, cell, framework)
     np.testing.assert_array_equal(W, weights.W)
     np.testing.assert_array_equal(U, weights.U)
     total = (0 if b is None else b) + (0 if recurrent_b is None else recurrent_b)
