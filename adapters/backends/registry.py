@@ -110,6 +110,7 @@ BUILT_IN = {
     "paddle": row("paddle_adapter", "PaddleAdapter", "paddle"),
     "paddle:time_major": row("paddle_adapter", "PaddleAdapter", "paddle"),
     "paddle:cells": row("paddle_adapter", "PaddleAdapter", "paddle"),
+    "mindspore:cells": row("mindspore_adapter", "MindSporeCells", "mindspore"),
     "tinygrad": row("tinygrad_adapter", "TinygradAdapter", "tinygrad"),
 }
 
