@@ -77,7 +77,8 @@ class Known:
     def wrong_numbers(self, case: Case, found: Trace) -> Trace:
         """The answer with what the entry says of single numbers."""
         if self.shows.get("only") == "NaN":
-            found.outputs[:, -1, 0] = found.final_state[:, 0] = np.nan  # of a unit
+            k = np.abs(found.outputs[0, -1]).argmin()  # the unit that a fault changes least
+            found.outputs[0, -1, k] = found.final_state[0, k] = np.nan
         if "only" in self.shows and self.shows["only"] != "NaN":
             for array in (found.outputs, found.final_state):
                 array[np.abs(array) < np.finfo(case.dtype).smallest_normal] = 0

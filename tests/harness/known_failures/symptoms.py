@@ -16,6 +16,7 @@ from rnn_lockstep.adapters.backends.compare import run
 from rnn_lockstep.adapters.one_line import with_type
 from rnn_lockstep.reference import Case, Trace
 from rnn_lockstep.reference.bound.arithmetic import DTYPES, Arithmetic
+from rnn_lockstep.reference.check.answers import comparisons_of
 from rnn_lockstep.reference.check.comparison import Comparison
 from rnn_lockstep.reference.diagnosis.mistakes.mistake import Mistake, zeros_in_padding
 from rnn_lockstep.reference.diagnosis.recover_gradients import GradientAnswer
@@ -142,7 +143,12 @@ def is_explained(shown: Sequence[Shown], failure: Failure) -> bool:
 
 def those_shown(suspect: Suspect, mistakes: Sequence[Mistake]) -> list[tuple[Comparison, Array]]:
     """Each array beside what the mistakes make of it, and what is wrong, from the states that are shown."""
-    return [(each, each.outside) for each in suspect.comparisons(suspect.from_shown, *mistakes)]
+    if mistakes:
+        compared = suspect.comparisons(suspect.from_shown, *mistakes)
+    else:  # where copies are exact
+        with np.errstate(all="ignore"):
+            compared = list(comparisons_of(suspect.case, suspect.trace, suspect.arithmetic))
+    return [(each, each.outside) for each in compared]
 
 
 def those_hidden(suspect: Suspect, mistakes: Sequence[Mistake]) -> list[tuple[Comparison, Array]]:

@@ -71,7 +71,7 @@ def make_case(cell, dtype="float32", directions=1, **options):
 
 def known(adapter, case, test=""):
     """What the backend is known to get wrong in a case. test: a parity test's name."""
-    return next((entry for entry in kept([adapter.facts.name]) if entry.excuses(test, case)), None)
+    return next((entry for entry in kept([adapter.facts.name]) if entry.is_about(test, case)), None)
 
 
 def skip_if_known(adapter, case):
