@@ -54,7 +54,7 @@ def of_every_form(cell):
 
 
 @pytest.mark.parametrize("of_every", [of_every_option, of_every_form])
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", [name for name in CELLS if not CELLS[name].peepholes])
 def test_every_pair_is_compared(cell, of_every):
     """Nothing is told of a layer beside itself, something beside any other; nothing raises."""
     layers = of_every(cell)

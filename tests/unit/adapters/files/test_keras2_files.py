@@ -119,7 +119,7 @@ def test_cudnn_layers(whole, tmp_path):
     kernel, recurrent, bias = weights = arrays(4, bias=(16,))
     layers = [item("CuDNNLSTM", "it", units=2)] if whole else None
     (layer,) = read_model(write(tmp_path / "it.h5", {"it": named("it", weights)}, layers))
-    W, U, b, recurrent_b, _ = layer.cells[0]
+    W, U, b, recurrent_b, *_ = layer.cells[0]
     for gate in range(4):
         rows = slice(2 * gate, 2 * gate + 2)
         np.testing.assert_array_equal(W[rows].ravel(), kernel[:, rows].ravel())

@@ -36,7 +36,7 @@ def test_weights_of_any_source_need_names_only(save, tmp_path):
     [layer] = read_model(tmp_path / "it.npz")
     assert (layer.name, layer.cell, layer.activation) == ("simple_rnn", "simple_rnn", "tanh")
     assert {"activation", "reverse", "return_sequences"} <= set(layer.assumed)
-    for mine, given in zip(layer.cells[0], (W, U, b, None, None), strict=True):
+    for mine, given in zip(layer.cells[0], (W, U, b, None, None, None), strict=True):
         np.testing.assert_array_equal(mine, given)
 
 
