@@ -64,6 +64,8 @@ class Mnn:
         outputs = OPERATORS[model.graph.node[0].op_type].outputs
         module = self._module(model.SerializeToString(), list(given), list(outputs))
         answers = module.forward([self._variable(array) for array in given.values()])
+        if not answers:
+            raise RuntimeError("MNN gives no answers")
         return trace_of(case, *(np.array(answer.read()) for answer in answers))
 
     def _module(self, model: bytes, inputs: list[str], outputs: list[str]) -> Any:

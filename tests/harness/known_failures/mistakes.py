@@ -9,6 +9,7 @@ import numpy as np
 from rnn_lockstep.reference import Case, Cotangents, Trace
 from rnn_lockstep.reference.diagnosis.mistakes import MISTAKES
 from rnn_lockstep.reference.diagnosis.mistakes.gradients import GRADIENTS, GradientMistake
+from rnn_lockstep.reference.diagnosis.mistakes.gru import recurrent_bias_summed
 from rnn_lockstep.reference.diagnosis.mistakes.mistake import Mistake, without_padding
 from rnn_lockstep.reference.oracle.case import Direction
 from rnn_lockstep.reference.oracle.cells import CELLS as RECORDS
@@ -116,6 +117,12 @@ OWN: Mapping[str, Mistake] = {
         "the final state of a row without steps is that after its padding",
         change_case=steps_for_none,
         change_trace=outputs_only_where_they_count,
+    ),
+    "mnn_reset_after_the_product": Mistake(
+        "the reset gate is applied after the product with U, to all but recurrent_b",
+        recurrent_bias_summed,
+        cells=("gru",),
+        change_case=lambda case: replace(case, reset_after=True),
     ),
     "opencv_final_states_after_the_first_step": Mistake(
         "the final states of a layer in reverse are those after the step that it runs first",

@@ -44,6 +44,7 @@ SYMPTOMS: Mapping[str, tuple[type, Any]] = {
     "zeros_in_padding": (bool, (True,)),  # the rest is said of the answer to the case with zeros there
     "drift": (bool, (True,)),  # it is right by the proven bound
     "gradients": (list, None),  # of these arrays alone gradients are wrong
+    "states": (list, None),  # these final states may be anything, and a last output, which is one of them
 }
 
 
@@ -129,6 +130,7 @@ def is_explained(shown: Sequence[Shown], failure: Failure) -> bool:
         if found is None:
             return False
         case, answer = found
+    answer, unseen = without_states(shown, case, answer)
     mistakes = [NAMED[name] for name in dict.fromkeys(each["mistake"] for each in shown if "mistake" in each)]
     kinds = [ONLY[each["only"]] for each in shown if "only" in each]
     suspect = Suspect(case, answer, arithmetic_for(shown, failure))
@@ -138,7 +140,16 @@ def is_explained(shown: Sequence[Shown], failure: Failure) -> bool:
         if kinds
         else wrong.any()
         for each, wrong in outside
+        if each.name not in unseen
     )
+
+
+def without_states(shown: Sequence[Shown], case: Case, answer: Trace) -> tuple[Trace, set[str]]:
+    """An answer without the final states that may be anything, and the names of what is not looked at."""
+    unseen = {name for each in shown for name in each.get("states", ())}
+    if unseen and not case.return_sequences:
+        unseen.add("outputs")
+    return replace(answer, **dict.fromkeys(unseen - {"outputs"})), unseen
 
 
 def those_shown(suspect: Suspect, mistakes: Sequence[Mistake]) -> list[tuple[Comparison, Array]]:
