@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from rnn_lockstep.adapters import Case, Cotangents
+from rnn_lockstep.adapters.frameworks.runtimes import UNKNOWN
 from rnn_lockstep.adapters.saved_cases.manifest import SUFFIX, write_manifest
 from rnn_lockstep.adapters.saved_cases.saved_case import SavedCase, save
 from rnn_lockstep.reference import gradients
-from rnn_lockstep.reference.bound.arithmetic import Arithmetic
 from rnn_lockstep.reference.check.answers import whole_answer
 from rnn_lockstep.reference.check.comparison import Comparison, comparison
 from rnn_lockstep.reference.oracle.cells import CELLS
@@ -63,7 +63,7 @@ def vector_of(case: Case, cotangents: Cotangents | None) -> SavedCase:
 
 def expected_of(case: Case, cotangents: Cotangents | None) -> dict[str, Comparison]:
     """What is expected of any backend, and how far off is allowed, by the names in a saved case."""
-    arithmetic = Arithmetic(case.dtype)  # of a backend of which nothing is known
+    arithmetic = UNKNOWN.arithmetic(case.dtype)
     if cotangents is None:
         found, only, prefix = whole_answer(case, arithmetic), None, ""
     else:

@@ -132,7 +132,10 @@ def rows(cell: str) -> Iterator[Row]:
         yield Row(usual, shape, next(dtypes))
         yield Row(usual, shape, next(dtypes), given_state=False)
     for regime in REGIMES:
-        yield Row(usual, (3, 5, 4, 4), regime=regime)
+        if (
+            regime != "tiny" or len(CELLS[cell].states) == 1
+        ):  # what tanh may be off by is all of a tiny cell state
+            yield Row(usual, (3, 5, 4, 4), regime=regime)
     for layout in ("strided", "fortran"):
         yield Row(usual, RAGGED, SINGLE, layout=layout)
     for row in (*SIZES[cell], *SIZES_OF_ALL):
