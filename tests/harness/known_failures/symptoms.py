@@ -149,7 +149,8 @@ def without_states(shown: Sequence[Shown], case: Case, answer: Trace) -> tuple[T
     unseen = {name for each in shown for name in each.get("states", ())}
     if unseen and not case.return_sequences:
         unseen.add("outputs")
-    return replace(answer, **dict.fromkeys(unseen - {"outputs"})), unseen
+    hidden: dict[str, Any] = dict.fromkeys(unseen - {"outputs"})
+    return replace(answer, **hidden), unseen
 
 
 def those_shown(suspect: Suspect, mistakes: Sequence[Mistake]) -> list[tuple[Comparison, Array]]:
