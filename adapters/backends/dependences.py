@@ -9,7 +9,7 @@ from rnn_lockstep.adapters.backends.asking import ratio, status
 from rnn_lockstep.adapters.backends.contract import Adapter
 from rnn_lockstep.reference import Case
 from rnn_lockstep.reference.bound.arithmetic import FORMATS
-from rnn_lockstep.reference.diagnosis.mistakes.mistake import with_states
+from rnn_lockstep.reference.diagnosis.mistakes.mistake import with_states, without_padding
 from rnn_lockstep.reference.diagnosis.probe import with_each_array
 
 CLEARLY = 100  # bounds in a dtype that a mistake of the size it has in another one would be off by
@@ -22,8 +22,7 @@ def dependences(adapter: Adapter, like: Case) -> Iterator[str]:
     yield from dependence_on(adapter, "an initial state", given, zeros)
     yield from dtypes(adapter, like)
     if like.padded:
-        whole = replace(like, inputs=np.nan_to_num(like.inputs), lengths=None, mask=None)
-        yield from dependence_on(adapter, "padding", like, whole)
+        yield from dependence_on(adapter, "padding", like, without_padding(like))
 
 
 def dtypes(adapter: Adapter, like: Case) -> Iterator[str]:

@@ -24,7 +24,8 @@ def ignored(adapter: Adapter, case: Case) -> str:
 
     The numbers in its padding are finite for that: without lengths they count.
     """
-    finite = replace(case, inputs=np.nan_to_num(case.inputs, nan=0.5))
+    inputs = np.where(case.valid[..., None], case.inputs, 0.5)
+    finite = replace(case, inputs=inputs.astype(case.dtype))
     try:
         for name, change in WITHOUT.items():
             if has(case, name) and is_ignored(adapter, finite, change(finite)):

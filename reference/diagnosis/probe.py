@@ -126,7 +126,8 @@ def of_sizes(case: Case, seed: int, **sizes: int) -> Case:
         case.record.states, case.state_shapes, (output_size, hidden_size), strict=False
     ):
         if getattr(case, name) is not None:
-            changes[name] = np.clip(drawn(*shape[:-2], batch, size, scale=0.5), -1, 1)
+            state = np.clip(drawn(*shape[:-2], batch, size, scale=0.5), -1, 1)
+            changes[name] = state.astype(case.dtype)
     lengths = np.append(time, rng.integers(0, time + 1, batch - 1))
     valid = np.arange(time) < lengths[:, None]
     if case.mask is not None:

@@ -263,3 +263,22 @@ def test_a_mistake_at_some_sizes_only_says_so():
     trace = Even().run(case)
     found = examine(Even, Even(), judge(Even(), case, trace), trace)
     assert found.cause.startswith("b is added twice, where time is 3")
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+@pytest.mark.parametrize(
+    ("name", "cause"),
+    [
+        ("w_dropped", "W·x is missing: no step sees its input"),
+        ("lengths_ignored", "the padding is not known as such: every step counts"),
+        ("initial_state_ignored", "the initial state is ignored"),
+    ],
+)
+def test_a_half_type_is_examined_to_the_end(name, cause, dtype):
+    """NaN in padding is replaced, and other cases drawn, in a dtype that NumPy does not know by itself."""
+    case = make_case(batch=2, time=4)
+    arrays = {key: array.astype(dtype) for key, array in case.arrays().items()}
+    arrays["inputs"][1, 2:] = np.nan
+    case = replace(case, **arrays, lengths=np.array([4, 2]))
+    case = replace(case, initial_state=np.full(case.state_shape, 0.9).astype(dtype))
+    assert examined(name, case).cause == cause
