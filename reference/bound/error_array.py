@@ -18,7 +18,7 @@ class ErrorArray(NDArrayOperatorsMixin):
 
     rules: what is done for a ufunc.  functions: for another function of NumPy, the array first.
     activation: for a nondecreasing function, its name and itself first.
-    A kind of error makes its own `wrapped`, `closed`, `as_rest`, `__setitem__` and `_each`.
+    A kind of error makes its own `wrapped`, `closed`, `stored_again`, `as_rest`, `__setitem__` and `_each`.
     """
 
     rules: ClassVar[Mapping[np.ufunc, Callable[..., Any]]]
@@ -38,6 +38,10 @@ class ErrorArray(NDArrayOperatorsMixin):
     def activated(self, name: str, function: Callable[[Any], Any]) -> Any:
         """The value of a nondecreasing function that backends have by this name."""
         return type(self).activation(name, function, self)
+
+    def stored_again(self) -> Self:
+        """The pending sum, of which a half type is stored once more on its way than other sums are."""
+        raise NotImplementedError
 
     def as_rest(self, name: str) -> Self:
         """The values of the function `name`, from 0 to 1, of which a backend may have only 1 - value."""

@@ -86,6 +86,13 @@ class Rounded(ErrorArray):
         error = self.error + more + 3 * self.arithmetic.unit * rest
         return Rounded(self.value, self.arithmetic, error)
 
+    def stored_again(self) -> "Rounded":
+        """See `ErrorArray.stored_again`: (1 + G) (1 + v) - 1 = G + (1 + G) v in place of G, see `closed`."""
+        if not self.arithmetic.stores:
+            return self
+        lost = self.arithmetic.unit * self.magnitude + self.arithmetic.smallest_subnormal / 2
+        return Rounded(self.value, self.arithmetic, self.error + lost, self.terms, self.magnitude)
+
     def closed(self) -> "Rounded":
         """The pending sum, summed: its rounding and underflow go into the error (Higham, as above).
 

@@ -118,6 +118,13 @@ class Typical(ErrorArray):
         roundings = np.sqrt(3 * ROUNDING) * self.arithmetic.unit * rest
         return self.made(self.value, np.sqrt(self.sigma**2 + more**2 + roundings**2))
 
+    def stored_again(self) -> "Typical":
+        """See `ErrorArray.stored_again`."""
+        if not self.arithmetic.stores:
+            return self
+        sigma = np.sqrt(self.sigma**2 + ROUNDING * self.arithmetic.unit**2 * self.largest)
+        return self.made(self.value, sigma, self.terms, self.squares, self.largest)
+
     def closed(self) -> "Typical":
         """The pending sum, summed: σ of its rounding, as above, and what came in."""
         if self.terms == 0:

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from rnn_lockstep.reference.bound.error_array import ErrorArray
 from rnn_lockstep.reference.oracle.activations import ACTIVATIONS
 from rnn_lockstep.reference.oracle.cells.parts import (
     Cell,
@@ -39,13 +40,19 @@ def first_gates(sums: Gates, c: Any, weights: Weights, options: Options) -> tupl
     """The gates i and f, which see the old cell state c, and the candidate g."""
     gate, candidate = ACTIVATIONS[options.recurrent_activation], ACTIVATIONS[options.activation]
     p_i, p_f, _ = split(weights.peepholes, 3)
-    return gate(sums[0] + p_i * c), gate(sums[1] + p_f * c), candidate(sums[2])
+    return gate(seeing(sums[0], p_i * c)), gate(seeing(sums[1], p_f * c)), candidate(sums[2])
+
+
+def seeing(total: Any, seen: Any) -> Any:
+    """The sum of a gate with what it sees of the cell state, by which it may be stored once more."""
+    total = total + seen
+    return total.stored_again() if isinstance(total, ErrorArray) else total
 
 
 def output_gate(sums: Gates, c: Any, weights: Weights, options: Options) -> Any:
     """The gate o, which sees the new cell state c."""
     p_o = split(weights.peepholes, 3)[2]
-    return ACTIVATIONS[options.recurrent_activation](sums[3] + p_o * c)
+    return ACTIVATIONS[options.recurrent_activation](seeing(sums[3], p_o * c))
 
 
 def next_cell_state(sums: Gates, c: Any, weights: Weights, options: Options) -> Any:

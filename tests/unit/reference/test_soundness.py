@@ -174,6 +174,18 @@ def test_stores_come_near_the_bound(dtype):
 
 
 @pytest.mark.parametrize("dtype", HALF)
+def test_a_sum_is_stored_once_more_where_that_is_said(dtype):
+    """Each of five stores loses a number just too small to change 1: one more than other sums have."""
+    arithmetic = Arithmetic(np.dtype(dtype))
+    small = float(np.array(0.96 * arithmetic.unit).astype(dtype))
+    assert np.array(1 + small).astype(dtype) == 1
+    total = Rounded(1.0, arithmetic)
+    for _ in range(5):
+        total = total + Rounded(small, arithmetic)
+    assert total.closed().error < 5 * small < total.stored_again().closed().error
+
+
+@pytest.mark.parametrize("dtype", HALF)
 @pytest.mark.parametrize("size", [2.0**-13, 2.0**-4])
 def test_a_state_kept_in_float32_is_no_mismatch(dtype, size):
     """A state of 2⁻²⁶ is shown as 0 in float16, and 64 of those that are kept add up."""
