@@ -77,9 +77,8 @@ class ExecuTorch(TorchAdapter):
         states = [] if start is None else list(start) if isinstance(start, (list, tuple)) else [start]
         method, *_ = self.methods(module, *(tuple(array.shape) for array in (inputs, *states)))
         given = (*module.parameters(), inputs, *states)
-        fresh = (
-            self.torch.contiguous_format
-        )  # strides of an empty array may be any, and others end the process
-        answers = method.execute([x.detach().clone(memory_format=fresh) for x in given])
+        # The strides of an empty array may be any, and others than these end the process.
+        order = self.torch.contiguous_format
+        answers = method.execute([x.detach().clone(memory_format=order) for x in given])
         outputs, *final = (x.clone() for x in answers)
         return outputs, final if len(final) > 1 else final[0]
