@@ -186,7 +186,7 @@ def in_short(scores: Mapping[str, Scores], width: int, versions: Mapping[str, st
 
     versions: to be shown below a backend's name, in its first row.
     """
-    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    table = Table(box=SIMPLE_HEAD, padding=0, pad_edge=False)  # 80 columns have no room for more between
     table.add_column("backend", overflow="fold", min_width=8)  # the one column that gives way
     table.add_column("cell", no_wrap=True)
     for header in (*COUNT_HEADERS, "known", "worst\n/bound"):
