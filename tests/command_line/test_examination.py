@@ -43,7 +43,7 @@ def test_an_interruption_ends_the_run_and_the_failure_is_shown(tmp_path, plugins
     run = run_pytest(*twice, "-p", "interrupted", python_path=plugins, root=tmp_path)
     assert run.returncode == 2, run.stdout + run.stderr
     assert "! Interrupted: while looking for a cause !" in run.stdout
-    assert re.search(r"= 1 failed, 4 deselected in ", run.stdout)  # and not the tests after it
+    assert re.search(r"= 1 failed, 5 deselected in ", run.stdout)  # and not the tests after it
     assert "not diagnosed, interrupted: right before step 1, wrong there" in run.stdout
     assert "lockstep: every step against the oracle" in run.stdout
     [saved] = (tmp_path / ".lockstep").iterdir()

@@ -72,7 +72,7 @@ def test_an_entry_excuses_what_it_tells_of_and_no_more(tmp_path):
     file = written(tmp_path, ENTRY.format(backend=BIASED))
     other = "tests/parity/test_notebook.py"
     run = run_with(file, TEST, other, "--backend", BIASED, "--backend", "numpy")
-    assert "2 failed, 6 passed, 1 xfailed" in run.stdout, run.stdout
+    assert "2 failed, 7 passed, 1 xfailed" in run.stdout, run.stdout
     assert f"{BIASED}: fails as is known in " in run.stdout
     assert "b is dropped (https://example.org/1)" in run.stdout
     assert "in 2 tests: b is dropped" in run.stdout  # the notebook is no test of the entry
