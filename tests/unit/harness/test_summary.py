@@ -117,12 +117,12 @@ def test_the_short_table_has_a_row_for_each_cell_and_fits_a_terminal():
     scores = Scores()
     for dtype in ("float32", "float64", "float16", "bfloat16"):
         for what in ("", "grad", "train"):
-            for cell in ("lstm", "gru", "simple_rnn"):
+            for cell in ("peephole_lstm", "lstm", "gru", "simple_rnn"):
                 scores[f"{cell} {dtype} {what}".strip()] = Score(Counter(match=1000, refused=5), worst=0.25)
     lines = in_short({"torch": scores}, 80).splitlines()
     assert all(len(line.rstrip()) <= 80 for line in lines)
     rows = [line.split() for line in lines if "torch" in line]
     assert rows == [
         ["torch", cell, "12060", "12000", "0", "0", "0", "60", "0", "0.250"]
-        for cell in ("simple_rnn", "gru", "lstm")
+        for cell in ("simple_rnn", "gru", "lstm", "peephole_lstm")
     ]

@@ -64,7 +64,7 @@ def cases_in_memory(draw):
 @fewer(2)
 @given(data=st.data())
 def test_a_case_of_any_kind_comes_across(data):
-    case = data.draw(st.sampled_from(["simple_rnn", "gru", "lstm"]).flatmap(any_case))
+    case = data.draw(st.sampled_from(["simple_rnn", "gru", "lstm", "peephole_lstm"]).flatmap(any_case))
     asked = data.draw(st.none() | cotangents(case))
     came, loss = unpacked_case(packed_case(case, asked))
     for field in fields(Case):
