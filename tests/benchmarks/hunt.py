@@ -94,8 +94,12 @@ def show(find: Find, backend: str, given: argparse.Namespace) -> None:
     """Print a find, and write its files, each of them whole."""
     print(f"{backend}, seed {given.seed}, case {find.number}: {find.words}")
     for name, data in find.files.items():
-        write(given.save / name, data)
-        print(f"  saved: {given.save / name}")
+        path = given.save / name
+        try:
+            write(path, data)
+        finally:  # what is there is told, where Ctrl-C comes just then
+            if path.exists():
+                print(f"  saved: {path}")
     sys.stdout.flush()
 
 
