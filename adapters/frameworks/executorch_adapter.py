@@ -7,7 +7,7 @@ from importlib.metadata import version
 from typing import Any
 
 from rnn_lockstep.adapters.backends.contract import Refused
-from rnn_lockstep.adapters.frameworks.torch_adapter import TorchAdapter, refusal
+from rnn_lockstep.adapters.frameworks.torch_adapter import TorchAdapter, refusal, states_in
 from rnn_lockstep.reference import Case, Trace
 
 # As `Facts` has them, of XNNPACK and of the portable kernels.
@@ -74,7 +74,7 @@ class ExecuTorch(TorchAdapter):
 
     def _apply(self, module: Any, inputs: Any, start: Any) -> Any:
         """Run the lowered module."""
-        states = [] if start is None else list(start) if isinstance(start, (list, tuple)) else [start]
+        states = states_in(start)
         method, *_ = self.methods(module, *(tuple(array.shape) for array in (inputs, *states)))
         given = (*module.parameters(), inputs, *states)
         # The strides of an empty array may be any, and others than these end the process.

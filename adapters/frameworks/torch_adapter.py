@@ -192,6 +192,11 @@ class TorchAdapter:
         return outputs, final
 
 
+def states_in(start: Any) -> list[Any]:
+    """The initial states that a module is called with, (h, c), h alone or None, as a list."""
+    return [] if start is None else list(start) if isinstance(start, (list, tuple)) else [start]
+
+
 def as_tensor(array: Array) -> Any:
     """The array as a tensor with the same strides; a copy where torch allows none such."""
     import torch

@@ -9,7 +9,7 @@ from typing import Any
 
 from rnn_lockstep.adapters.backends.contract import Refused
 from rnn_lockstep.adapters.frameworks.onnxruntime_adapter import ERRORS
-from rnn_lockstep.adapters.frameworks.torch_adapter import TorchAdapter, refusal
+from rnn_lockstep.adapters.frameworks.torch_adapter import TorchAdapter, refusal, states_in
 from rnn_lockstep.reference import Case, Trace
 
 
@@ -84,7 +84,7 @@ class TorchOnnx(TorchAdapter):
 
     def _apply(self, module: Any, inputs: Any, start: Any) -> Any:
         """Run the session."""
-        states = [] if start is None else list(start) if isinstance(start, (list, tuple)) else [start]
+        states = states_in(start)
         session = self.sessions(module, *(tuple(array.shape) for array in (inputs, *states)))
         weights = {name: w.numpy() for name, w in module.named_parameters()}
         names = [given.name for given in session.get_inputs() if given.name not in weights]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from rnn_lockstep.adapters.backends.contract import EVERYTHING, Refused
-from rnn_lockstep.adapters.frameworks.torch_adapter import TorchAdapter, refusal
+from rnn_lockstep.adapters.frameworks.torch_adapter import TorchAdapter, refusal, states_in
 from rnn_lockstep.reference import Case, FunctionError, Trace
 
 # Its tanh is a quotient of numbers near 1: of a small number few digits are right.
@@ -74,7 +74,7 @@ class Tvm(TorchAdapter):
 
     def _apply(self, module: Any, inputs: Any, start: Any) -> Any:
         """Run the compiled module."""
-        states = [] if start is None else list(start) if isinstance(start, (list, tuple)) else [start]
+        states = states_in(start)
         main, names = self.machines(module, *(tuple(array.shape) for array in (inputs, *states)))
         weights = dict(module.named_parameters())
         given = (inputs, *states, *(weights[name] for name in names))
