@@ -72,10 +72,14 @@ class KerasPredict:
             states = [] if case.initial_state is None else [state for cell in cells for state in cell.start]
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", DeprecationWarning)  # of NumPy's, on torch
-                if self.stateful:
-                    outputs, *finals = self._in_parts(case, model, layers, inputs, iter(states))
-                else:
-                    outputs, *finals = model.predict([inputs, *states], verbose=0)
+                try:
+                    if self.stateful:
+                        outputs, *finals = self._in_parts(case, model, layers, inputs, iter(states))
+                    else:
+                        outputs, *finals = model.predict([inputs, *states], verbose=0)
+                except Exception:
+                    self.cache.cache_clear()  # on JAX a model has no weights after a predict that raised
+                    raise
         return Trace(normalised(case, outputs), *join_states(case, finals))
 
     def _in_parts(

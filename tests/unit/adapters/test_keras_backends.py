@@ -78,3 +78,23 @@ def test_its_other_routes_are_right_but_for_what_is_known(tag):
     for name in names:
         verdict = rf"^lockstep: .*{name} .* is wrong as is known"
         assert re.search(verdict, run.stdout, re.MULTILINE), run.stdout
+
+
+RAISING = """
+from pathlib import Path
+from rnn_lockstep.adapters.saved_cases.saved_case import load as saved
+case = saved(Path('tests/known_failures/cases/keras-jax-simple_rnn-tanh-float64.safetensors')).case
+adapter = load('keras:jax-predict')
+for _ in range(2):
+    try:
+        adapter.run(case)
+    except TypeError as error:
+        print(' '.join(str(error).split()))
+"""
+
+
+def test_a_model_that_raised_is_made_anew():
+    """On JAX it has no weights any more, and would raise another error the second time."""
+    first, second = loaded(RAISING).stdout.splitlines()
+    assert first == second
+    assert "carry input and carry output must have equal types" in first
