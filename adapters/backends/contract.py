@@ -50,6 +50,7 @@ class Facts:
     reset_after: of a GRU's two forms, True and False, those that it has.
     lengths: batches of different lengths.  masks: padding anywhere.  reverse: layers that run backwards.
     merge_modes: of bidirectional layers.  layers: up to how many.  last_output: return_sequences=False.
+    most_steps: of the longest sequences; None where they may be of any length.
     gradients: it has a method `gradients`, see `Adapter`; tested in float32 and float64.
     activations: those that its cells take beside tanh, and beside relu in a simple RNN.
     projection: LSTMs with a projection of their outputs.
@@ -80,6 +81,7 @@ class Facts:
     merge_modes: tuple[str, ...] = ()
     layers: int = 1
     last_output: bool = False
+    most_steps: int | None = None
     gradients: bool = False
     activations: tuple[str, ...] = ()
     projection: bool = False
@@ -124,6 +126,7 @@ class Facts:
         if self.layers < EVERYTHING["layers"]:
             missing.append("stacks" if self.layers == 1 else f"stacks of more than {self.layers}")
         missing += [] if self.last_output else ["the last output only"]
+        missing += [] if self.most_steps is None else [f"sequences of more than {self.most_steps} steps"]
         missing += [] if self.gradients else ["gradients"]
         missing += [] if {*EVERYTHING["activations"]} <= {*self.activations} else ["other activations"]
         missing += [] if self.projection or "lstm" not in self.cells else ["projections"]
@@ -143,6 +146,7 @@ class Facts:
             f"bidirectional {case.merge_mode}": case.merge_mode in (None, *self.merge_modes),
             f"{case.layers} layers": case.layers <= self.layers,
             "the last output only": self.last_output or case.return_sequences,
+            f"{case.time} steps": self.most_steps is None or case.time <= self.most_steps,
             f"activation {case.activation}": self.takes(case.cell, case.activation),
             "a projection": self.projection or case.projection is None,
         }

@@ -55,6 +55,10 @@ NEEDED: dict[str, tuple[str, Meant]] = {
     "merge_modes": some_of(EVERYTHING["merge_modes"]),
     "activations": some_of(tuple(ACTIVATIONS)),
     "layers": ("a whole number from 1", lambda value: type(value) is int and value >= 1),
+    "most_steps": (
+        "a whole number from 1, or None",
+        lambda value: value is None or (type(value) is int and value >= 1),
+    ),
     "tanh_ulps": ERRORS,
     "sigmoid_ulps": ERRORS,
     "tanh_typical": ERRORS,

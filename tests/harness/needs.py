@@ -33,6 +33,7 @@ DECLARED: Mapping[str, Callable[[Facts], bool]] = {
     "bidirectional layers": lambda facts: bool(facts.merge_modes),
     "summed directions": lambda facts: "sum" in facts.merge_modes,
     "last outputs": lambda facts: facts.last_output,
+    "long sequences": lambda facts: facts.most_steps is None,
     "gradients": lambda facts: facts.gradients,
 }
 SEVERAL = "stacks, bidirectional layers or last outputs"

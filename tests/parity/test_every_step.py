@@ -28,6 +28,7 @@ def test_every_step_in_regime(backend: Backend, cell: str, regime: str, data: st
     backend.check(data.draw(backend.cases(cell, regimes=(regime,))))
 
 
+@needs("long sequences")
 @fewer(4)
 @given(data=st.data())
 def test_long_sequences(backend: Backend, cell: str, data: st.DataObject) -> None:

@@ -57,7 +57,11 @@ def test_split_sequence_is_the_whole(backend: Backend, cell: str, data: st.DataO
     """The final state carries everything: stopping half-way and going on changes nothing."""
     case = data.draw(backend.cases(cell, "several steps", pairs=False))
     half = case.time // 2
-    first = backend.run(replace(case, inputs=case.inputs[:, :half]))
+    beginning = replace(case, inputs=case.inputs[:, :half])
+    first = backend.run(beginning)
+    if not all(np.isfinite(state).all() for state in first.states):
+        backend.check(beginning, first, claim="the first part alone")  # no case begins at such a state
+        return
     second = backend.run(replace(case, inputs=case.inputs[:, half:], **starting_from(case, *first.states)))
     whole = Trace(np.concatenate([first.outputs, second.outputs], axis=1), *second.states)
     backend.check(case, whole, claim=f"a sequence is its parts, split at {half}, with the state carried over")

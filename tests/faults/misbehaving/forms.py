@@ -231,6 +231,7 @@ NONSENSE: dict[str, tuple[Callable[[], Any], str]] = {
     "facts_of_no_dtypes": (lambda: Facts("facts", dtypes=()), "declares dtypes=(), needs"),
     "facts_of_a_text_of_dtypes": (lambda: Facts("facts", dtypes="float32"), "declares dtypes=float32, needs"),
     "facts_of_negative_layers": (lambda: Facts("facts", layers=-1), "declares layers=-1, needs"),
+    "facts_of_no_steps": (lambda: Facts("facts", most_steps=0), "declares most_steps=0, needs"),
     "facts_of_seven_biases": (lambda: Facts("facts", biases=(7,)), "declares biases=(7,), needs"),
     "facts_of_unknown_activations": (lambda: Facts("facts", activations=("gelu",)), "declares activations="),
     "facts_of_unknown_merge_modes": (lambda: Facts("facts", merge_modes=("max",)), "declares merge_modes="),

@@ -20,7 +20,7 @@ COMPILE = """
     GATES = {"RNN": 1, "GRU": 3, "LSTM": 4}
     rng = np.random.default_rng(0)
 
-    def infer(op_type, *, constants=False, fixed=None, lengths=False):
+    def infer(op_type, *, constants=False, fixed=None, lengths=False, **attributes):
         '''A function of X (steps, rows, 2) that gives all outputs of a layer of 3 units.'''
         gates = GATES[op_type] * 3
         weights = {
@@ -36,7 +36,7 @@ COMPILE = """
         value = helper.make_tensor_value_info
         names = ["X", "W", "R", "B", *["sequence_lens"] * lengths]
         graph = helper.make_graph(
-            [helper.make_node(op_type, names, outputs, hidden_size=3)],
+            [helper.make_node(op_type, names, outputs, hidden_size=3, **attributes)],
             "g",
             [value(name, kind, [None] * axes) for name, (kind, axes) in kinds.items()],
             [value(name, TensorProto.FLOAT, None) for name in outputs],
@@ -110,6 +110,9 @@ SIGFPE = known("a division by zero ends the process (SIGFPE)")
             pytest.param(op_type, "constants=True, fixed=(2, 0, 2)", marks=SIGFPE)
             for op_type in ("RNN", "LSTM")
         ),
+        ("RNN", "constants=True, activations=['Relu']"),
+        pytest.param("GRU", "constants=True, activations=['Sigmoid', 'Relu']", marks=SIGFPE),
+        pytest.param("LSTM", "constants=True, activations=['Sigmoid', 'Relu', 'Relu']", marks=SIGFPE),
     ],
 )
 def test_a_batch_of_no_rows_does_not_end_the_process(op_type, options):

@@ -66,6 +66,13 @@ def test_an_activation_that_is_not_declared_is_not_asked():
     assert "other activations" in replace(facts, activations=()).not_tested
 
 
+def test_a_longer_sequence_than_is_declared_is_not_asked():
+    facts = replace(load("numpy").facts, most_steps=CASE.time)
+    assert not facts.undeclared(CASE)
+    assert f"sequences of more than {CASE.time} steps" in facts.not_tested
+    assert replace(facts, most_steps=CASE.time - 1).undeclared(CASE) == f"{CASE.time} steps"
+
+
 @pytest.mark.parametrize(
     ("platform", "precision", "products"),
     [("cpu", None, ""), ("gpu", None, "TF32"), ("gpu", "highest", ""), ("tpu", "default", "bfloat16")],
