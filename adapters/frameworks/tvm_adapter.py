@@ -41,6 +41,7 @@ class Tvm(TorchAdapter):
             dtypes=("float32",) if self.decomposed else ("float64", "float32"),
             layers=EVERYTHING["layers"] if self.decomposed else 1,  # "Multi-layer LSTM is not yet supported"
             lengths=False,
+            most_steps=128,  # it unrolls them, and to compile some hundreds takes minutes
             gradients=False,
             compiles=True,
             **ERRORS,
