@@ -65,6 +65,15 @@ def figures(report, name):
     return found
 
 
+def test_a_sequence_that_cannot_go_on_from_nan_is_no_error_of_the_backend(tmp_path):
+    """The law of split sequences carries a state over. Of NaN it judges the part that answered it."""
+    selected = ("tests/parity/test_laws.py", "-k", "test_split_sequence_is_the_whole and simple_rnn")
+    run = Run([*selected, *options(["answers_final_states_of_nan"]), *FEW], tmp_path).wait(LONGEST)
+    assert run.process.returncode == 1
+    assert "wrong final_state" in run.output
+    assert "raised" not in run.output
+
+
 def test_a_backend_that_exits_with_0_is_red_alone_and_its_case_can_be_replayed(tmp_path):
     backend = options(["exits_with_0"])
     run = Run([*selection(ONE_CASE), *backend, *FEW], tmp_path).wait(LONGEST)

@@ -149,6 +149,11 @@ def answers_300_megabytes(case: Case, right: Trace) -> Any:
     return Trace(np.zeros((300, 2**18), "float32"), right.final_state)
 
 
+@when_answering("wrong final_state")
+def answers_final_states_of_nan(case: Case, right: Trace) -> Any:
+    return replace(right, final_state=np.full_like(right.final_state, np.nan))
+
+
 @when_answering("wrong outputs")
 def answers_nan(case: Case, right: Trace) -> Any:
     return replace(right, outputs=np.full_like(right.outputs, np.nan))
