@@ -64,10 +64,10 @@ def steps_for_none(case: Case) -> Case:
 def zeros_for_subnormal_numbers(case: Case) -> Case:
     """Take subnormal numbers among inputs, weights and initial states of a single layer for zeros."""
     normal = Arithmetic(case.dtype).smallest_normal
-    given = case.arrays()
-    return replace(
-        case, **{name: np.where(np.abs(x) < normal, x.dtype.type(0), x) for name, x in given.items()}
-    )
+    changes: dict[str, Any] = {
+        name: np.where(np.abs(x) < normal, x.dtype.type(0), x) for name, x in case.arrays().items()
+    }
+    return replace(case, **changes)
 
 
 def outputs_only_where_they_count(case: Case, trace: Trace) -> Trace:
