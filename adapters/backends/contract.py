@@ -50,7 +50,7 @@ class Facts:
     reset_after: of a GRU's two forms, True and False, those that it has.
     lengths: batches of different lengths.  masks: padding anywhere.  reverse: layers that run backwards.
     merge_modes: of bidirectional layers.  layers: up to how many.  last_output: return_sequences=False.
-    most_steps: of the longest sequences; None where they may be of any length.
+    most_steps: how many steps a sequence may have; None for any number.
     gradients: it has a method `gradients`, see `Adapter`; tested in float32 and float64.
     activations: those that its cells take beside tanh, and beside relu in a simple RNN.
     projection: LSTMs with a projection of their outputs.
