@@ -34,7 +34,15 @@ from rnn_lockstep.reference.diagnosis.diagnose import (
     diagnose_gradients,
 )
 from rnn_lockstep.reference.diagnosis.mistakes.mistake import Mistake, zeros_in_padding
-from rnn_lockstep.reference.diagnosis.probe import probe, sibling, strong_probe, twin, with_each_array
+from rnn_lockstep.reference.diagnosis.probe import (
+    faint_probe,
+    has_subnormal_numbers,
+    probe,
+    sibling,
+    strong_probe,
+    twin,
+    with_each_array,
+)
 from rnn_lockstep.reference.diagnosis.recover_gradients import GradientAnswer
 from rnn_lockstep.reference.oracle.time_limit import TimeIsUp, need_time
 from rnn_lockstep.reference.oracle.validation import Array
@@ -89,9 +97,9 @@ def examine(
     except TimeIsUp as over:
         return Examination(f"not diagnosed: {over} before the backend had answered more: {verdict.reason}")
     surveys = survey(case, partial(ratio, adapter))
-    usual, seen = probes[0], bool(wrong)
+    usual, seen, shown_by = probes[0], bool(wrong), ""
     if not seen:
-        probes, wrong = further_probes(adapter, case, surveys)
+        shown_by, probes, wrong = further_probes(adapter, case, surveys)
     answers = [Answer(case, trace), *near, *wrong, *alike]
     diagnosis = diagnose(answers, adapter.facts.arithmetic(case.dtype), hints)
     if is_right_by_now(adapter, case, trace):
@@ -108,7 +116,7 @@ def examine(
     if where:
         cause = f"{diagnosis}, {where}" if named else f"wrong {where}: {diagnosis}: {reason}"
     elif named:
-        cause = f"{diagnosis}{'' if seen else only_shown(case, usual, surveys, wrong, alike)}"
+        cause = f"{diagnosis}{'' if seen else only_shown(case, usual, shown_by, alike)}"
     else:
         cause = f"{diagnosis}: {reason}"
     told = [str(each) for each in surveys if each.rule]
@@ -125,25 +133,33 @@ def is_right_by_now(adapter: Adapter, case: Case, trace: Trace) -> bool:
 
 def further_probes(
     adapter: Adapter, case: Case, surveys: Sequence[Survey]
-) -> tuple[list[Case], list[Answer]]:
-    """Probes with sizes that a survey found wrong or, without one, with large numbers; and wrong answers."""
-    strong = [strong_probe(case, seed) for seed in range(PROBES)]
-    probes = large_cases(case, surveys) if surveys else strong
+) -> tuple[str, list[Case], list[Answer]]:
+    """Probes with sizes that a survey found wrong or, without one, with other numbers; and wrong answers.
+
+    Before them what numbers they have, in words, where answers to those are wrong.
+    """
+    kinds = {"large numbers": [strong_probe(case, seed) for seed in range(PROBES)]}
+    if has_subnormal_numbers(case):
+        kinds["subnormal numbers"] = [faint_probe(case, seed) for seed in range(PROBES)]
+    if surveys:
+        kinds = {"": large_cases(case, surveys)}
     try:
-        return probes, list(wrong_answers(adapter, probes))
+        for words, probes in kinds.items():
+            if wrong := list(wrong_answers(adapter, probes)):
+                return words, probes, wrong
     except TimeIsUp:
-        return probes, []
+        pass
+    return "", next(iter(kinds.values())), []
 
 
-def only_shown(
-    case: Case, usual: Case, surveys: Sequence[Survey], wrong: Sequence[Answer], alike: Sequence[Answer]
-) -> str:
+def only_shown(case: Case, usual: Case, shown_by: str, alike: Sequence[Answer]) -> str:
     """Say where a mistake shows only that a usual probe does not show.
 
-    wrong: answers to further probes.  alike: to cases with numbers as strong as the case's.
+    shown_by: what further probes that are answered wrong have.
+    alike: wrong answers to cases with numbers as strong as the case's.
     """
-    if wrong and not surveys:
-        return "; it shows with large numbers only"
+    if shown_by:
+        return f"; it shows with {shown_by} only"
     if alike and usual.sizes != case.sizes:
         return f"; not so with {usual.sizes}"
     return "; it shows with numbers like these only"

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from rnn_lockstep.reference.bound.arithmetic import Arithmetic
 from rnn_lockstep.reference.oracle.case import Case
 from rnn_lockstep.reference.oracle.cells import Weights
 from rnn_lockstep.reference.oracle.validation import Array
@@ -84,6 +85,35 @@ def probe(case: Case, seed: int) -> Case:
 def strong_probe(case: Case, seed: int) -> Case:
     """Make a probe with larger numbers, for mistakes that only those show."""
     return with_each_array(probe(case, seed), lambda array: (STRONG * array).astype(array.dtype))
+
+
+def has_subnormal_numbers(case: Case) -> bool:
+    """Tell whether a case has subnormal numbers for which zero may not be taken, as in float16."""
+    arithmetic = Arithmetic(case.dtype)
+    sizes = (np.abs(array.astype(np.float64)) for array in case.arrays().values())
+    return any(((size >= arithmetic.flushed) & (size < arithmetic.smallest_normal)).any() for size in sizes)
+
+
+def faint_probe(case: Case, seed: int) -> Case:
+    """Make a probe of subnormal weights, in every other row of W of the first layer, beside large inputs."""
+    smallest, like = Arithmetic(case.dtype).smallest_normal, probe(case, seed)
+
+    def scaled(array: Array, largest: float) -> Array:
+        """An array made so large that the largest of its numbers is this."""
+        wide = array.astype(np.float64)
+        most = np.nanmax(np.abs(wide), initial=0.0)
+        new: Array = (wide * (largest / most if most else 1.0)).astype(array.dtype)
+        return new
+
+    def faint(w: Weights) -> Weights:
+        """The weights with rows of W below the smallest normal number."""
+        every_other = np.arange(len(w.W))[:, None] % 2 == 0
+        return w._replace(W=np.where(every_other, scaled(w.W, 0.9 * smallest), w.W))
+
+    cells = [like.weights, *like.more_weights]
+    first = [faint(w) for w in cells[: like.directions]]
+    changes: dict[str, Any] = {**first[0]._asdict(), "more_weights": (*first[1:], *cells[like.directions :])}
+    return replace(like, inputs=scaled(like.inputs, 1 / (4 * smallest)), **changes)
 
 
 def rows_needed(case: Case, time: int) -> int:

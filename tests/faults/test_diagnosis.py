@@ -61,6 +61,7 @@ PLACES: list[dict[str, Any]] = [
     {"dtype": "float16", "padding": "ragged"},
     {"dtype": "float16", "reverse": True},
     {"dtype": "float16", "layers": 2},
+    {"dtype": "float16", "regime": "tiny", "shape": (16, 5, 4, 4)},
     {"shape": (8, 16, 16, 8)},
     {"shape": (256, 3, 5, 4)},
     {"shape": (2, 3, 257, 257)},

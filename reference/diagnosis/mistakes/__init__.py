@@ -12,6 +12,7 @@ from rnn_lockstep.reference.diagnosis.mistakes import (
     precision,
     sequence,
     stacks,
+    subnormal,
     updates,
     weights,
 )
@@ -19,6 +20,7 @@ from rnn_lockstep.reference.diagnosis.mistakes.mistake import SCOPES, Mistake
 from rnn_lockstep.reference.oracle.case import Case
 
 FAMILIES: dict[str, dict[str, Mistake]] = {
+    "subnormal numbers": subnormal.SUBNORMAL,
     "weights": weights.WEIGHTS | weights.BIASES,
     "projection": weights.PROJECTIONS,
     "sequence": sequence.STATES | sequence.TIME | sequence.BATCH | sequence.FINAL_STATES,

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from rnn_lockstep.reference import Case, Cotangents, Trace
-from rnn_lockstep.reference.bound.arithmetic import Arithmetic
 from rnn_lockstep.reference.diagnosis.mistakes import MISTAKES
 from rnn_lockstep.reference.diagnosis.mistakes.gradients import GRADIENTS, GradientMistake
 from rnn_lockstep.reference.diagnosis.mistakes.gru import recurrent_bias_summed
@@ -59,15 +58,6 @@ def steps_for_none(case: Case) -> Case:
     if case.lengths is None:
         return case
     return replace(case, lengths=np.where(case.lengths == 0, case.time, case.lengths))
-
-
-def zeros_for_subnormal_numbers(case: Case) -> Case:
-    """Take subnormal numbers among inputs, weights and initial states of a single layer for zeros."""
-    normal = Arithmetic(case.dtype).smallest_normal
-    changes: dict[str, Any] = {
-        name: np.where(np.abs(x) < normal, x.dtype.type(0), x) for name, x in case.arrays().items()
-    }
-    return replace(case, **changes)
 
 
 def outputs_only_where_they_count(case: Case, trace: Trace) -> Trace:
@@ -133,9 +123,6 @@ OWN: Mapping[str, Mistake] = {
         recurrent_bias_summed,
         cells=("gru",),
         change_case=lambda case: replace(case, reset_after=True),
-    ),
-    "tinygrad_subnormal_numbers_are_zeros": Mistake(
-        "subnormal numbers that are given are zeros", change_case=zeros_for_subnormal_numbers
     ),
     "opencv_final_states_after_the_first_step": Mistake(
         "the final states of a layer in reverse are those after the step that it runs first",

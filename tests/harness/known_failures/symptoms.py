@@ -31,9 +31,6 @@ Shown = Mapping[str, Any]  # what an entry says, by the names of `SYMPTOMS`
 # Which numbers may be wrong, by the array that was observed and what it should be.
 ONLY: Mapping[str, Callable[[Array, Array], Array]] = {
     "NaN": lambda observed, expected: np.isnan(observed),
-    "zeros for subnormal numbers": lambda observed, expected: (
-        (observed == 0) & (np.abs(expected) < Arithmetic(observed.dtype).smallest_normal)
-    ),
 }
 # What an entry may say, and the values that it may have; None for any of its type.
 SYMPTOMS: Mapping[str, tuple[type, Any]] = {
