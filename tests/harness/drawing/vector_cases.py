@@ -85,6 +85,13 @@ SIZES: Mapping[str, Sequence[Row]] = {
         Row({}, (1, 210, 2, 2), regime="contractive"),
     ),
 }
+# Of every cell, in float16: subnormal numbers beside large ones, drawn such that the bound proves something.
+SUBNORMAL: Mapping[str, Row] = {
+    "simple_rnn": Row({}, (1, 2, 4, 4), "float16", "special", draw=20),
+    "gru": Row({}, (3, 1, 8, 4), "float16", "special", given_state=False, draw=24),
+    "lstm": Row({}, (2, 3, 4, 2), "float16", "special", draw=13),
+    "peephole_lstm": Row({}, (3, 1, 8, 4), "float16", "special", draw=17),
+}
 
 
 def vector_cases(cell: str) -> Iterator[tuple[Case, Cotangents | None]]:
@@ -153,6 +160,7 @@ def half_rows(cell: str) -> Iterator[Row]:
         yield Row({**usual, "layers": 2}, (2, 2, 2, 2), dtype, "contractive", draw=4)
         yield Row(usual, (2, 3, 3, 3), dtype, "contractive", padding="ragged", reverse=True, draw=3)
         yield Row(usual, (2, 3, 3, 3), dtype, "contractive", padding="scattered")
+    yield SUBNORMAL[cell]._replace(variant=usual)
 
 
 def gradient_rows(cell: str) -> Iterator[Row]:
