@@ -54,6 +54,16 @@ class Raising(NumpyAdapter):
             raise TypeError("no such type")
         return super().run(case)
 """
+NOT_A_NUMBER = """
+import numpy as np
+from rnn_lockstep.adapters import Trace
+from rnn_lockstep.adapters.frameworks.numpy_adapter import NumpyAdapter
+
+class NotANumber(NumpyAdapter):
+    def run(self, case):
+        right = super().run(case)
+        return Trace(*(np.full_like(array, np.nan) for array in right.arrays().values()))
+"""
 
 
 def written(folder, text):
@@ -174,9 +184,35 @@ def test_a_draft_is_a_file_that_excuses_what_failed(tmp_path):
     assert "1 known failures drafted" in first.stdout, first.stdout
     [entry] = read_entries(file)
     assert (entry.backend, entry.reason, entry.condition["cell"]) == (BIASED, "b is dropped", "simple_rnn")
+    assert entry.shows == {"mistake": "bias_dropped"}
     again = run_pytest(f"--write-known-failures={file}", TEST, "--backend", BIASED)
     assert "needs a new .toml file in a folder" in again.stderr
     assert "1 xfailed" in run_with(file, TEST, "--backend", BIASED).stdout
+
+
+@pytest.mark.parametrize(
+    ("named", "test", "shows"),
+    [
+        ("raising:Raising", "test_every_step", {"raises": ["TypeError: no such type"]}),
+        ("tests.faults.catalogue:float64_computed_in_float32", "test_every_step", {"dtype": "float32"}),
+        ("not_a_number:NotANumber", "test_every_step", {"only": "NaN"}),
+        ("tests.faults.catalogue:final_state_is_zero", "test_every_step", {"mistake": "final_state_is_zero"}),
+        (
+            "tests.faults.catalogue:gradients_bias_missing",
+            "test_gradients",
+            {"mistake": "gradients_bias_missing"},
+        ),
+        ("tests.faults.catalogue:u_too_large_by_a_millionth", "test_drift", {"drift": True}),
+    ],
+)
+def test_a_draft_says_what_failures_show(named, test, shows, tmp_path):
+    (tmp_path / "raising.py").write_text(RAISING)
+    (tmp_path / "not_a_number.py").write_text(NOT_A_NUMBER)
+    options = ("--max-examples=20", f"--write-known-failures={tmp_path / 'known.toml'}", "--backend", named)
+    of_test = ("tests/parity", "-k", f"{test}[ or {test}-")
+    run = run_pytest(*options, *of_test, root=tmp_path, python_path=tmp_path)
+    assert "known failures drafted in" in run.stdout, run.stdout
+    assert shows in [entry.shows for entry in read_entries(tmp_path / "known.toml")]
 
 
 def test_a_condition_may_ask_for_rows_without_steps(tmp_path):
@@ -206,8 +242,10 @@ def test_what_is_left_out_of_a_draft_is_told_with_the_reason(tmp_path):
 
 def test_a_draft_can_be_read_whatever_the_cause(tmp_path):
     failure = {"backend": "numpy", "layer": "lstm float32", "saved": "x", "cause": "no \x1b \x7f \U0001f600"}
-    [drafted] = tomllib.loads(entry([failure]))["known_failure"]
-    assert drafted["reason"] == r"no ? ? \U0001f600"
+    drafts = (entry([failure | {"shows": shows}]) for shows in ({}, {"raises": ['a \\" b']}))
+    one, other = (tomllib.loads(text)["known_failure"][0] for text in drafts)
+    assert one["reason"] == r"no ? ? \U0001f600"
+    assert (one.get("shows"), other["shows"]) == (None, {"raises": ['a \\" b']})
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,8 @@ import platform
 import re
 import shlex
 import traceback
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -42,6 +42,7 @@ class Failure:
     project; as soon as they are known.
     smallest: whether Hypothesis has looked for a smaller case that fails.
     examination: the cause, as far as `examine` has found it out, which only the smallest example's is asked.
+    shows: what an entry of known failures may say of it, where one is drafted.
 
     The message is made when it is asked for, of what is known by then. That takes no time.
     """
@@ -62,6 +63,7 @@ class Failure:
     report: Path | None = None
     smallest: bool = False
     examination: Examination | None = None
+    shows: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def facts(self) -> Facts:
@@ -185,6 +187,7 @@ class Failure:
             "reason": self.verdict.reason,
             "message": str(self),
             "saved": str(self.saved or ""),
+            "shows": dict(self.shows),
         }
 
 

@@ -10,6 +10,8 @@ import pytest
 
 from rnn_lockstep.adapters.one_line import in_one_line, printable
 from rnn_lockstep.adapters.safe_files import write
+from rnn_lockstep.tests.harness.findings import FOUND
+from rnn_lockstep.tests.harness.known_failures.shows import shown_by
 from rnn_lockstep.tests.harness.saving import NAME
 from rnn_lockstep.tests.harness.session import Session
 
@@ -22,6 +24,11 @@ class Draft:
     def __init__(self, path: Path, session: Session) -> None:
         self.path, self.session = path, session
         self.said = ""
+
+    def pytest_runtest_makereport(self, item: pytest.Item) -> None:
+        """Look for what a test's failures show. This comes when their causes have been looked for."""
+        for failure in item.stash[FOUND]:
+            failure.shows = shown_by(failure)
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         if hasattr(session.config, "workerinput"):  # a process of pytest-xdist's
@@ -75,4 +82,13 @@ def entry(group: list[dict[str, Any]]) -> str:
     }
     text = "".join(f"{name} = {json.dumps(value)}\n" for name, value in lines.items())
     condition = f"condition = {{ cell = {json.dumps(cell)}, dtype = {json.dumps(dtypes)} }}"
-    return f"[[known_failure]]\n{text}{condition}\n"
+    return f"[[known_failure]]\n{text}{condition}\n{shows_in_words(group)}\n"
+
+
+def shows_in_words(group: list[dict[str, Any]]) -> str:
+    """The line of an entry for what failures show: the same for all of them, or for someone to find."""
+    first, *others = (failure["shows"] for failure in group)
+    if not first or any(other != first for other in others):
+        return "# without shows: whatever is wrong with such a case is excused"
+    [(name, value)] = first.items()
+    return f"shows = {{ {name} = {json.dumps(value)} }}"
