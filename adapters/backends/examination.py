@@ -24,8 +24,9 @@ from rnn_lockstep.adapters.backends.asking import (
 from rnn_lockstep.adapters.backends.compare import judge, judge_gradients, run_gradients
 from rnn_lockstep.adapters.backends.contract import Adapter, Refused
 from rnn_lockstep.adapters.backends.dependences import dependences
+from rnn_lockstep.adapters.backends.further import PROBES, further_probes, only_shown
 from rnn_lockstep.adapters.backends.ignored import ignored
-from rnn_lockstep.adapters.backends.survey import Survey, large_cases, rules, survey
+from rnn_lockstep.adapters.backends.survey import rules, survey
 from rnn_lockstep.reference import Case, Cotangents, Trace, Verdict
 from rnn_lockstep.reference.diagnosis.diagnose import (
     Answer,
@@ -34,15 +35,7 @@ from rnn_lockstep.reference.diagnosis.diagnose import (
     diagnose_gradients,
 )
 from rnn_lockstep.reference.diagnosis.mistakes.mistake import Mistake, zeros_in_padding
-from rnn_lockstep.reference.diagnosis.probe import (
-    faint_probe,
-    has_subnormal_numbers,
-    probe,
-    sibling,
-    strong_probe,
-    twin,
-    with_each_array,
-)
+from rnn_lockstep.reference.diagnosis.probe import probe, sibling, twin, with_each_array
 from rnn_lockstep.reference.diagnosis.recover_gradients import GradientAnswer
 from rnn_lockstep.reference.oracle.time_limit import TimeIsUp, need_time
 from rnn_lockstep.reference.oracle.validation import Array
@@ -52,7 +45,6 @@ IGNORED = "with and without, its answers are the same bits, and those without ar
 LATER = "the answer was wrong when it came, and is right by now: something writes to it later"
 PADDING = "what is in the padding reaches the answer: it is wrong with NaN there, and right with zeros"
 RANDOM = "the same case gives other answers the next time: something is random or kept"
-PROBES = 2  # and as many twins
 
 
 @dataclass(frozen=True)
@@ -105,7 +97,8 @@ def examine(
     if is_right_by_now(adapter, case, trace):
         return Examination(LATER)
     named = len(diagnosis.explanations)
-    if not named and (what := ignored(adapter, case) or ignored(adapter, usual)):
+    what = ignored(adapter, usual) if seen or not named else ""
+    if not named and (what := what or ignored(adapter, case)):
         return Examination(f"it ignores {what}: {IGNORED}", diagnosis)
     if not named and padding_matters(adapter, case):
         return Examination(f"{PADDING}: {verdict.reason}", diagnosis)
@@ -120,7 +113,11 @@ def examine(
     else:
         cause = f"{diagnosis}: {reason}"
     told = [str(each) for each in surveys if each.rule]
-    return Examination(cause, diagnosis, (*told, *notes(adapter, probes[0], diagnosis)))
+    return Examination(
+        f"it ignores {what}: {cause}" if what else cause,
+        diagnosis,
+        (*told, *notes(adapter, probes[0], diagnosis)),
+    )
 
 
 def is_right_by_now(adapter: Adapter, case: Case, trace: Trace) -> bool:
@@ -129,40 +126,6 @@ def is_right_by_now(adapter: Adapter, case: Case, trace: Trace) -> bool:
         return judge(adapter, case, trace).status == "match"
     except TimeIsUp:
         return False
-
-
-def further_probes(
-    adapter: Adapter, case: Case, surveys: Sequence[Survey]
-) -> tuple[str, list[Case], list[Answer]]:
-    """Probes with sizes that a survey found wrong or, without one, with other numbers; and wrong answers.
-
-    Before them what numbers they have, in words, where answers to those are wrong.
-    """
-    kinds = {"large numbers": [strong_probe(case, seed) for seed in range(PROBES)]}
-    if has_subnormal_numbers(case):
-        kinds["subnormal numbers"] = [faint_probe(case, seed) for seed in range(PROBES)]
-    if surveys:
-        kinds = {"": large_cases(case, surveys)}
-    try:
-        for words, probes in kinds.items():
-            if wrong := list(wrong_answers(adapter, probes)):
-                return words, probes, wrong
-    except TimeIsUp:
-        pass
-    return "", next(iter(kinds.values())), []
-
-
-def only_shown(case: Case, usual: Case, shown_by: str, alike: Sequence[Answer]) -> str:
-    """Say where a mistake shows only that a usual probe does not show.
-
-    shown_by: what further probes that are answered wrong have.
-    alike: wrong answers to cases with numbers as strong as the case's.
-    """
-    if shown_by:
-        return f"; it shows with {shown_by} only"
-    if alike and usual.sizes != case.sizes:
-        return f"; not so with {usual.sizes}"
-    return "; it shows with numbers like these only"
 
 
 def padding_matters(adapter: Adapter, case: Case) -> bool:

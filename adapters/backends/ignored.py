@@ -9,6 +9,7 @@ from rnn_lockstep.adapters.backends.asking import answers_differ, run_or_refuse
 from rnn_lockstep.adapters.backends.compare import judge
 from rnn_lockstep.adapters.backends.contract import Adapter
 from rnn_lockstep.reference import Case
+from rnn_lockstep.reference.diagnosis.mistakes import MISTAKES
 from rnn_lockstep.reference.oracle.time_limit import TimeIsUp
 
 WITHOUT: Mapping[str, Callable[[Case], Case]] = {
@@ -16,6 +17,7 @@ WITHOUT: Mapping[str, Callable[[Case], Case]] = {
     "mask": lambda case: replace(case, mask=None),
     "initial_state": lambda case: replace(case, initial_state=None, initial_cell_state=None),
     "reverse": lambda case: replace(case, reverse=False),
+    "peepholes": MISTAKES["peepholes_dropped"].mistaken_case,  # zeros are as good as none
 }
 
 

@@ -9,9 +9,21 @@ import pytest
 from rnn_lockstep.adapters import Case, load
 from rnn_lockstep.adapters.backends.compare import judge, run
 from rnn_lockstep.adapters.backends.examination import examine
+from rnn_lockstep.reference.diagnosis.mistakes import MISTAKES
+from rnn_lockstep.reference.diagnosis.probe import of_sizes
 from rnn_lockstep.reference.oracle.time_limit import time_left, time_limit
 from tests.faults.catalogue import FAULTS
 from tests.unit.adapters.test_contract import make_case
+
+PEEPHOLES = Case(
+    np.zeros((2, 4, 3)),
+    *(np.zeros(shape) for shape in ((16, 3), (16, 4), 16)),
+    np.zeros((2, 4)),
+    cell="peephole_lstm",
+    peepholes=np.zeros(12),
+    initial_cell_state=np.zeros((2, 4)),
+    reverse=True,
+)
 
 
 def examined(name, *cases):
@@ -145,6 +157,19 @@ def test_what_is_ignored_is_said(name, value, empty):
     assert found.cause.startswith(f"it ignores {name}: with and without, its answers are the same bits")
 
 
+@pytest.mark.parametrize(
+    ("name", "feature"),
+    [
+        ("initial_state_ignored", "initial_state"),
+        ("reverse_ignored", "reverse"),
+        ("peepholes_dropped", "peepholes"),
+    ],
+)
+def test_what_is_ignored_is_said_beside_the_mistake(name, feature):
+    case = of_sizes(PEEPHOLES, seed=0, batch=2, time=4)
+    assert examined(name, case).cause == f"it ignores {feature}: {MISTAKES[name].description}"
+
+
 def test_what_depends_on_the_initial_state_is_said():
     case = replace(make_case(), initial_state=np.full((2, 3), 0.5, np.float32))
     assert examined("initial_state_ignored", case).notes == ("wrong with an initial state only",)
@@ -271,7 +296,7 @@ def test_a_mistake_at_some_sizes_only_says_so():
     [
         ("w_dropped", "W·x is missing: no step sees its input"),
         ("lengths_ignored", "the padding is not known as such: every step counts"),
-        ("initial_state_ignored", "the initial state is ignored"),
+        ("initial_state_ignored", "it ignores initial_state: the initial state is ignored"),
     ],
 )
 def test_a_half_type_is_examined_to_the_end(name, cause, dtype):
