@@ -3,6 +3,8 @@
 from itertools import chain
 from typing import NamedTuple
 
+import numpy as np
+
 from rnn_lockstep.adapters.frameworks.keras_adapter import variables_of
 from rnn_lockstep.adapters.frameworks.weight_layouts import pack
 from rnn_lockstep.reference import Case, Weights
@@ -17,6 +19,7 @@ class Framework(NamedTuple):
     """The lines that import a framework, and its names: of a layer, a simple RNN and a cell's weights.
 
     tags: of the configurations that a script can run; "" is the one without.
+    template: the file that runs its layer.  layout: of its weights; the formula has these.
     """
 
     imports: str
@@ -24,18 +27,31 @@ class Framework(NamedTuple):
     simple_rnn: str
     weights: tuple[str, ...]
     tags: tuple[str, ...]
+    template: str
+    layout: str
 
 
 KERAS = 'import os\nos.environ["KERAS_BACKEND"] = "tensorflow"\nimport keras\nimport tensorflow as tf'
 JAX = "import jax\nimport jax.numpy as jnp"
 WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+OF_KERAS, OF_JAX = ("kernel", "recurrent_kernel", "bias"), ("W", "U", "b", "recurrent_b")
+
+
+def engine(name: str, module: str, *tags: str) -> Framework:
+    """Make the row of an engine that runs nodes of ONNX. module: which runs them."""
+    imports = "import onnx" if module == "onnx" else f"import onnx\nimport {module}"
+    return Framework(imports, f"ONNX's {{}} in {name}", "RNN", ("W", "R", "B"), ("", *tags), "onnx", "onnx")
+
+
 FRAMEWORKS = {
-    "torch": Framework("import torch", "torch.nn.{}", "RNN", WEIGHTS, ("",)),
-    "keras": Framework(
-        KERAS, "keras.layers.{}", "SimpleRNN", ("kernel", "recurrent_kernel", "bias"), ("", "eager")
-    ),
-    "jax": Framework(JAX, "{} in jax.lax.scan", "RNN", ("W", "U", "b", "recurrent_b"), ("", "nojit")),
+    "torch": Framework("import torch", "torch.nn.{}", "RNN", WEIGHTS, ("",), "torch", "torch"),
+    "keras": Framework(KERAS, "keras.layers.{}", "SimpleRNN", OF_KERAS, ("", "eager"), "keras", "keras"),
+    "jax": Framework(JAX, "{} in jax.lax.scan", "RNN", OF_JAX, ("", "nojit"), "jax", "torch"),
+    "onnx": engine("the reference evaluator", "onnx.reference"),
+    "onnxruntime": engine("ONNX Runtime", "onnxruntime", "constants"),
+    "openvino": engine("OpenVINO", "openvino", "constants", "static"),
 }
+ENGINES = tuple(name for name, framework in FRAMEWORKS.items() if framework.template == "onnx")
 
 
 def stored(framework: str, case: Case, weights: Weights) -> dict[str, Array]:
@@ -43,7 +59,11 @@ def stored(framework: str, case: Case, weights: Weights) -> dict[str, Array]:
     names = FRAMEWORKS[framework].weights
     if framework == "keras":
         return dict(zip(names, variables_of(case, weights), strict=False))
-    arrays = pack(weights, case.cell, "torch") if framework == "torch" else weights
+    arrays: Weights = (
+        weights if framework == "jax" else pack(weights, case.cell, FRAMEWORKS[framework].layout)
+    )
+    if framework in ENGINES and arrays.b is not None and arrays.recurrent_b is not None:
+        arrays = arrays._replace(b=np.concatenate([arrays.b, arrays.recurrent_b]))
     return {name: w for name, w in zip(names, arrays, strict=False) if w is not None}
 
 

@@ -4,8 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from rnn_lockstep.adapters.bug_report.conventions import FRAMEWORKS, arrays_of, stored
+from rnn_lockstep.adapters.bug_report.conventions import ENGINES, FRAMEWORKS, arrays_of, stored
 from rnn_lockstep.adapters.bug_report.source import UNPACK, literal, numpy_dtype, packed, with_strides
+from rnn_lockstep.adapters.frameworks.onnx_nodes import OF_CELL, attributes_for
 from rnn_lockstep.adapters.frameworks.weight_layouts import LAYOUTS
 from rnn_lockstep.reference import Case, Cotangents
 from rnn_lockstep.reference.oracle.cells import GATES
@@ -63,7 +64,16 @@ def filling(framework: str, case: Case, cotangents: Cotangents | None, longest: 
         "given": 1 if case.initial_state is None else 1 + len(case.start),  # of inputs, h0 and c0
         "function": function.removesuffix("_keras2"),
         "function_body": FUNCTIONS.get(function, "").replace("z.real", "z.real" if pulled else "z"),
+        "attributes": attributes(case) if framework in ENGINES else {},
         **sums(framework, case, names),
+    }
+
+
+def attributes(case: Case) -> dict[str, Any]:
+    """The attributes of a case's node of ONNX, with the source of each."""
+    return {
+        name: repr(value).replace("'", '"')
+        for name, value in attributes_for(case, OF_CELL[case.cell]).items()
     }
 
 
@@ -72,11 +82,17 @@ def sums(framework: str, case: Case, names: list[str]) -> dict[str, str]:
 
     A GRU that resets before its product has all its biases in the sum of x.
     """
-    layout = LAYOUTS["torch" if framework == "jax" else framework]  # the reference's is torch's
+    layout = LAYOUTS[FRAMEWORKS[framework].layout]  # the reference's is torch's
     W, U, *biases = names
+    if framework in ENGINES and biases:
+        biases = [f"B[:{len(case.W)}]", f"B[{len(case.W)}:]"]
     if framework == "keras" and case.cell == "gru" and case.reset_after and biases:
         biases = ["bias[0]", "bias[1]"]
-    of_h = {"bias_hh", "bias[1]", "recurrent_b"} if case.cell != "gru" or case.reset_after else set()
+    of_h = (
+        {"bias_hh", "bias[1]", "recurrent_b", f"B[{len(case.W)}:]"}
+        if case.cell != "gru" or case.reset_after
+        else set()
+    )
     transposed = "" if layout.columns else ".T"
     return {
         "gates": layout.gates.get(case.cell, "".join(GATES[case.cell])),

@@ -6,7 +6,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from rnn_lockstep.adapters.bug_report.conventions import FRAMEWORKS, NoScript, runs_whole
+from rnn_lockstep.adapters.bug_report.conventions import ENGINES, FRAMEWORKS, NoScript, runs_whole
 from rnn_lockstep.adapters.bug_report.filling import FUNCTIONS, filling
 from rnn_lockstep.adapters.bug_report.source import wrapped
 from rnn_lockstep.adapters.bug_report.target import Target, target_of
@@ -36,6 +36,8 @@ def script(
         raise NoScript(f"scripts are for {', '.join(FRAMEWORKS)}; what {backend} runs is not known here")
     if case.projection is not None or case.peepholes is not None or not known(case):
         raise NoScript(f"the formula in a script does not know {case.kind}")
+    if framework in ENGINES and not in_onnx(case):
+        raise NoScript(f"a node of ONNX in a script has no {case.kind}, stack, mask or bfloat16")
     if framework == "torch" and (reason := torch_adapter.refusal(case)):
         raise NoScript(reason)
     if (verdict is None or cotangents) and not runs_whole(framework, case):
@@ -47,12 +49,24 @@ def script(
     formulas = (True, False) if target and cotangents else (target is not None,)
     for formula, longest in product(formulas, LONGEST):
         values = filling(framework, case, cotangents, longest)
-        whole = wrapped(template().render(t=target, tag=tag, formula=formula, **values))
+        whole = wrapped(
+            template().render(t=target, tag=tag, own=FRAMEWORKS[framework], formula=formula, **values)
+        )
         for gaps in GAPS:
             text = re.sub(r"\n{3,}", "\n\n", re.sub(gaps, "\n", whole))
             if (lines := text.count("\n")) <= LINES:
                 return text
     raise NoScript(f"the script would have {lines} lines, more than the {LINES} of a report")
+
+
+def in_onnx(case: Case) -> bool:
+    """Tell if a script can make a node of a case."""
+    return (
+        case.layers == 1
+        and case.mask is None
+        and case.merge_mode in (None, "concat")
+        and case.dtype != "bfloat16"
+    )
 
 
 def known(case: Case) -> bool:

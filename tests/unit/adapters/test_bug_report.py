@@ -123,7 +123,18 @@ JAX = [
     shown("jax", "gru", "gradient of U", biases=2, padding="scattered", dtype="float64"),
     shown("jax", "lstm", "gradient of more_weights[0].b", merge_mode="concat"),
 ]
-EVERYTHING = TORCH + KERAS + JAX
+ENGINES = [
+    shown("onnx", "simple_rnn", "", biases=0, dtype="float64"),
+    shown("onnx", "gru", "", biases=2, reset_after=False, reverse=True),
+    shown("onnx", "lstm", "backward final_state", merge_mode="concat", given_state=False),
+    shown("onnxruntime", "simple_rnn", "", biases=2, padding="ragged", reverse=True),
+    shown("onnxruntime", "gru", "", biases=0, padding="ragged", recurrent_activation="hard_sigmoid"),
+    shown("onnxruntime:constants", "lstm", "forward final_cell_state", merge_mode="concat", padding="ragged"),
+    shown("openvino", "gru", "", biases=2, padding="ragged"),
+    shown("openvino:constants", "lstm", "backward", merge_mode="concat"),
+    shown("openvino:static", "lstm", "", dtype="float16", padding="ragged", given_state=False),
+]
+EVERYTHING = TORCH + KERAS + JAX + ENGINES
 
 
 def case_of(one: Shown) -> Case:
@@ -210,7 +221,10 @@ def test_a_script_is_short_and_stands_alone(one: Shown) -> None:
             imported |= {alias.name.partition(".")[0] for alias in node.names}
         assert not isinstance(node, ast.ImportFrom)
     framework = one.backend.partition(":")[0]
-    own = {framework, "tensorflow"} if framework == "keras" else {framework}
+    own = {
+        framework,
+        *{"keras": ["tensorflow"], "onnxruntime": ["onnx"], "openvino": ["onnx"]}.get(framework, []),
+    }
     assert imported - {"base64", "os", "sys", "zlib"} == {"numpy", *own}
     assert "sys.exit(1)" in text
     assert text == text_of(one)
@@ -232,6 +246,29 @@ def test_keras_and_jax_agree(framework: str, several: list[Shown], tmp_path: Pat
     need(framework)
     found = exits(tmp_path, [text_of(one) for one in several])
     assert [code for code, _ in found] == [0] * len(several), found
+
+
+# An engine whose outputs, first, are too large.
+WRONG_ENGINES = """
+import numpy as np, onnx.reference, onnxruntime, openvino
+def wrong(right):
+    def called(*arguments):
+        found = right(*arguments)
+        if not isinstance(found, list):
+            return dict(enumerate(wrong(lambda: list(found.values()))()))
+        return [found[0] * 1.5, *(state * 2 for state in found[1:])]
+    return called
+onnx.reference.ReferenceEvaluator.run = wrong(onnx.reference.ReferenceEvaluator.run)
+onnxruntime.InferenceSession.run = wrong(onnxruntime.InferenceSession.run)
+openvino.CompiledModel.__call__ = wrong(openvino.CompiledModel.__call__)
+"""
+
+
+def test_engines_of_onnx_agree_and_wrong_ones_do_not(tmp_path: Path) -> None:
+    for engine in ("onnx", "onnxruntime", "openvino"):
+        need(engine)
+    found = exits(tmp_path, [text_of(one) for one in ENGINES], then=WRONG_ENGINES)
+    assert [code for code, _ in found] == [0] * len(ENGINES) + [1] * len(ENGINES), found
 
 
 def test_without_a_verdict_the_error_of_the_layer_is_shown(tmp_path: Path) -> None:
@@ -257,7 +294,8 @@ def test_a_small_array_can_be_read_and_a_large_one_is_compressed() -> None:
     ("one", "reason"),
     [
         (shown("my_backend:Port", "gru", ""), "what my_backend:Port runs is not known"),
-        (shown("numpy", "gru", ""), "scripts are for torch, keras, jax"),
+        (shown("numpy", "gru", ""), "scripts are for torch, keras, jax, onnx"),
+        (shown("onnx", "gru", "", padding="scattered"), "has no GRU|mask"),
         (shown("keras:jax", "gru", ""), "what keras:jax runs is not known"),
         (shown("torch", "gru", "", reset_after=False), "it has no other form"),
         (shown("jax", "gru", "outputs", return_sequences=False), "has no last output"),
