@@ -31,7 +31,10 @@ class Framework(NamedTuple):
     layout: str
 
 
-KERAS = 'import os\nos.environ["KERAS_BACKEND"] = "tensorflow"\nimport keras\nimport tensorflow as tf'
+KERAS = 'import os\nos.environ["KERAS_BACKEND"] = "{engine}"\nimport keras\nimport {engine}'
+# The configurations of Keras, each an engine and an option of its layers.
+OF_ENGINE = [f"{engine}{option}" for engine in ("jax", "torch") for option in ("", "-unroll", "-zeros")]
+TAGS_OF_KERAS = ("", "eager", "unroll", "zeros", *OF_ENGINE)
 JAX = "import jax\nimport jax.numpy as jnp"
 WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 OF_KERAS, OF_JAX = ("kernel", "recurrent_kernel", "bias"), ("W", "U", "b", "recurrent_b")
@@ -45,13 +48,18 @@ def engine(name: str, module: str, *tags: str) -> Framework:
 
 FRAMEWORKS = {
     "torch": Framework("import torch", "torch.nn.{}", "RNN", WEIGHTS, ("",), "torch", "torch"),
-    "keras": Framework(KERAS, "keras.layers.{}", "SimpleRNN", OF_KERAS, ("", "eager"), "keras", "keras"),
+    "keras": Framework(KERAS, "keras.layers.{}", "SimpleRNN", OF_KERAS, TAGS_OF_KERAS, "keras", "keras"),
     "jax": Framework(JAX, "{} in jax.lax.scan", "RNN", OF_JAX, ("", "nojit"), "jax", "torch"),
     "onnx": engine("the reference evaluator", "onnx.reference"),
     "onnxruntime": engine("ONNX Runtime", "onnxruntime", "constants"),
     "openvino": engine("OpenVINO", "openvino", "constants", "static"),
 }
 ENGINES = tuple(name for name, framework in FRAMEWORKS.items() if framework.template == "onnx")
+
+
+def engine_of_keras(tag: str) -> str:
+    """The backend of Keras in a configuration."""
+    return next((engine for engine in ("jax", "torch") if tag.startswith(engine)), "tensorflow")
 
 
 def stored(framework: str, case: Case, weights: Weights) -> dict[str, Array]:

@@ -50,7 +50,7 @@ def filling(framework: str, case: Case, cotangents: Cotangents | None, longest: 
     gated = len(case.record.gates) > 1
     function = case.recurrent_activation if gated else case.activation
     return {
-        **{"framework": framework, "imports": own.imports, "case": case, "names": names, "merged": merged},
+        **{"framework": framework, "case": case, "names": names, "merged": merged},
         "layer": own.layer.format(case.cell.upper() if gated else own.simple_rnn),
         "unpack": UNPACK.format(numpy_dtype(case.dtype)) if "unpack(" in "".join(sources.values()) else "",
         "has_nan": bool(np.isnan(case.inputs.astype(np.float64)).any()),

@@ -6,7 +6,13 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from rnn_lockstep.adapters.bug_report.conventions import ENGINES, FRAMEWORKS, NoScript, runs_whole
+from rnn_lockstep.adapters.bug_report.conventions import (
+    ENGINES,
+    FRAMEWORKS,
+    NoScript,
+    engine_of_keras,
+    runs_whole,
+)
 from rnn_lockstep.adapters.bug_report.filling import FUNCTIONS, filling
 from rnn_lockstep.adapters.bug_report.source import wrapped
 from rnn_lockstep.adapters.bug_report.target import Target, target_of
@@ -38,20 +44,23 @@ def script(
         raise NoScript(f"the formula in a script does not know {case.kind}")
     if framework in ENGINES and not in_onnx(case):
         raise NoScript(f"a node of ONNX in a script has no {case.kind}, stack, mask or bfloat16")
+    engine = engine_of_keras(tag)
+    if framework == "keras" and cotangents and engine != "tensorflow":
+        raise NoScript("gradients of Keras are shown on TensorFlow alone")
     if framework == "torch" and (reason := torch_adapter.refusal(case)):
         raise NoScript(reason)
     if (verdict is None or cotangents) and not runs_whole(framework, case):
         raise NoScript(f"several layers are not one in {framework}, and a script runs one")
     target: Target | None = None
+    own = FRAMEWORKS[framework]
+    named = {"tag": tag, "own": own, "engine": engine, "imports": own.imports.format(engine=engine)}
     if verdict is not None:
         target, case = target_of(framework, verdict, cotangents)
     # Beside a gradient that is too long for its formula stands the number that the formula gives.
     formulas = (True, False) if target and cotangents else (target is not None,)
     for formula, longest in product(formulas, LONGEST):
         values = filling(framework, case, cotangents, longest)
-        whole = wrapped(
-            template().render(t=target, tag=tag, own=FRAMEWORKS[framework], formula=formula, **values)
-        )
+        whole = wrapped(template().render(t=target, formula=formula, **named, **values))
         for gaps in GAPS:
             text = re.sub(r"\n{3,}", "\n\n", re.sub(gaps, "\n", whole))
             if (lines := text.count("\n")) <= LINES:

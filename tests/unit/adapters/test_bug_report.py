@@ -18,6 +18,7 @@ from hypothesis.extra.numpy import arrays
 from rnn_lockstep.adapters import known_backends
 from rnn_lockstep.adapters.backends.array_memory import LAYOUTS, with_layout
 from rnn_lockstep.adapters.bug_report import NoScript, script
+from rnn_lockstep.adapters.bug_report.conventions import engine_of_keras
 from rnn_lockstep.adapters.bug_report.source import (
     UNPACK,
     literal,
@@ -114,6 +115,14 @@ KERAS = [
     shown("keras", "gru", "gradient of recurrent_b", biases=2, padding="scattered"),
     shown("keras", "lstm", "gradient of initial_state", merge_mode="concat", reset_after=False),
 ]
+OTHER_KERAS = [
+    shown("keras:unroll", "gru", "", biases=2),
+    shown("keras:zeros", "lstm", "final_state", padding="scattered"),
+    shown("keras:jax", "simple_rnn", "", reverse=True),
+    shown("keras:jax-unroll", "gru", "backward", reset_after=False, merge_mode="concat", biases=2),
+    shown("keras:torch", "lstm", "final_cell_state", padding="scattered", dtype="float16"),
+    shown("keras:torch-zeros", "gru", "", biases=2, padding="scattered"),
+]
 JAX = [
     shown("jax", "simple_rnn", "", activation="relu", biases=0, reverse=True, padding="scattered"),
     shown("jax:nojit", "lstm", "", dtype="bfloat16"),
@@ -134,7 +143,7 @@ ENGINES = [
     shown("openvino:constants", "lstm", "backward", merge_mode="concat"),
     shown("openvino:static", "lstm", "", dtype="float16", padding="ragged", given_state=False),
 ]
-EVERYTHING = TORCH + KERAS + JAX + ENGINES
+EVERYTHING = TORCH + KERAS + OTHER_KERAS + JAX + ENGINES
 
 
 def case_of(one: Shown) -> Case:
@@ -220,11 +229,9 @@ def test_a_script_is_short_and_stands_alone(one: Shown) -> None:
         if isinstance(node, ast.Import):
             imported |= {alias.name.partition(".")[0] for alias in node.names}
         assert not isinstance(node, ast.ImportFrom)
-    framework = one.backend.partition(":")[0]
-    own = {
-        framework,
-        *{"keras": ["tensorflow"], "onnxruntime": ["onnx"], "openvino": ["onnx"]}.get(framework, []),
-    }
+    framework, _, tag = one.backend.partition(":")
+    beside = {"keras": engine_of_keras(tag), "onnxruntime": "onnx", "openvino": "onnx"}
+    own = {framework, beside.get(framework, framework)}
     assert imported - {"base64", "os", "sys", "zlib"} == {"numpy", *own}
     assert "sys.exit(1)" in text
     assert text == text_of(one)
@@ -241,7 +248,16 @@ def test_torch_agrees_and_a_wrong_torch_does_not(tmp_path: Path) -> None:
     assert "They agree" not in wrong[0][1]
 
 
-@pytest.mark.parametrize(("framework", "several"), [("keras", KERAS), ("jax", JAX)])
+@pytest.mark.parametrize(
+    ("framework", "several"),
+    [
+        ("keras", KERAS + [one for one in OTHER_KERAS if one.backend in ("keras:unroll", "keras:zeros")]),
+        ("keras:jax", [one for one in OTHER_KERAS if one.backend.startswith("keras:jax")]),
+        ("keras:torch", [one for one in OTHER_KERAS if one.backend.startswith("keras:torch")]),
+        ("jax", JAX),
+    ],
+    ids=["keras", "keras:jax", "keras:torch", "jax"],
+)
 def test_keras_and_jax_agree(framework: str, several: list[Shown], tmp_path: Path) -> None:
     need(framework)
     found = exits(tmp_path, [text_of(one) for one in several])
@@ -296,7 +312,8 @@ def test_a_small_array_can_be_read_and_a_large_one_is_compressed() -> None:
         (shown("my_backend:Port", "gru", ""), "what my_backend:Port runs is not known"),
         (shown("numpy", "gru", ""), "scripts are for torch, keras, jax, onnx"),
         (shown("onnx", "gru", "", padding="scattered"), "has no GRU|mask"),
-        (shown("keras:jax", "gru", ""), "what keras:jax runs is not known"),
+        (shown("keras:predict", "gru", ""), "what keras:predict runs is not known"),
+        (shown("keras:jax", "gru", "gradient of W"), "on TensorFlow alone"),
         (shown("torch", "gru", "", reset_after=False), "it has no other form"),
         (shown("jax", "gru", "outputs", return_sequences=False), "has no last output"),
         (shown("keras", "gru", "gradient of W", layers=2), "several layers are not one in keras"),
