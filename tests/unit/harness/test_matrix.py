@@ -8,6 +8,7 @@ import sys
 import jsonschema
 import pytest
 
+from rnn_lockstep.adapters.backends.registry import BUILT_IN
 from rnn_lockstep.tests.harness.features import FEATURES
 from rnn_lockstep.tests.harness.matrix.command import main
 from rnn_lockstep.tests.harness.matrix.environments import (
@@ -23,6 +24,7 @@ from rnn_lockstep.tests.harness.matrix.states import rows
 from rnn_lockstep.tests.harness.matrix.table import WIDTH, table
 from rnn_lockstep.tests.harness.report.as_json import SCHEMA
 from rnn_lockstep.tests.harness.report.changes import changes, told
+from tests.command_line.running import ROOT
 
 PLACE = "@/a/long/path/to/some/environment/bin/python"
 
@@ -256,3 +258,10 @@ def test_an_environment_that_cannot_be_made_leaves_nothing(tmp_path):
     with pytest.raises(NotMade, match="No matching distribution found for no-such-package==1"):
         environment(["--no-index", "--find-links", str(tmp_path), "no-such-package==1"], tmp_path / "kept")
     assert os.listdir(tmp_path / "kept") == [f".{os.getppid()}-another"]
+
+
+def test_the_workflow_tests_every_backend():
+    """All but the one that needs a GPU, each as a word of its own."""
+    workflow = (ROOT / ".github" / "workflows" / "matrix.yml").read_text()
+    words = set(re.findall(r"[\w:-]+", workflow))
+    assert set(BUILT_IN) - words == {"torch:cuda"}
