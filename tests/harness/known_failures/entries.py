@@ -121,10 +121,17 @@ def read_entries(path: Path) -> list[KnownFailure]:
     found = []
     for k, entry in enumerate(entries, start=1):
         try:
-            found.append(read_entry(entry, path.parent))
+            found += [read_entry(each, path.parent) for each in by_backend(entry)]
         except (InvalidCase, UnknownBackend, ValueError, TypeError) as error:
             raise InvalidKnownFailures(f"{path}, entry {k}: {in_one_line(error)}") from None
     return found
+
+
+def by_backend(entry: Any) -> list[Any]:
+    """The entry once for each of its backends; without one, as it must not be, where the list is empty."""
+    if not isinstance(entry, dict) or not isinstance(names := entry.get("backend"), list):
+        return [entry]
+    return [entry | {"backend": name} for name in names] or [entry | {"backend": ""}]
 
 
 def read_entry(entry: Any, folder: Path) -> KnownFailure:
