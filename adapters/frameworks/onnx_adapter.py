@@ -26,14 +26,17 @@ ERRORS: dict[str, Any] = {
 
 
 class OnnxReference:
-    """Drives `onnx.reference.ReferenceEvaluator`, which runs operators in NumPy."""
+    """Drives `onnx.reference.ReferenceEvaluator`, which runs operators in NumPy.
 
-    def __init__(self) -> None:
+    With the tag `layout` the rows of a batch come before the steps: the attribute layout is 1.
+    """
+
+    def __init__(self, tag: str = "") -> None:
         import onnx
 
-        self.onnx = onnx
+        self.layout = int(tag == "layout")
         self.facts = Facts(
-            "onnx",
+            f"onnx:{tag}" if tag else "onnx",
             version=onnx.__version__,
             dtypes=DTYPES,
             **{**IN_ONNX, "cells": WITH_PEEPHOLES},
@@ -53,9 +56,10 @@ class OnnxReference:
         if case.time == 0:
             raise Refused("need at least one array to stack")
         try:
-            evaluator = self.cache(form_of(case))
+            evaluator = self.cache(form_of(case, self.layout))
         except RuntimeError as error:
             if "Unknown activation function" in str(error):
                 raise Refused(str(error)) from None
             raise
-        return trace_of(case, *evaluator.run(None, feeds(case)))
+        answers = evaluator.run(None, feeds(case, self.layout))
+        return trace_of(case, *answers, layout=self.layout)

@@ -60,6 +60,7 @@ INPUTS = {
     **{"X": 3, "W": 3, "R": 3, "B": 2, "sequence_lens": 1},
     **{"initial_h": 3, "initial_c": 3, "P": 2},
 }
+BY_STEP = ("X", "initial_h", "initial_c")  # the inputs whose first two axes are the other way with layout 1
 AXES = {**INPUTS, "Y": 4, "Y_h": 3, "Y_c": 3}
 VERSIONS = (22, 10)  # of the operators and of the file format, the oldest that have bfloat16
 
@@ -96,18 +97,20 @@ class Form(NamedTuple):
     given: tuple[str, ...]
 
 
-def form_of(case: Case) -> Form:
-    """The form of a case's model."""
+def form_of(case: Case, layout: int = 0) -> Form:
+    """The form of a case's model. layout: ONNX's attribute; with 1 a batch's rows come before the steps."""
     op_type = OF_CELL[case.cell]
     attributes = {
         name: tuple(value) if isinstance(value, list) else value
         for name, value in attributes_for(case, op_type).items()
     }
+    if layout:
+        attributes["layout"] = layout
     return Form(op_type, case.dtype.name, tuple(attributes.items()), tuple(feeds(case)))
 
 
-def feeds(case: Case) -> dict[str, Array]:
-    """The inputs of a case's node by name, without those that it leaves out."""
+def feeds(case: Case, layout: int = 0) -> dict[str, Array]:
+    """The inputs of a case's node by name, without those that it leaves out. layout: as for `form_of`."""
     packed = [pack(direction.weights, case.cell, "onnx") for direction in case.passes[0]]
     found = {
         "X": case.inputs.swapaxes(0, 1),
@@ -122,6 +125,8 @@ def feeds(case: Case) -> dict[str, Array]:
         found["sequence_lens"] = case.lengths.astype(np.int32)
     if case.initial_state is not None:
         found |= zip(("initial_h", "initial_c"), map(case.by_cell, case.start), strict=False)
+    if layout:
+        found |= {name: found[name].swapaxes(0, 1) for name in BY_STEP if name in found}
     return {name: np.ascontiguousarray(array) for name, array in found.items()}
 
 
@@ -167,11 +172,14 @@ def dtype_of(form: Form) -> np.dtype[Any]:
     return np.dtype(ml_dtypes.bfloat16 if form.dtype == "bfloat16" else form.dtype)
 
 
-def trace_of(case: Case, outputs: Array, *states: Array) -> Trace:
+def trace_of(case: Case, outputs: Array, *states: Array, layout: int = 0) -> Trace:
     """The node's outputs (time, directions, batch, H) and states (directions, batch, H) as a trace.
 
+    With layout 1 these are (batch, time, directions, H) and (batch, directions, H).
     Without return_sequences the outputs are those of the last step, which are the final states Y_h.
     """
+    if layout:
+        outputs, states = outputs.transpose(1, 2, 0, 3), tuple(state.swapaxes(0, 1) for state in states)
     outputs = outputs.transpose(2, 0, 1, 3) if case.return_sequences else states[0].swapaxes(0, 1)
     by_row = outputs.reshape(*outputs.shape[: 2 if case.return_sequences else 1], case.features)
     shapes = zip(states, case.state_shapes, strict=True)

@@ -23,14 +23,17 @@ REFUSALS = (
 
 
 class Tract:
-    """Drives a model made for each case, whose sizes are fixed."""
+    """Drives a model made for each case, whose sizes are fixed.
 
-    def __init__(self) -> None:
+    With the tag `layout` the rows of a batch come before the steps: the attribute layout is 1.
+    """
+
+    def __init__(self, tag: str = "") -> None:
         import tract
 
-        self.tract = tract
+        self.tract, self.layout = tract, int(tag == "layout")
         self.facts = Facts(
-            "tract",
+            f"tract:{tag}" if tag else "tract",
             version=tract.version(),
             dtypes=("float32",),  # of others a GRU says "Output mismatch after rewiring expansion"
             **{**IN_ONNX, "lengths": False},  # it says "Non constant seq_len is not supported"
@@ -40,10 +43,10 @@ class Tract:
     def run(self, case: Case) -> Trace:
         """Run the case's node; see `Adapter.run`."""
         self.facts.need(case)
-        given = feeds(case)
+        given = feeds(case, self.layout)
         weights = {name: given.pop(name) for name in list(given) if name in WEIGHTS}
         try:
-            model = self._read(model_of(form_of(case), weights).SerializeToString())
+            model = self._read(model_of(form_of(case, self.layout), weights).SerializeToString())
             names = [model.input_name(k) for k in range(model.input_count())]
             for k, name in enumerate(names):
                 model.set_input_fact(k, ",".join([*map(str, given[name].shape), "f32"]))
@@ -53,7 +56,8 @@ class Tract:
             if said is None:
                 raise
             raise Refused(said) from None
-        return trace_of(case, *(answer.to_numpy().copy() for answer in answers))
+        found = (answer.to_numpy().copy() for answer in answers)
+        return trace_of(case, *found, layout=self.layout)
 
     def _read(self, data: bytes) -> Any:
         """Read a model, which tract does from files alone."""

@@ -27,10 +27,9 @@ def shown_by(failure: Failure) -> Shown:
 
 
 def words_of(error: str) -> str:
-    """The beginning of an error, without the numbers of one case; all of it where that says too little."""
-    kind, colon, message = error.partition(": ")
-    words = re.split(r"\d", message)[0].rstrip()
-    return f"{kind}{colon}{words}" if len(words) >= LEAST else error
+    """The longest part of an error without numbers, which are of one case; all of it where that is short."""
+    words = max(re.split(r"\d+", error), key=len).strip()
+    return words if len(words) >= LEAST else error
 
 
 def possible(failure: Failure) -> Iterator[Shown]:
