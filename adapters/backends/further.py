@@ -20,11 +20,12 @@ def further_probes(
 
     Before them what numbers they have, in words, where answers to those are wrong.
     """
-    kinds = {"large numbers": [strong_probe(case, seed) for seed in range(PROBES)]}
-    if has_subnormal_numbers(case):
-        kinds["subnormal numbers"] = [faint_probe(case, seed) for seed in range(PROBES)]
     if surveys:
         kinds = {"": large_cases(case, surveys)}
+    else:
+        kinds = {"large numbers": [strong_probe(case, seed) for seed in range(PROBES)]}
+        if has_subnormal_numbers(case):
+            kinds["subnormal numbers"] = [faint_probe(case, seed) for seed in range(PROBES)]
     try:
         for words, probes in kinds.items():
             if wrong := list(wrong_answers(adapter, probes)):

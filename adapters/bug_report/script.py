@@ -43,7 +43,7 @@ def script(
     if case.projection is not None or case.peepholes is not None or not known(case):
         raise NoScript(f"the formula in a script does not know {case.kind}")
     if framework in ENGINES and not in_onnx(case):
-        raise NoScript(f"a node of ONNX in a script has no {case.kind}, stack, mask or bfloat16")
+        raise NoScript("a script's node of ONNX has no mask, stack, bfloat16 or other merge mode than concat")
     engine = engine_of_keras(tag)
     if framework == "keras" and cotangents and engine != "tensorflow":
         raise NoScript("gradients of Keras are shown on TensorFlow alone")

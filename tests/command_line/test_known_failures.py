@@ -211,6 +211,7 @@ def test_a_draft_is_a_file_that_excuses_what_failed(tmp_path):
             "test_gradients",
             {"mistake": "gradients_bias_missing"},
         ),
+        ("tests.faults.catalogue:gradients_bias_counted_once", "test_gradients", {"gradients": ["b"]}),
         ("tests.faults.catalogue:u_too_large_by_a_millionth", "test_drift", {"drift": True}),
     ],
 )

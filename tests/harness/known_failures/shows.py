@@ -51,4 +51,4 @@ def possible(failure: Failure) -> Iterator[Shown]:
 def wrong_arrays(failure: Failure) -> set[str]:
     """The names of the arrays that are wrong in an answer, or in gradients."""
     names = {each.name for each in failure.verdict.comparisons if np.any(each.outside)}
-    return {name.removeprefix("gradients.") for name in names}
+    return {name.removeprefix("gradient of ") for name in names}

@@ -311,7 +311,7 @@ def test_a_small_array_can_be_read_and_a_large_one_is_compressed() -> None:
     [
         (shown("my_backend:Port", "gru", ""), "what my_backend:Port runs is not known"),
         (shown("numpy", "gru", ""), "scripts are for torch, keras, jax, onnx"),
-        (shown("onnx", "gru", "", padding="scattered"), "has no GRU|mask"),
+        (shown("onnx", "gru", "", padding="scattered"), "has no mask, stack, bfloat16"),
         (shown("keras:predict", "gru", ""), "what keras:predict runs is not known"),
         (shown("keras:jax", "gru", "gradient of W"), "on TensorFlow alone"),
         (shown("torch", "gru", "", reset_after=False), "it has no other form"),
