@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 import time
-from typing import Any
+from typing import Any, ClassVar
 
 import execnet
 from execnet.gateway_base import get_execmodel
@@ -45,7 +45,13 @@ class NoPython(Exception):
 
 
 class Process:
-    """A process that has made a backend, or is just making it."""
+    """A process that has made a backend, or is just making it.
+
+    interrupted: someone wants the run to end, and no answer is to be waited for. Python drops an exception
+    that is raised in a callback of its garbage collector, so that of Ctrl-C may be lost.
+    """
+
+    interrupted: ClassVar[bool] = False
 
     def __init__(self, name: str, place: Place, output: Output) -> None:
         """Start it. Raises NoPython where none answers, or Ended."""
@@ -133,12 +139,17 @@ class Process:
         return self._received(line, limit)  # type: ignore[no-any-return]
 
     def _received(self, line: Any, limit: float) -> Any:
-        """Return what comes next by a channel or pipes. limit: seconds. Raises Ended or TimeOver."""
+        """Return what comes next by a channel or pipes. limit: seconds.
+
+        Raises Ended or TimeOver, or KeyboardInterrupt in a run that is interrupted.
+        """
         until = time.perf_counter() + limit
         try:
             while (left := until - time.perf_counter()) > 0:
                 with contextlib.suppress(line.TimeoutError):
                     return line.receive(min(left, SLICE))
+                if Process.interrupted:
+                    raise KeyboardInterrupt
             raise TimeOver
         except (EOFError, OSError, self.channel.RemoteError):
             raise Ended(self._end_in_words()) from None

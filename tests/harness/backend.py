@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import pytest
 from hypothesis import currently_in_test_context, note, reject
@@ -15,6 +15,7 @@ from rnn_lockstep.adapters import Adapter, Case, Cotangents, Refused, Trace
 from rnn_lockstep.adapters.backends.compare import judge, judge_gradients, judge_training, run, run_gradients
 from rnn_lockstep.adapters.backends.fingerprint import fingerprint
 from rnn_lockstep.adapters.one_line import in_one_line
+from rnn_lockstep.adapters.workers.process import Process
 from rnn_lockstep.adapters.workers.supervised import Supervised
 from rnn_lockstep.adapters.workers.watched import Watched
 from rnn_lockstep.reference import Verdict
@@ -55,8 +56,6 @@ class Backend:
     guarantees: where it is kept what matches in a test of drift; None where nobody asks.
     listener: who is told of every case; likewise.
     """
-
-    interrupted: ClassVar[bool] = False  # someone wants the run to end
 
     def __init__(self, name: str, adapter: Adapter) -> None:
         self.name = name
@@ -142,7 +141,7 @@ class Backend:
     ) -> Answer:
         """Return what `call` does, which asks the backend."""
         __tracebackhide__ = True
-        if Backend.interrupted:
+        if Process.interrupted:
             raise KeyboardInterrupt
         self.asked = (case, cotangents)
         try:

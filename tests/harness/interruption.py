@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from rnn_lockstep.adapters.workers.guard import PARENT_DEATH_SIGNAL, prctl
-from rnn_lockstep.tests.harness.backend import Backend
+from rnn_lockstep.adapters.workers.process import Process
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -29,13 +29,13 @@ class Interruption:
         self.before = {number: signal.signal(number, self.interrupt) for number in SIGNALS}
 
     def interrupt(self, *_: Any) -> None:
-        """Raise KeyboardInterrupt; where some `except` swallows it, stop before the next case or test.
+        """Raise KeyboardInterrupt; where it is swallowed, stop before the next answer, case or test.
 
         SIGTERM is sent to a process and to its group by some, and must not end the ending.
         """
         if self.session:
             self.session.shouldstop = "interrupted"
-        Backend.interrupted = True
+        Process.interrupted = True
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         if self.is_worker:  # Ctrl-C is for all, and is passed on as SIGTERM too
             signal.signal(signal.SIGINT, signal.SIG_IGN)

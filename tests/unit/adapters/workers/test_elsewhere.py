@@ -121,6 +121,14 @@ def test_one_that_hangs_is_ended_with_all_that_it_has_started(make):
     assert not ended(Path("pids").read_text().split())
 
 
+def test_an_interrupt_that_got_lost_ends_the_wait_for_an_answer(make, monkeypatch):
+    adapter = make("Hangs")
+    monkeypatch.setattr(process.Process, "interrupted", True)
+    with adapter.limited(20), pytest.raises(KeyboardInterrupt):
+        adapter.run(make_case())
+    assert not ended(Path("pids").read_text().split())
+
+
 def test_it_ends_with_the_run_however_that_ends(make, place):
     Path("pids").unlink(missing_ok=True)
     asking = f"""
