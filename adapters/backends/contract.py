@@ -28,6 +28,8 @@ EVERYTHING: dict[str, Any] = {
     "gradients": True,
     "activations": tuple(name for name in ACTIVATIONS if name != "tanh"),
     "projection": True,
+    "clip": True,
+    "input_forget": True,
 }
 
 
@@ -54,6 +56,7 @@ class Facts:
     gradients: it has a method `gradients`, see `Adapter`; tested in float32 and float64.
     activations: those that its cells take beside tanh, and beside relu in a simple RNN.
     projection: LSTMs with a projection of their outputs.
+    clip: sums clipped before the activation.  input_forget: LSTMs with f = 1 - i.
     products: "TF32" or "bfloat16" where matrix products in float32 are taken from numbers cut to it.
     compiles: a new form or shape of a layer costs it much, so the suite draws fewer of them.
     recomputes: it may compute a state twice, for the output and for the step after, in other orders, as XLA
@@ -85,6 +88,8 @@ class Facts:
     gradients: bool = False
     activations: tuple[str, ...] = ()
     projection: bool = False
+    clip: bool = False
+    input_forget: bool = False
     products: str = ""
     compiles: bool = False
     recomputes: bool = False
@@ -130,6 +135,8 @@ class Facts:
         missing += [] if self.gradients else ["gradients"]
         missing += [] if {*EVERYTHING["activations"]} <= {*self.activations} else ["other activations"]
         missing += [] if self.projection or "lstm" not in self.cells else ["projections"]
+        missing += [] if self.clip else ["clip"]
+        missing += [] if self.input_forget or "lstm" not in self.cells else ["input_forget"]
         return ", ".join(missing)
 
     def undeclared(self, case: Case) -> str:
@@ -149,6 +156,8 @@ class Facts:
             f"{case.time} steps": self.most_steps is None or case.time <= self.most_steps,
             f"activation {case.activation}": self.takes(case.cell, case.activation),
             "a projection": self.projection or case.projection is None,
+            "clip": self.clip or case.clip is None,
+            "input_forget": self.input_forget or not case.input_forget,
         }
         return ", ".join(need for need, has in declared.items() if not has)
 

@@ -72,6 +72,7 @@ NEEDED: dict[str, tuple[str, Meant]] = {
     **dict.fromkeys(
         (
             *("lengths", "masks", "reverse", "last_output", "gradients", "projection"),
+            *("clip", "input_forget"),
             *("compiles", "recomputes", "varies"),
         ),
         YES_OR_NO,

@@ -17,6 +17,8 @@ WITHOUT: Mapping[str, Callable[[Case], Case]] = {
     "mask": lambda case: replace(case, mask=None),
     "initial_state": lambda case: replace(case, initial_state=None, initial_cell_state=None),
     "reverse": lambda case: replace(case, reverse=False),
+    "clip": lambda case: replace(case, clip=None),
+    "input_forget": lambda case: replace(case, input_forget=False),
     "peepholes": MISTAKES["peepholes_dropped"].mistaken_case,  # zeros are as good as none
 }
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from rnn_lockstep.adapters.bug_report.conventions import ENGINES, FRAMEWORKS, arrays_of, stored
 from rnn_lockstep.adapters.bug_report.source import UNPACK, literal, numpy_dtype, packed, with_strides
-from rnn_lockstep.adapters.frameworks.onnx_nodes import OF_CELL, attributes_for
+from rnn_lockstep.adapters.frameworks.onnx_nodes import OF_CELL, attributes_for, own_attributes
 from rnn_lockstep.adapters.frameworks.weight_layouts import LAYOUTS
 from rnn_lockstep.reference import Case, Cotangents
 from rnn_lockstep.reference.oracle.cells import GATES
@@ -71,10 +71,8 @@ def filling(framework: str, case: Case, cotangents: Cotangents | None, longest: 
 
 def attributes(case: Case) -> dict[str, Any]:
     """The attributes of a case's node of ONNX, with the source of each."""
-    return {
-        name: repr(value).replace("'", '"')
-        for name, value in attributes_for(case, OF_CELL[case.cell]).items()
-    }
+    found = attributes_for(case, OF_CELL[case.cell]) | own_attributes(case)
+    return {name: repr(value).replace("'", '"') for name, value in found.items()}
 
 
 def sums(framework: str, case: Case, names: list[str]) -> dict[str, str]:

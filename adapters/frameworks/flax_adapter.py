@@ -23,7 +23,7 @@ GATES = {"gru": "rzn", "lstm": "ifgo"}
 FRAMEWORKS = {"nnx": "flax_nnx", "linen": "flax"}  # the layouts of their weights
 NOT_IN_FLAX = {
     **{"cells": tuple(CELLS), "reset_after": (True,), "masks": False, "layers": 1},
-    **{"projection": False, "gradients": False},
+    **{"projection": False, "gradients": False, "clip": False, "input_forget": False},
 }
 
 

@@ -51,7 +51,7 @@ class JaxAdapter:
             version=jax.__version__,
             **of_jax(jax),
             compiles=True,
-            **EVERYTHING,
+            **{**EVERYTHING, "clip": False, "input_forget": False},
         )
         self.cache = lru_cache(maxsize=256)(self._build)
 

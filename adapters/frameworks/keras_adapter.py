@@ -15,6 +15,7 @@ from rnn_lockstep.reference.oracle.gradients import arrays_by_name, given_or_zer
 from rnn_lockstep.reference.oracle.validation import Array
 
 LAYERS = {"simple_rnn": "SimpleRNN", "gru": "GRU", "lstm": "LSTM"}
+NOT_IN_KERAS = ("projection", "clip", "input_forget")
 
 
 class KerasAdapter:
@@ -31,7 +32,7 @@ class KerasAdapter:
         facts = self.engine.facts()
         facts["version"] = f"{keras.__version__} ({facts['version']})"
         facts["settings"] += f", floatx {keras.config.floatx()}"
-        own = {**EVERYTHING, "cells": tuple(LAYERS), "projection": False}
+        own = {**EVERYTHING, "cells": tuple(LAYERS), **dict.fromkeys(NOT_IN_KERAS, False)}
         self.facts = Facts(f"keras:{tag}" if tag else "keras", **facts, **own)
         self.cache = lru_cache(maxsize=128)(self._build)
 

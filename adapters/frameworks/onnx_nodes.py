@@ -52,6 +52,8 @@ IN_ONNX: dict[str, Any] = {
     "merge_modes": ("concat",),
     "last_output": True,
     "activations": EVERYTHING["activations"],
+    "clip": True,
+    "input_forget": True,
 }
 WITH_PEEPHOLES = tuple(OF_CELL)  # the cells of an engine that heeds the input P; some take no notice of it
 PARAMETERS = ("activation_alpha", "activation_beta")
@@ -85,6 +87,12 @@ def attributes_for(layer: Any, op_type: str) -> dict[str, Any]:
     return attributes
 
 
+def own_attributes(case: Case) -> dict[str, Any]:
+    """The attributes of a case's node that no other framework has an option for, those that it needs."""
+    clip = {} if case.clip is None else {"clip": case.clip}
+    return clip | ({"input_forget": 1} if case.input_forget else {})
+
+
 class Form(NamedTuple):
     """What a model depends on: all of a case but its arrays.
 
@@ -104,6 +112,7 @@ def form_of(case: Case, layout: int = 0) -> Form:
         name: tuple(value) if isinstance(value, list) else value
         for name, value in attributes_for(case, op_type).items()
     }
+    attributes |= own_attributes(case)
     if layout:
         attributes["layout"] = layout
     return Form(op_type, case.dtype.name, tuple(attributes.items()), tuple(feeds(case)))

@@ -16,6 +16,10 @@ from rnn_lockstep.reference.oracle.validation import Array
 
 PARAMETERS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr")  # in the order of `Weights`
 MODULES = {"simple_rnn": "RNN", "gru": "GRU", "lstm": "LSTM"}
+NOT_IN_TORCH = {
+    **{"cells": tuple(MODULES), "activations": ()},
+    **{"masks": False, "clip": False, "input_forget": False},
+}
 # The values of options that torch's modules have, and the refusal of any other.
 SUPPORTED: dict[str, dict[str, tuple[tuple[Any, ...], str]]] = {
     "RNN": {"activation": (("tanh", "relu"), "torch.nn.RNN has tanh and relu; it has no other activation")},
@@ -63,7 +67,7 @@ class TorchAdapter:
             f"torch:{tag}" if tag else "torch",
             version=str(torch.__version__),
             **on_device(torch, self.device),
-            **{**EVERYTHING, "cells": tuple(MODULES), "masks": False, "activations": ()},
+            **{**EVERYTHING, **NOT_IN_TORCH},
         )
         self.cache = lru_cache(maxsize=128)(self._build)
 

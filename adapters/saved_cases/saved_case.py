@@ -37,6 +37,8 @@ OPTIONS = (
     *("cell", "activation", "recurrent_activation", "reset_after"),
     *("reverse", "merge_mode", "return_sequences"),
 )
+# Options that a file has where they are not the usual ones, so that files without them stay as they were.
+FURTHER: dict[str, tuple[type, ...]] = {"clip": (float,), "input_forget": (bool,)}
 TEXTS = ("backend", "facts", "status", "reason", "claim", "test")
 # What the metadata's text must hold, and of which type.
 FIELDS: dict[str, tuple[type, ...]] = {
@@ -115,12 +117,18 @@ class SavedCase:
     @property
     def digest(self) -> str:
         """Twelve hexadecimal digits that tell cases, cotangents and claims apart."""
-        options = {name: getattr(self.case, name) for name in OPTIONS}
+        options = options_of(self.case)
         hashed = hashlib.sha256(json.dumps([options, self.claim]).encode())
         for name, array in sorted(self.given().items()):
             hashed.update(f"{name} {form(array)} {layout_of(array)}".encode())
             hashed.update(array.tobytes())
         return hashed.hexdigest()[:12]
+
+
+def options_of(case: Case) -> dict[str, Any]:
+    """The options of a case, as a file has them."""
+    further = {name: value for name in FURTHER if (value := getattr(case, name))}
+    return {name: getattr(case, name) for name in OPTIONS} | further
 
 
 def save(path: Path, saved: SavedCase) -> None:
@@ -156,7 +164,7 @@ def pack(saved: SavedCase) -> bytes:
         raise ValueError(f"its arrays have {size} bytes, and a file no more than {LARGEST_FILE}")
     header = {
         "format": FORMAT,
-        **{name: getattr(saved.case, name) for name in OPTIONS},
+        **options_of(saved.case),
         "dtype": saved.case.dtype.name,
         "gradients": saved.cotangents is not None,
         "layouts": {name: layout_of(a) for name, a in given.items() if layout_of(a) != LAYOUTS[0]},
@@ -194,10 +202,10 @@ def header_of(data: bytes) -> dict[str, Any]:
         raise ValueError("its metadata have no text 'lockstep'") from None
     except RecursionError:
         raise ValueError("the JSON of its metadata is nested too deeply") from None
-    if not isinstance(header, dict) or header.keys() != FIELDS.keys():
+    if not isinstance(header, dict) or header.keys() - FURTHER.keys() != FIELDS.keys():
         raise ValueError(f"its metadata need exactly the fields {', '.join(FIELDS)}")
-    for name, types in FIELDS.items():
-        if type(header[name]) not in types:
+    for name, types in (FIELDS | FURTHER).items():
+        if name in header and type(header[name]) not in types:
             raise ValueError(f"{name} in its metadata is a {type(header[name]).__name__}")
     if header["format"] != FORMAT:
         raise ValueError(f"it has format {header['format']}, and this version reads {FORMAT}")
@@ -256,7 +264,7 @@ def case_of(header: Mapping[str, Any], given: Mapping[str, Array]) -> Case:
     if strange := [name for name in given if name not in known]:
         raise ValueError(f"it has the array {strange[0]!r}, which is none of a case's")
     others: dict[str, Any] = {name: given[name] for name in names if name in given}
-    options = {name: header[name] for name in OPTIONS}
+    options = {name: header[name] for name in (*OPTIONS, *FURTHER) if name in header}
     case = Case(**first._asdict(), **others, **options, more_weights=tuple(more))
     if case.dtype.name != header["dtype"]:
         raise ValueError(f"its arrays are {case.dtype}, its metadata say {header['dtype']!r}")

@@ -8,7 +8,7 @@ import numpy as np
 
 from rnn_lockstep.reference.diagnosis.mistakes.mistake import CELLS, LSTMS, Mistake, with_other_numbers
 from rnn_lockstep.reference.diagnosis.recover_factors import Layers, fitted, short
-from rnn_lockstep.reference.oracle.activations import ACTIVATIONS
+from rnn_lockstep.reference.oracle.activations import ACTIVATIONS, clip
 from rnn_lockstep.reference.oracle.case import Case
 from rnn_lockstep.reference.oracle.cells import State, Weights
 from rnn_lockstep.reference.oracle.engine import from_shown_states
@@ -19,11 +19,6 @@ from rnn_lockstep.reference.oracle.trace import Trace
 STARTS = (8.0, 4.0, 2.0, 1.0, 0.5, 0.25)
 
 ClippedStep = Callable[[float, Case, Any, State, Weights], State]  # limit, case, x_t, state, weights
-
-
-def clip(array: Any, limit: Any) -> Any:
-    """The numbers of an array, none beyond a limit of either sign."""
-    return np.minimum(np.maximum(array, -limit), limit)
 
 
 def inputs_clipped(limit: float, case: Case, x: Any, state: State, weights: Weights) -> State:

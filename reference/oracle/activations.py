@@ -13,7 +13,7 @@ has another form; for softsign it does. Where a kink may have been crossed, eith
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -140,3 +140,20 @@ ACTIVATIONS: dict[str, Activation] = {
     "hard_sigmoid": Activation(hard_sigmoid, through_hard_sigmoid, 0, 1),
     "hard_sigmoid_keras2": Activation(hard_sigmoid_keras2, through_hard_sigmoid_keras2, 0, 1),
 }
+
+
+def clip(array: Any, limit: Any) -> Any:
+    """The numbers of an array, none beyond a limit of either sign."""
+    return np.minimum(np.maximum(array, -limit), limit)
+
+
+def clipped(name: str, limit: float | None) -> Activation:
+    """The activation of a sum that is clipped to [-limit, limit] first; the plain one where limit is None.
+
+    Its values do not tell whether the sum was clipped, so there is no way back: see `oracle/gradients.py`.
+    """
+    plain = ACTIVATIONS[name]
+    if limit is None:
+        return plain
+    least, most = (float(plain(np.float64(end))) for end in (-limit, limit))
+    return replace(plain, function=lambda z: plain(clip(z, limit)), least=least, most=most)

@@ -33,6 +33,9 @@ class Case:
     activation: of the candidate and the output, one of `oracle.activations.ACTIVATIONS`.
     recurrent_activation: of the gates of a GRU or an LSTM, likewise.
     reset_after: of a GRU, see `oracle/cells/gru.py`.
+    clip: a positive number that the dtype has; sums before the activation of gates and candidate are limited
+    to [-clip, clip]. None for no limit.
+    input_forget: of an LSTM, whether f is 1 - i, see `oracle/cells/lstm.py`.
     recurrent_b: a second bias (gates·H,), added to U·h.
     projection: of an LSTM, (P, H) or None; makes outputs of size P. States h are (batch, P) and U
     is (gates·H, P) then.
@@ -71,6 +74,8 @@ class Case:
     return_sequences: bool = True
     projection: Array | None = None
     peepholes: Array | None = None
+    clip: float | None = None
+    input_forget: bool = False
 
     def __post_init__(self) -> None:
         validate(self)
@@ -96,7 +101,7 @@ class Case:
     @property
     def options(self) -> Options:
         """The options of the case's cell."""
-        return Options(self.activation, self.recurrent_activation, self.reset_after)
+        return Options(*(getattr(self, name) for name in Options._fields))
 
     @property
     def passes(self) -> tuple[tuple[Direction, ...], ...]:
@@ -227,6 +232,8 @@ class Case:
             words.append(f"activation={self.activation}")
         if not self.reset_after and "reset_after" in self.record.options:
             words.insert(1, "reset_before")
+        words += [] if self.clip is None else [f"clip={self.clip:g}"]
+        words += ["input_forget"] if self.input_forget else []
         words += [] if self.projection is None else [f"projection{self.output_size}"]
         words += ["reverse" if self.reverse else "", self.merge_mode or ""]
         words += [f"{self.layers}layers" if self.layers > 1 else ""]

@@ -1,6 +1,6 @@
 """The conditions under which the fields of a case fit together."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -55,6 +55,10 @@ def need_options(case: "Case") -> None:
     one_of("cell", case.cell, CELLS)
     for name in ("activation", "recurrent_activation"):
         one_of(name, getattr(case, name), case.record.options.get(name, tuple(ACTIVATIONS)))
+    if case.input_forget not in case.record.options.get("input_forget", (False,)):
+        raise ValueError(f"input_forget is {case.input_forget!r}, and a {case.cell} has no such gates")
+    if case.clip is not None and not is_clip(case.clip, case.inputs.dtype):
+        raise ValueError(f"clip is {case.clip!r}, needs a positive number that {case.inputs.dtype} has")
     if case.merge_mode is not None:
         one_of("merge_mode", case.merge_mode, MERGE_MODES)
     if case.reverse and (case.merge_mode or case.more_weights):
@@ -64,6 +68,11 @@ def need_options(case: "Case") -> None:
     cell_state = len(case.record.states) == 2 and case.initial_state is not None
     if (case.initial_cell_state is not None) != cell_state:
         raise ValueError("initial_cell_state goes with the initial_state of an LSTM, and with no other")
+
+
+def is_clip(clip: object, dtype: Any) -> bool:
+    """Tell whether sums can be limited to this in a dtype: no backend rounds it then."""
+    return type(clip) is float and 0 < clip < np.inf and float(np.asarray(clip, dtype)) == clip
 
 
 def need_more_weights(case: "Case") -> None:

@@ -71,7 +71,7 @@ def gradients(case: Case, cotangents: Cotangents, arithmetic: Arithmetic | None 
     padding those of inputs are exactly zero.
     arithmetic: of a backend; each result is `Rounded` then, and what a correct backend returns lies
     within its error. Without it, results are float64 arrays.
-    Raises ValueError when the cotangents do not fit the case.
+    Raises ValueError when the cotangents do not fit the case, or it has a clip.
     """
     with np.errstate(all="ignore"):
         convert = with_error(arithmetic).exact if arithmetic else as_float64
@@ -113,8 +113,10 @@ def cotangents_of(convert: Convert, case: Case, cotangents: Cotangents) -> tuple
 def given_or_zeros(case: Case, cotangents: Cotangents) -> list[Array]:
     """The cotangents of outputs, final_state and, of an LSTM, final_cell_state; zeros for None.
 
-    Those of outputs on padding are zero. Raises ValueError when they do not fit the case.
+    Those of outputs on padding are zero. Raises ValueError when they do not fit the case, or it has a clip.
     """
+    if case.clip is not None:
+        raise ValueError("clip goes without gradients: activations do not tell where a sum was clipped")
     steps = (case.time,) if case.return_sequences else ()
     shapes = [(case.batch, *steps, case.features), *case.state_shapes]
     if len(case.start) == 1 and cotangents.final_cell_state is not None:

@@ -34,6 +34,8 @@ PLACES: list[dict[str, Any]] = [
     {"shape": (3, 4, 3, 3)},
     {"regime": "special", "shape": (5, 6, 3, 3)},
     {"recurrent_activation": "hard_sigmoid"},
+    {"clip": 0.5},
+    {"input_forget": True},
     {"activation": "softsign"},
     {"projection": True},
     {"layers": 2},
@@ -68,7 +70,10 @@ PLACES: list[dict[str, Any]] = [
     {"shape": (2, 70, 5, 130), "dtype": "float32"},
     {"shape": (2, 300, 3, 3), "regime": "growing"},
 ]
-OPTIONS = {"activation", "recurrent_activation", "projection", "layers", "merge_mode", "return_sequences"}
+OPTIONS = {
+    *("activation", "recurrent_activation", "clip", "input_forget", "projection"),
+    *("layers", "merge_mode", "return_sequences"),
+}
 
 
 def case_at(place: dict[str, Any], fault: Fault, seed: int) -> Case:
@@ -92,9 +97,11 @@ def possible(place: dict[str, Any], fault: Fault) -> bool:
     """Tell whether the fault's first cell can be there."""
     cell = CELLS[fault.cells[0]]
     several = {"layers", "merge_mode", "return_sequences", "padding", "reverse"} & place.keys()
-    if fault.simple and (several or place.get("activation") == "softsign"):
+    if fault.gradients and "clip" in place:  # which has no gradients
         return False
-    chosen = {"activation", "recurrent_activation"} & place.keys()
+    if fault.simple and (several or place.get("activation") == "softsign" or "clip" in place):
+        return False
+    chosen = {"activation", "recurrent_activation", "input_forget"} & place.keys()
     return chosen <= cell.options.keys() and (cell.projects or "projection" not in place)
 
 

@@ -36,6 +36,8 @@ GROUPS: Mapping[str, Mapping[str, Has]] = {
         "two biases": lambda case, of: case.recurrent_b is not None,
         "reset before": lambda case, of: case.cell == "gru" and not case.reset_after,
         "projection": lambda case, of: case.projection is not None,
+        "clip": lambda case, of: case.clip is not None,
+        "input_forget": lambda case, of: case.input_forget,
     },
     "directions": {
         "reverse": lambda case, of: case.reverse,

@@ -16,7 +16,7 @@ from rnn_lockstep.tests.harness.needs import EXACT, SEVERAL, needs
 
 
 def check(backend: Backend, data: st.DataObject, cases: st.SearchStrategy[Case]) -> None:
-    case = without_nan(data.draw(cases))
+    case = without_nan(data.draw(cases.filter(lambda case: case.clip is None)))  # the others have none
     backend.check_gradients(case, data.draw(cotangents(case)))
 
 

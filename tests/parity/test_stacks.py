@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from rnn_lockstep.adapters import Case
 from rnn_lockstep.reference.oracle.case import Direction
+from rnn_lockstep.reference.oracle.cells import Options
 from rnn_lockstep.reference.oracle.engine import PLAIN, OtherRun, RightRun
 from rnn_lockstep.tests.harness.backend import Backend
 from rnn_lockstep.tests.harness.drawing.strategies import fewer
@@ -58,10 +59,7 @@ def one_by_one(backend: Backend, case: Case) -> OtherRun:
         assume(np.isfinite(inputs[case.valid]).all())  # the layers below have not overflowed
         weights = direction.weights._asdict()
         start = dict(zip(("initial_state", "initial_cell_state"), direction.start, strict=False))
-        options = {
-            name: getattr(case, name)
-            for name in ("cell", "activation", "recurrent_activation", "reset_after", "lengths", "mask")
-        }
+        options = {name: getattr(case, name) for name in ("cell", "lengths", "mask", *Options._fields)}
         trace = backend.check(Case(inputs, **weights, **start, **options, reverse=direction.reverse))
         return trace.outputs, trace.states
 

@@ -2,6 +2,7 @@
 
 from rnn_lockstep.reference.diagnosis.mistakes import (
     activation,
+    clips,
     directions,
     gates,
     gru,
@@ -30,6 +31,7 @@ FAMILIES: dict[str, dict[str, Mistake]] = {
     "gru": gru.GRU,
     "lstm": lstm.LSTM,
     "peepholes": peepholes.PEEPHOLES,
+    "clip": clips.CLIPS,
     "padding": padding.LENGTHS | padding.MASKS,
     "reverse": padding.REVERSE,
     "directions": directions.DIRECTIONS | directions.MERGED,

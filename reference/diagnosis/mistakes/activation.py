@@ -19,7 +19,7 @@ def activated(activation: Any) -> Any:
 
     def step(case: Case, t: int, x_t: Any, state: State, weights: Weights) -> State:
         z = input_sum(x_t, weights) + recurrent_sum(state[0], weights)
-        return (activation(z, ACTIVATIONS[case.activation]),)
+        return (activation(z, case.options.candidate),)
 
     return step
 

@@ -41,7 +41,7 @@ def times_in_gates(factor: int) -> Change:
 
 def gru_pieces(case: Case, x_t: Any, h: Any, weights: Weights) -> tuple[Any, Any, Any, Any]:
     """Return r, z and the two parts of the candidate's sum, of W·x and of U·h, with reset_after."""
-    activate = ACTIVATIONS[case.recurrent_activation]
+    activate = case.options.gate
     x_r, x_z, x_n = split(input_sum(x_t, weights), 3)
     h_r, h_z, h_n = split(recurrent_sum(h, weights), 3)
     return activate(x_r + h_r), activate(x_z + h_z), x_n, h_n
@@ -54,7 +54,7 @@ def gru_step(candidate: Any) -> Any:
         if not case.reset_after:
             return case.step(x_t, state, weights)
         r, z, x_n, h_n = gru_pieces(case, x_t, state[0], weights)
-        return ((1 - z) * candidate(ACTIVATIONS[case.activation], r, x_n, h_n) + z * state[0],)
+        return ((1 - z) * candidate(case.options.candidate, r, x_n, h_n) + z * state[0],)
 
     return step
 

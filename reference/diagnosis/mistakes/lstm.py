@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from rnn_lockstep.reference.diagnosis.mistakes.mistake import LSTMS, Mistake, change_one_gate
-from rnn_lockstep.reference.oracle.activations import ACTIVATIONS
+from rnn_lockstep.reference.diagnosis.mistakes.mistake import LSTMS, Mistake, change_one_gate, with_options
+from rnn_lockstep.reference.oracle.activations import clipped
 from rnn_lockstep.reference.oracle.case import Case
 from rnn_lockstep.reference.oracle.cells import State, Weights, input_sum, recurrent_sum, split
 from rnn_lockstep.reference.oracle.trace import Trace
@@ -20,7 +20,7 @@ def lstm_step(update: Any) -> Any:
 
     def step(case: Case, t: int, x_t: Any, state: State, weights: Weights) -> State:
         gates = case.record.activated(x_t, state[0], weights, case.options)
-        hidden, c = update(ACTIVATIONS[case.activation], *gates, state[1])
+        hidden, c = update(case.options.output, *gates, state[1])
         return hidden if weights.projection is None else hidden @ weights.projection.T, c
 
     return step
@@ -46,7 +46,7 @@ def tanh_for_the_output(act: Any, i: Any, f: Any, g: Any, o: Any, c: Any) -> Sta
     return o * np.tanh(c), c
 
 
-def clipped(case: Case, t: int, x_t: Any, state: State, weights: Weights) -> State:
+def old_state_clipped(case: Case, t: int, x_t: Any, state: State, weights: Weights) -> State:
     h, c = state
     return case.step(x_t, (h, np.minimum(np.maximum(c, -1), 1)), weights)
 
@@ -62,7 +62,7 @@ def candidate_with(choose: Callable[[Case], str]) -> Any:
     def step(case: Case, t: int, x_t: Any, state: State, weights: Weights) -> State:
         gates = list(case.record.activated(x_t, state[0], weights, case.options))
         sums = split(input_sum(x_t, weights) + recurrent_sum(state[0], weights), 4)
-        gates[2] = ACTIVATIONS[choose(case)](sums[2])
+        gates[2] = clipped(choose(case), case.clip)(sums[2])
         i, f, g, _ = gates
         c = f * state[1] + i * g
         return case.record.output(gates, state[0], c, weights, case.options), c
@@ -75,7 +75,7 @@ def hard_tanh(z: Any) -> Any:
 
 
 def hard(case: Case, t: int, x_t: Any, state: State, weights: Weights) -> State:
-    if case.activation != "tanh":
+    if case.activation != "tanh" or case.clip is not None:
         return case.step(x_t, state, weights)
     i, f, _, o = case.record.activated(x_t, state[0], weights, case.options)
     g = hard_tanh(split(input_sum(x_t, weights) + recurrent_sum(state[0], weights), 4)[2])
@@ -127,11 +127,21 @@ def forget_bias_at_first(case: Case, t: int, x_t: Any, state: State, weights: We
 def with_peepholes(case: Case, t: int, x_t: Any, state: State, weights: Weights) -> State:
     """Take a step whose gates see the cell state, with weights of 1: i and f the old one, o the new one."""
     h, c = state
-    gate = ACTIVATIONS[case.recurrent_activation]
+    gate = case.options.gate
     i, f, g, o = split(input_sum(x_t, weights) + recurrent_sum(h, weights), 4)
-    new = gate(f + c) * c + gate(i + c) * ACTIVATIONS[case.activation](g)
+    new = gate(f + c) * c + gate(i + c) * case.options.candidate(g)
     gates = [i, f, g, gate(o + new)]
     return case.record.output(gates, h, new, weights, case.options), new
+
+
+def input_gate_coupled(case: Case, t: int, x_t: Any, state: State, weights: Weights) -> State:
+    """Take a step whose gate i is 1 - f where the gates are coupled, which f should be."""
+    if not case.input_forget:
+        return case.step(x_t, state, weights)
+    _, f, g, o = case.record.activated(x_t, state[0], weights, case.options._replace(input_forget=False))
+    gates = [1 - f, f, g, o]
+    c = f * state[1] + gates[0] * g
+    return case.record.output(gates, state[0], c, weights, case.options), c
 
 
 LSTM: dict[str, Mistake] = {
@@ -182,11 +192,13 @@ LSTM: dict[str, Mistake] = {
         cells=LSTMS,
         run_direction=cell_state_of_the_step_before,
     ),
-    "lstm_cell_state_clipped_at_one": Mistake("the cell state is clipped at 1", cells=LSTMS, step=clipped),
+    "lstm_old_state_clipped_at_one": Mistake(
+        "the cell state is clipped at 1", cells=LSTMS, step=old_state_clipped
+    ),
     "lstm_forget_bias_at_the_first_step_only": Mistake(
         "the forget gate's b is added at the first step only", cells=LSTMS, step=forget_bias_at_first
     ),
-    "lstm_new_cell_state_clipped_at_one": Mistake(
+    "lstm_new_old_state_clipped_at_one": Mistake(
         "the new cell state is clipped at 1, before the output is made of it",
         cells=CELL,
         step=lstm_step(clipped_after),
@@ -195,6 +207,14 @@ LSTM: dict[str, Mistake] = {
         "the candidate g has relu", cells=CELL, step=candidate_with(lambda case: "relu")
     ),
     "lstm_hard_tanh": Mistake("tanh is the hard one: z, clipped at 1", cells=CELL, step=hard),
+    "lstm_input_forget_ignored": Mistake(
+        "the gates i and f are not coupled: f has rows of its own",
+        cells=LSTMS,
+        change_case=with_options(input_forget=False),
+    ),
+    "lstm_input_forget_of_the_forget_gate": Mistake(
+        "of the coupled gates i is 1 - f; it is f that is 1 - i", cells=CELL, step=input_gate_coupled
+    ),
     "lstm_peepholes": Mistake(
         "the gates see the cell state, as with peepholes of weight 1", cells=CELL, step=with_peepholes
     ),

@@ -8,7 +8,6 @@ import numpy as np
 from rnn_lockstep.reference.diagnosis.mistakes.gates import reordered
 from rnn_lockstep.reference.diagnosis.mistakes.mistake import Change, Mistake
 from rnn_lockstep.reference.diagnosis.mistakes.weights import change_arrays, rolled, times
-from rnn_lockstep.reference.oracle.activations import ACTIVATIONS
 from rnn_lockstep.reference.oracle.case import Case
 from rnn_lockstep.reference.oracle.cells import CELLS, State, Weights, split
 
@@ -36,9 +35,9 @@ def output_sees(choose: Any) -> Any:
     """Make a step whose gate o sees another cell state than the new one, of (old, new, activation)."""
 
     def step(case: Case, t: int, x_t: Any, state: State, weights: Weights) -> State:
-        (h, c), gate = state, ACTIVATIONS[case.recurrent_activation]
+        (h, c), gate = state, case.options.gate
         _, new = case.step(x_t, state, weights)
-        activation = ACTIVATIONS[case.activation]
+        activation = case.options.output
         sums = case.record.activated(x_t, h, weights, case.options)
         seen = split(weights.peepholes, 3)[2] * choose(c, new, activation)
         return gate(sums[3] + seen) * activation(new), new
@@ -57,10 +56,10 @@ def candidate_sees(case: Case, t: int, x_t: Any, state: State, weights: Weights)
 
 def squashed_seen(case: Case, t: int, x_t: Any, state: State, weights: Weights) -> State:
     """Take a step whose gates see activation(c) in place of c."""
-    (h, c), activation = state, ACTIVATIONS[case.activation]
-    gate, (p_i, p_f, p_o) = ACTIVATIONS[case.recurrent_activation], split(weights.peepholes, 3)
+    (h, c), activation = state, case.options.output
+    gate, (p_i, p_f, p_o) = case.options.gate, split(weights.peepholes, 3)
     i, f, g, o = case.record.activated(x_t, h, weights, case.options)
-    new = gate(f + p_f * activation(c)) * c + gate(i + p_i * activation(c)) * activation(g)
+    new = gate(f + p_f * activation(c)) * c + gate(i + p_i * activation(c)) * case.options.candidate(g)
     return gate(o + p_o * activation(new)) * activation(new), new
 
 

@@ -8,7 +8,6 @@ import numpy as np
 from rnn_lockstep.reference.bound.error_array import ErrorArray
 from rnn_lockstep.reference.diagnosis.mistakes.mistake import Mistake, Result
 from rnn_lockstep.reference.diagnosis.mistakes.sequence import outputs_after
-from rnn_lockstep.reference.oracle.activations import ACTIVATIONS
 from rnn_lockstep.reference.oracle.case import Case, Direction
 from rnn_lockstep.reference.oracle.cells import State, Weights, input_sum, recurrent_sum, split
 
@@ -58,11 +57,11 @@ def normalised(z: Any, epsilon: float) -> Any:
 
 def sum_normalised(case: Case, t: int, x_t: Any, state: State, weights: Weights, epsilon: float) -> State:
     z = input_sum(x_t, weights) + recurrent_sum(state[0], weights)
-    return (ACTIVATIONS[case.activation](normalised(z, epsilon)),)
+    return (case.options.candidate(normalised(z, epsilon)),)
 
 
 def gates_normalised(case: Case, t: int, x_t: Any, state: State, weights: Weights, epsilon: float) -> State:
-    gate, candidate = ACTIVATIONS[case.recurrent_activation], ACTIVATIONS[case.activation]
+    gate, candidate = case.options.gate, case.options.candidate
     sums = split(input_sum(x_t, weights) + recurrent_sum(state[0], weights), 4)
     i, f, g, o = (normalised(z, epsilon) for z in sums)
     gates = [gate(i), gate(f), candidate(g), gate(o)]
@@ -87,7 +86,7 @@ def inputs_normalised(case: Case, run: Any, direction: Direction, inputs: Any) -
 
 def in_turn(case: Case, t: int, x_t: Any, state: State, weights: Weights) -> State:
     """Update the units in place: each sees the new state of those before it."""
-    [h], activation = state, ACTIVATIONS[case.activation]
+    [h], activation = state, case.options.candidate
     inputs = input_sum(x_t, weights)
     for j in range(case.hidden_size):
         own = weights._replace(U=weights.U[j : j + 1])

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from rnn_lockstep.reference.bound.error_array import ErrorArray
-from rnn_lockstep.reference.oracle.activations import ACTIVATIONS
 from rnn_lockstep.reference.oracle.cells.parts import (
     Cell,
     Gates,
@@ -32,7 +31,7 @@ from rnn_lockstep.reference.oracle.cells.parts import (
 
 def activated(x_t: Any, h: Any, weights: Weights, options: Options) -> Gates:
     """The gates r and z and the candidate n."""
-    gate, candidate = ACTIVATIONS[options.recurrent_activation], ACTIVATIONS[options.activation]
+    gate, candidate = options.gate, options.candidate
     x_r, x_z, x_n = split(input_sum(x_t, weights), 3)
     if options.reset_after:
         h_r, h_z, h_n = split(recurrent_sum(h, weights), 3)
@@ -76,7 +75,7 @@ def step_back(x_t: Any, state: State, weights: Weights, cotangent: State, option
     The bound also covers g∘(h - n) for g∘h - g∘n, and g - g∘z for g∘(1 - z).
     """
     h, g = state[0], cotangent[0]
-    gate, candidate = ACTIVATIONS[options.recurrent_activation], ACTIVATIONS[options.activation]
+    gate, candidate = options.gate, options.candidate
     r, z, n = activated(x_t, h, weights, options)
     of_gates, of_candidate = rows(weights)
     dz = gate.through(g * h - g * n, kept(z, options))

@@ -4,15 +4,16 @@ i, f, o = recurrent_activation(W·x_t + b + U·h + recurrent_b),  g = activation
 c' = f∘c + i∘g
 h' = o∘activation(c'), or projection·(o∘activation(c'))
 
+With input_forget the two gates are one: f = 1 - i, and the rows of f count for nothing.
+
 Source: Hochreiter and Schmidhuber (1997), with the forget gate of Gers et al. (2000); the projection of
-Sak et al. (2014), arXiv:1402.1128.
+Sak et al. (2014), arXiv:1402.1128; coupled gates as in Greff et al. (2017), arXiv:1503.04069, and ONNX.
 """
 
 from typing import Any
 
 import numpy as np
 
-from rnn_lockstep.reference.oracle.activations import ACTIVATIONS
 from rnn_lockstep.reference.oracle.cells.parts import (
     Cell,
     Gates,
@@ -30,9 +31,10 @@ from rnn_lockstep.reference.oracle.cells.parts import (
 
 def activated(x_t: Any, h: Any, weights: Weights, options: Options) -> Gates:
     """The gates i, f and o with the candidate g between them, as i, f, g, o."""
-    gate, candidate = ACTIVATIONS[options.recurrent_activation], ACTIVATIONS[options.activation]
+    gate, candidate = options.gate, options.candidate
     i, f, g, o = split(input_sum(x_t, weights) + recurrent_sum(h, weights), 4)
-    return [gate(i), gate(f), candidate(g), gate(o)]
+    of_i = gate(i)
+    return [of_i, 1 - of_i if options.input_forget else gate(f), candidate(g), gate(o)]
 
 
 def next_cell_state(gates: Gates, c: Any, weights: Weights, options: Options) -> Any:
@@ -43,7 +45,7 @@ def next_cell_state(gates: Gates, c: Any, weights: Weights, options: Options) ->
 
 def output(gates: Gates, h: Any, c: Any, weights: Weights, options: Options) -> Any:
     """The next state h = o∘activation(c), projected where there is a projection."""
-    hidden = gates[3] * ACTIVATIONS[options.activation](c)
+    hidden = gates[3] * options.output(c)
     return hidden if weights.projection is None else hidden @ weights.projection.T
 
 
@@ -54,20 +56,20 @@ def step_back(x_t: Any, state: State, weights: Weights, cotangent: State, option
     dc' gains dh'∘o∘s', by way of h'; then, with the derivatives of the gates' activations,
     di = dc'∘g∘i',  df = dc'∘c∘f',  dg = dc'∘i∘g',  do = dh'∘s∘o'
     dc = dc'∘f,  dh = Uᵀ·(di, df, dg, do)
+    With input_forget di = dc'∘(g - c)∘i' and df = 0.
     """
     h, c = state
-    gate, candidate = ACTIVATIONS[options.recurrent_activation], ACTIVATIONS[options.activation]
+    gate, candidate = options.gate, options.candidate
     gates = activated(x_t, h, weights, options)
     i, f, g, o = gates
-    squashed = candidate(next_cell_state(gates, c, weights, options))
+    squashed = options.output(next_cell_state(gates, c, weights, options))
     of_h, of_c = cotangent
     projected = None
     if weights.projection is not None:
         of_h, projected = of_h @ weights.projection, o * squashed
-    of_c = of_c + candidate.through(of_h * o, squashed)
+    of_c = of_c + options.output.through(of_h * o, squashed)
     parts = [
-        gate.through(of_c * g, i),
-        gate.through(of_c * c, f),
+        *gates_back(of_c, c, i, f, g, options),
         candidate.through(of_c * i, g),
         gate.through(of_h * squashed, o),
     ]
@@ -75,10 +77,18 @@ def step_back(x_t: Any, state: State, weights: Weights, cotangent: State, option
     return StepCotangents((sums @ weights.U, of_c * f), sums, sums, projected)
 
 
+def gates_back(of_c: Any, c: Any, i: Any, f: Any, g: Any, options: Options) -> tuple[Any, Any]:
+    """The cotangents of the sums of i and f, from that of c', the old c and the gates."""
+    through = options.gate.through
+    if options.input_forget:
+        return through(of_c * g - of_c * c, i), 0 * of_c
+    return through(of_c * g, i), through(of_c * c, f)
+
+
 CELL = Cell(
     "lstm",
     ("i", "f", "g", "o"),
-    {"activation": names("tanh"), "recurrent_activation": names("sigmoid")},
+    {"activation": names("tanh"), "recurrent_activation": names("sigmoid"), "input_forget": (False, True)},
     activated,
     output,
     step_back,

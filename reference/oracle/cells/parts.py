@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from rnn_lockstep.reference.oracle.activations import ACTIVATIONS
+from rnn_lockstep.reference.oracle.activations import ACTIVATIONS, Activation, clipped
 
 State = tuple[Any, ...]  # (h,), or (h, c) of a cell that has a cell state
 Gates = Sequence[Any]  # one array for each gate, in the order of the cell's `gates`
@@ -40,12 +40,30 @@ class Options(NamedTuple):
     """The options of a cell; those that it does not have make no difference.
 
     activation: of the candidate and the output.  recurrent_activation: of the gates.  reset_after: of a
-    GRU, whether the reset gate is applied after the product with U.
+    GRU, whether the reset gate is applied after the product with U.  clip: the limit of the size of the
+    sums before the activation of gates and candidate, or None.  input_forget: of an LSTM, see its file.
     """
 
     activation: str = "tanh"
     recurrent_activation: str = "sigmoid"
     reset_after: bool = True
+    clip: float | None = None
+    input_forget: bool = False
+
+    @property
+    def candidate(self) -> Activation:
+        """The activation of the candidate, or of a simple RNN, with its clip."""
+        return clipped(self.activation, self.clip)
+
+    @property
+    def output(self) -> Activation:
+        """The activation of a cell state on its way to the output, which is not clipped."""
+        return ACTIVATIONS[self.activation]
+
+    @property
+    def gate(self) -> Activation:
+        """The activation of the gates, with their clip."""
+        return clipped(self.recurrent_activation, self.clip)
 
 
 class StepCotangents(NamedTuple):

@@ -6,6 +6,8 @@ c' = f∘c + i∘g
 o = recurrent_activation(W·x_t + b + U·h + recurrent_b + peepholes∘c'), of the new cell state
 h' = o∘activation(c')
 
+With input_forget f = 1 - i.
+
 Source: Gers and Schmidhuber (2000), "Recurrent nets that time and count", IJCNN; as in ONNX's LSTM with an
 input P and TensorFlow's LSTMCell(use_peepholes=True).
 """
@@ -15,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from rnn_lockstep.reference.bound.error_array import ErrorArray
-from rnn_lockstep.reference.oracle.activations import ACTIVATIONS
+from rnn_lockstep.reference.oracle.cells.lstm import gates_back
 from rnn_lockstep.reference.oracle.cells.parts import (
     Cell,
     Gates,
@@ -38,9 +40,11 @@ def activated(x_t: Any, h: Any, weights: Weights, options: Options) -> Gates:
 
 def first_gates(sums: Gates, c: Any, weights: Weights, options: Options) -> tuple[Any, Any, Any]:
     """The gates i and f, which see the old cell state c, and the candidate g."""
-    gate, candidate = ACTIVATIONS[options.recurrent_activation], ACTIVATIONS[options.activation]
+    gate, candidate = options.gate, options.candidate
     p_i, p_f, _ = split(weights.peepholes, 3)
-    return gate(seeing(sums[0], p_i * c)), gate(seeing(sums[1], p_f * c)), candidate(sums[2])
+    i = gate(seeing(sums[0], p_i * c))
+    f = 1 - i if options.input_forget else gate(seeing(sums[1], p_f * c))
+    return i, f, candidate(sums[2])
 
 
 def seeing(total: Any, seen: Any) -> Any:
@@ -52,7 +56,7 @@ def seeing(total: Any, seen: Any) -> Any:
 def output_gate(sums: Gates, c: Any, weights: Weights, options: Options) -> Any:
     """The gate o, which sees the new cell state c."""
     p_o = split(weights.peepholes, 3)[2]
-    return ACTIVATIONS[options.recurrent_activation](seeing(sums[3], p_o * c))
+    return options.gate(seeing(sums[3], p_o * c))
 
 
 def next_cell_state(sums: Gates, c: Any, weights: Weights, options: Options) -> Any:
@@ -63,7 +67,7 @@ def next_cell_state(sums: Gates, c: Any, weights: Weights, options: Options) -> 
 
 def output(sums: Gates, h: Any, c: Any, weights: Weights, options: Options) -> Any:
     """The next state h = o∘activation(c), of the new cell state c."""
-    return output_gate(sums, c, weights, options) * ACTIVATIONS[options.activation](c)
+    return output_gate(sums, c, weights, options) * options.output(c)
 
 
 def step_back(x_t: Any, state: State, weights: Weights, cotangent: State, options: Options) -> StepCotangents:
@@ -76,16 +80,16 @@ def step_back(x_t: Any, state: State, weights: Weights, cotangent: State, option
     dp = (di∘c, df∘c, do∘c')
     """
     h, c = state
-    gate, candidate = ACTIVATIONS[options.recurrent_activation], ACTIVATIONS[options.activation]
+    gate, candidate = options.gate, options.candidate
     p_i, p_f, p_o = split(weights.peepholes, 3)
     before = activated(x_t, h, weights, options)
     i, f, g = first_gates(before, c, weights, options)
     new = f * c + i * g
-    o, squashed = output_gate(before, new, weights, options), candidate(new)
+    o, squashed = output_gate(before, new, weights, options), options.output(new)
     of_h, of_c = cotangent
     of_o = gate.through(of_h * squashed, o)
-    of_c = of_c + candidate.through(of_h * o, squashed) + p_o * of_o
-    of_i, of_f = gate.through(of_c * g, i), gate.through(of_c * c, f)
+    of_c = of_c + options.output.through(of_h * o, squashed) + p_o * of_o
+    of_i, of_f = gates_back(of_c, c, i, f, g, options)
     sums = np.concatenate([of_i, of_f, candidate.through(of_c * i, g), of_o], axis=-1)
     peepholes = np.concatenate([of_i * c, of_f * c, of_o * new], axis=-1)
     of_old = of_c * f + p_i * of_i + p_f * of_f
@@ -95,7 +99,7 @@ def step_back(x_t: Any, state: State, weights: Weights, cotangent: State, option
 CELL = Cell(
     "peephole_lstm",
     ("i", "f", "g", "o"),
-    {"activation": names("tanh"), "recurrent_activation": names("sigmoid")},
+    {"activation": names("tanh"), "recurrent_activation": names("sigmoid"), "input_forget": (False, True)},
     activated,
     output,
     step_back,

@@ -5,7 +5,6 @@ Source: Elman (1990), "Finding Structure in Time"; the seed notebook's W·x_t + 
 
 from typing import Any
 
-from rnn_lockstep.reference.oracle.activations import ACTIVATIONS
 from rnn_lockstep.reference.oracle.cells.parts import (
     Cell,
     Gates,
@@ -21,7 +20,7 @@ from rnn_lockstep.reference.oracle.cells.parts import (
 
 def activated(x_t: Any, h: Any, weights: Weights, options: Options) -> Gates:
     """The only gate, which is the next state."""
-    return [ACTIVATIONS[options.activation](input_sum(x_t, weights) + recurrent_sum(h, weights))]
+    return [options.candidate(input_sum(x_t, weights) + recurrent_sum(h, weights))]
 
 
 def output(gates: Gates, h: Any, c: None, weights: Weights, options: Options) -> Any:
@@ -32,7 +31,7 @@ def output(gates: Gates, h: Any, c: None, weights: Weights, options: Options) ->
 def step_back(x_t: Any, state: State, weights: Weights, cotangent: State, options: Options) -> StepCotangents:
     """One step backwards: dz = dh'∘activation'(z), dh = Uᵀ·dz."""
     [new] = activated(x_t, state[0], weights, options)
-    z = ACTIVATIONS[options.activation].through(cotangent[0], new)
+    z = options.candidate.through(cotangent[0], new)
     return StepCotangents((z @ weights.U,), z, z)
 
 

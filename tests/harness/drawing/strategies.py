@@ -63,23 +63,35 @@ HARD_SIGMOIDS = [
     {"biases": 2, "recurrent_activation": name} for name in ("hard_sigmoid", "hard_sigmoid_keras2")
 ]
 OTHER_ACTIVATIONS = [{"biases": 2, "activation": name} for name in ("relu", "softsign", "elu", "linear")]
+CLIP = {"biases": 2, "clip": 0.5}  # within which some sums are, and some are not
+INPUT_FORGET = {"biases": 2, "input_forget": True}
 ALL_VARIANTS: dict[str, Sequence[Variant]] = {
     "simple_rnn": [
         *({"biases": n, "activation": a} for n in (1, 2, 0) for a in ("tanh", "relu")),
         *({"activation": name} for name in ACTIVATIONS if name not in ("tanh", "relu")),
+        CLIP,
     ],
     "gru": [
         *({"biases": n, "reset_after": after} for n in (1, 2, 0) for after in (True, False)),
         *HARD_SIGMOIDS,
         *OTHER_ACTIVATIONS,
+        CLIP,
     ],
     "lstm": [
         *({"biases": n} for n in (1, 2, 0)),
         *HARD_SIGMOIDS,
         *OTHER_ACTIVATIONS,
         {"biases": 2, "projection": True},
+        CLIP,
+        INPUT_FORGET,
     ],
-    "peephole_lstm": [*({"biases": n} for n in (1, 2, 0)), *HARD_SIGMOIDS, *OTHER_ACTIVATIONS],
+    "peephole_lstm": [
+        *({"biases": n} for n in (1, 2, 0)),
+        *HARD_SIGMOIDS,
+        *OTHER_ACTIVATIONS,
+        CLIP,
+        INPUT_FORGET,
+    ],
 }
 # Several layers and directions, reverse, last outputs. A backend that compiles gets these few; any other gets
 # every combination of the choices.
@@ -221,6 +233,8 @@ def can_do(facts: Facts, cell: str, variant: Variant) -> bool:
         and (facts.reverse or not variant.get("reverse"))
         and facts.takes(cell, variant.get("activation", "tanh"))
         and (facts.projection or not variant.get("projection"))
+        and (facts.clip or not variant.get("clip"))
+        and (facts.input_forget or not variant.get("input_forget"))
         and (cell != "gru" or variant.get("reset_after", True) in facts.reset_after)
     )
 

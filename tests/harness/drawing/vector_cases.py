@@ -19,8 +19,10 @@ from rnn_lockstep.reference.oracle.training import cells_of, weights_of
 from rnn_lockstep.tests.harness.drawing.make_case import REGIMES, Variant, make_case
 from rnn_lockstep.tests.harness.drawing.strategies import (
     ALL_VARIANTS,
+    CLIP,
     DIFFERENTIATED,
     HALF_TYPES,
+    INPUT_FORGET,
     LENGTHS,
     MASKS,
     STACKS,
@@ -123,7 +125,8 @@ def rows(cell: str) -> Iterator[Row]:
     dtypes = cycle((SINGLE, DOUBLE))
     paddings = cycle(("none", "ragged", "scattered", "one full, one empty", "scattered, one empty"))
     for variant in ALL_VARIANTS[cell]:
-        yield Row(variant, dtype=SINGLE, given_state=False)
+        if variant not in (CLIP, INPUT_FORGET):
+            yield Row(variant, dtype=SINGLE, given_state=False)
         yield Row(variant)
     for variant in STACKS[cell]:
         yield Row(variant, dtype=SINGLE)

@@ -25,11 +25,13 @@ LARGEST = 2**20  # bytes of such a file
 PARITY = Path(__file__).parents[2] / "parity"
 # What a condition may ask of a case: a value, a list of values, or {min = 17, max = 64}. "shortest" is the
 # number of steps that count in the row that has the fewest; "given_state" tells of an initial state;
-# "largest" is the largest number, by its size, of all that count; "projected" tells of an LSTM's projection.
+# "largest" is the largest number, by its size, of all that count; "projected" tells of an LSTM's projection,
+# "clipped" of a clip.
 CONDITIONS = (
     *("cell", "activation", "recurrent_activation", "reset_after", "reverse", "merge_mode"),
     *("return_sequences", "padded", "dtype", "batch", "time", "input_size", "hidden_size"),
     *("layers", "directions", "shortest", "given_state", "largest", "projected"),
+    *("clipped", "input_forget"),
 )
 KEYS = {
     **{"backend": str, "case": str, "reason": str, "link": str, "versions": str},
@@ -95,6 +97,8 @@ def value_of(case: Case, name: str) -> Any:
         return case.initial_state is not None
     if name == "projected":
         return case.projection is not None
+    if name == "clipped":
+        return case.clip is not None
     if name == "largest":
         sizes = (np.abs(array, dtype=np.float64) for array in zeros_in_padding(case).arrays().values())
         return max(float(size.max(initial=0.0)) for size in sizes)

@@ -57,6 +57,23 @@ def gru_by_hand(case, x, h):
     return [(1 - z[k]) * n[k] + z[k] * h[k] for k in range(SIZE)]
 
 
+def coupled_lstm_by_hand(case, x, h, c):
+    """The states h and c of an LSTM whose gate f is 1 - i after one step of one row."""
+    i, o = ([sigmoid(sum(parts(case, x, h, gate, k))) for k in range(SIZE)] for gate in "io")
+    g = [math.tanh(sum(parts(case, x, h, "g", k))) for k in range(SIZE)]
+    c = [(1 - i[k]) * c[k] + i[k] * g[k] for k in range(SIZE)]
+    return [o[k] * math.tanh(c[k]) for k in range(SIZE)], c
+
+
+def clipped_lstm_by_hand(case, x, h, c):
+    """The states h and c of an LSTM after one step of one row, its sums limited to [-1/2, 1/2], c not."""
+    i, f, g, o = (
+        [min(max(sum(parts(case, x, h, gate, k)), -0.5), 0.5) for k in range(SIZE)] for gate in "ifgo"
+    )
+    c = [sigmoid(f[k]) * c[k] + sigmoid(i[k]) * math.tanh(g[k]) for k in range(SIZE)]
+    return [sigmoid(o[k]) * math.tanh(c[k]) for k in range(SIZE)], c
+
+
 def lstm_by_hand(case, x, h, c):
     """The states h and c of an LSTM after one step of one row."""
     i, f, o = ([sigmoid(sum(parts(case, x, h, gate, k))) for k in range(SIZE)] for gate in "ifo")
@@ -89,10 +106,16 @@ def test_gru(reset_after):
 
 
 @pytest.mark.parametrize(
-    ("cell", "by_hand"), [("lstm", lstm_by_hand), ("peephole_lstm", peephole_lstm_by_hand)]
+    ("cell", "options", "by_hand"),
+    [
+        ("lstm", {}, lstm_by_hand),
+        ("lstm", {"input_forget": True}, coupled_lstm_by_hand),
+        ("lstm", {"clip": 0.5}, clipped_lstm_by_hand),
+        ("peephole_lstm", {}, peephole_lstm_by_hand),
+    ],
 )
-def test_lstm(cell, by_hand):
-    case = make_case(cell)
+def test_lstm(cell, options, by_hand):
+    case = make_case(cell, **options)
     trace = NumpyAdapter().run(case)
     for n in range(BATCH):
         h, c = case.h0[n], case.c0[n]
@@ -173,6 +196,9 @@ def test_the_error_of_the_unobserved_cell_state_stays_small():
             {"projection": np.ones((2, 3))},
             "projection is given, and a peephole_lstm has none",
         ),
+        ("gru", {"input_forget": True}, "input_forget is True, and a gru has no such gates"),
+        ("lstm", {"clip": 0.0}, "clip is 0.0, needs a positive number that float64 has"),
+        ("lstm", {"clip": 1}, "clip is 1, needs a positive number that float64 has"),
         ("lstm", {"initial_cell_state": np.ones((3, 2))}, r"initial_cell_state has shape \(3, 2\)"),
     ],
 )

@@ -39,6 +39,7 @@ LAYERS = [  # the first of which are tried in every shape, see test_gradients.py
     *(("lstm", {"recurrent_activation": name}) for name in GATE_ACTIVATIONS),
     ("lstm", {"projection": True}),
     *(("peephole_lstm", {"recurrent_activation": name}) for name in ("sigmoid", "hard_sigmoid")),
+    *((cell, {"input_forget": True}) for cell in ("lstm", "peephole_lstm")),
 ]
 IN_EVERY_SHAPE = len(LAYERS)
 LAYERS += [
@@ -48,6 +49,7 @@ LAYERS += [
     ("lstm", {"recurrent_activation": "softsign"}),
     *(("peephole_lstm", {"activation": name}) for name in ("relu", "softsign")),
 ]
+CLIPPED = [(cell, {"clip": 0.5}) for cell in CELLS]  # which have no gradients
 
 
 def words(value):
@@ -55,7 +57,8 @@ def words(value):
     return value if isinstance(value, str) else "-".join(map(str, value.values()))
 
 
-every_layer = pytest.mark.parametrize(("cell", "options"), LAYERS, ids=words)
+every_layer = pytest.mark.parametrize(("cell", "options"), [*LAYERS, *CLIPPED], ids=words)
+every_differentiated_layer = pytest.mark.parametrize(("cell", "options"), LAYERS, ids=words)
 
 
 # NumPy's own compare, and a ball that holds 0 is neither larger nor smaller than it.

@@ -13,7 +13,7 @@ from rnn_lockstep.reference.oracle.activations import ACTIVATIONS
 from rnn_lockstep.reference.oracle.gradients import gradients_in
 from rnn_lockstep.reference.oracle.training import weights_of
 from tests.unit.reference.evaluations import EVALUATIONS, Evaluation, backend_array
-from tests.unit.reference.test_certified import SMALL, ULPS, balls, every_layer, inside, radii
+from tests.unit.reference.test_certified import SMALL, ULPS, balls, every_differentiated_layer, inside, radii
 from tests.unit.reference.test_gradients import drawn_cotangents, every_layer_in_shapes, make
 
 
@@ -52,7 +52,7 @@ class WithBools(Evaluation):
         return x if x.dtype == bool else super().flush(x)
 
 
-@every_layer
+@every_differentiated_layer
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_no_order_of_evaluation_leaves_the_bound(cell, options, dtype):
     case = make(cell, options, "2_layers", dtype, biases=2)
@@ -66,7 +66,7 @@ def test_no_order_of_evaluation_leaves_the_bound(cell, options, dtype):
         assert share(gradients_in(convert, case, cotangents), bounds) <= 1, e
 
 
-@every_layer
+@every_differentiated_layer
 @pytest.mark.parametrize("shape", ["two_biases", "reverse", "2_layers"])
 def test_true_gradients_lie_within_the_error(cell, options, shape):
     """Exact balls enclose them; those of a U that is off by 1e-11 do not lie there."""

@@ -10,7 +10,7 @@ from rnn_lockstep.reference import Case, check_training, gradients, training
 from rnn_lockstep.reference.bound.arithmetic import Arithmetic
 from rnn_lockstep.reference.oracle.engine import PLAIN
 from rnn_lockstep.reference.oracle.training import loss_cotangents, trained, training_in, weights_of
-from tests.unit.reference.test_certified import SMALL, ULPS, balls, every_layer, inside, radii
+from tests.unit.reference.test_certified import SMALL, ULPS, balls, every_differentiated_layer, inside, radii
 from tests.unit.reference.test_gradients import changed, every_layer_in_shapes, make
 
 RATE = 2.0**-6
@@ -82,7 +82,7 @@ def test_an_update_goes_against_the_slope_of_the_loss(cell, options, shape):
         assert abs(along - slope) < 1e-8 * (1 + loss(name, before))
 
 
-@every_layer
+@every_differentiated_layer
 @some_shapes
 def test_float32_lies_within_its_bound(cell, options, shape):
     """Both float types stay inside after every update, float64 nearer the middle."""
@@ -97,7 +97,7 @@ def test_float32_lies_within_its_bound(cell, options, shape):
         assert share({name: array * (1 + 1e-2) for name, array in exact.items()}, bound) > 1
 
 
-@every_layer
+@every_differentiated_layer
 def test_true_weights_lie_within_the_error(cell, options):
     """Exact balls enclose them after each update; those of a rate that is off by 1e-10 do not lie there."""
     case = make(cell, options, "two_biases")
@@ -111,7 +111,7 @@ def test_true_weights_lie_within_the_error(cell, options):
             assert not all(inside(enclosure[name], off[name], bound[name][1]).all() for name in bound)
 
 
-@every_layer
+@every_differentiated_layer
 def test_a_backend_that_forgets_its_new_weights_is_outside(cell, options):
     """The first update is right; from the second on, gradients are those of the first weights."""
     case = make(cell, options)
