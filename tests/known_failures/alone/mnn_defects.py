@@ -110,6 +110,20 @@ def test_activations_change_the_answer(op_type, route, activations, tmp_path):
     assert not np.allclose(with_them[0], answers(op_type, route, inputs, tmp_path)[0])
 
 
+@pytest.mark.parametrize(
+    ("op_type", "route", "attributes"),
+    [
+        *known(*((*each, {"clip": 0.3}) for each in OF_ALL), reason="clip is ignored"),
+        *known(*(("LSTM", route, {"input_forget": 1}) for route in ROUTES), reason="input_forget is ignored"),
+    ],
+    ids=str,
+)
+def test_an_attribute_changes_the_answer(op_type, route, attributes, tmp_path):
+    inputs = inputs_for(op_type)
+    with_it = answers(op_type, route, inputs, tmp_path, **attributes)
+    assert not np.allclose(with_it[0], answers(op_type, route, inputs, tmp_path)[0])
+
+
 def gru(inputs, before):
     """The outputs of a GRU by the formulas of ONNX's specification. before: linear_before_reset = 0."""
     (W,), (R,), (B,), (h,) = (inputs[name].astype(float) for name in ("W", "R", "B", "initial_h"))

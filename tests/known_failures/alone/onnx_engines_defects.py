@@ -1,7 +1,8 @@
-"""Attributes, inputs and outputs of ONNX's recurrent operators that no case of the suite has, in each engine.
+"""Attributes, inputs and outputs of ONNX's recurrent operators, in engines that leave some of them out.
 
-One that is mended fails here, strictly. What they mean is said on onnx.ai/onnx/operators, of RNN, GRU and
-LSTM. ONNX Runtime heeds clip and input_forget: onnx_defects.py.
+Those of these bugs that a case of the suite can show are in tests/known_failures/ too. One that is mended
+fails here, strictly. What they mean is said on onnx.ai/onnx/operators, of RNN, GRU and LSTM. ONNX Runtime
+heeds clip and input_forget: onnx_defects.py.
 """
 
 import numpy as np
