@@ -55,8 +55,8 @@ def need_options(case: "Case") -> None:
     one_of("cell", case.cell, CELLS)
     for name in ("activation", "recurrent_activation"):
         one_of(name, getattr(case, name), case.record.options.get(name, tuple(ACTIVATIONS)))
-    if case.input_forget not in case.record.options.get("input_forget", (False,)):
-        raise ValueError(f"input_forget is {case.input_forget!r}, and a {case.cell} has no such gates")
+    if case.input_forget and "f" not in case.record.gates:
+        raise ValueError(f"input_forget is {case.input_forget!r}, and a {case.cell} has no gate f")
     if case.clip is not None and not is_clip(case.clip, case.inputs.dtype):
         raise ValueError(f"clip is {case.clip!r}, needs a positive number that {case.inputs.dtype} has")
     if case.merge_mode is not None:

@@ -101,7 +101,9 @@ def possible(place: dict[str, Any], fault: Fault) -> bool:
         return False
     if fault.simple and (several or place.get("activation") == "softsign" or "clip" in place):
         return False
-    chosen = {"activation", "recurrent_activation", "input_forget"} & place.keys()
+    if "input_forget" in place and "f" not in cell.gates:
+        return False
+    chosen = {"activation", "recurrent_activation"} & place.keys()
     return chosen <= cell.options.keys() and (cell.projects or "projection" not in place)
 
 

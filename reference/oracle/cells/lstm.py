@@ -88,7 +88,7 @@ def gates_back(of_c: Any, c: Any, i: Any, f: Any, g: Any, options: Options) -> t
 CELL = Cell(
     "lstm",
     ("i", "f", "g", "o"),
-    {"activation": names("tanh"), "recurrent_activation": names("sigmoid"), "input_forget": (False, True)},
+    {"activation": names("tanh"), "recurrent_activation": names("sigmoid")},
     activated,
     output,
     step_back,

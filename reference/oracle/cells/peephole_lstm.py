@@ -99,7 +99,7 @@ def step_back(x_t: Any, state: State, weights: Weights, cotangent: State, option
 CELL = Cell(
     "peephole_lstm",
     ("i", "f", "g", "o"),
-    {"activation": names("tanh"), "recurrent_activation": names("sigmoid"), "input_forget": (False, True)},
+    {"activation": names("tanh"), "recurrent_activation": names("sigmoid")},
     activated,
     output,
     step_back,
