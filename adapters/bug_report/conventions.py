@@ -20,6 +20,7 @@ class Framework(NamedTuple):
 
     tags: of the configurations that a script can run; "" is the one without.
     template: the file that runs its layer.  layout: of its weights; the formula has these.
+    version: what tells the version of what runs it.
     """
 
     imports: str
@@ -29,6 +30,7 @@ class Framework(NamedTuple):
     tags: tuple[str, ...]
     template: str
     layout: str
+    version: str = "{}.__version__"
 
 
 KERAS = 'import os\nos.environ["KERAS_BACKEND"] = "{engine}"\nimport keras\nimport {engine}'
@@ -43,7 +45,9 @@ OF_KERAS, OF_JAX = ("kernel", "recurrent_kernel", "bias"), ("W", "U", "b", "recu
 def engine(name: str, module: str, *tags: str) -> Framework:
     """Make the row of an engine that runs nodes of ONNX. module: which runs them."""
     imports = "import onnx" if module == "onnx" else f"import onnx\nimport {module}"
-    return Framework(imports, f"ONNX's {{}} in {name}", "RNN", ("W", "R", "B"), ("", *tags), "onnx", "onnx")
+    version = "{}.version()" if module == "tract" else "{}.__version__"
+    names = (f"ONNX's {{}} in {name}", "RNN", ("W", "R", "B"))
+    return Framework(imports, *names, ("", *tags), "onnx", "onnx", version)
 
 
 FRAMEWORKS = {
@@ -53,6 +57,8 @@ FRAMEWORKS = {
     "onnx": engine("the reference evaluator", "onnx.reference"),
     "onnxruntime": engine("ONNX Runtime", "onnxruntime", "constants"),
     "openvino": engine("OpenVINO", "openvino", "constants", "static"),
+    "opencv": engine("OpenCV", "cv2 as opencv"),
+    "tract": engine("tract", "tract"),
 }
 ENGINES = tuple(name for name, framework in FRAMEWORKS.items() if framework.template == "onnx")
 

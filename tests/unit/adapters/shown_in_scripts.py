@@ -86,6 +86,10 @@ ENGINES = [
     shown("openvino", "lstm", "", clip=0.25),
     shown("openvino:constants", "lstm", "backward", merge_mode="concat"),
     shown("openvino:static", "lstm", "", dtype="float16", padding="ragged", given_state=False),
+    shown("opencv", "gru", "", biases=2),
+    shown("opencv", "lstm", "backward", merge_mode="concat"),
+    shown("tract", "simple_rnn", "", biases=0),
+    shown("tract", "lstm", "forward final_cell_state", merge_mode="concat"),
 ]
 EVERYTHING = TORCH + KERAS + OTHER_KERAS + JAX + ENGINES
 

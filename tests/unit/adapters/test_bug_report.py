@@ -18,6 +18,7 @@ from hypothesis.extra.numpy import arrays
 from rnn_lockstep.adapters import known_backends
 from rnn_lockstep.adapters.backends.array_memory import LAYOUTS, with_layout
 from rnn_lockstep.adapters.bug_report import NoScript, script
+from rnn_lockstep.adapters.bug_report.conventions import ENGINES as OF_ONNX
 from rnn_lockstep.adapters.bug_report.conventions import engine_of_keras
 from rnn_lockstep.adapters.bug_report.source import (
     UNPACK,
@@ -136,8 +137,9 @@ def test_a_script_is_short_and_stands_alone(one: Shown) -> None:
             imported |= {alias.name.partition(".")[0] for alias in node.names}
         assert not isinstance(node, ast.ImportFrom)
     framework, _, tag = one.backend.partition(":")
-    beside = {"keras": engine_of_keras(tag), "onnxruntime": "onnx", "openvino": "onnx"}
-    own = {framework, beside.get(framework, framework)}
+    module = {"opencv": "cv2"}.get(framework, framework)
+    beside = {"keras": engine_of_keras(tag), **dict.fromkeys(OF_ONNX, "onnx")}
+    own = {module, beside.get(framework, framework)}
     assert imported - {"base64", "os", "sys", "zlib"} == {"numpy", *own}
     assert "sys.exit(1)" in text
     assert text == text_of(one)
@@ -172,7 +174,7 @@ def test_keras_and_jax_agree(framework: str, several: list[Shown], tmp_path: Pat
 
 # An engine whose outputs, first, are too large.
 WRONG_ENGINES = """
-import numpy as np, onnx.reference, onnxruntime, openvino
+import cv2, numpy as np, onnx.reference, onnxruntime, openvino, tract
 def wrong(right):
     def called(*arguments):
         found = right(*arguments)
@@ -183,11 +185,18 @@ def wrong(right):
 onnx.reference.ReferenceEvaluator.run = wrong(onnx.reference.ReferenceEvaluator.run)
 onnxruntime.InferenceSession.run = wrong(onnxruntime.InferenceSession.run)
 openvino.CompiledModel.__call__ = wrong(openvino.CompiledModel.__call__)
+class Net:
+    def __init__(self, net):
+        self.setInput, self.forward = net.setInput, wrong(lambda names: list(net.forward(names)))
+read = cv2.dnn.readNetFromONNX
+cv2.dnn.readNetFromONNX = lambda data: Net(read(data))
+right = tract.Tensor.to_numpy
+tract.Tensor.to_numpy = lambda tensor: right(tensor) * 1.5
 """
 
 
 def test_engines_of_onnx_agree_and_wrong_ones_do_not(tmp_path: Path) -> None:
-    for engine in ("onnx", "onnxruntime", "openvino"):
+    for engine in OF_ONNX:
         need(engine)
     found = exits(tmp_path, [text_of(one) for one in ENGINES], then=WRONG_ENGINES)
     assert [code for code, _ in found] == [0] * len(ENGINES) + [1] * len(ENGINES), found
