@@ -177,7 +177,7 @@ def test_what_is_kept_applies_where_no_file_is_given():
     arguments = ("--max-examples=40", "--backend", "onnx", "-k", "known_failure or (padded and simple_rnn)")
     run = run_pytest(*arguments, "tests/parity")
     assert "1 passed" in run.stdout, run.stdout
-    assert "10 xfailed" in run.stdout
+    assert f"{len(kept(['onnx']))} xfailed" in run.stdout
     assert " and in no other way\n" in run.stdout
     one = run_pytest(*arguments, "tests/parity/test_lengths.py")
     assert "1 passed, " in one.stdout, one.stdout  # and no case of an entry was run
@@ -211,7 +211,11 @@ def test_a_draft_is_a_file_that_excuses_what_failed(tmp_path):
             "test_gradients",
             {"mistake": "gradients_bias_missing"},
         ),
-        ("tests.faults.catalogue:gradients_bias_counted_once", "test_gradients", {"gradients": ["b"]}),
+        (
+            "tests.faults.catalogue:gradients_bias_counted_once",
+            "test_gradients_in_float32",
+            {"gradients": ["b"]},
+        ),
         ("tests.faults.catalogue:u_too_large_by_a_millionth", "test_drift", {"drift": True}),
     ],
 )

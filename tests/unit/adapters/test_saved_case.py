@@ -51,7 +51,7 @@ def any_case(cell):
 @given(data=st.data())
 def test_round_trip(data):
     case = data.draw(st.sampled_from(["simple_rnn", "gru", "lstm", "peephole_lstm"]).flatmap(any_case))
-    asked = data.draw(st.none() | cotangents(case))
+    asked = data.draw(st.none() if case.clip else st.none() | cotangents(case))
     expected = {"outputs": np.array([*SPECIAL, 5e-324]), "layer 0 final_state": np.empty((0, 3))}
     saved = SavedCase(
         case,
