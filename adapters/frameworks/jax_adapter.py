@@ -124,6 +124,8 @@ class JaxAdapter:
 
     def _call(self, case: Case, *cotangents: Any) -> Any:
         """The layers' answer or, given cotangents, their gradients."""
+        if case.clip is not None or case.input_forget:
+            raise Refused("the cells here have no clip and no input_forget")
         if self.nojit and case.time == 0:
             raise Refused("zero-length scan is not supported in disable_jit() mode")
         directions = [direction for layer in case.passes for direction in layer]

@@ -142,6 +142,8 @@ class KerasAdapter:
             raise Refused(f"keras.layers has no {case.cell}")
         if case.projection is not None:
             raise Refused("keras.layers.LSTM has no projection")
+        if case.clip is not None or case.input_forget:
+            raise Refused("keras.layers have no clip and no input_forget")
         if reason := self.engine.refusal(case):
             raise Refused(reason)
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rnn_lockstep.adapters.backends.contract import EVERYTHING
+from rnn_lockstep.adapters.backends.contract import EVERYTHING, Refused
 from rnn_lockstep.adapters.frameworks.weight_layouts import pack
 from rnn_lockstep.reference import Case, Trace
 from rnn_lockstep.reference.oracle.validation import Array
@@ -88,8 +88,13 @@ def attributes_for(layer: Any, op_type: str) -> dict[str, Any]:
 
 
 def own_attributes(case: Case) -> dict[str, Any]:
-    """The attributes of a case's node that no other framework has an option for, those that it needs."""
+    """The attributes of a case's node that no other framework has an option for, those that it needs.
+
+    Raises Refused where a clip is no float32, as the attribute is.
+    """
     clip = {} if case.clip is None else {"clip": case.clip}
+    if case.clip is not None and float(np.float32(case.clip)) != case.clip:
+        raise Refused(f"the attribute clip is a float32, and {case.clip} is none")
     return clip | ({"input_forget": 1} if case.input_forget else {})
 
 

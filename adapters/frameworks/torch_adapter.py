@@ -306,5 +306,7 @@ def unsupported(case: Case) -> str:
     """The cell or option of a case that torch does not have, in words; empty where they have all."""
     if case.cell not in MODULES:
         return f"torch.nn has no {case.cell}"
+    if case.clip is not None or case.input_forget:
+        return "torch.nn has no clip and no input_forget"
     has = SUPPORTED[MODULES[case.cell]].items()
     return next((why for name, (values, why) in has if getattr(case, name) not in values), "")

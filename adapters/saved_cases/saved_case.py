@@ -38,7 +38,7 @@ OPTIONS = (
     *("reverse", "merge_mode", "return_sequences"),
 )
 # Options that a file has where they are not the usual ones, so that files without them stay as they were.
-FURTHER: dict[str, tuple[type, ...]] = {"clip": (float,), "input_forget": (bool,)}
+FURTHER: dict[str, tuple[type, ...]] = {"clip": (float, int), "input_forget": (bool,)}
 TEXTS = ("backend", "facts", "status", "reason", "claim", "test")
 # What the metadata's text must hold, and of which type.
 FIELDS: dict[str, tuple[type, ...]] = {
@@ -203,7 +203,9 @@ def header_of(data: bytes) -> dict[str, Any]:
     except RecursionError:
         raise ValueError("the JSON of its metadata is nested too deeply") from None
     if not isinstance(header, dict) or header.keys() - FURTHER.keys() != FIELDS.keys():
-        raise ValueError(f"its metadata need exactly the fields {', '.join(FIELDS)}")
+        raise ValueError(
+            f"its metadata need exactly the fields {', '.join(FIELDS)}, and may have {', '.join(FURTHER)}"
+        )
     for name, types in (FIELDS | FURTHER).items():
         if name in header and type(header[name]) not in types:
             raise ValueError(f"{name} in its metadata is a {type(header[name]).__name__}")
@@ -265,6 +267,8 @@ def case_of(header: Mapping[str, Any], given: Mapping[str, Array]) -> Case:
         raise ValueError(f"it has the array {strange[0]!r}, which is none of a case's")
     others: dict[str, Any] = {name: given[name] for name in names if name in given}
     options = {name: header[name] for name in (*OPTIONS, *FURTHER) if name in header}
+    if "clip" in options:  # other languages write 1 for 1.0
+        options["clip"] = float(options["clip"])
     case = Case(**first._asdict(), **others, **options, more_weights=tuple(more))
     if case.dtype.name != header["dtype"]:
         raise ValueError(f"its arrays are {case.dtype}, its metadata say {header['dtype']!r}")

@@ -16,7 +16,7 @@ from rnn_lockstep.reference.check.comparison import comparison
 from rnn_lockstep.reference.check.forms import WrongForm, arrays_in_form
 from rnn_lockstep.reference.check.verdict import Verdict, verdict_on
 from rnn_lockstep.reference.oracle.case import Case
-from rnn_lockstep.reference.oracle.gradients import Cotangents, gradients
+from rnn_lockstep.reference.oracle.gradients import Cotangents, given_or_zeros, gradients
 from rnn_lockstep.reference.oracle.validation import Array
 
 AXES = {
@@ -40,8 +40,9 @@ def check_gradients(
     """Judge `answer`, a backend's gradients by the names of `case.arrays()`, each in its array's form.
 
     arithmetic: of the backend, in the case's dtype.
-    Never raises on a wrong answer; raises ValueError on cotangents that do not fit the case.
+    Never raises on a wrong answer; raises ValueError on cotangents that do not fit the case, or a clip.
     """
+    given_or_zeros(case, cotangents)  # raises
     try:
         answer = arrays_in_form(answer, case.arrays(), "the gradient of {}")
     except WrongForm as wrong:

@@ -12,6 +12,7 @@ from rnn_lockstep.reference.check.forms import WrongForm, arrays_in_form, type_n
 from rnn_lockstep.reference.check.gradients import NO_BOUND, axes_of
 from rnn_lockstep.reference.check.verdict import Verdict, verdict_on
 from rnn_lockstep.reference.oracle.case import Case
+from rnn_lockstep.reference.oracle.gradients import Cotangents, given_or_zeros
 from rnn_lockstep.reference.oracle.training import training, weights_of
 from rnn_lockstep.reference.oracle.validation import Array
 
@@ -26,8 +27,9 @@ def check_training(
     """Judge `answer`, a backend's weights after each update, by the names of `case.arrays()`.
 
     targets, rate: as for `training`.  arithmetic: of the backend, in the case's dtype.
-    Never raises on a wrong answer; raises ValueError on targets that do not fit the case.
+    Never raises on a wrong answer; raises ValueError on targets that do not fit the case, or a clip.
     """
+    given_or_zeros(case, Cotangents())  # raises
     if not isinstance(answer, (list, tuple)):
         wrong_type = f"the weights after each update are a {type_name(answer)}, needs a list"
         return Verdict(case, "mismatch", wrong_type)

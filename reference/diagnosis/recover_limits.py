@@ -37,8 +37,8 @@ def cell_states_clipped(limit: float, case: Case, x: Any, state: State, weights:
 
 
 def sums_clipped(limit: float, case: Case, x: Any, state: State, weights: Weights) -> State:
-    """Clip the sums, by their activations, which grow with them."""
-    gates = list(case.record.activated(x, state[0], weights, case.options))
+    """Clip the sums, by their activations, which grow with them, at this limit in place of the case's."""
+    gates = list(case.record.activated(x, state[0], weights, case.options._replace(clip=None)))
     names = [case.recurrent_activation] * len(gates)
     names[2 if len(gates) == 4 else -1] = case.activation
     for k, name in enumerate(names):

@@ -55,10 +55,14 @@ def need_options(case: "Case") -> None:
     one_of("cell", case.cell, CELLS)
     for name in ("activation", "recurrent_activation"):
         one_of(name, getattr(case, name), case.record.options.get(name, tuple(ACTIVATIONS)))
+    if type(case.input_forget) is not bool:
+        raise ValueError(f"input_forget is {case.input_forget!r}, needs True or False")
     if case.input_forget and "f" not in case.record.gates:
         raise ValueError(f"input_forget is {case.input_forget!r}, and a {case.cell} has no gate f")
     if case.clip is not None and not is_clip(case.clip, case.inputs.dtype):
-        raise ValueError(f"clip is {case.clip!r}, needs a positive number that {case.inputs.dtype} has")
+        raise ValueError(
+            f"clip is {case.clip!r}, needs a positive float that {case.inputs.dtype} has exactly"
+        )
     if case.merge_mode is not None:
         one_of("merge_mode", case.merge_mode, MERGE_MODES)
     if case.reverse and (case.merge_mode or case.more_weights):
@@ -72,7 +76,8 @@ def need_options(case: "Case") -> None:
 
 def is_clip(clip: object, dtype: Any) -> bool:
     """Tell whether sums can be limited to this in a dtype: no backend rounds it then."""
-    return type(clip) is float and 0 < clip < np.inf and float(np.asarray(clip, dtype)) == clip
+    with np.errstate(over="ignore"):
+        return type(clip) is float and 0 < clip < np.inf and float(np.asarray(clip, dtype)) == clip
 
 
 def need_more_weights(case: "Case") -> None:

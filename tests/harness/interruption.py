@@ -46,6 +46,10 @@ class Interruption:
         """Know the session that is to be stopped."""
         self.session = session
 
+    def pytest_unconfigure(self) -> None:
+        """Let what else is asked in this process be answered."""
+        Process.interrupted = False
+
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self) -> None:
         """Let the summary be written, whoever sends SIGTERM once more; Ctrl-C ends that too."""

@@ -192,13 +192,13 @@ LSTM: dict[str, Mistake] = {
         cells=LSTMS,
         run_direction=cell_state_of_the_step_before,
     ),
-    "lstm_old_state_clipped_at_one": Mistake(
+    "lstm_cell_state_clipped_at_one": Mistake(
         "the cell state is clipped at 1", cells=LSTMS, step=old_state_clipped
     ),
     "lstm_forget_bias_at_the_first_step_only": Mistake(
         "the forget gate's b is added at the first step only", cells=LSTMS, step=forget_bias_at_first
     ),
-    "lstm_new_old_state_clipped_at_one": Mistake(
+    "lstm_new_cell_state_clipped_at_one": Mistake(
         "the new cell state is clipped at 1, before the output is made of it",
         cells=CELL,
         step=lstm_step(clipped_after),

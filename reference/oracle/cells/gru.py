@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from rnn_lockstep.reference.bound.error_array import ErrorArray
 from rnn_lockstep.reference.oracle.cells.parts import (
     Cell,
     Gates,
@@ -26,6 +25,7 @@ from rnn_lockstep.reference.oracle.cells.parts import (
     recurrent_rows,
     recurrent_sum,
     split,
+    with_rest,
 )
 
 
@@ -61,7 +61,7 @@ def kept(z: Any, options: Options) -> Any:
     It is z itself, and carries the error of other right forms: with z' = sigmoid(-x) for 1 - z,
     h' = (1 - z')∘h + z'∘n as in Chung et al. (2014), arXiv:1412.3555, and Haiku; and h + z'∘(n - h).
     """
-    return z.as_rest(options.recurrent_activation) if isinstance(z, ErrorArray) else z
+    return with_rest(z, options)
 
 
 def step_back(x_t: Any, state: State, weights: Weights, cotangent: State, options: Options) -> StepCotangents:

@@ -26,6 +26,7 @@ from rnn_lockstep.reference.oracle.cells.parts import (
     names,
     recurrent_sum,
     split,
+    with_rest,
 )
 
 
@@ -34,7 +35,8 @@ def activated(x_t: Any, h: Any, weights: Weights, options: Options) -> Gates:
     gate, candidate = options.gate, options.candidate
     i, f, g, o = split(input_sum(x_t, weights) + recurrent_sum(h, weights), 4)
     of_i = gate(i)
-    return [of_i, 1 - of_i if options.input_forget else gate(f), candidate(g), gate(o)]
+    of_f = 1 - with_rest(of_i, options) if options.input_forget else gate(f)
+    return [of_i, of_f, candidate(g), gate(o)]
 
 
 def next_cell_state(gates: Gates, c: Any, weights: Weights, options: Options) -> Any:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from rnn_lockstep.reference.bound.error_array import ErrorArray
 from rnn_lockstep.reference.oracle.activations import ACTIVATIONS, Activation, clipped
 
 State = tuple[Any, ...]  # (h,), or (h, c) of a cell that has a cell state
@@ -154,6 +155,11 @@ def recurrent_rows(weights: Weights, rows: slice) -> Weights:
     """Some rows of U and recurrent_b: the recurrent weights of some of the gates."""
     b = weights.recurrent_b
     return weights._replace(U=weights.U[rows], recurrent_b=None if b is None else b[rows])
+
+
+def with_rest(gate: Any, options: Options) -> Any:
+    """A gate from which 1 - gate is to be made, with the error of a backend that has 1 - gate itself."""
+    return gate.as_rest(options.recurrent_activation) if isinstance(gate, ErrorArray) else gate
 
 
 def split(z: Any, count: int) -> list[Any]:

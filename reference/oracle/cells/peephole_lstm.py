@@ -30,6 +30,7 @@ from rnn_lockstep.reference.oracle.cells.parts import (
     names,
     recurrent_sum,
     split,
+    with_rest,
 )
 
 
@@ -43,7 +44,7 @@ def first_gates(sums: Gates, c: Any, weights: Weights, options: Options) -> tupl
     gate, candidate = options.gate, options.candidate
     p_i, p_f, _ = split(weights.peepholes, 3)
     i = gate(seeing(sums[0], p_i * c))
-    f = 1 - i if options.input_forget else gate(seeing(sums[1], p_f * c))
+    f = 1 - with_rest(i, options) if options.input_forget else gate(seeing(sums[1], p_f * c))
     return i, f, candidate(sums[2])
 
 

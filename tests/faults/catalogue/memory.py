@@ -68,3 +68,8 @@ def lstm_cell_state_stale_between_calls(case: Case, memory: Memory) -> Trace:
     trace = run_cell(case)
     memory["c"] = trace.final_cell_state
     return trace
+
+
+@fault("memory", cell="lstm", remembers=True)
+def clip_of_the_first_case_kept(case: Case, memory: Memory) -> Trace:
+    return run_cell(case if case.clip is None else replace(case, clip=memory.setdefault("clip", case.clip)))

@@ -65,17 +65,26 @@ HARD_SIGMOIDS = [
 OTHER_ACTIVATIONS = [{"biases": 2, "activation": name} for name in ("relu", "softsign", "elu", "linear")]
 CLIP = {"biases": 2, "clip": 0.5}  # within which some sums are, and some are not
 INPUT_FORGET = {"biases": 2, "input_forget": True}
+# Another limit, for what is kept of the first, and with other options.
+OTHER_CLIPS: dict[str, Variant] = {
+    "simple_rnn": {"biases": 1, "clip": 1.0, "activation": "relu"},
+    "gru": {"biases": 1, "clip": 1.0, "reset_after": False, "recurrent_activation": "hard_sigmoid"},
+    "lstm": {"biases": 1, "clip": 1.0, "input_forget": True, "activation": "softsign"},
+    "peephole_lstm": {"biases": 0, "clip": 1.0, "input_forget": True},
+}
 ALL_VARIANTS: dict[str, Sequence[Variant]] = {
     "simple_rnn": [
         *({"biases": n, "activation": a} for n in (1, 2, 0) for a in ("tanh", "relu")),
         *({"activation": name} for name in ACTIVATIONS if name not in ("tanh", "relu")),
         CLIP,
+        OTHER_CLIPS["simple_rnn"],
     ],
     "gru": [
         *({"biases": n, "reset_after": after} for n in (1, 2, 0) for after in (True, False)),
         *HARD_SIGMOIDS,
         *OTHER_ACTIVATIONS,
         CLIP,
+        OTHER_CLIPS["gru"],
     ],
     "lstm": [
         *({"biases": n} for n in (1, 2, 0)),
@@ -84,6 +93,7 @@ ALL_VARIANTS: dict[str, Sequence[Variant]] = {
         {"biases": 2, "projection": True},
         CLIP,
         INPUT_FORGET,
+        OTHER_CLIPS["lstm"],
     ],
     "peephole_lstm": [
         *({"biases": n} for n in (1, 2, 0)),
@@ -91,6 +101,7 @@ ALL_VARIANTS: dict[str, Sequence[Variant]] = {
         *OTHER_ACTIVATIONS,
         CLIP,
         INPUT_FORGET,
+        OTHER_CLIPS["peephole_lstm"],
     ],
 }
 # Several layers and directions, reverse, last outputs. A backend that compiles gets these few; any other gets

@@ -163,11 +163,31 @@ def test_what_is_ignored_is_said(name, value, empty):
         ("initial_state_ignored", "initial_state"),
         ("reverse_ignored", "reverse"),
         ("peepholes_dropped", "peepholes"),
+        ("clip_ignored", "clip"),
+        ("lstm_input_forget_ignored", "input_forget"),
     ],
 )
 def test_what_is_ignored_is_said_beside_the_mistake(name, feature):
     case = of_sizes(PEEPHOLES, seed=0, batch=2, time=4)
+    if (option := {"clip": 0.5, "input_forget": True}.get(feature)) is not None:
+        case = replace(case, **{feature: option})
     assert examined(name, case).cause == f"it ignores {feature}: {MISTAKES[name].description}"
+
+
+@pytest.mark.parametrize("limit", [0.25, 1.0])
+def test_a_clip_at_another_limit_is_said_with_it(limit):
+    """A larger one too: sums are looked for that the case's own clip would have taken away."""
+
+    class Limited:
+        facts = load("numpy").facts
+
+        def run(self, case):
+            return load("numpy").run(replace(case, clip=limit) if case.clip else case)
+
+    case = replace(of_sizes(PEEPHOLES, seed=0, batch=3, time=6), cell="lstm", peepholes=None, clip=0.5)
+    trace = Limited().run(case)
+    found = examine(Limited, Limited(), judge(Limited(), case, trace), trace)
+    assert found.cause == f"the sums before the activation are clipped at {limit:g}"
 
 
 def test_what_depends_on_the_initial_state_is_said():

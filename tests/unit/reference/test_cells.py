@@ -196,9 +196,10 @@ def test_the_error_of_the_unobserved_cell_state_stays_small():
             {"projection": np.ones((2, 3))},
             "projection is given, and a peephole_lstm has none",
         ),
+        ("lstm", {"input_forget": 1}, "input_forget is 1, needs True or False"),
         ("gru", {"input_forget": True}, "input_forget is True, and a gru has no gate f"),
-        ("lstm", {"clip": 0.0}, "clip is 0.0, needs a positive number that float64 has"),
-        ("lstm", {"clip": 1}, "clip is 1, needs a positive number that float64 has"),
+        ("lstm", {"clip": 0.0}, "clip is 0.0, needs a positive float that float64 has exactly"),
+        ("lstm", {"clip": 1}, "clip is 1, needs a positive float that float64 has exactly"),
         ("lstm", {"initial_cell_state": np.ones((3, 2))}, r"initial_cell_state has shape \(3, 2\)"),
     ],
 )

@@ -297,3 +297,21 @@ def test_the_evaluations_are_what_they_say(dtype):
         np.testing.assert_array_equal(evaluation(a, b), CORRECT[name](a, b))
     different = [evaluation(a, b).tobytes() for evaluation in EVALUATIONS if not evaluation.flushed]
     assert len(set(different)) > len(different) // 2
+
+
+def test_a_forget_gate_that_is_the_sigmoid_of_the_negated_sum_is_as_right_as_1_minus_i():
+    """With coupled gates: its error is that of a value near 1, where the gate i has that of a small one."""
+    units, dtype = 64, np.dtype("float32")
+    b = np.zeros(4 * units, dtype)
+    b[:units] = -np.random.default_rng(1).uniform(2, 12, units)
+    c = np.full((1, units), 0.98, dtype)
+    weights = (np.zeros((4 * units, 1), dtype), np.zeros((4 * units, units), dtype), b)
+    states = {"initial_state": np.zeros_like(c), "initial_cell_state": c}
+    case = Case(np.zeros((1, 1, 1), dtype), *weights, cell="lstm", input_forget=True, **states)
+    arithmetic = Arithmetic(dtype)
+    for ulps in (0, arithmetic.error_of("sigmoid").ulps - 0.5):
+        f = (1 / (1 + np.exp(b[:units].astype(np.float64)))).astype(dtype)
+        f -= (ulps * np.spacing(f)).astype(dtype)
+        new = f * c
+        h = np.float32(0.5) * np.tanh(new)
+        assert check(case, Trace(h[:, None], h, new), arithmetic).status == "match"
