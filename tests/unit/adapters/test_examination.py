@@ -187,7 +187,7 @@ def test_a_clip_at_another_limit_is_said_with_it(limit):
     case = replace(of_sizes(PEEPHOLES, seed=0, batch=3, time=6), cell="lstm", peepholes=None, clip=0.5)
     trace = Limited().run(case)
     found = examine(Limited, Limited(), judge(Limited(), case, trace), trace)
-    assert found.cause == f"the sums before the activation are clipped at {limit:g}"
+    assert found.cause == f"judging by the steps, the sums before the activation are clipped at {limit:g}"
 
 
 def test_what_depends_on_the_initial_state_is_said():
