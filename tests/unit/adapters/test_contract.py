@@ -3,7 +3,6 @@
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -92,27 +91,6 @@ def test_gradients_have_the_form_of_their_arrays(backend: Backend, dtype: str):
     assert verdict.status == ("inconclusive" if case.dtype.itemsize == 2 else "match"), verdict
 
 
-@pytest.mark.parametrize("option", [{"clip": 0.5}, {"input_forget": True}], ids=str)
-def test_an_option_is_taken_or_refused(backend: Backend, option: dict[str, Any]):
-    """Also in a case that the suite would not draw, since the backend does not declare it."""
-    case = drawn_case(
-        **{
-            "cell": "lstm",
-            "shape": (2, 3, 2, 3),
-            "dtype": "float32",
-            "variant": option,
-            "regime": "critical",
-        },
-        **{"layout": "contiguous", "given_state": False, "padding": "none", "reverse": False, "source": 1},
-    )
-    backend.check(make_case())  # so that something is compared
-    if backend.adapter.facts.undeclared(case):
-        with pytest.raises(Refused):
-            backend.adapter.run(case)
-    else:
-        backend.check(case)
-
-
 def test_a_refusal_is_what_the_framework_itself_says(backend: Backend):
     """Torch and Keras raise on a sequence without steps; others must take it."""
     try:
@@ -166,6 +144,8 @@ def test_layers_are_reused_and_the_cache_is_bounded(backend: Backend):
         ("gru", {"activation": "elu", "biases": 2}),
         ("lstm", {"activation": "relu"}),
         ("lstm", {"projection": True, "biases": 2}),
+        ("gru", {"clip": 0.5, "biases": 2}),
+        ("lstm", {"input_forget": True}),
     ],
 )
 def test_what_is_not_declared_is_refused_and_the_rest_is_right(backend: Backend, kind: str, variant):
