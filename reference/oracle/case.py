@@ -33,7 +33,7 @@ class Case:
     activation: of the candidate and the output, one of `oracle.activations.ACTIVATIONS`.
     recurrent_activation: of the gates of a GRU or an LSTM, likewise.
     reset_after: of a GRU, see `oracle/cells/gru.py`.
-    clip: a positive number that the dtype has; sums before the activation of gates and candidate are limited
+    clip: a positive float that the dtype has; sums before the activation of gates and candidate are limited
     to [-clip, clip]. None for no limit.
     input_forget: of an LSTM, whether f is 1 - i, see `oracle/cells/lstm.py`.
     recurrent_b: a second bias (gates·H,), added to U·h.

@@ -50,18 +50,13 @@ def rows(weights: Weights) -> tuple[Weights, Weights]:
 
 
 def output(gates: Gates, h: Any, c: None, weights: Weights, options: Options) -> Any:
-    """The next state (1 - z)∘n + z∘h."""
-    _, z, n = gates
-    return (1 - z) * n + kept(z, options) * h
+    """The next state (1 - z)∘n + z∘h.
 
-
-def kept(z: Any, options: Options) -> Any:
-    """The update gate as the part of the state that is kept.
-
-    It is z itself, and carries the error of other right forms: with z' = sigmoid(-x) for 1 - z,
-    h' = (1 - z')∘h + z'∘n as in Chung et al. (2014), arXiv:1412.3555, and Haiku; and h + z'∘(n - h).
+    z carries the error of other right forms: with z' = sigmoid(-x) for 1 - z, h' = (1 - z')∘h + z'∘n as in
+    Chung et al. (2014), arXiv:1412.3555, and Haiku; and h + z'∘(n - h).
     """
-    return with_rest(z, options)
+    _, z, n = gates
+    return (1 - z) * n + with_rest(z, options) * h
 
 
 def step_back(x_t: Any, state: State, weights: Weights, cotangent: State, options: Options) -> StepCotangents:
@@ -78,17 +73,17 @@ def step_back(x_t: Any, state: State, weights: Weights, cotangent: State, option
     gate, candidate = options.gate, options.candidate
     r, z, n = activated(x_t, h, weights, options)
     of_gates, of_candidate = rows(weights)
-    dz = gate.through(g * h - g * n, kept(z, options))
+    dz = gate.through(g * h - g * n, with_rest(z, options))
     dn = candidate.through(g * (1 - z), n)
     if options.reset_after:
         dr = gate.through(dn * recurrent_sum(h, of_candidate), r)
         sums = np.concatenate([dr, dz, r * dn], axis=-1)
-        dh = g * kept(z, options) + sums @ weights.U
+        dh = g * with_rest(z, options) + sums @ weights.U
     else:
         reset = dn @ of_candidate.U  # the cotangent of r∘h
         dr = gate.through(reset * h, r)
         sums = np.concatenate([dr, dz, dn], axis=-1)
-        dh = g * kept(z, options) + np.concatenate([dr, dz], axis=-1) @ of_gates.U + r * reset
+        dh = g * with_rest(z, options) + np.concatenate([dr, dz], axis=-1) @ of_gates.U + r * reset
     return StepCotangents((dh,), np.concatenate([dr, dz, dn], axis=-1), sums)
 
 

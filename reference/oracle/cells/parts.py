@@ -158,7 +158,10 @@ def recurrent_rows(weights: Weights, rows: slice) -> Weights:
 
 
 def with_rest(gate: Any, options: Options) -> Any:
-    """A gate from which 1 - gate is to be made, with the error of a backend that has 1 - gate itself."""
+    """A gate beside its rest, 1 - gate, with the error of a backend that makes the gate of that one.
+
+    Only arrays that carry an error are changed: see `ErrorArray.as_rest`.
+    """
     return gate.as_rest(options.recurrent_activation) if isinstance(gate, ErrorArray) else gate
 
 
