@@ -42,10 +42,11 @@ WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 OF_KERAS, OF_JAX = ("kernel", "recurrent_kernel", "bias"), ("W", "U", "b", "recurrent_b")
 
 
-def engine(name: str, module: str, *tags: str) -> Framework:
-    """Make the row of an engine that runs nodes of ONNX. module: which runs them."""
-    imports = "import onnx" if module == "onnx" else f"import onnx\nimport {module}"
-    version = "{}.version()" if module == "tract" else "{}.__version__"
+def engine(
+    name: str, *modules: str, tags: tuple[str, ...] = (), version: str = "{}.__version__"
+) -> Framework:
+    """Make the row of an engine that runs nodes of ONNX. modules: which run them."""
+    imports = "\n".join(f"import {module}" for module in ("onnx", *modules))
     names = (f"ONNX's {{}} in {name}", "RNN", ("W", "R", "B"))
     return Framework(imports, *names, ("", *tags), "onnx", "onnx", version)
 
@@ -55,10 +56,12 @@ FRAMEWORKS = {
     "keras": Framework(KERAS, "keras.layers.{}", "SimpleRNN", OF_KERAS, TAGS_OF_KERAS, "keras", "keras"),
     "jax": Framework(JAX, "{} in jax.lax.scan", "RNN", OF_JAX, ("", "nojit"), "jax", "torch"),
     "onnx": engine("the reference evaluator", "onnx.reference"),
-    "onnxruntime": engine("ONNX Runtime", "onnxruntime", "constants"),
-    "openvino": engine("OpenVINO", "openvino", "constants", "static"),
+    "onnxruntime": engine("ONNX Runtime", "onnxruntime", tags=("constants",)),
+    "openvino": engine("OpenVINO", "openvino", tags=("constants", "static")),
     "opencv": engine("OpenCV", "cv2 as opencv"),
-    "tract": engine("tract", "tract"),
+    "tract": engine("tract", "tract", version="{}.version()"),
+    # Its converter is a module of its own.
+    "mnn": engine("MNN", "_tools", "MNN as mnn", tags=("layers",), version="{}.version()"),
 }
 ENGINES = tuple(name for name, framework in FRAMEWORKS.items() if framework.template == "onnx")
 

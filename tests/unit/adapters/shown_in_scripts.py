@@ -90,6 +90,10 @@ ENGINES = [
     shown("opencv", "lstm", "backward", merge_mode="concat"),
     shown("tract", "simple_rnn", "", biases=0),
     shown("tract", "lstm", "forward final_cell_state", merge_mode="concat"),
+    shown("mnn", "simple_rnn", "", biases=2),
+    shown("mnn", "lstm", "backward", merge_mode="concat"),
+    shown("mnn:layers", "gru", "", biases=2, reset_after=False),
+    shown("mnn:layers", "lstm", "final_cell_state", biases=0),
 ]
 EVERYTHING = TORCH + KERAS + OTHER_KERAS + JAX + ENGINES
 

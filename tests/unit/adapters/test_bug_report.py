@@ -137,10 +137,10 @@ def test_a_script_is_short_and_stands_alone(one: Shown) -> None:
             imported |= {alias.name.partition(".")[0] for alias in node.names}
         assert not isinstance(node, ast.ImportFrom)
     framework, _, tag = one.backend.partition(":")
-    module = {"opencv": "cv2"}.get(framework, framework)
+    own = {"opencv": {"cv2"}, "mnn": {"MNN", "_tools"}}.get(framework, {framework})
     beside = {"keras": engine_of_keras(tag), **dict.fromkeys(OF_ONNX, "onnx")}
-    own = {module, beside.get(framework, framework)}
-    assert imported - {"base64", "os", "sys", "zlib"} == {"numpy", *own}
+    own |= {"numpy", beside.get(framework, "numpy")}
+    assert imported - {"base64", "os", "sys", "zlib"} == own
     assert "sys.exit(1)" in text
     assert text == text_of(one)
 
@@ -174,7 +174,7 @@ def test_keras_and_jax_agree(framework: str, several: list[Shown], tmp_path: Pat
 
 # An engine whose outputs, first, are too large.
 WRONG_ENGINES = """
-import cv2, numpy as np, onnx.reference, onnxruntime, openvino, tract
+import cv2, MNN, numpy as np, onnx.reference, onnxruntime, openvino, tract
 def wrong(right):
     def called(*arguments):
         found = right(*arguments)
@@ -192,6 +192,15 @@ read = cv2.dnn.readNetFromONNX
 cv2.dnn.readNetFromONNX = lambda data: Net(read(data))
 right = tract.Tensor.to_numpy
 tract.Tensor.to_numpy = lambda tensor: right(tensor) * 1.5
+load = MNN.nn.load_module_from_file
+class Answer:
+    def __init__(self, answer):
+        self.read = lambda: np.array(answer.read()) * 1.5
+class Module:
+    def __init__(self, *arguments, **options):
+        module = load(*arguments, **options)
+        self.forward = lambda given: list(map(Answer, module.forward(given)))
+MNN.nn.load_module_from_file = Module
 """
 
 
