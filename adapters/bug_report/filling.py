@@ -16,7 +16,10 @@ from rnn_lockstep.reference.oracle.validation import Array
 GIVEN = ("inputs", "h0", "c0")  # what a framework is handed as it lies in memory
 # The functions that NumPy does not have, of real and of complex numbers.
 FUNCTIONS = {
+    "linear": "z",
     "relu": "np.where(z.real > 0, z, 0)",
+    "elu": "np.where(z.real > 0, z, np.expm1(z))",
+    "softsign": "z / (1 + np.where(z.real > 0, z, -z))",
     "sigmoid": "1 / (1 + np.exp(-z))",
     "hard_sigmoid": "np.where(abs(z.real) < 3, z / 6 + 0.5, z.real > 0)",
     "hard_sigmoid_keras2": "np.where(abs(z.real) < 2.5, z / 5 + 0.5, z.real > 0)",
@@ -48,7 +51,8 @@ def filling(framework: str, case: Case, cotangents: Cotangents | None, longest: 
         pulled = dict(zip(("g_outputs", "g_h", "g_c"), in_cells, strict=False))
     sources = {name: source(name, array) for name, array in (arrays | pulled).items()}
     gated = len(case.record.gates) > 1
-    function = case.recurrent_activation if gated else case.activation
+    functions = [case.activation, *([case.recurrent_activation] if gated else [])]
+    real = "z.real" if pulled else "z"
     return {
         **{"framework": framework, "case": case, "names": names, "merged": merged},
         "layer": own.layer.format(case.cell.upper() if gated else own.simple_rnn),
@@ -62,8 +66,9 @@ def filling(framework: str, case: Case, cotangents: Cotangents | None, longest: 
         "start": ["h0", "c0"][: len(case.start)],
         "finals": ", ".join(f"{name}_n" for name in ["h", "c"][: len(case.start)]),
         "given": 1 if case.initial_state is None else 1 + len(case.start),  # of inputs, h0 and c0
-        "function": function.removesuffix("_keras2"),
-        "function_body": FUNCTIONS.get(function, "").replace("z.real", "z.real" if pulled else "z"),
+        "activation": case.activation,
+        "gate": case.recurrent_activation,
+        "bodies": {name: FUNCTIONS[name].replace("z.real", real) for name in functions if name != "tanh"},
         "attributes": attributes(case) if framework in ENGINES else {},
         **sums(framework, case, names),
     }

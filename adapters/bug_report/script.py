@@ -13,7 +13,7 @@ from rnn_lockstep.adapters.bug_report.conventions import (
     engine_of_keras,
     runs_whole,
 )
-from rnn_lockstep.adapters.bug_report.filling import FUNCTIONS, filling
+from rnn_lockstep.adapters.bug_report.filling import filling
 from rnn_lockstep.adapters.bug_report.source import wrapped
 from rnn_lockstep.adapters.bug_report.target import Target, target_of
 from rnn_lockstep.adapters.frameworks import torch_adapter
@@ -40,7 +40,7 @@ def script(
     framework, _, tag = backend.partition("@")[0].partition(":")
     if framework not in FRAMEWORKS or tag not in FRAMEWORKS[framework].tags:
         raise NoScript(f"scripts are for {', '.join(FRAMEWORKS)}; what {backend} runs is not known here")
-    if case.projection is not None or case.peepholes is not None or not known(case):
+    if case.projection is not None or case.peepholes is not None:
         raise NoScript(f"the formula in a script does not know {case.kind}")
     if framework in ENGINES and not in_onnx(case):
         raise NoScript("a script's node of ONNX has no mask, stack, bfloat16 or other merge mode than concat")
@@ -76,13 +76,6 @@ def in_onnx(case: Case) -> bool:
         and case.merge_mode in (None, "concat")
         and case.dtype != "bfloat16"
     )
-
-
-def known(case: Case) -> bool:
-    """Tell if the formula in a script has the activations of a case."""
-    if len(case.record.gates) == 1:
-        return case.activation in ("tanh", "relu")
-    return case.activation == "tanh" and case.recurrent_activation in FUNCTIONS
 
 
 @cache

@@ -52,6 +52,9 @@ KERAS = [
     shown("keras", "gru", "outputs", reset_after=False, merge_mode="sum", biases=2),
     shown("keras", "lstm", "layer 1", layers=2, dtype="float64", recurrent_activation="hard_sigmoid_keras2"),
     shown("keras", "lstm", "outputs", merge_mode="mul", return_sequences=False, given_state=False),
+    shown("keras", "lstm", "", activation="elu", recurrent_activation="hard_sigmoid"),
+    shown("keras", "gru", "gradient of U", activation="linear", recurrent_activation="softsign"),
+    shown("keras", "simple_rnn", "", activation="hard_sigmoid_keras2"),
     shown("keras", "gru", "gradient of recurrent_b", biases=2, padding="scattered"),
     shown("keras", "lstm", "gradient of initial_state", merge_mode="concat", reset_after=False),
 ]
@@ -69,6 +72,8 @@ JAX = [
     shown("jax", "gru", "", biases=2, reset_after=False, recurrent_activation="hard_sigmoid"),
     shown("jax", "lstm", "layer 1 backward final_state", layers=2, merge_mode="sum", dtype="float64"),
     shown("jax", "simple_rnn", "outputs", merge_mode="ave"),
+    shown("jax", "gru", "", activation="elu", recurrent_activation="relu"),
+    shown("jax", "lstm", "gradient of U", activation="softsign", recurrent_activation="linear"),
     shown("jax", "gru", "gradient of U", biases=2, padding="scattered", dtype="float64"),
     shown("jax", "lstm", "gradient of more_weights[0].b", merge_mode="concat"),
 ]
@@ -81,6 +86,8 @@ ENGINES = [
     shown("onnxruntime:constants", "lstm", "forward final_cell_state", merge_mode="concat", padding="ragged"),
     shown("onnxruntime", "gru", "", biases=2, reset_after=False, clip=0.5),
     shown("onnxruntime", "lstm", "", biases=2, input_forget=True),
+    shown("onnxruntime", "lstm", "", activation="softsign", recurrent_activation="hard_sigmoid_keras2"),
+    shown("onnxruntime", "gru", "", activation="relu", recurrent_activation="tanh"),
     shown("openvino", "gru", "", biases=2, padding="ragged"),
     shown("openvino", "simple_rnn", "", biases=2, clip=0.5),
     shown("openvino", "lstm", "", clip=0.25),
