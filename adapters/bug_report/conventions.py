@@ -81,7 +81,8 @@ def stored(framework: str, case: Case, weights: Weights) -> dict[str, Array]:
     )
     if framework in ENGINES and arrays.b is not None and arrays.recurrent_b is not None:
         arrays = arrays._replace(b=np.concatenate([arrays.b, arrays.recurrent_b]))
-    return {name: w for name, w in zip(names, arrays, strict=False) if w is not None}
+    found = {name: w for name, w in zip(names, arrays, strict=False) if w is not None}
+    return found if arrays.peepholes is None else found | {"P": arrays.peepholes}
 
 
 def arrays_of(framework: str, case: Case) -> dict[str, Array]:

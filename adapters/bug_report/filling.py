@@ -9,7 +9,7 @@ from rnn_lockstep.adapters.bug_report.source import UNPACK, literal, numpy_dtype
 from rnn_lockstep.adapters.frameworks.onnx_nodes import OF_CELL, attributes_for, own_attributes
 from rnn_lockstep.adapters.frameworks.weight_layouts import LAYOUTS
 from rnn_lockstep.reference import Case, Cotangents
-from rnn_lockstep.reference.oracle.cells import GATES
+from rnn_lockstep.reference.oracle.cells import CELLS, GATES
 from rnn_lockstep.reference.oracle.gradients import given_or_zeros
 from rnn_lockstep.reference.oracle.validation import Array
 
@@ -55,7 +55,7 @@ def filling(framework: str, case: Case, cotangents: Cotangents | None, longest: 
     real = "z.real" if pulled else "z"
     return {
         **{"framework": framework, "case": case, "names": names, "merged": merged},
-        "layer": own.layer.format(case.cell.upper() if gated else own.simple_rnn),
+        "layer": own.layer.format(case.cell.removeprefix("peephole_").upper() if gated else own.simple_rnn),
         "unpack": UNPACK.format(numpy_dtype(case.dtype)) if "unpack(" in "".join(sources.values()) else "",
         "has_nan": bool(np.isnan(case.inputs.astype(np.float64)).any()),
         "arrays": sources,
@@ -69,24 +69,35 @@ def filling(framework: str, case: Case, cotangents: Cotangents | None, longest: 
         "activation": case.activation,
         "gate": case.recurrent_activation,
         "bodies": {name: FUNCTIONS[name].replace("z.real", real) for name in functions if name != "tanh"},
-        "attributes": attributes(case) if framework in ENGINES else {},
+        **(node(case, names) if framework in ENGINES else {}),
         **sums(framework, case, names),
     }
 
 
-def attributes(case: Case) -> dict[str, Any]:
-    """The attributes of a case's node of ONNX, with the source of each."""
-    found = attributes_for(case, OF_CELL[case.cell]) | own_attributes(case)
-    return {name: repr(value).replace("'", '"') for name, value in found.items()}
+def node(case: Case, names: list[str]) -> dict[str, Any]:
+    """The attributes of a case's node of ONNX, with the source of each, and the names of its inputs.
+
+    The name is empty of an input that is not given, in front of others that are.
+    """
+    of_states = ["initial_h", "initial_c"][: len(case.start)]
+    given = {"X", *names, *(["sequence_lens"] if case.padded else [])}
+    given |= set() if case.initial_state is None else set(of_states)
+    order = ["X", "W", "R", "B", "sequence_lens", *of_states, "P"]
+    last = max(map(order.index, given))
+    attributes = attributes_for(case, OF_CELL[case.cell]) | own_attributes(case)
+    return {
+        "node_inputs": [name if name in given else "" for name in order[: last + 1]],
+        "attributes": {name: repr(value).replace("'", '"') for name, value in attributes.items()},
+    }
 
 
-def sums(framework: str, case: Case, names: list[str]) -> dict[str, str]:
+def sums(framework: str, case: Case, names: list[str]) -> dict[str, Any]:
     """Write W and U, by which x and h are multiplied, with the biases added, and the order of the gates.
 
     A GRU that resets before its product has all its biases in the sum of x.
     """
     layout = LAYOUTS[FRAMEWORKS[framework].layout]  # the reference's is torch's
-    W, U, *biases = names
+    W, U, *biases = (name for name in names if name != "P")
     if framework in ENGINES and biases:
         biases = [f"B[:{len(case.W)}]", f"B[{len(case.W)}:]"]
     if framework == "keras" and case.cell == "gru" and case.reset_after and biases:
@@ -98,6 +109,7 @@ def sums(framework: str, case: Case, names: list[str]) -> dict[str, str]:
     )
     transposed = "" if layout.columns else ".T"
     return {
+        "peepholes": layout.peepholes or CELLS["peephole_lstm"].peepholes,
         "gates": layout.gates.get(case.cell, "".join(GATES[case.cell])),
         "W": " + ".join([W + transposed, *(bias for bias in biases if bias not in of_h)]),
         "U": " + ".join([U + transposed, *(bias for bias in biases if bias in of_h)]),

@@ -40,8 +40,8 @@ def script(
     framework, _, tag = backend.partition("@")[0].partition(":")
     if framework not in FRAMEWORKS or tag not in FRAMEWORKS[framework].tags:
         raise NoScript(f"scripts are for {', '.join(FRAMEWORKS)}; what {backend} runs is not known here")
-    if case.projection is not None or case.peepholes is not None:
-        raise NoScript(f"the formula in a script does not know {case.kind}")
+    if case.projection is not None or (case.peepholes is not None and framework not in ("jax", *ENGINES)):
+        raise NoScript(f"a script for {framework} does not know {case.kind}")
     if framework in ENGINES and not in_onnx(case):
         raise NoScript("a script's node of ONNX has no mask, stack, bfloat16 or other merge mode than concat")
     engine = engine_of_keras(tag)

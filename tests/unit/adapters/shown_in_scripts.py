@@ -72,6 +72,8 @@ JAX = [
     shown("jax", "gru", "", biases=2, reset_after=False, recurrent_activation="hard_sigmoid"),
     shown("jax", "lstm", "layer 1 backward final_state", layers=2, merge_mode="sum", dtype="float64"),
     shown("jax", "simple_rnn", "outputs", merge_mode="ave"),
+    shown("jax", "peephole_lstm", "", padding="ragged"),
+    shown("jax", "peephole_lstm", "gradient of peepholes", biases=2),
     shown("jax", "gru", "", activation="elu", recurrent_activation="relu"),
     shown("jax", "lstm", "gradient of U", activation="softsign", recurrent_activation="linear"),
     shown("jax", "gru", "gradient of U", biases=2, padding="scattered", dtype="float64"),
@@ -87,6 +89,11 @@ ENGINES = [
     shown("onnxruntime", "gru", "", biases=2, reset_after=False, clip=0.5),
     shown("onnxruntime", "lstm", "", biases=2, input_forget=True),
     shown("onnxruntime", "lstm", "", activation="softsign", recurrent_activation="hard_sigmoid_keras2"),
+    shown("onnxruntime", "peephole_lstm", "", biases=2, given_state=False),
+    shown("onnxruntime", "peephole_lstm", "final_cell_state", clip=0.5, biases=0),
+    shown(
+        "onnxruntime", "peephole_lstm", "backward", merge_mode="concat", padding="ragged", input_forget=True
+    ),
     shown("onnxruntime", "gru", "", activation="relu", recurrent_activation="tanh"),
     shown("openvino", "gru", "", biases=2, padding="ragged"),
     shown("openvino", "simple_rnn", "", biases=2, clip=0.5),
