@@ -55,6 +55,7 @@ FRAMEWORKS = {
     "torch": Framework("import torch", "torch.nn.{}", "RNN", WEIGHTS, ("",), "torch", "torch"),
     "keras": Framework(KERAS, "keras.layers.{}", "SimpleRNN", OF_KERAS, TAGS_OF_KERAS, "keras", "keras"),
     "jax": Framework(JAX, "{} in jax.lax.scan", "RNN", OF_JAX, ("", "nojit"), "jax", "torch"),
+    "paddle": Framework("import paddle", "paddle.nn.{}", "SimpleRNN", WEIGHTS, ("",), "paddle", "torch"),
     "onnx": engine("the reference evaluator", "onnx.reference"),
     "onnxruntime": engine("ONNX Runtime", "onnxruntime", tags=("constants",)),
     "openvino": engine("OpenVINO", "openvino", tags=("constants", "static")),
@@ -97,5 +98,5 @@ def arrays_of(framework: str, case: Case) -> dict[str, Array]:
 
 
 def runs_whole(framework: str, case: Case) -> bool:
-    """Tell if the case is one layer of the framework: of those on top of each other, only torch's are."""
-    return case.layers == 1 or (framework == "torch" and case.merge_mode in (None, "concat"))
+    """Tell if the case is one layer of the framework, as those on top of each other are for some."""
+    return case.layers == 1 or (framework in ("torch", "paddle") and case.merge_mode in (None, "concat"))

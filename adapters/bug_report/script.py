@@ -1,6 +1,7 @@
 """The script: which form of it fits, and how it is rendered."""
 
 import re
+from collections.abc import Callable
 from functools import cache
 from itertools import product
 from pathlib import Path
@@ -16,11 +17,16 @@ from rnn_lockstep.adapters.bug_report.conventions import (
 from rnn_lockstep.adapters.bug_report.filling import filling
 from rnn_lockstep.adapters.bug_report.source import wrapped
 from rnn_lockstep.adapters.bug_report.target import Target, target_of
-from rnn_lockstep.adapters.frameworks import torch_adapter
+from rnn_lockstep.adapters.frameworks import paddle_cases, torch_adapter
 from rnn_lockstep.reference import Case, Cotangents, Verdict
 
 LINES = 59  # at most
 LONGEST = (10_000, 300, 80)  # characters of an array that is not compressed, from readable to short
+# What tells that a framework's layers cannot express a case.
+REFUSALS: dict[str, Callable[[Case], str]] = {
+    "torch": torch_adapter.refusal,
+    "paddle": lambda case: paddle_cases.refusal(case, cells=False),
+}
 GAPS = ("(?!)", r"(?<!\n)\n\n(?!\n)", r"\n{2,}")  # closed: none, all but those between sections, all
 
 
@@ -47,7 +53,7 @@ def script(
     engine = engine_of_keras(tag)
     if framework == "keras" and cotangents and engine != "tensorflow":
         raise NoScript("gradients of Keras are shown on TensorFlow alone")
-    if framework == "torch" and (reason := torch_adapter.refusal(case)):
+    if framework in REFUSALS and (reason := REFUSALS[framework](case)):
         raise NoScript(reason)
     if (verdict is None or cotangents) and not runs_whole(framework, case):
         raise NoScript(f"several layers are not one in {framework}, and a script runs one")

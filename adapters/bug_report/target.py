@@ -122,6 +122,6 @@ def gradient_target(framework: str, case: Case, step: Element) -> Target:
         cell, which = divmod(int(array[8:-1]), len(names))
         backward = cell % case.directions or case.reverse
         of_torch = f"_l{cell // case.directions}{'_reverse' if backward else ''}"
-        name = names[which] + (of_torch if framework == "torch" else " (backward)" * backward)
+        name = names[which] + (of_torch if framework in ("torch", "paddle") else " (backward)" * backward)
     words = f"the gradient of {name} at {list(at)}"
     return Target(words, step, array, at)

@@ -109,7 +109,15 @@ ENGINES = [
     shown("mnn:layers", "gru", "", biases=2, reset_after=False),
     shown("mnn:layers", "lstm", "final_cell_state", biases=0),
 ]
-EVERYTHING = TORCH + KERAS + OTHER_KERAS + JAX + ENGINES
+PADDLE = [
+    shown("paddle", "simple_rnn", "", activation="relu", biases=1, reverse=True, given_state=False),
+    shown("paddle", "gru", "layer 1 backward", layers=2, merge_mode="concat", biases=2, dtype="float64"),
+    shown("paddle", "lstm", "final_cell_state", biases=1),
+    shown("paddle", "lstm", "gradient of initial_cell_state", biases=2, padding="ragged", dtype="float64"),
+    shown("paddle", "gru", "gradient of recurrent_b", biases=2, reverse=True),
+    shown("paddle", "gru", "gradient of more_weights[0].U", biases=2, layers=2, return_sequences=False),
+]
+EVERYTHING = PADDLE + TORCH + KERAS + OTHER_KERAS + JAX + ENGINES
 
 
 def case_of(one: Shown) -> Case:

@@ -38,6 +38,7 @@ from tests.unit.adapters.shown_in_scripts import (
     JAX,
     KERAS,
     OTHER_KERAS,
+    PADDLE,
     TORCH,
     Shown,
     case_of,
@@ -89,7 +90,7 @@ def mismatch(one: Shown, case: Case, cotangents: Cotangents | None) -> Verdict:
         verdict = check_gradients(case, cotangents, answer, Arithmetic(case.dtype))
     else:
         trace = run_layers(case)
-        if one.backend == "torch" and case.merge_mode in (None, "concat"):
+        if one.backend in ("torch", "paddle") and case.merge_mode in (None, "concat"):
             trace = replace(trace, hidden_outputs=())
         verdict = check(case, trace, Arithmetic(case.dtype))
     assert verdict.status != "mismatch"
@@ -163,10 +164,11 @@ def test_torch_agrees_and_a_wrong_torch_does_not(tmp_path: Path) -> None:
         ("keras:jax", [one for one in OTHER_KERAS if one.backend.startswith("keras:jax")]),
         ("keras:torch", [one for one in OTHER_KERAS if one.backend.startswith("keras:torch")]),
         ("jax", JAX),
+        ("paddle", PADDLE),
     ],
-    ids=["keras", "keras:jax", "keras:torch", "jax"],
+    ids=["keras", "keras:jax", "keras:torch", "jax", "paddle"],
 )
-def test_keras_and_jax_agree(framework: str, several: list[Shown], tmp_path: Path) -> None:
+def test_others_agree(framework: str, several: list[Shown], tmp_path: Path) -> None:
     need(framework)
     found = exits(tmp_path, [text_of(one) for one in several])
     assert [code for code, _ in found] == [0] * len(several), found
@@ -234,7 +236,7 @@ def test_a_small_array_can_be_read_and_a_large_one_is_compressed() -> None:
     ("one", "reason"),
     [
         (shown("my_backend:Port", "gru", ""), "what my_backend:Port runs is not known"),
-        (shown("numpy", "gru", ""), "scripts are for torch, keras, jax, onnx"),
+        (shown("numpy", "gru", ""), "scripts are for torch, keras, jax, paddle"),
         (shown("onnx", "gru", "", padding="scattered"), "has no mask, stack, bfloat16"),
         (shown("keras:predict", "gru", ""), "what keras:predict runs is not known"),
         (shown("keras:jax", "gru", "gradient of W"), "on TensorFlow alone"),
