@@ -51,8 +51,6 @@ def script(
     if framework in ENGINES and not in_onnx(case):
         raise NoScript("a script's node of ONNX has no mask, stack, bfloat16 or other merge mode than concat")
     engine = engine_of_keras(tag)
-    if framework == "keras" and cotangents and engine != "tensorflow":
-        raise NoScript("gradients of Keras are shown on TensorFlow alone")
     if framework in REFUSALS and (reason := REFUSALS[framework](case)):
         raise NoScript(reason)
     if (verdict is None or cotangents) and not runs_whole(framework, case):

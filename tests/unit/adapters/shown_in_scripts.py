@@ -64,6 +64,11 @@ OTHER_KERAS = [
     shown("keras:jax", "simple_rnn", "", reverse=True),
     shown("keras:jax-unroll", "gru", "backward", reset_after=False, merge_mode="concat", biases=2),
     shown("keras:torch", "lstm", "final_cell_state", padding="scattered", dtype="float16"),
+    shown("keras:jax", "gru", "gradient of recurrent_b", biases=2, padding="scattered"),
+    shown("keras:jax-unroll", "lstm", "gradient of initial_state", merge_mode="concat"),
+    shown("keras:torch", "gru", "gradient of U", biases=2, reset_after=False, reverse=True),
+    shown("keras:torch-unroll", "lstm", "gradient of more_weights[0].b", merge_mode="sum", given_state=False),
+    shown("keras:torch", "simple_rnn", "gradient of inputs", return_sequences=False),
     shown("keras:torch-zeros", "gru", "", biases=2, padding="scattered"),
 ]
 JAX = [

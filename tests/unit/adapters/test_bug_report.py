@@ -239,7 +239,6 @@ def test_a_small_array_can_be_read_and_a_large_one_is_compressed() -> None:
         (shown("numpy", "gru", ""), "scripts are for torch, keras, jax, paddle"),
         (shown("onnx", "gru", "", padding="scattered"), "has no mask, stack, bfloat16"),
         (shown("keras:predict", "gru", ""), "what keras:predict runs is not known"),
-        (shown("keras:jax", "gru", "gradient of W"), "on TensorFlow alone"),
         (shown("torch", "gru", "", reset_after=False), "it has no other form"),
         (shown("jax", "gru", "outputs", return_sequences=False), "has no last output"),
         (shown("keras", "gru", "gradient of W", layers=2), "several layers are not one in keras"),
