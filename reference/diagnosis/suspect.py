@@ -74,10 +74,20 @@ class Suspect:
         Where a mistake hides the states, they are carried; but then the bounds must tell right from wrong.
         """
         if self.leaves_nothing_wrong(self.comparisons(self.from_shown, *mistakes)):
-            return True
+            return self.is_changed_by(*mistakes)
         if not any(mistake.hides_states for mistake in mistakes) or not count_wrong(self.right_carried):
             return False
-        return self.leaves_nothing_wrong(self.comparisons(self.carried, *mistakes))
+        return self.leaves_nothing_wrong(self.comparisons(self.carried, *mistakes)) and self.is_changed_by(
+            *mistakes
+        )
+
+    def is_changed_by(self, *mistakes: Mistake) -> bool:
+        """Tell whether the mistakes change the answer: of some cases one only makes the bounds wider."""
+        with np.errstate(all="ignore"):
+            right, mistaken = (answer(made, self.case, PLAIN).arrays() for made in ((), mistakes))
+        return any(
+            not np.array_equal(mistaken[name], right[name], equal_nan=True) for name in self.trace.arrays()
+        )
 
     def leaves_nothing_wrong(self, mistaken: Sequence[Comparison]) -> bool:
         """Tell whether a mistaken answer explains everything, by bounds that prove enough."""

@@ -282,11 +282,12 @@ def empty_row(case: Case, trace: Trace) -> Trace:
 
 LAST_OUTPUTS: dict[str, Mistake] = {
     "last_output_is_the_first": Mistake(
-        "the last output is the first one", **output_at(0, lambda case: not case.merge_mode)
+        "the last output is the first one",
+        **output_at(0, lambda case: not case.merge_mode and not case.reverse),
     ),
     "last_output_of_the_last_column": Mistake(
         "the last output is outputs[:, -1], which is not the last step of every row",
-        **output_at(-1, lambda case: case.padded and not case.merge_mode),
+        **output_at(-1, lambda case: (case.padded or case.reverse) and not case.merge_mode),
     ),
     "directions_last_output_of_the_last_column": Mistake(
         "the last output is outputs[:, -1] of both directions; the backward one ends at outputs[:, 0]",

@@ -8,8 +8,9 @@ import pytest
 from rnn_lockstep.reference import Arithmetic, Case, FunctionError, Trace, check
 from rnn_lockstep.reference.diagnosis.diagnose import Answer, diagnose
 from rnn_lockstep.reference.diagnosis.mistakes import MISTAKES, possible
-from rnn_lockstep.reference.diagnosis.mistakes.mistake import answer
+from rnn_lockstep.reference.diagnosis.mistakes.mistake import Mistake, answer
 from rnn_lockstep.reference.diagnosis.probe import probe
+from rnn_lockstep.reference.diagnosis.suspect import Suspect
 from rnn_lockstep.reference.oracle.engine import PLAIN
 
 ULPS = dict.fromkeys(("tanh", "sigmoid"), FunctionError(4.0))
@@ -47,6 +48,30 @@ def test_one_mistake(mistake, dtype):
     case = drawn(dtype=dtype)
     found = diagnosed((case, answered(case, mistake)))
     assert str(found) == MISTAKES[mistake].description
+
+
+def test_a_mistake_that_changes_nothing_explains_nothing():
+    """The last output is off by one unit in the last place, which only the mistake's bounds allow."""
+    case = drawn(return_sequences=False)
+    right = answered(case)
+    apart = replace(right, outputs=np.nextafter(right.outputs, 2))
+    no_change = Mistake(
+        "all outputs are computed",
+        change_case=lambda case: replace(case, return_sequences=True),
+        change_trace=lambda case, trace: replace(trace, outputs=trace.outputs[:, -1]),
+    )
+    assert not diagnose([Answer(case, apart)], Arithmetic(case.dtype, ULPS), [no_change]).explanations
+    assert not Suspect(case, apart, Arithmetic(case.dtype, ULPS)).is_explained_by(no_change)
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_the_first_output_in_place_of_the_last(reverse):
+    """Backwards the first step is the last of outputs, and no one is told of the first of them."""
+    case = drawn(return_sequences=False, reverse=reverse)
+    whole = answered(replace(case, return_sequences=True))
+    found = diagnosed((case, replace(whole, outputs=whole.outputs[:, -1 if reverse else 0])))
+    name = "last_output_of_the_last_column" if reverse else "last_output_is_the_first"
+    assert str(found) == MISTAKES[name].description
 
 
 @pytest.mark.parametrize(
