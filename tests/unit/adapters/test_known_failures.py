@@ -15,7 +15,8 @@ from rnn_lockstep.adapters import load
 def test_keras_adds_two_arrays_of_an_empty_batch():
     """`ops.add` on TensorFlow drops axes of length 0 as if they were 1, and calls `tf.nn.bias_add`.
 
-    An LSTM run eagerly therefore raises on batch 0. As a graph, where the batch is unknown, it does not.
+    An LSTM run eagerly, or compiled by XLA for its sizes, therefore raises on batch 0. As a graph, where the
+    batch is unknown, it does not.
     """
     ops = load("keras").keras.ops
     assert ops.add(np.zeros((0, 12), np.float32), np.zeros((0, 12), np.float32)).shape == (0, 12)
