@@ -28,6 +28,7 @@ COMPILE: dict[str, Any] = {
     "isolate_recompiles": True,
     "recompile_limit": 64,
 }
+COMPILATIONS = 100_000
 COMPILED_ERRORS: dict[str, Any] = {  # tanh is another one there
     **ERRORS,
     "tanh_ulps": {"float32": 3, "float64": 3, "float16": 1, "bfloat16": 1},
@@ -42,6 +43,8 @@ class TorchCells:
         import torch
 
         self.torch, self.compiles = torch, tag == "compile"
+        if self.compiles:  # the compilations of all cells of a kind together, 256 where nobody asks for more
+            torch._dynamo.config.accumulated_recompile_limit = COMPILATIONS
         self.facts = Facts(
             f"torch:{tag}",
             version=str(torch.__version__),
