@@ -16,7 +16,7 @@ from rnn_lockstep.reference import Cotangents, Weights, check_gradients
 from rnn_lockstep.reference.oracle.cells import CELLS
 from rnn_lockstep.tests.harness.known_failures.kept import kept
 
-DEVICES = ("torch:cuda",)  # which a machine may not have
+DEVICES = ("torch:cuda", "tinygrad")  # which a machine may not have, or the compiler for them
 NAMES = [name for name, known in BUILT_IN.items() if not known.by_default]
 
 pytestmark = pytest.mark.filterwarnings("default")  # torch warns of what it does itself when it compiles
