@@ -161,17 +161,17 @@ def those_shown(suspect: Suspect, mistakes: Sequence[Mistake]) -> list[tuple[Com
 
 
 def those_hidden(suspect: Suspect, mistakes: Sequence[Mistake]) -> list[tuple[Comparison, Array]]:
-    """The same where mistakes hide states: by what is carried and, in rows they leave alone, as shown."""
+    """The same where mistakes hide states: by what is carried and, in rows that stay the same, as shown."""
     carried = suspect.comparisons(suspect.carried, *mistakes)
     changed = np.zeros(suspect.case.batch, bool)
     for each, right in zip(carried, suspect.right_carried, strict=True):
         same = (each.expected == right.expected) | (np.isnan(each.expected) & np.isnan(right.expected))
         changed |= by_row(each, ~same).any(axis=tuple(range(1, same.ndim)))
     found = []
-    for (each, outside), other in zip(those_shown(suspect, mistakes), carried, strict=True):
-        outside = outside.copy()
+    for each, other in zip(suspect.without_mistakes, carried, strict=True):
+        outside = each.outside.copy()
         by_row(each, outside)[changed] = False
-        found.append((each, outside | other.outside))
+        found.append((other, outside | other.outside))
     return found
 
 
