@@ -41,7 +41,7 @@ class ExecuTorch(TorchAdapter):
             settings=f"{'without' if tag else 'with'} XNNPACK, torch {self.torch.__version__}",
             dtypes=("float64", "float32") if tag else ("float32",),  # XNNPACK has no float64
             lengths=False,
-            most_steps=100,  # torch.export unrolls them, and to lower more takes minutes
+            most_steps=50,  # torch.export unrolls them: half a minute to lower, and more takes minutes
             gradients=False,
             compiles=True,
             **(PORTABLE if tag else XNNPACK),
