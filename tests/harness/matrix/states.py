@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from rnn_lockstep.adapters.backends.registry import BUILT_IN
 from rnn_lockstep.tests.harness.features import FEATURES
 from rnn_lockstep.tests.harness.report.changes import base
 from rnn_lockstep.tests.harness.report.content import Content
@@ -65,9 +66,9 @@ class Row:
 
 
 def rows(reports: Iterable[Content]) -> list[Row]:
-    """Make a row of each backend of each report, those of one backend together, in the reports' order."""
+    """Make a row of each backend of each report: in the order of the known backends, others behind them."""
     found = [row(report, backend) for report in reports for backend in report["backends"]]
-    names = list(dict.fromkeys(each.name for each in found))
+    names = list(dict.fromkeys([*BUILT_IN, *(each.name for each in found)]))
     return sorted(found, key=lambda each: names.index(each.name))
 
 
