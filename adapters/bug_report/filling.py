@@ -80,8 +80,8 @@ def node(case: Case, names: list[str]) -> dict[str, Any]:
     The name is empty of an input that is not given, in front of others that are.
     """
     of_states = ["initial_h", "initial_c"][: len(case.start)]
-    given = {"X", *names, *(["sequence_lens"] if case.padded else [])}
-    given |= set() if case.initial_state is None else set(of_states)
+    given = ["X", *names, *(["sequence_lens"] if case.padded else [])]
+    given += [] if case.initial_state is None else of_states
     order = ["X", "W", "R", "B", "sequence_lens", *of_states, "P"]
     last = max(map(order.index, given))
     attributes = attributes_for(case, OF_CELL[case.cell]) | own_attributes(case)
