@@ -114,7 +114,6 @@ BUILT_IN = {
     "paddle:cells": row("paddle_adapter", "PaddleAdapter", "paddle"),
     "mindspore:cells": row("mindspore_adapter", "MindSporeCells", "mindspore"),
     "tinygrad": row("tinygrad_adapter", "TinygradAdapter", "tinygrad"),
-    "tinygrad:python": row("tinygrad_adapter", "TinygradAdapter", "tinygrad"),
 }
 
 
