@@ -79,6 +79,7 @@ BUILT_IN = {
     "keras:torch-zeros": row("keras_adapter", "KerasAdapter", "keras", "torch"),
     "keras:torch-predict": row("keras_predict", "KerasPredict", "keras", "torch"),
     "keras:torch-stateful": row("keras_predict", "KerasPredict", "keras", "torch"),
+    "keras:numpy": row("keras_adapter", "KerasAdapter", "keras"),
     "tensorflow": row("tensorflow_adapter", "TensorFlowAdapter", "tensorflow"),
     "tensorflow:cells": row("tensorflow_adapter", "TensorFlowAdapter", "tensorflow"),
     "tensorflow:gru-cell": row("tensorflow_adapter", "TensorFlowAdapter", "tensorflow"),

@@ -8,6 +8,7 @@ import numpy as np
 
 from rnn_lockstep.adapters.backends.contract import EVERYTHING, Facts, Refused
 from rnn_lockstep.adapters.frameworks.keras_engines import ROUTES
+from rnn_lockstep.adapters.frameworks.keras_numpy import Numpy
 from rnn_lockstep.adapters.frameworks.weight_layouts import pack, unpack_gradients
 from rnn_lockstep.reference import Case, Cotangents, Trace, Weights
 from rnn_lockstep.reference.oracle.cells import CELLS
@@ -19,21 +20,21 @@ NOT_IN_KERAS = ("projection", "clip", "input_forget")
 
 
 class KerasAdapter:
-    """Drives Keras on TensorFlow or, with the tag `jax` or `torch`, on that backend of Keras.
+    """Drives Keras on TensorFlow or, with the tag `jax`, `torch` or `numpy`, on that backend of Keras.
 
     On TensorFlow it runs a layer as a graph, as `fit` and `predict` do, or with the tag `eager` eagerly and
     with `jit` under XLA. With `unroll`, `jax-unroll` and so on its layers have an option, see `ROUTES`.
     """
 
     def __init__(self, tag: str = "") -> None:
-        engine, self.options = ROUTES[tag]
+        engine, self.options = (Numpy, {}) if tag == "numpy" else ROUTES[tag]
         self.engine = engine()
         self.keras = keras = self.engine.keras
         facts = self.engine.facts()
         facts["version"] = f"{keras.__version__} ({facts['version']})"
         facts["settings"] += f", floatx {keras.config.floatx()}"
         own = {**EVERYTHING, "cells": tuple(LAYERS), **dict.fromkeys(NOT_IN_KERAS, False)}
-        self.facts = Facts(f"keras:{tag}" if tag else "keras", **facts, **own)
+        self.facts = Facts(f"keras:{tag}" if tag else "keras", **(own | facts))
         self.cache = lru_cache(maxsize=128)(self._build)
 
         # Bidirectional makes its layers anew from their configuration, so a name must tell the function.

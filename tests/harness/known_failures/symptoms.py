@@ -130,6 +130,7 @@ def is_explained(shown: Sequence[Shown], failure: Failure) -> bool:
     answer, unseen = without_states(shown, case, answer)
     mistakes = [NAMED[name] for name in dict.fromkeys(each["mistake"] for each in shown if "mistake" in each)]
     kinds = [ONLY[each["only"]] for each in shown if "only" in each]
+    kinds += [is_rounded_to(each["dtype"]) for each in shown if "dtype" in each]
     suspect = Suspect(case, answer, arithmetic_for(shown, failure))
     outside = (those_hidden if any(m.hides_states for m in mistakes) else those_shown)(suspect, mistakes)
     return bool(outside) and not any(
@@ -139,6 +140,11 @@ def is_explained(shown: Sequence[Shown], failure: Failure) -> bool:
         for each, wrong in outside
         if each.name not in unseen
     )
+
+
+def is_rounded_to(dtype: str) -> Callable[[Array, Array], Array]:
+    """Make the question which numbers are the right ones rounded to a dtype, as copies of them may be."""
+    return lambda observed, expected: observed == expected.astype(dtype)
 
 
 def without_states(shown: Sequence[Shown], case: Case, answer: Trace) -> tuple[Trace, set[str]]:

@@ -144,3 +144,18 @@ def test_a_model_has_its_weights_after_a_call_that_raised(ask):
         print(any(variable._value is None for variable in model.variables))
     """
     assert answered("jax", code) == "False"
+
+
+@pytest.mark.xfail(raises=AssertionError, reason="Keras 3.15.1, NumPy: it is float32; not reported")
+@pytest.mark.parametrize("operation", ["add", "matmul"])
+def test_the_result_of_two_numbers_of_float64_is_one_on_numpy(operation):
+    """Layers of float64 are as exact as those of float32. `set_floatx("float64")` changes nothing."""
+    code = f"""
+        import os
+        os.environ["KERAS_BACKEND"] = "numpy"
+        import keras, numpy as np
+        ones = keras.ops.ones((1, 1), "float64")
+        print(keras.ops.{operation}(ones, ones).dtype)
+    """
+    command = [sys.executable, "-c", textwrap.dedent(code)]
+    assert subprocess.run(command, capture_output=True, text=True).stdout.split() == ["float64"]
