@@ -20,10 +20,11 @@ FUNCTIONS = {
     "relu": "np.where(z.real > 0, z, 0)",
     "elu": "np.where(z.real > 0, z, np.expm1(z))",
     "softsign": "z / (1 + np.where(z.real > 0, z, -z))",
-    "sigmoid": "1 / (1 + np.exp(-z))",
+    "sigmoid": "np.where(z.real > 0, 1 / (1 + np.exp(-z)), np.exp(z) / (1 + np.exp(z)))",
     "hard_sigmoid": "np.where(abs(z.real) < 3, z / 6 + 0.5, z.real > 0)",
     "hard_sigmoid_keras2": "np.where(abs(z.real) < 2.5, z / 5 + 0.5, z.real > 0)",
 }
+IN_REAL = FUNCTIONS | {"sigmoid": "1 / (1 + np.exp(-z))"}  # which is 0 where exp overflows
 # The outputs of a layer from those of its directions.
 MERGED = {None: "{}", "sum": "{} + {}", "mul": "{} * {}", "ave": "({} + {}) / 2"}
 MERGED["concat"] = "{np}.concatenate([{}, {}], axis=-1)"
@@ -52,7 +53,7 @@ def filling(framework: str, case: Case, cotangents: Cotangents | None, longest: 
     sources = {name: source(name, array) for name, array in (arrays | pulled).items()}
     gated = len(case.record.gates) > 1
     functions = [case.activation, *([case.recurrent_activation] if gated else [])]
-    real = "z.real" if pulled else "z"
+    bodies = FUNCTIONS if pulled else {name: body.replace("z.real", "z") for name, body in IN_REAL.items()}
     return {
         **{"framework": framework, "case": case, "names": names, "merged": merged},
         "layer": own.layer.format(case.cell.removeprefix("peephole_").upper() if gated else own.simple_rnn),
@@ -68,7 +69,7 @@ def filling(framework: str, case: Case, cotangents: Cotangents | None, longest: 
         "given": 1 if case.initial_state is None else 1 + len(case.start),  # of inputs, h0 and c0
         "activation": case.activation,
         "gate": case.recurrent_activation,
-        "bodies": {name: FUNCTIONS[name].replace("z.real", real) for name in functions if name != "tanh"},
+        "bodies": {name: bodies[name] for name in functions if name != "tanh"},
         **(node(case, names) if framework in ENGINES else {}),
         **sums(framework, case, names),
     }

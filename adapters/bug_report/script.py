@@ -39,8 +39,8 @@ def script(
     its answer beside the formula in float64, and exits 1 while the first wrong element is further off
     than its bound, else 0.
     backend: as it is selected, such as "torch" or "keras:eager"; the place behind it is left out.
-    verdict: a mismatch; without one the script only runs the layer, for an error that it raises or for states
-    of a wrong shape.
+    verdict: a mismatch; without one the script only runs the layer, for an error that it raises or for an
+    answer of a wrong shape.
     cotangents: of a verdict on gradients, or of gradients that raise the error.
     Raises NoScript, saying why in one line, where no script can show it.
     """

@@ -20,7 +20,7 @@ from rnn_lockstep.reference.bound.arithmetic import Arithmetic
 from rnn_lockstep.reference.oracle.case import Case, Direction
 from rnn_lockstep.reference.oracle.cells import Cell, State, Weights
 from rnn_lockstep.reference.oracle.layer import MERGE_MODES, unroll
-from rnn_lockstep.reference.oracle.shown import Reading, Shown, computed_again, states_before, with_error
+from rnn_lockstep.reference.oracle.shown import Reading, Shown, states_before, with_error
 from rnn_lockstep.reference.oracle.time_limit import need_time
 from rnn_lockstep.reference.oracle.trace import Trace
 from rnn_lockstep.reference.oracle.validation import Array
@@ -141,9 +141,8 @@ class Engine:
     def last_output(self, case: Case, runs: Sequence[Run]) -> Any:
         """The last output: the final states of the last layer merged, and zeros for a row without steps."""
         parts = [run.final[0] for run in runs]
-        if self.shown and (seen := self.shown.last_states(case)) is not None:
-            parts = [computed_again(*each) for each in zip(seen, parts, strict=True)]
-        merged = merge(case, parts)
+        seen = self.shown.last_states(case) if self.shown else None
+        merged = merge(case, parts if seen is None else seen)
         return np.where(case.valid.any(axis=1, keepdims=True), merged, 0)
 
 

@@ -89,16 +89,6 @@ class Shown:
         return [self.reading.exact(state) if copied else self.reading.merged(state) for state in states]
 
 
-def computed_again(state: Any, carried: Any) -> Any:
-    """A state that was shown, as arithmetic that recomputes may have computed it a second time.
-
-    carried: the same state with its error, of which each time may be off by as much.
-    """
-    if not isinstance(state, Rounded) or not state.arithmetic.recomputes:
-        return state
-    return Rounded(state.value, state.arithmetic, state.error + 2 * carried.closed().error)
-
-
 def fitting(array: Any, shape: tuple[int, ...]) -> Array | None:
     """Return an array if it has this shape, and None otherwise."""
     return array if array is not None and array.shape == shape else None

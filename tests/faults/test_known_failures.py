@@ -191,7 +191,17 @@ def test_gradients_are_not_judged_where_the_answer_is_wrong_as_is_known() -> Non
         case = entry.saved.case
         of_outputs = np.ones((case.batch, *case.inputs.shape[1:2][: case.return_sequences], case.hidden_size))
         given = Cotangents(of_outputs.astype(case.dtype))
-        assert outcome_of(KnownWithWrongGradients(entry), entry, case, given) == found
+        adapter = KnownWithWrongGradients(entry)
+        assert outcome_of(adapter, entry, case, given) == found
+        of_states = Cotangents(final_state=np.ones(case.state_shape, case.dtype))  # which are right
+        assert outcome_of(adapter, entry, case, of_states) == "reported"
+
+
+def test_the_right_number_in_a_narrower_dtype_may_be_infinite() -> None:
+    entry = next(each for each in ENTRIES if Path(each.case).stem == "keras-numpy-float64")
+    huge = [np.full(shape, 1e20) for shape in ((1, 2, 1), (1, 1))]
+    case = Case(*huge, np.full((1, 1), 0.3), None, None, "relu")
+    assert outcome(entry, case=case) == "known"
 
 
 def test_every_entry_says_how_it_fails_but_for_the_wide_ones() -> None:

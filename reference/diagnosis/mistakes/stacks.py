@@ -283,7 +283,7 @@ def empty_row(case: Case, trace: Trace) -> Trace:
 LAST_OUTPUTS: dict[str, Mistake] = {
     "last_output_is_the_first": Mistake(
         "the last output is the first one",
-        **output_at(0, lambda case: not case.merge_mode and not case.reverse),
+        **output_at(0, lambda case: not case.merge_mode and (not case.reverse or case.padded)),
     ),
     "last_output_of_the_last_column": Mistake(
         "the last output is outputs[:, -1], which is not the last step of every row",

@@ -4,9 +4,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from rnn_lockstep.adapters import Case
+from rnn_lockstep.adapters import Case, Cotangents
 from rnn_lockstep.adapters.backends.compare import judge, run
 from rnn_lockstep.tests.harness.backend import Backend, backend_of
 from rnn_lockstep.tests.harness.failure import Failure
@@ -30,7 +31,21 @@ def is_of_a_known_answer(shown: Sequence[Shown], failure: Failure | BaseExceptio
         return False
     answer = wrong_answer(failure.backend, failure.adapter, failure.verdict.case)
     of_both = [each for each in shown if is_of(each, of_gradients=True)]
-    return answer is not None and are_seen(shown, answer) and not (of_both and are_seen(of_both, answer))
+    if answer is None or not any(has_part(failure.cotangents, name) for name in wrong_in(answer)):
+        return False
+    return are_seen(shown, answer) and not (of_both and are_seen(of_both, answer))
+
+
+def wrong_in(answer: Failure) -> list[str]:
+    """The names of the arrays of an answer in which something is wrong."""
+    return [each.name for each in answer.verdict.comparisons if each.outside.any()]
+
+
+def has_part(cotangents: Cotangents, name: str) -> bool:
+    """Tell whether an array of an answer has a part in what is differentiated. name: as in a comparison."""
+    part = next((part for part in ("final_cell_state", "final_state") if name.endswith(part)), "outputs")
+    given = getattr(cotangents, part)
+    return given is not None and bool(np.any(given))
 
 
 def known_before(

@@ -144,7 +144,13 @@ def is_explained(shown: Sequence[Shown], failure: Failure) -> bool:
 
 def is_rounded_to(dtype: str) -> Callable[[Array, Array], Array]:
     """Make the question which numbers are the right ones rounded to a dtype, as copies of them may be."""
-    return lambda observed, expected: observed == expected.astype(dtype)
+
+    def is_rounded(observed: Array, expected: Array) -> Array:
+        with np.errstate(all="ignore"):  # it may overflow
+            same: Array = observed == expected.astype(dtype)
+        return same
+
+    return is_rounded
 
 
 def without_states(shown: Sequence[Shown], case: Case, answer: Trace) -> tuple[Trace, set[str]]:

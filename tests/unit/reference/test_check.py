@@ -113,19 +113,6 @@ def test_a_final_state_that_is_computed_twice_may_be_rounded_twice():
     assert check(empty, off, arithmetic).status == "mismatch"
 
 
-@pytest.mark.parametrize("reverse", [False, True])
-def test_a_last_output_that_is_computed_twice_may_be_rounded_twice(reverse):
-    """It is the final state, bit for bit, unless the other is declared; and never another step."""
-    case = replace(make_case(), return_sequences=False, reverse=reverse)
-    answer = right(case)
-    apart = replace(answer, outputs=np.nextafter(answer.outputs, np.float32(2)))
-    twice = Arithmetic(case.dtype, recomputes=True)
-    assert check(case, answer, twice).status == check(case, apart, twice).status == "match"
-    assert judged(case, apart).status == "mismatch"
-    first_step = right(replace(case, return_sequences=True)).outputs[:, -1 if reverse else 0]
-    assert check(case, replace(answer, outputs=first_step), twice).status == "mismatch"
-
-
 def test_without_steps_the_final_state_must_be_the_initial_state():
     case = make_case(time=0)
     nothing = np.zeros((3, 0, 5), np.float32)
