@@ -66,8 +66,8 @@ class TensorFlowAdapter:
         self.facts.need(case)
         if (case.activation, case.recurrent_activation) != ("tanh", "sigmoid"):
             raise Refused(f"the kernel has tanh and sigmoid, and no {case.kind}")
-        if self.by_step and case.peepholes is not None and case.batch == 0:
-            raise Refused("cs_prev_tensor is empty")  # which it looks at with peepholes only
+        if self.by_step and case.batch == 0 and case.time:
+            raise Refused("cs_prev_tensor is empty")
         packed = pack(case.weights, case.cell, self.layout)
         kernel = np.concatenate([packed.W, packed.U])
         bias = np.zeros_like(kernel[0]) if packed.b is None else packed.b

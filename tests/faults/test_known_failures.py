@@ -204,6 +204,17 @@ def test_the_right_number_in_a_narrower_dtype_may_be_infinite() -> None:
     assert outcome(entry, case=case) == "known"
 
 
+def test_gates_swapped_on_the_way_back_leave_peepholes_as_they_are() -> None:
+    rng = np.random.default_rng(0)
+    shapes = ((2, 3, 2), (8, 2), (8, 2), (8,))
+    case = Case(*(rng.normal(size=s) for s in shapes), cell="peephole_lstm", peepholes=rng.normal(size=6))
+    given = Given(rng.normal(size=(2, 3, 2)))
+    found = NAMED_OF_GRADIENTS["tensorflow_gates_swapped_on_the_way_back"].answer(case, given, gradients)
+    right = gradients(case, given)
+    assert found.keys() == right.keys()
+    assert not np.allclose(found["U"], right["U"])
+
+
 def test_every_entry_says_how_it_fails_but_for_the_wide_ones() -> None:
     assert [name_of(e) for e in ENTRIES if not e.shows and not is_wide(e)] == []
     assert len({key for key in WIDE if any(is_wide(e) for e in ENTRIES)}) == len(WIDE)

@@ -89,7 +89,8 @@ class GatesSwappedOnTheWayBack(Case):
             right = RECORDS[self.cell].step_back(*given)
             i, f, g, o = split(right.input_sum, 4)
             sums = np.concatenate([i, g, f, o], axis=-1)
-            return StepCotangents((sums @ given[2].U, *right.state[1:]), sums, sums)
+            before = (sums @ given[2].U, *right.state[1:])
+            return right._replace(state=before, input_sum=sums, recurrent_sum=sums)
 
         return replace(RECORDS[self.cell], step_back=step_back)
 
