@@ -20,6 +20,7 @@ from rnn_lockstep.adapters.backends.array_memory import LAYOUTS, with_layout
 from rnn_lockstep.adapters.bug_report import NoScript, script
 from rnn_lockstep.adapters.bug_report.conventions import ENGINES as OF_ONNX
 from rnn_lockstep.adapters.bug_report.conventions import engine_of_keras
+from rnn_lockstep.adapters.bug_report.filling import FUNCTIONS
 from rnn_lockstep.adapters.bug_report.source import (
     UNPACK,
     literal,
@@ -279,6 +280,14 @@ def test_an_array_is_made_again_bit_for_bit(dtype: str, data: st.DataObject) -> 
         if array.size > 1:
             in_items = [[step // a.itemsize for step in a.strides] for a in (made["made"], array)]
             assert in_items[0] == in_items[1]
+
+
+def test_a_sigmoid_is_finite_where_it_is_saturated():
+    """Of complex numbers, as the formula for a gradient has them; 1 / (1 + exp(1000)) is NaN there."""
+    z = np.array([-1000, 0, 1000]) + 1e-30j
+    with np.errstate(all="ignore"):
+        found = eval(FUNCTIONS["sigmoid"], {"np": np, "z": z})
+    np.testing.assert_array_equal(found.real, [0, 0.5, 1])
 
 
 def test_where_a_backend_ran_is_no_matter():

@@ -64,6 +64,16 @@ def test_a_mistake_that_changes_nothing_explains_nothing():
     assert not Suspect(case, apart, Arithmetic(case.dtype, ULPS)).is_explained_by(no_change)
 
 
+def test_the_first_output_of_rows_that_run_backwards_and_are_padded():
+    """It is the last step of some rows, and in others padding."""
+    counts = np.array([[False, True, True, True], [True, True, False, True], [True, True, True, True]])
+    like = replace(SMALL, inputs=np.zeros((3, 4, 3)))
+    case = drawn(like, return_sequences=False, reverse=True, mask=counts)
+    whole = answered(replace(case, return_sequences=True))
+    found = diagnosed((case, replace(whole, outputs=whole.outputs[:, 0])))
+    assert str(found) == MISTAKES["last_output_is_the_first"].description
+
+
 @pytest.mark.parametrize("reverse", [False, True])
 def test_the_first_output_in_place_of_the_last(reverse):
     """Backwards the first step is the last of outputs, and no one is told of the first of them."""
